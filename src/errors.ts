@@ -1,0 +1,110 @@
+/** The part of the library an error comes from. */
+export type ErrorLayer =
+  | 'usage'
+  | 'dns'
+  | 'tcp'
+  | 'tls'
+  | 'xml'
+  | 'stream'
+  | 'sasl'
+  | 'bind'
+  | 'sm'
+  | 'stanza'
+  | 'rts'
+  | 'filter'
+  | 'queue';
+
+/** How far the connection attempt had come. */
+export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'ready' | 'closing';
+
+/** What a {@link BrokerError} may carry beside its code and message. */
+export interface ErrorFacts {
+  layer: ErrorLayer;
+  phase?: ErrorPhase;
+  /** Name of the dialect that was negotiating. */
+  dialect?: string;
+  /** Who caused it: the peer, this program, or the operating system. Default `local`. */
+  origin?: 'peer' | 'local' | 'os';
+  /** Defined condition of a stream, stanza or SASL error (RFC 6120 §4.9.3, §6.5, §8.3.3). */
+  condition?: string;
+  appCondition?: { ns: string; name: string };
+  lang?: string;
+  /** Text of the peer. Untrusted: capped at 1 KiB, control characters escaped, never used by program logic. */
+  text?: string;
+  /** Condition of the stream error sent before closing. */
+  sentCondition?: string;
+  /** Whether trying again later can help. Default false. */
+  retryable?: boolean;
+  retryAfterMs?: number;
+  /** Byte offset in the current stream, or character offset in an expression or string. */
+  offset?: number;
+  /** What is known about a stanza that failed: not written, perhaps written, acknowledged by the server. */
+  sent?: 'no' | 'maybe' | 'acked';
+  cause?: unknown;
+}
+
+/** Longest text of a peer that an error keeps, in UTF-16 code units. */
+const TEXT_LIMIT = 1024;
+
+/** Makes untrusted text safe for one line of a log: control and direction characters escaped, length capped. */
+export function printable(text: string, limit = TEXT_LIMIT): string {
+  const capped = text.length > limit ? `${text.slice(0, limit).toWellFormed()}…` : text.toWellFormed();
+  // eslint-disable-next-line no-control-regex -- these are what has to go
+  return capped.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
+    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/**
+ * Every error of this library. `code` is stable and the only field programs should switch on; the message says what
+ * was wrong, where, and what to do. Codes of bad arguments start with `USAGE_`.
+ */
+export class BrokerError extends Error {
+  override readonly name: string = 'BrokerError';
+  readonly layer: ErrorLayer;
+  readonly phase?: ErrorPhase;
+  readonly dialect?: string;
+  readonly origin: 'peer' | 'local' | 'os';
+  readonly condition?: string;
+  readonly appCondition?: { ns: string; name: string };
+  readonly lang?: string;
+  readonly text?: string;
+  readonly sentCondition?: string;
+  readonly retryable: boolean;
+  readonly retryAfterMs?: number;
+  readonly offset?: number;
+  readonly sent?: 'no' | 'maybe' | 'acked';
+
+  constructor(
+    readonly code: string,
+    message: string,
+    facts: ErrorFacts,
+  ) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.layer = facts.layer;
+    this.origin = facts.origin ?? 'local';
+    this.retryable = facts.retryable ?? false;
+    if (facts.phase !== undefined) this.phase = facts.phase;
+    if (facts.dialect !== undefined) this.dialect = facts.dialect;
+    if (facts.condition !== undefined) this.condition = facts.condition;
+    if (facts.appCondition !== undefined) this.appCondition = facts.appCondition;
+    if (facts.lang !== undefined) this.lang = facts.lang;
+    if (facts.text !== undefined) this.text = printable(facts.text);
+    if (facts.sentCondition !== undefined) this.sentCondition = facts.sentCondition;
+    if (facts.retryAfterMs !== undefined) this.retryAfterMs = facts.retryAfterMs;
+    if (facts.offset !== undefined) this.offset = facts.offset;
+    if (facts.sent !== undefined) this.sent = facts.sent;
+  }
+
+  /** The same error with facts that only an outer layer knows, such as the phase. The original's stack is kept. */
+  with(facts: Partial<ErrorFacts>): BrokerError {
+    const copy = new BrokerError(this.code, this.message, { ...this, cause: this.cause, ...facts });
+    if (this.stack !== undefined) copy.stack = this.stack;
+    return copy;
+  }
+}
+
+/** A mistake in a call: the message names the argument, what was given and what is wanted. */
+export function usageError(code: `USAGE_${string}`, message: string, facts: Partial<ErrorFacts> = {}): BrokerError {
+  return new BrokerError(code, message, { layer: 'usage', ...facts });
+}

@@ -1,0 +1,55 @@
+import type { Document } from './document.js';
+import type { Element } from './element.js';
+
+/** Character data (DOM `Text`). CDATA sections are merged into it; neighbours of one run are always one node. */
+export class Text {
+  parentElement: Element | null = null;
+  previousSibling: Element | Text | null = null;
+  nextSibling: Element | Text | null = null;
+
+  constructor(public data: string) {}
+
+  get nodeType(): 3 {
+    return 3;
+  }
+  get nodeName(): '#text' {
+    return '#text';
+  }
+  get localName(): null {
+    return null;
+  }
+  get prefix(): null {
+    return null;
+  }
+  get namespaceURI(): null {
+    return null;
+  }
+  get nodeValue(): string {
+    return this.data;
+  }
+  get textContent(): string {
+    return this.data;
+  }
+  /** Length in UTF-16 code units. */
+  get length(): number {
+    return this.data.length;
+  }
+  get parentNode(): Element | null {
+    return this.parentElement;
+  }
+  get ownerDocument(): Document | null {
+    return this.parentElement === null ? null : this.parentElement.ownerDocument;
+  }
+  get firstChild(): null {
+    return null;
+  }
+  get lastChild(): null {
+    return null;
+  }
+  get childNodes(): readonly never[] {
+    return [];
+  }
+  hasChildNodes(): false {
+    return false;
+  }
+}

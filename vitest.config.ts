@@ -1,0 +1,28 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The package's own name resolves to the sources, so tests, examples and docs import what users import. */
+const alias = [
+  { find: /^xmpp-broker$/, replacement: source('./src/index.ts') },
+  { find: /^xmpp-broker\/testing$/, replacement: source('./src/testing/index.ts') },
+];
+
+const project = (name: string, extra: object = {}) => ({
+  resolve: { alias },
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 20_000, hookTimeout: 60_000, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit'),
+      project('wire'),
+      project('conformance', { testTimeout: 120_000 }),
+      project('docs', { testTimeout: 60_000 }),
+      project('servers', { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
+    ],
+    coverage: { provider: 'v8', include: ['src/**/*.ts'] },
+  },
+});
