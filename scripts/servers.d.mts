@@ -1,0 +1,35 @@
+/** Paths of a server's programs and folders. */
+export interface ProsodyPaths {
+  readonly prosody: string;
+  readonly prosodyctl: string;
+}
+export interface EjabberdPaths {
+  readonly erl: string;
+  /** The folder `ejabberd-VERSION`, which holds `ebin`. */
+  readonly library: string;
+}
+export interface Jabberd2Paths {
+  readonly router: string;
+  readonly sm: string;
+  readonly c2s: string;
+  readonly modules: string;
+  /** `sqlite3`, or `python3` in its place. */
+  readonly sqlite: string;
+}
+
+interface Server<Paths> {
+  /** Debian packages that bring it. */
+  readonly packages: readonly string[];
+  /** Where it is, or null when a part of it is missing. */
+  find(): Paths | null;
+}
+
+export const SERVERS: {
+  readonly prosody: Server<ProsodyPaths>;
+  readonly ejabberd: Server<EjabberdPaths>;
+  readonly jabberd2: Server<Jabberd2Paths>;
+};
+
+export type ServerName = keyof typeof SERVERS;
+
+export function missingServers(): ServerName[];
