@@ -1,0 +1,70 @@
+import { BrokerError, usageError, type ErrorFacts } from '../errors.js';
+
+/** Longest time a timer of Node can run, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** How long something may take, and who may give it up earlier. */
+export interface Limits {
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** Checks a duration option. @throws BrokerError `USAGE_TIMEOUT` unless it is a number of milliseconds above zero */
+export function checkDuration(name: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value <= LONGEST_MS) return value;
+  throw usageError(
+    'USAGE_TIMEOUT',
+    `${name} must be a number of milliseconds from 1 to ${LONGEST_MS}, got ${typeof value === 'number' ? value : typeof value}`,
+  );
+}
+
+/**
+ * The error of something that was given up. A reason that is a {@link BrokerError}, such as the end of a whole
+ * attempt's time, is passed on as it is; anything else becomes the cause of `ABORTED`.
+ */
+export function abortedError(signal: AbortSignal, what: string, facts: ErrorFacts): BrokerError {
+  const reason: unknown = signal.reason;
+  if (reason instanceof BrokerError) return reason;
+  return new BrokerError('ABORTED', `${what} was given up`, { ...facts, cause: reason });
+}
+
+/**
+ * Waits for a promise, but no longer than the limits allow. The promise may still settle later: nobody hears of it.
+ * @param what names the work in the error of an abort
+ * @param timedOut makes the error for the end of the time
+ */
+export function within<T>(
+  pending: Promise<T>,
+  { timeoutMs, signal }: Limits,
+  what: string,
+  facts: ErrorFacts,
+  timedOut: () => BrokerError,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      finish();
+      if (signal) reject(abortedError(signal, what, facts));
+    };
+    const timer = setTimeout(() => {
+      finish();
+      reject(timedOut());
+    }, timeoutMs);
+    const finish = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    signal?.addEventListener('abort', onAbort);
+    pending.then(
+      (value) => {
+        finish();
+        resolve(value);
+      },
+      (error: unknown) => {
+        finish();
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it came
+        reject(error);
+      },
+    );
+    if (signal?.aborted) onAbort();
+  });
+}
