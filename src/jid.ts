@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { printable, usageError } from './errors.js';
 import { isRightToLeft, obeysBidiRule } from './jid/bidi.js';
-import { comparableDomain, prepareDomain } from './jid/domain.js';
+import { comparableDomain, isPlainDomain, prepareDomain } from './jid/domain.js';
 import { firstProblem, mapWidth, nameOf, stabilize, type Problem } from './jid/precis.js';
 import { nodeprep, resourceprep } from './jid/stringprep.js';
 
@@ -13,8 +13,6 @@ const INPUT_LIMIT = 3 * PART_LIMIT;
 
 // Parts that preparation leaves as they are: the great majority, recognized without further ado.
 const PLAIN_LOCAL = /^[!#-%(-.0-9;=?[-~]{1,1023}$/;
-const PLAIN_DOMAIN =
-  /^(?!.{254})(?!xn--|.*\.xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/;
 const PLAIN_RESOURCE = /^[ -~]{1,1023}$/;
 
 /** RFC 7622 §3.3.1 */
@@ -224,7 +222,7 @@ function enforce(part: Part, text: string): string | Problem {
 }
 
 function isPlain(part: Part, text: string): boolean {
-  if (part === 'domain') return PLAIN_DOMAIN.test(text);
+  if (part === 'domain') return isPlainDomain(text);
   return part === 'resource' ? PLAIN_RESOURCE.test(text) : PLAIN_LOCAL.test(text);
 }
 

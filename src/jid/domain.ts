@@ -11,6 +11,32 @@ const DELIMITER = /[\0-,/:-@[-^`{-\x7f]/;
 /** Characters that RFC 5892 §2.4 excludes beyond what the PRECIS identifier class does. */
 const SYMBOL_MARKS = /[\u20d0-\u20ff\u{1d100}-\u{1d1ff}\u{1d200}-\u{1d24f}]/u;
 
+const Code = { Hyphen: 45, Dot: 46, Zero: 48, Nine: 57, A: 97, Z: 122 } as const;
+
+/** Whether a domain is a name of lower-case ASCII labels, which preparation leaves as it is. One pass, no regular expression. */
+export function isPlainDomain(text: string): boolean {
+  if (text.length > 253 || text.includes('xn--')) return false;
+  let previous: number = Code.Dot;
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === Code.Dot) {
+      if (previous === Code.Dot || previous === Code.Hyphen) return false;
+      length = 0;
+    } else if (code === Code.Hyphen) {
+      if (previous === Code.Dot) return false;
+      length++;
+    } else if ((code >= Code.A && code <= Code.Z) || (code >= Code.Zero && code <= Code.Nine)) {
+      length++;
+    } else {
+      return false;
+    }
+    if (length > 63) return false;
+    previous = code;
+  }
+  return previous !== Code.Dot && previous !== Code.Hyphen;
+}
+
 /**
  * The domain as it is compared and sent: IP literals canonical, names in lower case without the final dot, labels
  * as U-labels.
