@@ -64,6 +64,11 @@ export const SERVER_NAMES: readonly SubjectName[] = [
 const HOUR = 3_600_000;
 const YEAR = 365 * 24 * HOUR;
 
+/** keyUsage (RFC 5280 §4.2.1.3): digitalSignature and keyEncipherment; digitalSignature, keyCertSign and cRLSign. */
+const LEAF_USAGE = der(0x03, Buffer.of(5, 0b1010_0000));
+const CA_USAGE = der(0x03, Buffer.of(1, 0b1000_0110));
+
+/** extKeyUsage by name. */
 const USAGES: Readonly<Record<string, string>> = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
@@ -144,13 +149,9 @@ export async function selfSigned(options: CertificateOptions = {}): Promise<Iden
 async function sign(options: CertificateOptions, publicKey: webcrypto.CryptoKey, issuer: Issuer): Promise<Buffer> {
   const { commonName = 'broker.test', names = SERVER_NAMES, ca = false, extensions = [] } = options;
   const { usages = ['serverAuth', 'clientAuth'] } = options;
-  const { digitalSignature, keyEncipherment, keyCertSign, cRLSign } = x509.KeyUsageFlags;
   const all = [
     new x509.BasicConstraintsExtension(ca, undefined, true),
-    new x509.KeyUsagesExtension(
-      ca ? keyCertSign | cRLSign | digitalSignature : digitalSignature | keyEncipherment,
-      true,
-    ),
+    new x509.Extension('2.5.29.15', true, ca ? CA_USAGE : LEAF_USAGE),
     await x509.SubjectKeyIdentifierExtension.create(publicKey),
     await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
     ...extensions.map((extension) => new x509.Extension(extension.oid, extension.critical ?? false, extension.value)),

@@ -1,0 +1,132 @@
+import { runToEnd } from './child.js';
+import { featuresFrom, portAnswers } from './probe.js';
+import { type Blueprint, type CommonOptions, DEFAULT_USERS, TestServer } from './server.js';
+import type { Site } from './site.js';
+import { SERVERS } from '../../../scripts/servers.mjs';
+
+/** `starttls` is the client port (also without TLS at `localhost`), `component` speaks XEP-0114. */
+export type ProsodyPort = 'starttls' | 'directTls' | 'component';
+
+export interface ProsodyOptions extends CommonOptions {
+  /** Default `info`. */
+  readonly log?: 'debug' | 'info' | 'warn' | 'error';
+  /** SASL mechanisms not to offer. */
+  readonly withoutMechanisms?: readonly string[];
+  /** Seconds that a stream can be resumed (XEP-0198). Default 60. */
+  readonly resumeSeconds?: number;
+  /** Lua appended to the configuration: more hosts, components, options of the last component. */
+  readonly extra?: string;
+}
+
+const MODULES =
+  'disco roster saslauth tls legacyauth smacks carbons ping time version private pep vcard4 vcard_legacy blocklist ' +
+  'csi_simple mam offline register posix admin_shell admin_socket';
+
+/** What a Lua program calls a string. JSON's escapes are Lua's for the plain text used here. */
+const quoted = (text: string): string => JSON.stringify(text);
+const list = (texts: readonly string[]): string => `{ ${texts.map(quoted).join('; ')} }`;
+
+function configuration(site: Site<ProsodyPort>, options: ProsodyOptions): string {
+  const { starttls, directTls, component } = site.ports;
+  const certificate = `certificate = ${quoted(site.path('tls/server.crt'))}; key = ${quoted(site.path('tls/server.key'))};`;
+  return `
+daemonize = false
+pidfile = ${quoted(site.path('prosody.pid'))}
+data_path = ${quoted(site.path('data'))}
+admin_socket = ${quoted(site.path('admin.sock'))}
+log = { { levels = { min = ${quoted(options.log ?? 'info')} }; to = "console" } }
+
+interfaces = { "127.0.0.1" }
+local_interfaces = { "127.0.0.1" }
+c2s_ports = { ${starttls} }
+c2s_direct_tls_ports = { ${directTls} }
+component_ports = { ${component} }
+modules_enabled = ${list(MODULES.split(' '))}
+modules_disabled = { "s2s" }
+
+-- Passwords in clear are the only store that offers SCRAM-SHA-1 and SCRAM-SHA-256 together.
+authentication = "internal_plain"
+allow_registration = false
+allow_unencrypted_plain_auth = true
+c2s_require_encryption = false
+disable_sasl_mechanisms = ${list(options.withoutMechanisms ?? [])}
+smacks_hibernation_time = ${options.resumeSeconds ?? 60}
+smacks_max_unacked_stanzas = 5
+component_secret = "secret"
+certificates = ${quoted(site.path('tls'))}
+ssl = { ${certificate} cafile = ${quoted(site.path('tls/ca.pem'))}; verify = { "none" } }
+c2s_direct_tls_ssl = { ${certificate} }
+
+VirtualHost "localhost"
+VirtualHost "broker.test"
+  c2s_require_encryption = true
+  allow_unencrypted_plain_auth = false
+
+Component "comp.localhost"
+Component "comp2.localhost"
+Component "comp.broker.test"
+Component "kickold.localhost"
+  component_conflict_resolve = "kick_old"
+Component "free.localhost"
+  validate_from_addresses = false
+Component "rooms.localhost" "muc"
+${options.extra ?? ''}
+`;
+}
+
+/** Where Prosody's internal storage keeps an account. */
+const accountFile = (user: string, domain: string): string => `data/${encode(domain)}/accounts/${encode(user)}.dat`;
+const encode = (name: string): string =>
+  name.replace(/[^A-Za-z0-9]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+function prosodyctl(site: Site<ProsodyPort>, ...args: readonly string[]): Promise<string> {
+  const command = SERVERS.prosody.find()?.prosodyctl ?? 'prosodyctl';
+  const config = site.path('prosody.cfg.lua');
+  return runToEnd({ name: 'prosodyctl', command, args: ['--config', config, ...args], directory: site.directory });
+}
+
+function blueprint(options: ProsodyOptions): Blueprint<ProsodyPort> {
+  return {
+    name: 'prosody',
+    ports: ['starttls', 'directTls', 'component'],
+    stopGraceMs: 10_000,
+    prepare(site) {
+      site.write('prosody.cfg.lua', configuration(site, options));
+      for (const { user, password, domain } of options.users ?? DEFAULT_USERS) {
+        site.write(accountFile(user, domain), `return {\n  ["password"] = ${quoted(password)};\n};\n`);
+      }
+    },
+    programs: (site) => [
+      {
+        name: 'prosody',
+        command: SERVERS.prosody.find()?.prosody ?? 'prosody',
+        args: ['-F', '--config', site.path('prosody.cfg.lua')],
+        async ready(attempt) {
+          for (const port of Object.values(site.ports)) await attempt(`port ${port}`, () => portAnswers(port));
+          for (const domain of ['localhost', 'broker.test']) {
+            await attempt(`features for ${domain}`, async () => {
+              (await featuresFrom(site.ports.starttls, domain)).destroy();
+            });
+          }
+        },
+      },
+    ],
+    async addUser(site, { user, password, domain }) {
+      await prosodyctl(site, 'register', user, domain, password);
+    },
+    async kick(site, { user, domain, resource }) {
+      const jid = `${user}@${domain}${resource === '' ? '' : `/${resource}`}`;
+      await prosodyctl(site, 'shell', `c2s:close(${quoted(jid)})`);
+    },
+  };
+}
+
+/**
+ * A private Prosody. `localhost` allows everything also without TLS; `broker.test` offers nothing but STARTTLS before
+ * TLS. Components, secret `secret`: comp.localhost, comp2.localhost and comp.broker.test refuse a second connection,
+ * kickold.localhost lets it replace the first, free.localhost may use any `from`; rooms.localhost is a MUC service.
+ */
+export const Prosody = {
+  start: (options: ProsodyOptions = {}): Promise<TestServer<ProsodyPort>> =>
+    TestServer.start(blueprint(options), options),
+};
