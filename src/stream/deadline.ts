@@ -28,6 +28,11 @@ export function abortedError(signal: AbortSignal, what: string, facts: ErrorFact
   return new BrokerError('ABORTED', `${what} was given up`, { ...facts, cause: reason });
 }
 
+/** @throws BrokerError that of {@link abortedError} when the signal is aborted */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string, facts: ErrorFacts): void {
+  if (signal?.aborted) throw abortedError(signal, what, facts);
+}
+
 /**
  * Waits for a promise, but no longer than the limits allow. The promise may still settle later: nobody hears of it.
  * @param what names the work in the error of an abort

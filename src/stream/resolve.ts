@@ -1,5 +1,5 @@
 import { printable, usageError, type BrokerError } from '../errors.js';
-import { abortedError, checkDuration, within } from './deadline.js';
+import { checkDuration, throwIfAborted, within } from './deadline.js';
 import { hostName } from './domain.js';
 import { readSrv, srvError, srvFailure, type SrvAnswer } from './resolve-answer.js';
 import { srvOrder, type Candidate } from './resolve-order.js';
@@ -74,7 +74,7 @@ export async function resolve(domain: string, options: ResolveOptions): Promise<
   checkPort(fallbackPort);
   for (const { srv } of services) checkService(srv);
   const { name, family } = hostName(domain);
-  if (signal?.aborted) throw abortedError(signal, `the name resolution of ${name}`, FACTS);
+  throwIfAborted(signal, `the name resolution of ${name}`, FACTS);
   const itself: Target = { host: name, port: fallbackPort, tls: fallbackTls, srv: null };
   if (family !== 0 || services.length === 0) return [itself];
 
@@ -93,7 +93,7 @@ export async function resolve(domain: string, options: ResolveOptions): Promise<
   const answers = await Promise.all(services.map(ask));
   // Takes back what is still unanswered at the end of the time or on an abort.
   system?.cancel();
-  if (signal?.aborted) throw abortedError(signal, `the name resolution of ${name}`, FACTS);
+  throwIfAborted(signal, `the name resolution of ${name}`, FACTS);
 
   const records = answers.flatMap((answer) => (answer.kind === 'records' ? answer.records : []));
   if (records.length > 0) return srvOrder(withoutDoubles(records), random, MAX_TARGETS).map(target);
