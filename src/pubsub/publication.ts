@@ -1,0 +1,53 @@
+import type { Delivery } from './subscription.js';
+
+/** The right to fire one event. */
+export interface Publication<Payload> {
+  readonly event: string;
+  /** False once it was rescinded. */
+  readonly active: boolean;
+  /**
+   * Calls every subscriber in the order of subscription, before it returns. It never throws. Subscribers that are added
+   * meanwhile are called from the next time on, those that are cancelled meanwhile are not called any more.
+   *
+   * @param promises Is given the promises that handlers returned. They are fulfilled when the handler is done, whatever became of it.
+   * @returns how many subscribers were called; 0 after `rescind`
+   */
+  fire(payload: Payload, promises?: Promise<void>[]): number;
+  /** Gives the name back. Subscriptions stay, for whoever publishes it next. Again is harmless. */
+  rescind(): void;
+}
+
+/** A publication in force. */
+export class Grant<Payload> implements Publication<Payload> {
+  #active = true;
+
+  constructor(
+    readonly event: string,
+    private readonly delivery: Delivery,
+    private readonly giveBack: () => void,
+  ) {}
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  fire(payload: Payload, promises?: Promise<void>[]): number {
+    if (!this.#active) return 0;
+    const delivery = this.delivery;
+    const outerCalled = delivery.called;
+    const outerPromises = delivery.promises;
+    delivery.called = 0;
+    delivery.promises = promises;
+    delivery.emitter.emit(this.event, payload);
+    const called = delivery.called;
+    delivery.called = outerCalled;
+    delivery.promises = outerPromises;
+    return called;
+  }
+
+  rescind(): void {
+    if (!this.#active) return;
+    this.#active = false;
+    this.giveBack();
+  }
+}

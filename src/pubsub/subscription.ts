@@ -1,0 +1,107 @@
+import type { EventEmitter } from 'eventemitter3';
+
+/**
+ * Receives the one payload of an event. What it throws, or rejects with, is reported and stops nobody else; a promise
+ * that it returns is not waited for before the next handler is called.
+ *
+ * The parameter is compared both ways, so where an event's payload is `unknown` a handler may say what it expects.
+ */
+export type Handler<Payload> = { bivariant(payload: Payload): unknown }['bivariant'];
+
+/** One handler's place at one event. */
+export interface Subscription {
+  readonly event: string;
+  /** False once it was cancelled, by whatever way. */
+  readonly active: boolean;
+  /** Ends it at once, also from inside a handler. Again is harmless. */
+  cancel(): void;
+  [Symbol.dispose](): void;
+}
+
+/** What delivery shares: one object, so that a publication needs nothing else. */
+export interface Delivery {
+  readonly emitter: EventEmitter;
+  readonly onHandlerError: ((error: unknown, event: string) => void) | undefined;
+  /** Handlers called by the innermost `fire` so far. */
+  called: number;
+  /** Where the innermost `fire` collects promises. */
+  promises: Promise<void>[] | undefined;
+  closed: boolean;
+}
+
+/** A subscription. */
+export class Entry implements Subscription {
+  /** Null once it is cancelled: delivery skips it then. */
+  handler: Handler<unknown> | null;
+  #signal: AbortSignal | undefined;
+
+  constructor(
+    readonly event: string,
+    handler: Handler<unknown>,
+    readonly isOnce: boolean,
+    readonly delivery: Delivery,
+    private readonly remove: (entry: Entry) => void,
+  ) {
+    this.handler = handler;
+  }
+
+  get active(): boolean {
+    return this.handler !== null;
+  }
+
+  follow(signal: AbortSignal | undefined): void {
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  cancel(): void {
+    if (this.handler === null) return;
+    this.retire();
+    this.remove(this);
+  }
+
+  retire(): void {
+    this.handler = null;
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  [Symbol.dispose](): void {
+    this.cancel();
+  }
+
+  readonly #onAbort = (): void => this.cancel();
+}
+
+/** What the emitter calls for every entry, cancelled ones included. */
+export function deliver(this: Entry, payload: unknown): void {
+  const handler = this.handler;
+  if (handler === null) return;
+  const delivery = this.delivery;
+  delivery.called++;
+  if (this.isOnce) this.cancel();
+  try {
+    const result = handler(payload);
+    if (typeof result === 'object' && result !== null && 'then' in result) follow(result, this.event, delivery);
+  } catch (error) {
+    report(error, this.event, delivery);
+  }
+}
+
+/** Reports what a handler's promise rejects with, and hands on a promise that does not. */
+function follow(result: object, event: string, delivery: Delivery): void {
+  if (!('then' in result) || typeof result.then !== 'function') return;
+  const done = Promise.resolve(result).then(
+    () => undefined,
+    (error: unknown) => report(error, event, delivery),
+  );
+  delivery.promises?.push(done);
+}
+
+function report(error: unknown, event: string, delivery: Delivery, again = true): void {
+  try {
+    delivery.onHandlerError?.(error, event);
+  } catch (failure) {
+    // Endless recursion leaves no room on the stack: it is told when the stack is empty. Otherwise nobody is left to tell.
+    if (again && failure instanceof RangeError) queueMicrotask(() => report(error, event, delivery, false));
+  }
+}
