@@ -1,7 +1,12 @@
+import { inspect } from 'node:util';
+import { usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Document } from './document.js';
+import { checkCharacters } from './escape.js';
 import { NS } from './namespaces.js';
-import { QName } from './qname.js';
+import { badName, QName, splitName, unprefixed } from './qname.js';
+import { declarationMistake } from './scope.js';
+import { serialize } from './serializer.js';
 import { Text } from './text.js';
 
 /** What an element contains. */
@@ -25,8 +30,8 @@ export class Element {
   lastChild: Node | null = null;
   firstAttribute: Attr | null = null;
 
-  /** Builders and the tokenizer only: user code calls `xml()` or `parse()`. */
-  constructor(readonly qname: QName) {}
+  /** For builders and the tokenizer: programs call `xml()` or `parse()`. */
+  constructor(public qname: QName) {}
 
   get nodeType(): 1 {
     return 1;
@@ -59,9 +64,7 @@ export class Element {
   }
 
   get ownerDocument(): Document {
-    let root: Element = this;
-    while (root.parentElement !== null) root = root.parentElement;
-    return documentOf(root);
+    return documentOf(rootOf(this));
   }
 
   /** The child nodes at this moment, in order. The array is shared until the children change: do not modify it. */
@@ -89,6 +92,28 @@ export class Element {
     let child = this.firstChild;
     while (child instanceof Text) child = child.nextSibling;
     return child;
+  }
+
+  /**
+   * The first child element with that local name: in this element's own namespace, or in the one given (`*`: any).
+   * So `message.getChild('body')` never finds a `<body/>` of another protocol.
+   */
+  getChild(localName: string, namespaceURI: string | null = this.qname.namespaceURI): Element | null {
+    for (let child = this.firstChild; child !== null; child = child.nextSibling) {
+      if (child instanceof Element && child.is(localName, namespaceURI)) return child;
+    }
+    return null;
+  }
+
+  /** All child elements that {@link getChild} would find. */
+  getChildren(localName: string, namespaceURI: string | null = this.qname.namespaceURI): Element[] {
+    return this.children.filter((child) => child.is(localName, namespaceURI));
+  }
+
+  /** The text in the element that {@link getChild} finds, or null if there is none. */
+  getChildText(localName: string, namespaceURI?: string | null): string | null {
+    const child = this.getChild(localName, namespaceURI);
+    return child === null ? null : child.textContent;
   }
 
   /** The attributes at this moment, in document order, namespace declarations included. */
@@ -184,29 +209,86 @@ export class Element {
 
   /** The namespace bound to a prefix here (`null` or `''`: the default namespace), or null. */
   lookupNamespaceURI(prefix: string | null): string | null {
-    const wanted = prefix || null;
-    if (wanted === 'xml') return NS.XML;
-    if (wanted === 'xmlns') return NS.XMLNS;
-    for (let element: Element | null = this; element !== null; element = element.parentElement) {
-      if (element.qname.prefix === wanted && element.qname.namespaceURI !== null) return element.qname.namespaceURI;
-      for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-        if (attr.qname.namespaceURI !== NS.XMLNS) continue;
-        const declared = attr.qname.prefix === null ? null : attr.qname.localName;
-        if (declared === wanted) return attr.value || null;
-      }
-    }
-    return null;
+    return lookup(this, prefix || null);
   }
 
-  /** Appends a child and returns it; a node that has a parent is moved. Neighbouring text is merged. */
+  /**
+   * Sets an attribute by its qualified name; a prefix must be declared here or further out. `xmlns` also moves an
+   * element without prefix into that namespace (its children stay in theirs).
+   * @throws BrokerError `XML_BAD_NAME`, `XML_UNSERIALIZABLE`
+   */
+  setAttribute(name: string, value: string): void {
+    checkCharacters(value);
+    const attr = this.getAttributeNode(name);
+    if (name === 'xmlns') this.declareDefault(value);
+    else if (name.startsWith('xmlns:')) declarable(name, name.slice(6), value);
+    if (attr !== null) attr.value = value;
+    else this.addAttribute(new Attr(this.attributeName(name), value, this));
+  }
+
+  /**
+   * Sets an attribute of a namespace. The prefix is declared when the element is written.
+   * @throws BrokerError `XML_BAD_NAME` if a namespace is given without a prefix, or the other way round; `XML_UNSERIALIZABLE`
+   */
+  setAttributeNS(namespaceURI: string | null, name: string, value: string): void {
+    const { prefix, localName } = splitName(name);
+    if ((namespaceURI || null) === null && prefix === null && name !== 'xmlns') {
+      this.setAttribute(name, value);
+      return;
+    }
+    if (namespaceURI === NS.XMLNS && (prefix === 'xmlns' || name === 'xmlns')) {
+      this.setAttribute(name, value);
+      return;
+    }
+    const qname = new QName(prefix, localName, namespaceURI);
+    if (
+      prefix === null ||
+      prefix === 'xmlns' ||
+      !qname.writable ||
+      declarationMistake(prefix, namespaceURI ?? '') !== null
+    ) {
+      throw badName(name, 'an attribute in a namespace needs a prefix, and a prefix a namespace');
+    }
+    checkCharacters(value);
+    const attr = this.getAttributeNodeNS(namespaceURI, localName);
+    if (attr !== null) attr.value = value;
+    else this.addAttribute(new Attr(qname, value, this));
+  }
+
+  /** Removes an attribute by its qualified name. Removing `xmlns` does not change the element's namespace. */
+  removeAttribute(name: string): void {
+    let before: Attr | null = null;
+    for (let attr = this.firstAttribute; attr !== null; before = attr, attr = attr.nextAttribute) {
+      if (attr.qname.name !== name) continue;
+      if (before === null) this.firstAttribute = attr.nextAttribute;
+      else before.nextAttribute = attr.nextAttribute;
+      attr.nextAttribute = null;
+      attr.ownerElement = null;
+      return;
+    }
+  }
+
+  /**
+   * Appends a child and returns it; a node that has a parent is moved. Neighbouring text is merged: then the text
+   * that was there is returned. Elements that say no namespace take the default namespace of this place.
+   * @throws BrokerError `USAGE_ELEMENT` for what is neither Element nor Text, and for an element put into itself
+   */
   appendChild<T extends Node>(node: T): T;
   appendChild(node: Node): Node {
-    node.parentElement?.removeChild(node);
-    const last = this.lastChild;
-    if (node instanceof Text && last instanceof Text) {
-      last.data += node.data;
-      return last;
+    if (node instanceof Element) {
+      if (node.firstChild !== null || node === this) refuseCycle(node, this);
+      node.parentElement?.removeChild(node);
+      if (node.qname.inherits || node.qname.prefix !== null) inherit(node, defaultNamespace(this));
+    } else if (node instanceof Text) {
+      node.parentElement?.removeChild(node);
+      if (this.lastChild instanceof Text) {
+        this.lastChild.data += node.data;
+        return this.lastChild;
+      }
+    } else {
+      throw usageError('USAGE_ELEMENT', 'appendChild() wants an Element or Text of this library');
     }
+    const last = this.lastChild;
     node.parentElement = this;
     node.previousSibling = last;
     if (last === null) this.firstChild = node;
@@ -216,7 +298,18 @@ export class Element {
     return node;
   }
 
+  /** Appends text as it is: nothing in it is markup. @throws BrokerError `XML_UNSERIALIZABLE` */
+  appendText(data: string): void {
+    if (data === '') return;
+    checkCharacters(data);
+    this.appendChild(new Text(data));
+  }
+
+  /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */
   removeChild<T extends Node>(node: T): T {
+    if (node.parentElement !== this) {
+      throw usageError('USAGE_ELEMENT', `removeChild() wants a child of this <${this.qname.name}>`);
+    }
     const before = node.previousSibling;
     const after = node.nextSibling;
     if (before === null) this.firstChild = after;
@@ -228,6 +321,131 @@ export class Element {
     node.nextSibling = null;
     childLists.delete(this);
     return node;
+  }
+
+  /** A deep copy without a parent. Names are shared, because they never change. */
+  clone(): Element {
+    const copy = copyOf(this);
+    let target = copy;
+    let node: Node | null = this.firstChild;
+    while (node !== null) {
+      const made: Node = node instanceof Element ? copyOf(node) : new Text(node.data);
+      link(target, made);
+      if (node instanceof Element && made instanceof Element && node.firstChild !== null) {
+        target = made;
+        node = node.firstChild;
+        continue;
+      }
+      while (node !== null && node.nextSibling === null) {
+        node = node.parentElement === this ? null : node.parentElement;
+        target = target.parentElement ?? copy;
+      }
+      node = node === null ? null : node.nextSibling;
+    }
+    return copy;
+  }
+
+  /** The element as XML that can stand alone. Errors as of `serialize()`. */
+  toString(): string {
+    return serialize(this);
+  }
+
+  /** Shows the beginning of the XML in `console.log` and debuggers. */
+  [inspect.custom](): string {
+    let text: string;
+    try {
+      text = serialize(this);
+    } catch {
+      text = `<${this.qname.name} …>`;
+    }
+    return `Element ${text.length > INSPECTED ? `${text.slice(0, INSPECTED).toWellFormed()}…` : text}`;
+  }
+
+  private declareDefault(uri: string): void {
+    declarable('xmlns', null, uri);
+    if (this.qname.prefix === null) this.qname = unprefixed(this.qname.localName, uri || null);
+  }
+
+  private attributeName(name: string): QName {
+    const { prefix, localName } = splitName(name);
+    if (prefix === null) return name === 'xmlns' ? new QName(null, name, NS.XMLNS) : unprefixed(name, null);
+    const uri = this.lookupNamespaceURI(prefix);
+    if (uri === null) {
+      throw badName(name, `prefix "${prefix}" is not declared; set "xmlns:${prefix}" first, or use setAttributeNS()`);
+    }
+    if (uri !== NS.XMLNS && this.hasAttributeNS(uri, localName)) {
+      throw badName(name, 'the element has this attribute under another prefix');
+    }
+    return new QName(prefix, localName, uri);
+  }
+
+  private addAttribute(added: Attr): void {
+    let last = this.firstAttribute;
+    if (last === null) {
+      this.firstAttribute = added;
+      return;
+    }
+    while (last.nextAttribute !== null) last = last.nextAttribute;
+    last.nextAttribute = added;
+  }
+}
+
+/** How much of an element's XML `util.inspect` shows. */
+const INSPECTED = 500;
+
+function declarable(name: string, prefix: string | null, uri: string): void {
+  const mistake = declarationMistake(prefix, uri);
+  if (mistake !== null) throw badName(name, mistake);
+}
+
+function copyOf(element: Element): Element {
+  const copy = new Element(element.qname);
+  let last: Attr | null = null;
+  for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+    const made = new Attr(attr.qname, attr.value, copy);
+    if (last === null) copy.firstAttribute = made;
+    else last.nextAttribute = made;
+    last = made;
+  }
+  return copy;
+}
+
+/** Makes a new node the last child, as it is. */
+export function link(parent: Element, node: Node): void {
+  node.parentElement = parent;
+  const last = parent.lastChild;
+  node.previousSibling = last;
+  if (last === null) parent.firstChild = node;
+  else last.nextSibling = node;
+  parent.lastChild = node;
+}
+
+function refuseCycle(node: Element, parent: Element): void {
+  for (let outer: Element | null = parent; outer !== null; outer = outer.parentElement) {
+    if (outer === node) throw usageError('USAGE_ELEMENT', `<${node.qname.name}> cannot be put into itself`);
+  }
+}
+
+/** The default namespace of what is in an element; `undefined` if that is not settled. */
+function defaultNamespace(element: Element): string | null | undefined {
+  for (let outer: Element | null = element; outer !== null; outer = outer.parentElement) {
+    if (outer.qname.prefix === null) return outer.qname.inherits ? undefined : outer.qname.namespaceURI;
+    const own = outer.getAttribute('xmlns');
+    if (own !== null) return own || null;
+  }
+  return undefined;
+}
+
+/** Gives a namespace to those in a subtree that were waiting for one. */
+function inherit(top: Element, namespaceURI: string | null | undefined): void {
+  if (namespaceURI === undefined) return;
+  const waiting = [top];
+  for (let element = waiting.pop(); element !== undefined; element = waiting.pop()) {
+    if (element.qname.inherits) element.qname = unprefixed(element.qname.localName, namespaceURI);
+    else if (element.qname.prefix === null || element.hasAttribute('xmlns')) continue;
+    for (let child = element.firstChild; child !== null; child = child.nextSibling) {
+      if (child instanceof Element && (child.qname.inherits || child.qname.prefix !== null)) waiting.push(child);
+    }
   }
 }
 
@@ -266,6 +484,26 @@ export function following(node: Node, root: Element): Node | null {
   return null;
 }
 
+function rootOf(element: Element): Element {
+  let root = element;
+  while (root.parentElement !== null) root = root.parentElement;
+  return root;
+}
+
+function lookup(inner: Element, prefix: string | null): string | null {
+  if (prefix === 'xml') return NS.XML;
+  if (prefix === 'xmlns') return NS.XMLNS;
+  for (let element: Element | null = inner; element !== null; element = element.parentElement) {
+    if (element.qname.prefix === prefix && element.qname.namespaceURI !== null) return element.qname.namespaceURI;
+    for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+      if (attr.qname.namespaceURI !== NS.XMLNS) continue;
+      const declared = attr.qname.prefix === null ? null : attr.qname.localName;
+      if (declared === prefix) return attr.value || null;
+    }
+  }
+  return null;
+}
+
 function documentOf(root: Element): Document {
   let document = documents.get(root);
   if (document === undefined) {
@@ -274,5 +512,3 @@ function documentOf(root: Element): Document {
   }
   return document;
 }
-
-export { QName };

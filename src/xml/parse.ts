@@ -1,0 +1,91 @@
+import { BrokerError, usageError } from '../errors.js';
+import type { Element } from './element.js';
+import { Fault } from './fault.js';
+import { xmlLimits, type XmlLimits } from './limits.js';
+import { Scanner } from './scanner.js';
+import { INHERITED_NAMESPACE, namespaceOf, Scope } from './scope.js';
+import { Window } from './window.js';
+
+/**
+ * Reads exactly one element under the rules of the wire: no comments, no document type, no entities but the predefined
+ * ones, the same limits. White space around it is allowed, an XML declaration is not. Where no `xmlns` is in scope the
+ * elements are in no namespace and take one when they are put somewhere, as those of {@link xml} do.
+ * @throws BrokerError with the tokenizer's codes (`XML_NOT_WELL_FORMED`, `XML_RESTRICTED`, `LIMIT_…`) and the `offset`
+ * of the mistake in characters (bytes when bytes were given); `USAGE_NOT_ONE_ELEMENT` if there is none or more than
+ * one; `USAGE_TYPE` if the argument is neither a string nor bytes
+ */
+export function parse(source: string | Uint8Array, limits?: Partial<XmlLimits>): Element {
+  return parseInScope(source, new Scope(INHERITED_NAMESPACE), limits);
+}
+
+/**
+ * Reads one element as it would be read on a stream with that content namespace, so that `<message/>` is a stanza.
+ * Errors as of {@link parse}.
+ */
+export function parseStanza(
+  source: string | Uint8Array,
+  contentNamespace: string,
+  limits?: Partial<XmlLimits>,
+): Element {
+  return parseInScope(source, new Scope(namespaceOf(contentNamespace)), limits);
+}
+
+function parseInScope(source: string | Uint8Array, scope: Scope, limits?: Partial<XmlLimits>): Element {
+  const bytes = bytesOf(source);
+  const found: Element[] = [];
+  const window = new Window();
+  const scanner = new Scanner(
+    window,
+    xmlLimits(limits),
+    {
+      streamStart: ignore,
+      streamEnd: ignore,
+      whitespace: ignore,
+      element: (element) => void found.push(element),
+    },
+    scope,
+  );
+  try {
+    for (let at = 0; at < bytes.length;) {
+      window.load(bytes, at);
+      const scanned = scanner.scan();
+      if (window.problem !== null) throw window.problem;
+      at = window.leave(scanned);
+      scanner.base += scanned;
+    }
+    if (window.partial.length > 0) throw new Fault('XML_BAD_UTF8', 'the text ends inside a character');
+    if (scanner.inStanza) throw new Fault('XML_TRUNCATED', 'the text ends inside an element', bytes.length);
+  } catch (fault) {
+    throw fault instanceof Fault ? errorOf(fault, source, bytes, scanner.base + window.end) : fault;
+  }
+  const [element] = found;
+  if (element !== undefined && found.length === 1) return element;
+  throw usageError('USAGE_NOT_ONE_ELEMENT', `wanted exactly one element, found ${found.length}`);
+}
+
+function bytesOf(source: string | Uint8Array): Uint8Array {
+  if (source instanceof Uint8Array) return source;
+  if (typeof source !== 'string') {
+    throw usageError('USAGE_TYPE', `parse() wants a string or bytes (a Buffer or Uint8Array), not ${typeof source}`);
+  }
+  if (!source.isWellFormed()) {
+    const offset = source.search(/\p{Surrogate}/u);
+    throw new BrokerError('XML_NOT_WELL_FORMED', `half a character (a lone surrogate), at character ${offset}`, {
+      layer: 'xml',
+      offset,
+    });
+  }
+  return Buffer.from(source);
+}
+
+function errorOf(fault: Fault, source: string | Uint8Array, bytes: Uint8Array, end: number): BrokerError {
+  const at = fault.offset < 0 ? end : fault.offset;
+  const offset = typeof source === 'string' ? Buffer.from(bytes.subarray(0, at)).toString().length : at;
+  const unit = typeof source === 'string' ? 'character' : 'byte';
+  const message = fault.code === 'XML_STREAM_TEXT' ? 'text outside the element' : fault.message;
+  return new BrokerError(fault.code, `${message}, at ${unit} ${offset}`, { layer: 'xml', offset });
+}
+
+function ignore(): void {
+  // Only elements count.
+}

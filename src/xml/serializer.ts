@@ -1,0 +1,203 @@
+import { BrokerError, printable } from '../errors.js';
+import type { Attr } from './attr.js';
+import { Element } from './element.js';
+import { escapeText, escapeValue } from './escape.js';
+import { NS } from './namespaces.js';
+import type { QName } from './qname.js';
+import { declarationMistake } from './scope.js';
+import type { Text } from './text.js';
+
+/** What is declared where the text will be put. */
+export interface SerializeScope {
+  /** The default namespace there, such as a stream's content namespace. Without it, the text can stand alone. */
+  defaultNamespace?: string | undefined;
+  /** Prefixes that are declared there. */
+  prefixes?: Readonly<Record<string, string>> | undefined;
+}
+
+interface Binding {
+  readonly prefix: string;
+  readonly uri: string;
+  readonly outer: Binding | null;
+}
+
+/** What was in scope in front of an element that declares something. */
+interface Frame {
+  readonly element: Element;
+  readonly defaultNamespace: string | undefined;
+  readonly bindings: Binding | null;
+  readonly outer: Frame | null;
+}
+
+/**
+ * Writes an element as XML that reads back as the same element: declarations that are missing are added, those that
+ * change nothing are left out, and an element that says no namespace gets none.
+ * @throws BrokerError `XML_UNSERIALIZABLE` if a text, value or name in it cannot be written; `USAGE_ELEMENT` if it is no element
+ */
+export function serialize(element: Element, scope?: SerializeScope): string {
+  if (!(element instanceof Element)) throw notAnElement(element);
+  const writer = new Writer(scope);
+  let out = '';
+  let node: Element | Text = element;
+  for (;;) {
+    if (node instanceof Element) {
+      const first: Element | Text | null = node.firstChild;
+      const start = writer.start(node);
+      if (first !== null) {
+        out += start + '>';
+        node = first;
+        continue;
+      }
+      out += start + '/>';
+      writer.leave(node);
+    } else {
+      out += escapeText(node.data);
+    }
+    while (node !== element && node.nextSibling === null) {
+      node = node.parentElement as Element;
+      out += `</${node.qname.name}>`;
+      writer.leave(node);
+    }
+    if (node === element) return out;
+    node = node.nextSibling as Element | Text;
+  }
+}
+
+/** Writes only the start tag, as a stream header needs it (RFC 6120 §4.7). Errors as of {@link serialize}. */
+export function serializeStart(element: Element, scope?: SerializeScope): string {
+  if (!(element instanceof Element)) throw notAnElement(element);
+  return new Writer(scope).start(element) + '>';
+}
+
+/** Start tags, and what is declared where. */
+class Writer {
+  /** `undefined`: not known, so every namespace is written. */
+  private defaultNamespace: string | undefined;
+  private bindings: Binding | null = null;
+  private frame: Frame | null = null;
+
+  constructor(scope: SerializeScope | undefined) {
+    this.defaultNamespace = scope?.defaultNamespace;
+    for (const [prefix, uri] of Object.entries(scope?.prefixes ?? {})) {
+      this.bindings = { prefix, uri, outer: this.bindings };
+    }
+  }
+
+  /** The start tag without its end; afterwards its declarations are in scope. */
+  start(element: Element): string {
+    const { qname } = element;
+    if (!qname.writable) throw unserializable(qname);
+    let tag = '<' + qname.name;
+    let simple = qname.prefix === null;
+    if (simple && !qname.inherits) {
+      const uri = qname.namespaceURI ?? '';
+      if (uri !== this.defaultNamespace) {
+        this.enter(element);
+        this.defaultNamespace = uri;
+        tag += declaration(null, uri);
+      }
+    }
+    for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+      const { prefix, namespaceURI } = attr.qname;
+      if (namespaceURI === null && prefix === null) {
+        if (!attr.qname.writable || attr.qname.name === 'xmlns') throw unserializable(attr.qname);
+        tag += ` ${attr.qname.name}='${escapeValue(attr.value)}'`;
+      } else if (prefix === null) {
+        // xmlns: what it says is known from the element's name, unless that has a prefix.
+        if (namespaceURI !== NS.XMLNS) throw unserializable(attr.qname);
+      } else {
+        simple = false;
+      }
+    }
+    return simple ? tag : tag + this.prefixes(element);
+  }
+
+  /** An element's end was written. */
+  leave(element: Element): void {
+    const { frame } = this;
+    if (frame?.element !== element) return;
+    this.defaultNamespace = frame.defaultNamespace;
+    this.bindings = frame.bindings;
+    this.frame = frame.outer;
+  }
+
+  /** What a tag needs beside its plain attributes: its own declarations, names with a prefix, missing declarations. */
+  private prefixes(element: Element): string {
+    let tag = '';
+    this.enter(element);
+    for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+      if (attr.qname.namespaceURI === NS.XMLNS) tag += this.declare(element, attr);
+    }
+    tag += this.need(element.qname);
+    for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+      const { qname } = attr;
+      if (qname.prefix === null || qname.namespaceURI === NS.XMLNS) continue;
+      if (!qname.writable) throw unserializable(qname);
+      tag += this.need(qname) + ` ${qname.name}='${escapeValue(attr.value)}'`;
+    }
+    return tag;
+  }
+
+  /** A declaration that the element has, if it changes anything. */
+  private declare(element: Element, attr: Attr): string {
+    const { value } = attr;
+    if (attr.qname.prefix === null) {
+      if (element.qname.prefix === null || value === this.defaultNamespace) return '';
+      this.defaultNamespace = value;
+      return declaration(null, value);
+    }
+    return this.bind(attr.qname.localName, value);
+  }
+
+  /** The declaration that a name with a prefix needs, if it is not in scope. */
+  private need(qname: QName): string {
+    return qname.prefix === null || qname.prefix === 'xml' ? '' : this.bind(qname.prefix, qname.namespaceURI ?? '');
+  }
+
+  private bind(prefix: string, uri: string): string {
+    let binding = this.bindings;
+    while (binding !== null && binding.prefix !== prefix) binding = binding.outer;
+    if (binding?.uri === uri) return '';
+    // A prefix cannot mean two things in one tag.
+    for (let own = this.bindings; own !== (this.frame as Frame).bindings && own !== null; own = own.outer) {
+      if (own.prefix === prefix) throw contradiction(prefix);
+    }
+    this.bindings = { prefix, uri, outer: this.bindings };
+    return declaration(prefix, uri);
+  }
+
+  private enter(element: Element): void {
+    if (this.frame?.element === element) return;
+    this.frame = { element, defaultNamespace: this.defaultNamespace, bindings: this.bindings, outer: this.frame };
+  }
+}
+
+function declaration(prefix: string | null, uri: string): string {
+  const mistake = declarationMistake(prefix, uri);
+  if (mistake !== null) throw new BrokerError('XML_UNSERIALIZABLE', mistake, { layer: 'xml' });
+  return ` xmlns${prefix === null ? '' : `:${prefix}`}='${escapeValue(uri)}'`;
+}
+
+function unserializable(qname: QName): BrokerError {
+  const name = printable(qname.name, 64);
+  return new BrokerError('XML_UNSERIALIZABLE', `the name "${name}" cannot be written in XML, or not in its namespace`, {
+    layer: 'xml',
+  });
+}
+
+function contradiction(prefix: string): BrokerError {
+  return new BrokerError(
+    'XML_UNSERIALIZABLE',
+    `prefix "${printable(prefix, 64)}" stands for two namespaces in one tag`,
+    {
+      layer: 'xml',
+    },
+  );
+}
+
+function notAnElement(value: unknown): BrokerError {
+  const what = value === null ? 'null' : typeof value;
+  return new BrokerError('USAGE_ELEMENT', `wanted an Element as xml() and parse() make it, not ${what}`, {
+    layer: 'usage',
+  });
+}
