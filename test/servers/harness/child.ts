@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { serverAccount } from './account.js';
 
 /** What to run, and where its output goes. */
@@ -92,6 +93,32 @@ export class Child {
       process.kill(-this.pid, signal);
     } catch {
       this.process.kill(signal);
+    }
+  }
+
+  /**
+   * Resolves when the program has nothing to do, or after a second. A server that is asked to stop in the middle of an
+   * answer may go without a word to its clients.
+   */
+  async idle(): Promise<void> {
+    let before = this.cpuTime();
+    for (let look = 0; look < 50 && this.running; look++) {
+      await pause(20);
+      const now = this.cpuTime();
+      if (now - before < 1_000_000) return;
+      before = now;
+    }
+  }
+
+  /** Nanoseconds of CPU that its threads have used, where Linux tells. */
+  private cpuTime(): number {
+    try {
+      const threads = `/proc/${this.pid}/task`;
+      return readdirSync(threads)
+        .map((thread) => Number(readFileSync(`${threads}/${thread}/schedstat`, 'utf8').split(' ', 1)[0]))
+        .reduce((sum, time) => sum + time, 0);
+    } catch {
+      return 0;
     }
   }
 

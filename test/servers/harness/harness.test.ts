@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { Conversation } from '../../wire/support/index.js';
 import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './index.js';
 import { featuresFrom, portAnswers } from './probe.js';
 
@@ -7,6 +9,36 @@ interface Starter {
   start(): Promise<TestServer<'starttls' | 'directTls'>>;
 }
 const STARTERS = { prosody: Prosody, ejabberd: Ejabberd, jabberd2: Jabberd2 } satisfies Record<string, Starter>;
+
+const openTag = (to: string, xmlns = 'jabber:client', version = " version='1.0'") =>
+  `<stream:stream xmlns='${xmlns}' xmlns:stream='http://etherx.jabber.org/streams' to='${to}'${version}>`;
+
+/** SASL PLAIN, then binds a resource. */
+async function signIn(client: Conversation, domain: string, user: string, password: string): Promise<void> {
+  const credentials = Buffer.from(`\0${user}\0${password}`).toString('base64');
+  await client.send(openTag(domain));
+  await client.expect('</stream:features>');
+  await client.send(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${credentials}</auth>`);
+  await client.expect('<success');
+  await client.send(openTag(domain));
+  await client.expect('</stream:features>');
+  await client.send(
+    `<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>`,
+  );
+  await client.expect(`<jid>${user}@${domain}/r</jid>`);
+}
+
+async function handshake(port: number, name: string, secret: string): Promise<Conversation> {
+  const component = await Conversation.dial(port);
+  await component.send(openTag(name, 'jabber:component:accept', ''));
+  const [, id = ''] = await component.match(/\bid=['"]([^'"]+)['"][^>]*>/);
+  await component.send(
+    `<handshake>${createHash('sha1')
+      .update(id + secret)
+      .digest('hex')}</handshake>`,
+  );
+  return component;
+}
 
 const serves = async (server: TestServer<'starttls'>) => {
   (await featuresFrom(server.ports.starttls, 'localhost')).destroy();
@@ -49,5 +81,136 @@ for (const name of ['prosody', 'ejabberd', 'jabberd2'] as const) {
       expect(second.running).toBe(true);
       await portAnswers(second.ports.starttls);
     });
+
+    test('has certificates for its names, users who can sign in, and takes new ones', async () => {
+      await using server = await starter.start();
+      await server.addUser('carol', 'geheim');
+      for (const [domain, user, password] of [
+        ['localhost', 'alice', 'secret'],
+        ['broker.test', 'bob', 'secret'],
+        ['localhost', 'carol', 'geheim'],
+      ] as const) {
+        const client = await Conversation.dial(server.ports.directTls);
+        await client.startTlsAsClient({ ca: server.ca, servername: domain });
+        await signIn(client, domain, user, password);
+      }
+      const stranger = await Conversation.dial(server.ports.directTls);
+      await expect(stranger.startTlsAsClient({ ca: server.ca, servername: 'elsewhere.test' })).rejects.toThrow(
+        /altnames|unrecognized name/,
+      );
+      stranger.destroy();
+    });
+
+    test('offers STARTTLS and speaks TLS behind it', async () => {
+      await using server = await starter.start();
+      const client = await Conversation.dial(server.ports.starttls);
+      await client.send(`${openTag('broker.test')}<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>`);
+      await client.expect('<proceed');
+      await client.expect('>');
+      const secured = await client.startTlsAsClient({ ca: server.ca, servername: 'broker.test' });
+      expect(secured.authorized).toBe(true);
+      client.destroy();
+    });
+
+    test('stops in order: clients are told', async () => {
+      await using server = await starter.start();
+      const client = await Conversation.dial(server.ports.directTls);
+      await client.startTlsAsClient({ ca: server.ca, servername: 'localhost' });
+      await signIn(client, 'localhost', 'alice', 'secret');
+      const farewell = client.expect(/system-shutdown|<\/stream:stream>/, { timeoutMs: 10_000 }); // jabberd2 has no error for it
+      const stopped = server.stop();
+      await farewell.catch((error: unknown) => {
+        throw new Error(server.logTail(), { cause: error });
+      });
+      client.end();
+      await stopped;
+    });
   });
 }
+
+describeServer('prosody', 'what it is configured for', () => {
+  test('kicks a client, takes components, refuses a second one of the same name', async () => {
+    await using server = await Prosody.start();
+    const component = await handshake(server.ports.component, 'comp.localhost', 'secret');
+    await component.expect('<handshake');
+    const second = await handshake(server.ports.component, 'comp.localhost', 'secret');
+    await second.expect('<conflict');
+    const client = await Conversation.dial(server.ports.starttls);
+    await signIn(client, 'localhost', 'alice', 'secret');
+    await server.kick('alice@localhost/r');
+    await client.expect('</stream:stream>');
+    for (const each of [component, second, client]) each.destroy();
+  });
+
+  test('leaves out mechanisms, and the log can be read', async () => {
+    await using server = await Prosody.start({ withoutMechanisms: ['PLAIN'], log: 'debug' });
+    const client = await Conversation.dial(server.ports.starttls);
+    await client.send(openTag('localhost'));
+    const features = await client.expect('</stream:features>');
+    expect(features).toContain('SCRAM-SHA-256');
+    expect(features).not.toContain('PLAIN');
+    expect(server.logTail(1000)).toContain('debug');
+    client.destroy();
+  });
+
+  test('the broken certificate that was asked for', async () => {
+    await using server = await Prosody.start({ certificate: { names: [{ dns: 'elsewhere.test' }] } });
+    const client = await Conversation.dial(server.ports.directTls);
+    await expect(client.startTlsAsClient({ ca: server.ca, servername: 'localhost' })).rejects.toThrow(/altnames/);
+    client.destroy();
+  });
+
+  test('a start that fails tells why, with the log', async () => {
+    await expect(Prosody.start({ extra: 'this is no Lua' })).rejects.toThrow(
+      /prosody did not start[^]*prosody\.cfg\.lua/,
+    );
+  });
+});
+
+describeServer('ejabberd', 'what it is configured for', () => {
+  test('kicks a client, takes several components of one name, and one with any from', async () => {
+    await using server = await Ejabberd.start();
+    const components = [
+      await handshake(server.ports.component, 'comp.localhost', 'secret'),
+      await handshake(server.ports.component, 'comp.localhost', 'secret'),
+      await handshake(server.ports.freeComponent, 'free.localhost', 'secret'),
+    ];
+    for (const component of components) await component.expect('<handshake');
+    const client = await Conversation.dial(server.ports.starttls);
+    await signIn(client, 'localhost', 'alice', 'secret');
+    await server.kick('alice@localhost/r');
+    await client.expect('<conflict');
+    for (const each of [...components, client]) each.destroy();
+  });
+
+  test('the strict port offers nothing but STARTTLS', async () => {
+    await using server = await Ejabberd.start();
+    const client = await Conversation.dial(server.ports.strict);
+    await client.send(openTag('localhost'));
+    const features = await client.expect('</stream:features>');
+    expect(features).toContain('<required');
+    expect(features).not.toContain('<mechanism');
+    client.destroy();
+  });
+});
+
+describeServer('jabberd2', 'what it is configured for', () => {
+  test('the router speaks XEP-0114 and its own protocol, with TLS or without', async () => {
+    for (const routerTls of [true, false]) {
+      await using server = await Jabberd2.start({ routerTls });
+      const component = await handshake(server.ports.router, 'comp.localhost', 'secret');
+      await component.expect('<handshake');
+      const router = await Conversation.dial(server.ports.router);
+      await router.send(openTag('localhost', 'http://jabberd.jabberstudio.org/ns/component/1.0'));
+      const features = await router.expect('</stream:features>');
+      expect(features).toContain('DIGEST-MD5');
+      expect(features.includes('urn:ietf:params:xml:ns:xmpp-tls')).toBe(routerTls);
+      for (const each of [component, router]) each.destroy();
+    }
+  });
+
+  test('has no means to kick a client', async () => {
+    await using server = await Jabberd2.start();
+    await expect(server.kick('alice@localhost/r')).rejects.toThrow('no way to kick');
+  });
+});

@@ -3,4 +3,5 @@ export { Prosody, type ProsodyOptions, type ProsodyPort } from './prosody.js';
 export { Ejabberd, type EjabberdOptions, type EjabberdPort } from './ejabberd.js';
 export { Jabberd2, type Jabberd2Options, type Jabberd2Port } from './jabberd2.js';
 export { DEFAULT_USERS, type TestServer, type User } from './server.js';
+export { type Direction, Proxy, ProxyLink, type ProxyOptions } from './proxy.js';
 export * from './certificates.js';

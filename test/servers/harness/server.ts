@@ -125,6 +125,7 @@ export class TestServer<Port extends string = string> implements AsyncDisposable
 
   /** An orderly stop. Directory and ports are kept. */
   async stop(): Promise<void> {
+    await Promise.all(this.children.map((child) => child.idle()));
     for (const child of this.children.toReversed()) await child.stop(this.blueprint.stopGraceMs);
     this.blueprint.cleanUp?.();
   }

@@ -50,7 +50,7 @@ export class Conversation {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.gone = true;
-        this.finishReading();
+        this.onEnd();
         resolve();
       });
     });
@@ -195,7 +195,7 @@ export class Conversation {
 
   private async secure(wrap: (socket: Socket) => tls.TLSSocket, event: string): Promise<tls.TLSSocket> {
     const plain = this.socket;
-    plain.removeAllListeners('data').removeAllListeners('end').pause();
+    plain.off('data', this.onData).off('end', this.onEnd).pause();
     if (this.pending.length > 0) plain.unshift(this.pending);
     this.forget(this.pending.length); // it comes again, decrypted
     this.chunks = [];
@@ -223,23 +223,24 @@ export class Conversation {
   }
 
   private listen(socket: Socket): void {
-    socket.on('data', (bytes) => {
-      this.record.push({ ours: false, bytes });
-      this.receivedBytes += bytes.length;
-      this.chunks.push(bytes);
-      this.notify();
-    });
-    socket.on('end', () => this.finishReading());
+    socket.on('data', this.onData).on('end', this.onEnd);
     socket.on('error', (error) => {
       this.error ??= error;
     });
   }
 
-  private finishReading(): void {
+  private readonly onData = (bytes: Buffer): void => {
+    this.record.push({ ours: false, bytes });
+    this.receivedBytes += bytes.length;
+    this.chunks.push(bytes);
+    this.notify();
+  };
+
+  private readonly onEnd = (): void => {
     this.atEnd = true;
     this.markEnded();
     this.notify();
-  }
+  };
 
   private notify(): void {
     for (const waiter of this.waiters) waiter();
