@@ -206,8 +206,7 @@ class Race {
       this.#failed(rank, error);
     };
     const onConnect = () => {
-      // On one machine a socket may meet itself where nobody listens (simultaneous open, RFC 9293 §3.5).
-      if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress) {
+      if (metItself(socket)) {
         fail(attemptError('TCP_REFUSED', target, address, 'nobody listens there'));
         return;
       }
@@ -239,4 +238,9 @@ class Race {
 
 function openTcp({ host, port, family }: { host: string; port: number; family: number }): Socket {
   return tcpConnect({ host, port, family, autoSelectFamily: false });
+}
+
+/** On one machine a socket may meet itself where nobody listens (simultaneous open, RFC 9293 §3.5). */
+function metItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
+  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
 }
