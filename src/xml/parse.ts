@@ -15,22 +15,22 @@ import { Window } from './window.js';
  * one; `USAGE_TYPE` if the argument is neither a string nor bytes
  */
 export function parse(source: string | Uint8Array, limits?: Partial<XmlLimits>): Element {
-  return parseInScope(source, new Scope(INHERITED_NAMESPACE), limits);
+  return parseWith(source, new Scope(INHERITED_NAMESPACE), limits);
 }
 
 /**
  * Reads one element as it would be read on a stream with that content namespace, so that `<message/>` is a stanza.
  * Errors as of {@link parse}.
  */
-export function parseStanza(
+export function parseInScope(
   source: string | Uint8Array,
   contentNamespace: string,
   limits?: Partial<XmlLimits>,
 ): Element {
-  return parseInScope(source, new Scope(namespaceOf(contentNamespace)), limits);
+  return parseWith(source, new Scope(namespaceOf(contentNamespace)), limits);
 }
 
-function parseInScope(source: string | Uint8Array, scope: Scope, limits?: Partial<XmlLimits>): Element {
+function parseWith(source: string | Uint8Array, scope: Scope, limits?: Partial<XmlLimits>): Element {
   const bytes = bytesOf(source);
   const found: Element[] = [];
   const window = new Window();
