@@ -73,13 +73,13 @@ export function namespacesInScope(
     current !== null;
     current = current === root ? null : current.parentElement
   ) {
+    const { prefix, namespaceURI } = current.qname;
+    if (namespaceURI === null || isContent(namespaceURI)) bind(null, '');
+    else bind(prefix, namespaceURI);
     for (let attr = current.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-      if (isDeclaration(attr)) bind(attr.qname.prefix === null ? null : attr.qname.localName, attr.value);
-    }
-    bind(current.qname.prefix, current.qname.namespaceURI ?? '');
-    for (let attr = current.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-      const { prefix, namespaceURI } = attr.qname;
-      if (prefix !== null && namespaceURI !== null && !isDeclaration(attr)) bind(prefix, namespaceURI);
+      const name = attr.qname;
+      if (isDeclaration(attr)) bind(name.prefix === null ? null : name.localName, attr.value);
+      else if (name.prefix !== null && name.namespaceURI !== null) bind(name.prefix, name.namespaceURI);
     }
   }
   const nodes: NamespaceNode[] = [];

@@ -9,12 +9,14 @@ export type Result = number[] | string | number | boolean;
 
 const escape = (text: string) => text.replace(/[&<>"\t\r\n]/g, (c) => `&#${c.charCodeAt(0)};`);
 
+const isContent = (uri: string | null) => uri === null || CONTENT_NAMESPACES.includes(uri);
+
 /** A stanza as another engine sees it: names in content namespaces are in none, and so are not prefixed. */
 export function view(element: Element, outer = ''): string {
   const { qname } = element;
-  const content = qname.namespaceURI === null || CONTENT_NAMESPACES.includes(qname.namespaceURI);
+  const content = isContent(qname.namespaceURI);
   const name = content ? qname.localName : qname.name;
-  let defaultNamespace = content ? '' : qname.prefix === null ? qname.namespaceURI : outer;
+  let defaultNamespace = content ? '' : qname.prefix === null ? qname.namespaceURI! : outer;
   let attributes = '';
   for (const attr of element.attributes) {
     if (attr.qname.namespaceURI === NS.XMLNS) {
@@ -23,7 +25,7 @@ export function view(element: Element, outer = ''): string {
       } else if (qname.prefix !== null && !content) {
         defaultNamespace = CONTENT_NAMESPACES.includes(attr.value) ? '' : attr.value;
       }
-    } else attributes += ` ${attr.name}="${escape(attr.value)}"`;
+    } else attributes += ` ${isContent(attr.namespaceURI) ? attr.localName : attr.name}="${escape(attr.value)}"`;
   }
   if (defaultNamespace !== outer) attributes = ` xmlns="${escape(defaultNamespace)}"${attributes}`;
   let inside = '';
@@ -38,8 +40,12 @@ export class Oracle {
   readonly #document: XmlDocument;
   readonly #places = new Map<number, number>();
 
-  constructor(readonly stanza: Element) {
-    this.#document = XmlDocument.fromString(view(stanza));
+  /** What it was given. */
+  readonly source: string;
+
+  constructor(stanza: Element) {
+    this.source = view(stanza);
+    this.#document = XmlDocument.fromString(this.source);
     for (const [place, node] of this.#document.root.find('/ | //node() | //@*').entries()) {
       this.#places.set(pointer(node), place);
     }
