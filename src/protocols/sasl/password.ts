@@ -1,0 +1,58 @@
+// Passwords and how SASL mechanisms prepare them: SASLprep, RFC 4013.
+import saslprep from '@mongodb-js/saslprep';
+import { BrokerError, usageError } from '../../errors.js';
+import { saslError } from './mechanism.js';
+
+/** A password or token, or what gives it when it is needed. */
+export type Password = string | (() => string | Promise<string>);
+
+/** More than any password needs; keeps preparation quick. */
+const LENGTH_LIMIT = 4096;
+
+/**
+ * Asks for the password.
+ * @throws BrokerError `USAGE_PASSWORD` when it is no text, or the function fails
+ */
+export async function readPassword(source: Password): Promise<string> {
+  let password: unknown;
+  try {
+    password = typeof source === 'function' ? await source() : source;
+  } catch (cause) {
+    if (cause instanceof BrokerError) throw cause;
+    throw usageError('USAGE_PASSWORD', 'The function that gives the password failed; see cause.', { cause });
+  }
+  if (typeof password !== 'string' || password === '') {
+    throw usageError('USAGE_PASSWORD', 'The password has to be a string that is not empty.');
+  }
+  if (password.length > LENGTH_LIMIT) {
+    throw usageError('USAGE_PASSWORD', `The password is longer than ${LENGTH_LIMIT} characters.`);
+  }
+  return password;
+}
+
+/**
+ * Prepares a user name or password as a stored string (RFC 5802 §2.2).
+ * @param what named in the error, which never shows the text
+ * @throws BrokerError `SASL_PREP`
+ */
+export function prepare(text: string, what: 'user name' | 'password' | 'authorization identity'): string {
+  const prepared = saslprepOrNull(text);
+  if (prepared === null || prepared === '') {
+    throw saslError(
+      'SASL_PREP',
+      `The ${what} is empty, or holds characters that SASLprep (RFC 4013) does not allow: change it at the server.`,
+      { origin: 'local' },
+    );
+  }
+  return prepared;
+}
+
+function saslprepOrNull(text: string): string | null {
+  if (/^[ -~]*$/.test(text)) return text;
+  if (text.length > LENGTH_LIMIT || !text.isWellFormed()) return null;
+  try {
+    return saslprep(text);
+  } catch {
+    return null;
+  }
+}
