@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { addressOfOctets } from './certificate-address.js';
 import {
   DerReader,
   TAG,
@@ -17,7 +18,7 @@ import {
 export interface PresentedName {
   /** `DNS`, `IP`, `SRV` (RFC 4985) or `XMPP` (XmppAddr, RFC 6120 §13.7.1.4). */
   readonly type: 'DNS' | 'IP' | 'SRV' | 'XMPP';
-  /** As it stands there; untrusted text. Addresses are hexadecimal. */
+  /** As it stands there; untrusted text. */
   readonly value: string;
 }
 
@@ -112,7 +113,7 @@ function readNames(extension: DerReader): PresentedName[] {
         case primitive(2):
           return [{ type: 'DNS', value: name.body.toString('latin1') }];
         case primitive(7):
-          return [{ type: 'IP', value: name.body.toString('hex') }];
+          return [{ type: 'IP', value: addressOfOctets(name.body) }];
         case constructed(0):
           return readOtherName(name);
         default:

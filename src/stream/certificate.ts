@@ -1,4 +1,5 @@
 import { BrokerError, printable } from '../errors.js';
+import { addressOfText } from './certificate-address.js';
 import { readCertificate, type CertificateFacts, type PresentedName } from './certificate-parse.js';
 import { hostName, type HostName } from './domain.js';
 
@@ -85,7 +86,7 @@ function checkPurpose({ isAuthority, extendedKeyUsage }: CertificateFacts): void
 }
 
 function matches({ type, value }: PresentedName, wanted: HostName, service: string): boolean {
-  if (wanted.family !== 0) return type === 'IP' && value === addressHex(wanted.name);
+  if (wanted.family !== 0) return type === 'IP' && value === addressOfText(wanted.name);
   switch (type) {
     case 'DNS':
       return matchesDns(value, wanted.name);
@@ -116,20 +117,6 @@ function matchesXmppAddr(presented: string, domain: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** The octets of an IP address as they stand in a certificate. */
-function addressHex(address: string): string {
-  if (!address.includes(':')) return Buffer.from(address.split('.').map(Number)).toString('hex');
-  const embedded = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
-  if (embedded !== null) {
-    const [a = 0, b = 0, c = 0, d = 0] = embedded.slice(2).map(Number);
-    return addressHex(`${embedded[1] ?? ''}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`);
-  }
-  const [head = '', tail = ''] = address.split('::');
-  const hex = (part: string) => (part === '' ? [] : part.split(':').map((group) => group.padStart(4, '0')));
-  const [left, right] = [hex(head), hex(tail)];
-  return [...left, ...new Array<string>(8 - left.length - right.length).fill('0000'), ...right].join('');
 }
 
 function mismatch(domain: string, names: readonly PresentedName[]): BrokerError {

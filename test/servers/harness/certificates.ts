@@ -136,6 +136,19 @@ export class TestAuthority {
     const chain = certificate + this.issuer.chain;
     return new TestAuthority(this.ca, { name: distinguishedName(commonName), keys, algorithm, chain });
   }
+
+  /** PEM of the list of certificates that this authority has revoked. */
+  async revocationList(...revoked: readonly Identity[]): Promise<string> {
+    const crl = await x509.X509CrlGenerator.create({
+      issuer: this.issuer.name,
+      thisUpdate: new Date(Date.now() - HOUR),
+      nextUpdate: new Date(Date.now() + YEAR),
+      signingKey: this.issuer.keys.privateKey,
+      signingAlgorithm: this.issuer.algorithm,
+      entries: revoked.map(({ der: certificate }) => new x509.X509Certificate(certificate)),
+    });
+    return pem('X509 CRL', Buffer.from(crl.rawData));
+  }
 }
 
 /** A certificate that nobody but itself vouches for. */
