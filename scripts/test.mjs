@@ -1,0 +1,91 @@
+// `npm test`: everything from a fresh clone. Installs the dependencies when they are missing, brings the test servers
+// where it may (scripts/provision.mjs), runs all suites and says at the end which ran and which were left out.
+// Arguments go to vitest: `npm test -- --project unit`, `npm test -- test/unit/jid.test.ts`.
+// Plain Node without dependencies: this runs before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { provision } from './provision.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const args = process.argv.slice(2);
+
+function node(...command) {
+  return spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' }).status ?? 1;
+}
+
+/** npm writes this file last: without it node_modules is missing or was left half done. */
+function installDependencies() {
+  if (existsSync(join(root, 'node_modules', '.package-lock.json'))) return;
+  console.log('test: the dependencies are missing, npm ci');
+  const npm = process.env.npm_execpath;
+  const status = npm === undefined ? spawnSync('npm', ['ci'], { cwd: root, stdio: 'inherit' }).status : node(npm, 'ci');
+  if (status !== 0) {
+    console.error('test: npm ci failed, see above');
+    process.exit(1);
+  }
+}
+
+/** Whether the server tests are among what the arguments select. */
+function wantsServers() {
+  const projects = args.flatMap((arg, i) => {
+    if (arg === '--project') return [args[i + 1] ?? ''];
+    return arg.startsWith('--project=') ? [arg.slice('--project='.length)] : [];
+  });
+  return projects.length === 0 || projects.some((name) => name.includes('servers') || /[*!]/.test(name));
+}
+
+/** Counts by suite (the folder below test/) from vitest's report. */
+function countResults(file) {
+  const suites = new Map();
+  const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { testResults: [] };
+  for (const { name, status, assertionResults } of report.testResults) {
+    const [, suite = 'other'] = relative(root, name).split(sep);
+    const counts = suites.get(suite) ?? { passed: 0, failed: 0, skipped: 0 };
+    suites.set(suite, counts);
+    for (const test of assertionResults) {
+      if (test.status === 'passed' || test.status === 'failed') counts[test.status]++;
+      else counts.skipped++;
+    }
+    // A file that could not be loaded has no tests to fail.
+    if (status === 'failed' && !assertionResults.some((test) => test.status === 'failed')) counts.failed++;
+  }
+  return suites;
+}
+
+const line = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;
+
+function main() {
+  installDependencies();
+  const missing = wantsServers() ? provision() : [];
+
+  const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-test-'));
+  const report = join(folder, 'report.json');
+  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  let status = node(vitest, 'run', ...reporters, ...args);
+  const suites = countResults(report);
+  rmSync(folder, { recursive: true, force: true });
+
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  console.log('\ntest: suites that ran');
+  for (const [suite, counts] of [...suites].sort()) {
+    for (const key of Object.keys(total)) total[key] += counts[key];
+    console.log(`  ${suite.padEnd(12)} ${line(counts)}`);
+  }
+  if (missing.length > 0) {
+    console.log(`test: LEFT OUT: what needs ${missing.join(', ')} (not installed, see above)`);
+    if (process.env.CI === 'true') status ||= 1;
+  }
+  if (status !== 0 && total.failed === 0) {
+    console.log('test: the run failed outside of a test, see above; counted as one failure');
+    total.failed = 1;
+  }
+  console.log(line(total));
+  if (process.env.XMPP_BROKER_SUMMARY !== undefined) writeFileSync(process.env.XMPP_BROKER_SUMMARY, `${line(total)}\n`);
+  process.exitCode = status;
+}
+
+main();
