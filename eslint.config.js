@@ -12,9 +12,9 @@ const mayImport = {
   protocols: ['xml', 'stream'],
   filters: ['xml'],
   queue: ['xml'],
-  connection: ['xml', 'broker'],
+  connection: ['xml', 'protocols', 'broker'],
   testing: ['xml', 'stream', 'protocols', 'broker'],
-  cli: ['xml', 'broker', 'testing'],
+  cli: ['xml', 'protocols', 'broker', 'testing'],
 };
 
 const rooms = Object.keys(mayImport);
@@ -55,6 +55,18 @@ export default defineConfig(
       '@typescript-eslint/unbound-method': 'off',
     },
   },
-  { files: ['**/*.js', '**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', Buffer: 'readonly', setTimeout: 'readonly', performance: 'readonly' } } },
+  {
+    files: ['**/*.js', '**/*.mjs'],
+    languageOptions: {
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        Buffer: 'readonly',
+        setTimeout: 'readonly',
+        performance: 'readonly',
+      },
+    },
+  },
   ...boundaries,
 );

@@ -1,18 +1,6 @@
 /** The part of the library an error comes from. */
 export type ErrorLayer =
-  | 'usage'
-  | 'dns'
-  | 'tcp'
-  | 'tls'
-  | 'xml'
-  | 'stream'
-  | 'sasl'
-  | 'bind'
-  | 'sm'
-  | 'stanza'
-  | 'rts'
-  | 'filter'
-  | 'queue';
+  'usage' | 'dns' | 'tcp' | 'tls' | 'xml' | 'stream' | 'sasl' | 'bind' | 'sm' | 'stanza' | 'rts' | 'filter' | 'queue';
 
 /** How far the connection attempt had come. */
 export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'ready' | 'closing';
@@ -98,7 +86,8 @@ export class BrokerError extends Error {
 
   /** The same error with facts that only an outer layer knows, such as the phase. The original's stack is kept. */
   with(facts: Partial<ErrorFacts>): BrokerError {
-    const copy = new BrokerError(this.code, this.message, { ...this, cause: this.cause, ...facts });
+    const own = Object.fromEntries(Object.entries(this)) as unknown as ErrorFacts;
+    const copy = new BrokerError(this.code, this.message, { ...own, cause: this.cause, ...facts });
     if (this.stack !== undefined) copy.stack = this.stack;
     return copy;
   }

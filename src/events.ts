@@ -1,4 +1,5 @@
 import type { BrokerError } from './errors.js';
+import type { FilterMatch } from './filters/filter.js';
 import type { JID } from './jid.js';
 import type { Ticket } from './queue/ticket.js';
 import type { Element } from './xml/element.js';
@@ -100,14 +101,7 @@ export interface TlsFacts {
   alpn: string | null;
 }
 
-/** One match of a filter. */
-export interface FilterMatch {
-  expression: string;
-  /** Matched nodes in document order; empty unless the result is a node-set. */
-  nodes: readonly unknown[];
-  /** The whole stanza. */
-  node: Element;
-}
+export type { FilterMatch };
 
 /** Payload of every status event, by name. */
 export interface StatusEvents {

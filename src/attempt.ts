@@ -1,0 +1,302 @@
+import type { Duplex } from 'node:stream';
+import { BrokerError } from './errors.js';
+import type { StatusEvents, TlsFacts } from './events.js';
+import type { BrokerConfig, Secrets } from './options.js';
+import type { DialectConfig, Established } from './protocols/dialect.js';
+import { Session } from './session.js';
+import { dial } from './stream/dial.js';
+import { dialThrough, type Connector } from './stream/dial-connector.js';
+import { resolve, type Target } from './stream/resolve.js';
+import { upgrade } from './stream/tls-upgrade.js';
+import { Transport } from './stream/transport.js';
+import { XmlStream } from './stream/xml-stream.js';
+import type { Element } from './xml/element.js';
+import { NS } from './xml/namespaces.js';
+
+/** What an attempt needs of the broker. */
+export interface AttemptHost {
+  readonly config: BrokerConfig;
+  readonly secrets: Secrets;
+  readonly connector: Connector | undefined;
+  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
+  /** Publishes PCJ_NODESENT, redacted, and logs. */
+  sent(element: Element, secret: boolean): void;
+  /** Logs what arrived. */
+  received(element: Element): void;
+  negotiating(): void;
+}
+
+/** A negotiated stream, ready to be a link. */
+export interface Negotiated {
+  readonly stream: XmlStream;
+  readonly session: Session;
+  readonly established: Established;
+  readonly dialectConfig: DialectConfig;
+}
+
+type FailEvent =
+  'PCJ_CONNECTFAIL' | 'PCJ_SSLFAIL' | 'PCJ_AUTHFAIL' | 'PCJ_BINDFAIL' | 'PCJ_SESSIONFAIL' | 'PCJ_SOCKETFAIL';
+
+/** How long a server gets to close after a failed attempt, in milliseconds. */
+const FAILED_CLOSE_MS = 500;
+
+/** One way from nothing to a negotiated stream, or to exactly one failure event and a closed socket. */
+export class Attempt {
+  readonly #host: AttemptHost;
+  readonly #abort = new AbortController();
+  #silent = false;
+  #stream: XmlStream | null = null;
+  #transport: Transport | null = null;
+  #session: Session | null = null;
+
+  constructor(host: AttemptHost) {
+    this.#host = host;
+  }
+
+  /** Gives the attempt up: it fails with this error. With `silent` no event follows. */
+  abort(error: BrokerError, silent = false): void {
+    this.#silent ||= silent;
+    this.#abort.abort(error);
+    if (silent) this.#transport?.destroy();
+  }
+
+  /**
+   * Dials and negotiates. Publishes every event of the attempt, the failure's tail included.
+   * @throws BrokerError the one outcome of a failed attempt, after its socket is closed
+   */
+  async run(target: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
+    const { timeouts } = this.#host.config;
+    const timer = setTimeout(() => {
+      this.abort(
+        new BrokerError(
+          'ATTEMPT_TIMEOUT',
+          `the attempt was not complete within ${String(timeouts.attempt)} ms (timeouts.attempt)`,
+          {
+            layer: 'stream',
+            retryable: true,
+          },
+        ),
+      );
+    }, timeouts.attempt);
+    try {
+      return await this.#negotiate(target);
+    } catch (caught) {
+      const error = this.#asBrokerError(caught);
+      await this.#fail(error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #negotiate(given: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
+    const { config } = this.#host;
+    const dialect = config.connectionType;
+    const { signal } = this.#abort;
+    const targets = await this.#targets(given);
+    signal.throwIfAborted();
+    const dialled = await this.#dial(targets);
+    const transport = new Transport(dialled.socket);
+    this.#transport = transport;
+    signal.throwIfAborted();
+    const loopback = isLoopback(dialled.socket);
+    const dialectConfig: DialectConfig = Object.freeze({
+      domain: config.domain,
+      username: config.username,
+      resource: config.resource,
+      tlsPolicy: this.#tlsPolicy(dialled.target.tls, loopback),
+      loopback,
+    });
+    const address = dialled.address ?? dialled.target.host;
+    this.#publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
+    this.#host.negotiating();
+    const stream = new XmlStream(transport, config.xmlLimits);
+    this.#stream = stream;
+    const session = new Session(
+      {
+        config,
+        dialectConfig,
+        signal,
+        password: () => this.#password(),
+        publish: (event, payload) => {
+          this.#publish(event, payload);
+        },
+        sent: (element, secret) => {
+          if (!this.#silent) this.#host.sent(element, secret);
+        },
+        received: (element) => {
+          this.#host.received(element);
+        },
+        upgrade: (on) => this.#upgrade(on, dialectConfig.tlsPolicy === 'direct'),
+      },
+      stream,
+    );
+    this.#session = session;
+    if (
+      dialectConfig.tlsPolicy === 'required' &&
+      config.tls.policy === undefined &&
+      dialect.defaultTls === 'loopback'
+    ) {
+      throw new BrokerError(
+        'TLS_REQUIRED',
+        `${dialect.name} has no STARTTLS and ${address} is not this machine; say tls: { policy: 'direct' }, or 'disabled' to send the secret's digest in clear`,
+        { layer: 'tls' },
+      );
+    }
+    if (dialectConfig.tlsPolicy === 'direct') {
+      session.publish('PCJ_SSLNEGOTIATE');
+      await session.startTls();
+    }
+    const established = await dialect.negotiate(session);
+    signal.throwIfAborted();
+    if (dialectConfig.tlsPolicy === 'required' && session.tls === null) {
+      throw new BrokerError(
+        'TLS_REQUIRED',
+        `the stream was negotiated without TLS, which tls.policy 'required' forbids`,
+        { layer: 'tls' },
+      );
+    }
+    return { stream, session, established, dialectConfig };
+  }
+
+  async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {
+    const { config } = this.#host;
+    const dialect = config.connectionType;
+    const tls = config.tls.policy === 'direct' ? 'direct' : 'starttls';
+    if (given.host !== undefined || this.#host.connector !== undefined) {
+      const port = given.port ?? dialect.defaultPort ?? 0;
+      return [{ host: given.host ?? config.domain, port, tls, srv: null }];
+    }
+    return resolve(config.domain, {
+      services:
+        config.tls.policy === 'disabled'
+          ? (dialect.services ?? []).filter((one) => one.tls !== 'direct')
+          : (dialect.services ?? []),
+      fallbackPort: given.port ?? dialect.defaultPort ?? 0,
+      fallbackTls: tls,
+      signal: this.#abort.signal,
+      timeoutMs: config.timeouts.resolve,
+    });
+  }
+
+  #dial(targets: readonly Target[]): Promise<{ socket: Duplex; target: Target; address: string | null }> {
+    const { config, connector } = this.#host;
+    const options = {
+      signal: this.#abort.signal,
+      timeoutMs: config.timeouts.connect,
+      lookupTimeoutMs: config.timeouts.resolve,
+      onConnecting: ({ host, port }: { host: string; port: number }) => {
+        this.#publish('PCJ_CONNECTING', { host, port });
+      },
+    };
+    return connector === undefined ? dial(targets, options) : dialThrough(connector, targets, options);
+  }
+
+  #tlsPolicy(tls: 'direct' | 'starttls', loopback: boolean): DialectConfig['tlsPolicy'] {
+    const { config } = this.#host;
+    if (tls === 'direct') return 'direct';
+    const chosen = config.tls.policy;
+    if (chosen !== undefined) return chosen;
+    return config.connectionType.defaultTls === 'loopback' && loopback ? 'disabled' : 'required';
+  }
+
+  async #upgrade(stream: XmlStream, direct: boolean): Promise<TlsFacts> {
+    const { config, secrets } = this.#host;
+    const facts: TlsFacts[] = [];
+    await stream.startTls(async (socket: Duplex) => {
+      const upgraded = await upgrade(socket, {
+        domain: config.domain,
+        tls: { ...config.tls, key: secrets.key, passphrase: secrets.passphrase },
+        alpn: direct && config.connectionType.xmlns === NS.CLIENT ? 'xmpp-client' : null,
+        signal: this.#abort.signal,
+        timeoutMs: config.timeouts.tls,
+      });
+      facts.push(upgraded.facts);
+      return upgraded.socket;
+    });
+    const [established] = facts;
+    if (established === undefined)
+      throw new BrokerError('TLS_HANDSHAKE', 'the TLS handshake ended without a result', { layer: 'tls' });
+    return established;
+  }
+
+  async #password(): Promise<string> {
+    const { password } = this.#host.secrets;
+    let value: unknown = password;
+    if (typeof password === 'function') {
+      try {
+        value = await password();
+      } catch (cause) {
+        throw new BrokerError('USAGE_PASSWORD', 'the password function failed', { layer: 'usage', cause });
+      }
+    }
+    if (typeof value !== 'string' || value === '') {
+      throw new BrokerError(
+        'USAGE_PASSWORD',
+        password === undefined ? 'the password option is missing' : 'the password function gave no non-empty string',
+        {
+          layer: 'usage',
+        },
+      );
+    }
+    return value;
+  }
+
+  #publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void {
+    if (!this.#silent) this.#host.publish(event, payload);
+  }
+
+  #asBrokerError(caught: unknown): BrokerError {
+    const dialect = this.#host.config.connectionType.name;
+    const facts = { phase: this.#session?.phase ?? ('connect' as const), dialect };
+    if (caught instanceof BrokerError) return caught.phase === undefined ? caught.with(facts) : caught;
+    return new BrokerError(
+      'DIALECT_FAILED',
+      `the dialect ${dialect} failed: ${caught instanceof Error ? caught.message : String(caught)}`,
+      {
+        layer: 'stream',
+        cause: caught,
+        ...facts,
+      },
+    );
+  }
+
+  async #fail(error: BrokerError): Promise<void> {
+    const stream = this.#stream;
+    const transport = this.#transport;
+    const event = this.#failEvent(error);
+    this.#publish(event, error);
+    if (transport === null) return;
+    const lost = event === 'PCJ_SOCKETFAIL';
+    if (!lost) {
+      if (stream?.opened === true) {
+        if (error.layer === 'xml' && error.condition !== undefined) stream.closeWithError(error.condition);
+        else if (error.sentCondition !== undefined) stream.closeWithError(error.sentCondition);
+        else stream.sendEnd();
+        this.#publish('PCJ_STREAMEND', undefined);
+      }
+      this.#publish('PCJ_SHUTDOWN_START', undefined);
+      transport.end();
+      // What the server still sends is read and dropped, so that our last bytes are not lost to a reset.
+      transport.resume();
+      await transport.closedWithin(Math.min(FAILED_CLOSE_MS, this.#host.config.timeouts.close));
+    }
+    transport.destroy();
+    this.#publish('PCJ_SOCKETDISCONNECT', { clean: false, error });
+    if (!lost) this.#publish('PCJ_SHUTDOWN_FINISH', undefined);
+  }
+
+  #failEvent(error: BrokerError): FailEvent {
+    const step = this.#session?.step ?? 'connect';
+    if (error.layer === 'tcp' && this.#stream !== null && step !== 'ssl') return 'PCJ_SOCKETFAIL';
+    if (step === 'ssl' || error.layer === 'tls') return 'PCJ_SSLFAIL';
+    if (step === 'auth' || error.layer === 'sasl') return 'PCJ_AUTHFAIL';
+    if (step === 'bind' || error.layer === 'bind') return 'PCJ_BINDFAIL';
+    return step === 'session' ? 'PCJ_SESSIONFAIL' : 'PCJ_CONNECTFAIL';
+  }
+}
+
+function isLoopback(socket: Duplex & { remoteAddress?: string }): boolean {
+  const address = socket.remoteAddress ?? '';
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}

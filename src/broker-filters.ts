@@ -1,0 +1,75 @@
+import type { FilterMatch } from './events.js';
+import { FilterSet, type Filter, type FilterOptions } from './filters/filter-set.js';
+import type { BrokerConfig } from './options.js';
+import type { Publication, PubSub } from './pubsub.js';
+
+/**
+ * The XPath filters of a broker. Each inbound stanza that no pending request took is matched against all of them, in
+ * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
+ */
+export class BrokerFilters implements Iterable<Filter> {
+  /** @internal */
+  readonly set: FilterSet;
+  readonly #bus: PubSub;
+  readonly #publications = new Map<string, { publication: Publication<unknown>; filters: number }>();
+
+  /** @internal */
+  constructor(bus: PubSub, config: BrokerConfig) {
+    this.#bus = bus;
+    this.set = new FilterSet({
+      contentNamespaces: [config.xmlns],
+      visits: config.limits.filterVisits,
+      onRemove: (filter) => {
+        this.#removed(filter.event);
+      },
+    });
+  }
+
+  /** Number of filters. */
+  get size(): number {
+    return this.set.size;
+  }
+
+  /**
+   * Adds a filter: every stanza for which the XPath 1.0 expression is true is published under `event`. A filter added
+   * inside a handler sees the next stanza first.
+   * @throws BrokerError `USAGE_XPATH_*` with the position for a bad expression, `USAGE_EVENT_*` for the name
+   */
+  add(event: string, expression: string, options: FilterOptions = {}): Filter {
+    const known = this.#publications.get(event);
+    const publication = known?.publication ?? this.#bus.share(event);
+    try {
+      const filter = this.set.add(event, expression, options);
+      if (known === undefined) this.#publications.set(event, { publication, filters: 1 });
+      else known.filters += 1;
+      return filter;
+    } catch (error) {
+      if (known === undefined) publication.rescind();
+      throw error;
+    }
+  }
+
+  /** Removes every filter of an event, at once also from inside a handler. Returns how many there were. */
+  remove(event: string): number {
+    return this.set.remove(event);
+  }
+
+  /** The filters in the order they were added. */
+  [Symbol.iterator](): Iterator<Filter> {
+    return this.set[Symbol.iterator]();
+  }
+
+  /** @internal publishes a match */
+  matched(filter: Filter, match: FilterMatch, promises: Promise<void>[] | null): void {
+    this.#publications.get(filter.event)?.publication.fire(match, promises ?? undefined);
+  }
+
+  #removed(event: string): void {
+    const known = this.#publications.get(event);
+    if (known === undefined) return;
+    known.filters -= 1;
+    if (known.filters > 0) return;
+    this.#publications.delete(event);
+    known.publication.rescind();
+  }
+}

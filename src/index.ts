@@ -1,0 +1,44 @@
+export { Broker, type Commands, type Outbound, type RequestOptions } from './broker.js';
+export type { BrokerFilters } from './broker-filters.js';
+export type { BrokerState, Closed, ConnectOptions } from './lifecycle.js';
+export type {
+  BrokerConfig,
+  BrokerOptions,
+  Limits,
+  QueueOptions,
+  ReconnectOptions,
+  Secret,
+  Timeouts,
+} from './options.js';
+export type { Connector } from './stream/dial-connector.js';
+export type { Pem, TlsOptions } from './stream/tls-options.js';
+export type { Logger } from './logger.js';
+export { BrokerError, type ErrorFacts, type ErrorLayer, type ErrorPhase } from './errors.js';
+export { StanzaError, type StanzaErrorType } from './stanza-error.js';
+export * from './events.js';
+export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub.js';
+export type { Filter, FilterOptions } from './filters/filter-set.js';
+export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
+export type { Ticket, TicketState } from './queue/ticket.js';
+export type { PendingRequest } from './requests.js';
+export type {
+  Dialect,
+  DialectConfig,
+  DialectLink,
+  Established,
+  Negotiation,
+  NegotiationEvent,
+  StreamHeader,
+} from './protocols/dialect.js';
+export { JABBERD14_COMPONENT } from './protocols/jabberd14.js';
+export { JID } from './jid.js';
+export { Element, type Node } from './xml/element.js';
+export { Attr } from './xml/attr.js';
+export { Document } from './xml/document.js';
+export { Text } from './xml/text.js';
+export { xml } from './xml/builder.js';
+export { parse } from './xml/parse.js';
+export { serialize } from './xml/serializer.js';
+export { reply, errorReply } from './xml/replies.js';
+export { toDom, fromDom } from './xml/dom.js';
+export { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';

@@ -1,0 +1,365 @@
+import { Attempt, type AttemptHost } from './attempt.js';
+import { BrokerError } from './errors.js';
+import type { Established } from './protocols/dialect.js';
+import { Link, type LinkEnd, type LinkHost } from './link.js';
+import { reconnectDelay } from './reconnect-delay.js';
+
+/**
+ * Where a broker stands.
+ * - `idle`: made, or closed in order; nothing is going on.
+ * - `connecting`: resolving and dialling. `negotiating`: the dialect has the stream.
+ * - `ready`: stanzas may be sent.
+ * - `closing`: the stream is being closed.
+ * - `waiting`: a lost link will be dialled again. `disconnected`: lost or failed, and nobody dials.
+ * - `halted`: for ever.
+ */
+export type BrokerState =
+  'idle' | 'connecting' | 'negotiating' | 'ready' | 'closing' | 'waiting' | 'disconnected' | 'halted';
+
+/** What `connect` takes. Host and port stay in force for later attempts. */
+export interface ConnectOptions {
+  host?: string;
+  port?: number;
+  /** Gives up the attempt, and the waiting for the next one. */
+  signal?: AbortSignal;
+}
+
+/** How a broker came to rest. */
+export interface Closed {
+  readonly clean: boolean;
+  readonly error?: BrokerError;
+}
+
+/** What the lifecycle needs of the broker. */
+export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, Omit<LinkHost, 'notReady' | 'ended'> {
+  /** Stanzas may be sent; PCJ_READY was not published yet. */
+  ready(link: Link, established: Established): void;
+  /** PCJ_READY was published. */
+  afterReady(): void;
+  /** A link is gone; what it leaves behind is in `end`. Before the events that tell. */
+  linkEnded(end: LinkEnd): void;
+  /** After the events that tell of the end of a link. */
+  afterLinkEnded(end: LinkEnd): void;
+  halted(error: BrokerError): void;
+}
+
+/** One call of `connect`: a series of attempts until its outcome. */
+interface Quest {
+  resolve: () => void;
+  reject: (error: BrokerError) => void;
+  detachSignal: () => void;
+}
+
+/** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
+export class Lifecycle {
+  readonly #host: LifecycleHost;
+  #state: BrokerState = 'idle';
+  #target: { host: string | undefined; port: number | undefined };
+  #attempt: Attempt | null = null;
+  #attemptDone: Promise<void> = Promise.resolve();
+  #link: Link | null = null;
+  #quest: Quest | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #failures = 0;
+  #closed: { promise: Promise<Closed>; resolve: (closed: Closed) => void } | null = null;
+  #shutdown: Promise<void> | null = null;
+  #lastEnd: Closed = { clean: true };
+  /** Rises with every command that makes what runs now obsolete. */
+  #epoch = 0;
+
+  constructor(host: LifecycleHost) {
+    this.#host = host;
+    this.#target = { host: host.config.host, port: host.config.port };
+  }
+
+  get state(): BrokerState {
+    return this.#state;
+  }
+
+  get link(): Link | null {
+    return this.#link;
+  }
+
+  get closed(): Promise<Closed> {
+    if (this.#closed === null) {
+      let resolve!: (closed: Closed) => void;
+      const promise = new Promise<Closed>((yes) => {
+        resolve = yes;
+      });
+      this.#closed = { promise, resolve };
+    }
+    return this.#closed.promise;
+  }
+
+  /** See `Broker.connect`. The promise never becomes an unhandled rejection. */
+  connect(options: ConnectOptions): Promise<void> {
+    const promise = this.#connect(options);
+    promise.catch(() => undefined);
+    return promise;
+  }
+
+  #connect(options: ConnectOptions): Promise<void> {
+    const { signal } = options;
+    if (signal?.aborted === true) return Promise.reject(aborted(signal));
+    if (options.host !== undefined) this.#target = { host: options.host, port: options.port ?? this.#target.port };
+    else if (options.port !== undefined) this.#target = { ...this.#target, port: options.port };
+    const superseded = new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', {
+      layer: 'usage',
+    });
+    this.#rejectQuest(superseded);
+    this.#stopTimer();
+    this.#failures = 0;
+    const epoch = ++this.#epoch;
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        if (this.#epoch !== epoch || signal === undefined) return;
+        this.#giveUp(aborted(signal));
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#quest = { resolve, reject, detachSignal: () => signal?.removeEventListener('abort', onAbort) };
+      void this.#begin(epoch, superseded);
+    });
+  }
+
+  /** See `Broker.shutdown`. */
+  shutdown(): Promise<void> {
+    if (this.#shutdown !== null) return this.#shutdown;
+    const promise = this.#close();
+    promise.catch(() => undefined);
+    this.#shutdown = promise;
+    void promise.finally(() => {
+      if (this.#shutdown === promise) this.#shutdown = null;
+    });
+    return promise;
+  }
+
+  /** See `Broker.halt`. */
+  halt(): void {
+    if (this.#state === 'halted') return;
+    const error = new BrokerError('BROKER_HALTED', 'the broker was halted', { layer: 'usage' });
+    this.#epoch += 1;
+    this.#state = 'halted';
+    this.#stopTimer();
+    this.#attempt?.abort(error, true);
+    this.#attempt = null;
+    const link = this.#link;
+    this.#link = null;
+    link?.halt();
+    this.#rejectQuest(error);
+    this.#host.halted(error);
+    this.#rest({ clean: false, error });
+  }
+
+  /** Makes room, then runs the first attempt of a quest. */
+  async #begin(epoch: number, superseded: BrokerError): Promise<void> {
+    if (this.#attempt !== null) {
+      this.#attempt.abort(superseded);
+      await this.#attemptDone;
+    }
+    if (this.#epoch !== epoch) return;
+    if (this.#shutdown !== null) {
+      await this.#shutdown;
+      if (this.#epoch !== epoch) return;
+    } else if (this.#link !== null) {
+      this.#state = 'closing';
+      await this.#link.replace();
+      if (this.#epoch !== epoch) return;
+    }
+    this.#run(epoch);
+  }
+
+  #run(epoch: number): void {
+    this.#state = 'connecting';
+    this.#host.publish('PCJ_CONNECT', undefined);
+    if (this.#epoch !== epoch) return;
+    const attempt = new Attempt({
+      ...this.#attemptHost(),
+      negotiating: () => {
+        if (this.#epoch === epoch) this.#state = 'negotiating';
+      },
+    });
+    this.#attempt = attempt;
+    this.#attemptDone = attempt.run(this.#target).then(
+      (negotiated) => {
+        this.#attempt = null;
+        if (this.#epoch !== epoch) {
+          negotiated.stream.transport.destroy();
+          return;
+        }
+        this.#failures = 0;
+        const link = new Link(this.#linkHost(), negotiated);
+        this.#link = link;
+        this.#state = 'ready';
+        this.#host.ready(link, negotiated.established);
+        this.#resolveQuest();
+        this.#host.publish('PCJ_READY', { jid: link.jid, resumed: negotiated.established.resumed ?? false });
+        // Whoever awaited connect() subscribes before the first stanza is delivered.
+        setImmediate(() => {
+          if (this.#link === link) link.start();
+        });
+        this.#host.afterReady();
+      },
+      (error: unknown) => {
+        this.#attempt = null;
+        if (this.#epoch === epoch) this.#failed(error as BrokerError, this.#quest === null || this.#retriesInitial());
+      },
+    );
+  }
+
+  /** After a failed attempt or a lost link: dial again later, or come to rest. */
+  #failed(error: BrokerError, mayRetry: boolean): void {
+    const { reconnect } = this.#host.config;
+    if (!mayRetry || reconnect === false || !error.retryable || this.#failures >= reconnect.maxAttempts) {
+      this.#state = 'disconnected';
+      this.#rejectQuest(error);
+      this.#rest({ clean: false, error });
+      return;
+    }
+    const delayMs = reconnectDelay(reconnect, this.#failures, error.retryAfterMs, Math.random());
+    this.#failures += 1;
+    this.#state = 'waiting';
+    const epoch = this.#epoch;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#run(epoch);
+    }, delayMs);
+    this.#host.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
+  }
+
+  #retriesInitial(): boolean {
+    const { reconnect } = this.#host.config;
+    return reconnect !== false && reconnect.initial;
+  }
+
+  /** Ends whatever is going on because an abort signal says so. */
+  #giveUp(error: BrokerError): void {
+    if (this.#attempt !== null) {
+      // The attempt publishes its failure; its outcome comes to rest in #failed.
+      this.#attempt.abort(error);
+      return;
+    }
+    this.#epoch += 1;
+    this.#stopTimer();
+    this.#state = 'disconnected';
+    this.#rejectQuest(error);
+    this.#rest({ clean: false, error });
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'halted') return;
+    this.#epoch += 1;
+    this.#stopTimer();
+    const error = new BrokerError('CONNECT_ABORTED', 'shutdown() ended the attempt to connect', { layer: 'usage' });
+    if (this.#attempt !== null) {
+      this.#attempt.abort(error);
+      await this.#attemptDone;
+    }
+    this.#rejectQuest(error);
+    if (this.#link !== null) {
+      this.#state = 'closing';
+      await this.#link.shutdown();
+    } else {
+      this.#lastEnd = { clean: true };
+    }
+    if (this.#isHalted()) return;
+    this.#state = 'idle';
+    this.#rest(this.#lastEnd);
+  }
+
+  #isHalted(): boolean {
+    return this.#state === 'halted';
+  }
+
+  #linkEnded(end: LinkEnd): void {
+    this.#link = null;
+    this.#lastEnd = end.error === null ? { clean: end.clean } : { clean: end.clean, error: end.error };
+    if (end.byUs === null) this.#state = 'disconnected';
+    this.#host.linkEnded(end);
+    const { error } = end;
+    if (end.byUs === null && error !== null) this.#host.publish('PCJ_SOCKETFAIL', error);
+    this.#host.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
+    if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
+    this.#host.afterLinkEnded(end);
+    // A handler may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
+    if (end.byUs === null && error !== null && this.#state === 'disconnected' && this.#quest === null)
+      this.#failed(error, true);
+  }
+
+  #linkHost(): LinkHost {
+    const host = this.#host;
+    return {
+      config: host.config,
+      publish: (event, payload) => {
+        host.publish(event, payload);
+      },
+      deliver: (stanza) => {
+        host.deliver(stanza);
+      },
+      handedOver: (ticket) => {
+        host.handedOver(ticket);
+      },
+      sentNonza: (element) => {
+        host.sentNonza(element);
+      },
+      received: (element) => {
+        host.received(element);
+      },
+      notReady: () => {
+        if (this.#state === 'ready') this.#state = 'closing';
+      },
+      ended: (end) => {
+        this.#linkEnded(end);
+      },
+    };
+  }
+
+  #attemptHost(): Omit<AttemptHost, 'negotiating'> {
+    const host = this.#host;
+    return {
+      config: host.config,
+      secrets: host.secrets,
+      connector: host.connector,
+      publish: (event, payload) => {
+        host.publish(event, payload);
+      },
+      sent: (element, secret) => {
+        host.sent(element, secret);
+      },
+      received: (element) => {
+        host.received(element);
+      },
+    };
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #resolveQuest(): void {
+    const quest = this.#quest;
+    this.#quest = null;
+    quest?.detachSignal();
+    quest?.resolve();
+  }
+
+  #rejectQuest(error: BrokerError): void {
+    const quest = this.#quest;
+    this.#quest = null;
+    quest?.detachSignal();
+    quest?.reject(error);
+  }
+
+  #rest(closed: Closed): void {
+    const waiting = this.#closed;
+    this.#closed = null;
+    waiting?.resolve(closed);
+  }
+}
+
+function aborted(signal: AbortSignal): BrokerError {
+  return new BrokerError('CONNECT_ABORTED', 'the abort signal ended the attempt to connect', {
+    layer: 'usage',
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,115 @@
+import { BrokerError } from './errors.js';
+import type { Link, LinkEnd } from './link.js';
+import type { BrokerConfig } from './options.js';
+import { OutboundQueue } from './queue/outbound-queue.js';
+import { Ticket } from './queue/ticket.js';
+import type { Element } from './xml/element.js';
+import { serialize } from './xml/serializer.js';
+
+/** What the outbox needs of the broker. */
+export interface OutboxHost {
+  readonly config: BrokerConfig;
+  link(): Link | null;
+  /** Publishes PCJ_NODEQUEUED. */
+  queued(stanza: Element): void;
+  /** Publishes PCJ_QUEUEFAIL. */
+  refused(error: BrokerError): void;
+  /** Publishes PCJ_NODESENT. */
+  sent(stanza: Element): void;
+  /** Whether anybody wants to see what is sent. */
+  watched(): boolean;
+  dropped(ticket: Ticket): void;
+}
+
+/** Where every outbound stanza goes through: to the ready link, or into the queue. */
+export class Outbox {
+  readonly queue: OutboundQueue;
+  readonly #host: OutboxHost;
+  #ids = 0;
+  /** The stanza being handed to the link now: PCJ_NODESENT can show it without reading it back. */
+  #handing: { ticket: Ticket; stanza: Element } | null = null;
+
+  constructor(host: OutboxHost) {
+    this.#host = host;
+    this.queue = new OutboundQueue(host.config.queue, (ticket) => {
+      host.dropped(ticket);
+    });
+  }
+
+  /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */
+  ticket(stanza: Element): Ticket {
+    const { xmlns } = this.#host.config;
+    const text = serialize(stanza, { defaultNamespace: xmlns });
+    this.#ids += 1;
+    return new Ticket(this.#ids, text, xmlns);
+  }
+
+  /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`; nothing was accepted then */
+  accept(ticket: Ticket, stanza: Element): void {
+    const host = this.#host;
+    const link = host.link();
+    const ready = link?.ready === true;
+    try {
+      if (ready) this.queue.check(ticket.bytes, link.bytes);
+      else this.queue.push(ticket, link?.bytes ?? 0);
+    } catch (error) {
+      if (error instanceof BrokerError) host.refused(error);
+      throw error;
+    }
+    if (!ready) {
+      host.queued(stanza);
+      return;
+    }
+    const outer = this.#handing;
+    this.#handing = { ticket, stanza };
+    try {
+      link.output(ticket, stanza);
+    } finally {
+      this.#handing = outer;
+    }
+  }
+
+  /** Sends what is held and picked, oldest first. Returns the tickets that are sent; none while not ready. */
+  purge(select?: (ticket: Ticket) => boolean): Ticket[] {
+    const host = this.#host;
+    const link = host.link();
+    if (link === null || !link.ready) return [];
+    const tickets = this.queue.take(select);
+    for (const [index, ticket] of tickets.entries()) {
+      // A handler of PCJ_NODESENT may have ended the link: the rest stays held, in front.
+      if (this.#host.link()?.ready !== true) {
+        this.queue.returnToFront(tickets.splice(index));
+        break;
+      }
+      try {
+        link.output(ticket);
+      } catch (caught) {
+        // The dialect could not wrap it: that is this stanza's end, not that of the others.
+        const error = new BrokerError('DIALECT_FAILED', 'the dialect could not wrap a held stanza', {
+          layer: 'queue',
+          sent: 'no',
+          cause: caught,
+        });
+        ticket.markFailed(error);
+        host.refused(error);
+      }
+    }
+    return tickets;
+  }
+
+  /** A ticket's stanza was handed to the socket. */
+  handedOver(ticket: Ticket): void {
+    if (!this.#host.watched()) return;
+    const handing = this.#handing;
+    this.#host.sent(handing !== null && handing.ticket === ticket ? handing.stanza : ticket.node);
+  }
+
+  /** Holds again what a lost link did not prove to have written. Returns the tickets. */
+  takeBack(end: LinkEnd): Ticket[] {
+    for (const ticket of end.inFlight) ticket.markHeld(true);
+    for (const ticket of end.waiting) ticket.markHeld(false);
+    const held = [...end.inFlight, ...end.waiting];
+    this.queue.returnToFront(held);
+    return held;
+  }
+}

@@ -1,0 +1,141 @@
+import type { StatusEvents, TlsFacts } from '../events.js';
+import type { JID } from '../jid.js';
+import type { Element } from '../xml/element.js';
+
+/** Status events a dialect reports while it negotiates. The broker publishes the others itself. */
+export type NegotiationEvent =
+  | 'PCJ_SSLNEGOTIATE'
+  | 'PCJ_AUTHNEGOTIATE'
+  | 'PCJ_AUTHSUCCESS'
+  | 'PCJ_BINDNEGOTIATE'
+  | 'PCJ_BINDSUCCESS'
+  | 'PCJ_SESSIONNEGOTIATE'
+  | 'PCJ_SESSIONSUCCESS'
+  | 'PCJ_SM_ENABLED'
+  | 'PCJ_SM_RESUMED'
+  | 'PCJ_SM_FAILED'
+  | 'PCJ_PROTOCOLERROR'
+  | 'PCJ_DOMAIN'
+  | 'PCJ_ROUTEFAIL'
+  | 'PCJ_THROTTLE';
+
+/** What the server said in its stream header (RFC 6120 §4.7). */
+export interface StreamHeader {
+  readonly id: string | null;
+  readonly from: string | null;
+  readonly version: string | null;
+  readonly lang: string | null;
+  readonly element: Element;
+}
+
+/** The options a dialect may read; no secrets among them. */
+export interface DialectConfig {
+  /** XMPP domain, or the component's name. */
+  readonly domain: string;
+  readonly username: string | undefined;
+  readonly resource: string | undefined;
+  readonly tlsPolicy: 'required' | 'preferred' | 'direct' | 'disabled';
+  /** Whether the connected address is on this machine. */
+  readonly loopback: boolean;
+}
+
+/**
+ * What the core lends to a dialect for one attempt. The dialect reads and writes here, in the order of its protocol;
+ * when its `negotiate` returns, the stream goes back to the core.
+ */
+export interface Negotiation {
+  readonly config: DialectConfig;
+  /** Facts of TLS, or null while the stream is in clear. */
+  readonly tls: TlsFacts | null;
+  /** Aborted when the attempt is given up; every method here rejects then by itself. */
+  readonly signal: AbortSignal;
+  /** The password option, asked for now. @throws BrokerError `USAGE_PASSWORD` if there is none or the function fails */
+  password(): Promise<string>;
+  /**
+   * Opens the stream: publishes PCJ_STREAMSTART, writes our header and reads the server's.
+   * @param attributes further attributes of the header; `to`, `xmlns`, `version` and the stream namespace are there
+   * @throws BrokerError `STREAM_*` when the answer is no XMPP stream header
+   */
+  open(attributes?: Readonly<Record<string, string>>): Promise<StreamHeader>;
+  /** Opens the stream anew on the same connection, with a new parser (RFC 6120 §4.3.3). @throws BrokerError as `open` */
+  restart(attributes?: Readonly<Record<string, string>>): Promise<StreamHeader>;
+  /**
+   * Reads the next element. With `match`, others are set aside for the router, in order.
+   * @throws BrokerError `STREAM_ERROR` when the server reports one, `STREAM_EARLY_STANZA` for a stanza before
+   * PCJ_AUTHSUCCESS that nothing matched, and when the stream ends or the phase's time is over
+   */
+  next(match?: (element: Element) => boolean): Promise<Element>;
+  /** Writes an element and publishes PCJ_NODESENT. With `secret`, events and logs show it without its content. */
+  send(element: Element, options?: { secret?: boolean }): void;
+  /** Sends an iq, publishes PCJ_RTS_START and reads its answer. @throws BrokerError as `next` does */
+  request(iq: Element): Promise<Element>;
+  /** Reports a step. The last one decides which PCJ_*FAIL a failure becomes. */
+  publish<N extends NegotiationEvent>(
+    event: N,
+    ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
+  ): void;
+  /**
+   * Does the TLS handshake on the running connection, after the server agreed to it. Publishes PCJ_SSLSUCCESS.
+   * @throws BrokerError `TLS_*`
+   */
+  startTls(): Promise<TlsFacts>;
+}
+
+/** The outcome of a negotiation. */
+export interface Established {
+  /** Our own address as the server gave it. */
+  readonly jid: JID;
+  /** Id of the stream. */
+  readonly sid: string;
+  /** Whether an earlier session goes on (XEP-0198). Default false. */
+  readonly resumed?: boolean;
+}
+
+/** A dialect on a ready link: what it may do besides negotiating. */
+export interface DialectLink {
+  readonly jid: JID;
+  readonly config: DialectConfig;
+  publish: Negotiation['publish'];
+  /** Writes an element that is not a stanza, in order with the stanzas. */
+  send(element: Element): void;
+  /** Holds stanzas back, or lets them flow again. */
+  hold(held: boolean): void;
+}
+
+/**
+ * How to speak to one kind of server. A dialect is a stateless object: the state of an attempt lives in local
+ * variables of `negotiate`, so one object serves any number of brokers.
+ */
+export interface Dialect {
+  /** Shown in errors and logs. */
+  readonly name: string;
+  /** Content namespace of the stream. */
+  readonly xmlns: string;
+  /** `version` of the stream header; without it the attribute is left out (a stream of before XMPP 1.0). */
+  readonly version?: string;
+  /** Port when the options name none and DNS does not tell. */
+  readonly defaultPort?: number;
+  /** SRV services to look up when no host is given. Without them only addresses are looked up. */
+  readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[];
+  /** TLS when the options do not say: `required`, or none on this machine and an error elsewhere. Default `required`. */
+  readonly defaultTls?: 'required' | 'loopback';
+  /** Options it cannot work without. */
+  readonly needs?: readonly ('username' | 'password' | 'port')[];
+  /** TLS policies it knows; others are refused by the options. Default all. */
+  readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][];
+  /** Whether unanswered iq requests are answered with service-unavailable (RFC 6120 §8.2.3) unless an option says. */
+  readonly answersRequests?: boolean;
+  /** Who may answer a request without the exact address: the server of an account, or a bounce. */
+  readonly addressing?: 'account' | 'domain';
+  /** Takes over a connected stream; returning relinquishes it. */
+  negotiate(session: Negotiation): Promise<Established>;
+  /**
+   * Checks and completes a stanza when it is output, before it is sent or held. May return a copy.
+   * @throws BrokerError `USAGE_*`; the stanza is refused then
+   */
+  prepare?(stanza: Element, config: Pick<DialectConfig, 'domain' | 'username'>): Element;
+  /** Wraps a stanza for the wire. */
+  wrap?(stanza: Element, link: DialectLink): Element;
+  /** Unwraps an element from the wire; undefined when it is no stanza and was dealt with. */
+  unwrap?(element: Element, link: DialectLink): Element | undefined;
+}

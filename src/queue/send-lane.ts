@@ -1,0 +1,172 @@
+import type { Ticket } from './ticket.js';
+
+/** Characters after which a batch is written without waiting for the end of the turn. */
+const BATCH = 32 * 1024;
+
+/** What the lane needs from the link. */
+export interface LaneHooks {
+  /** Writes to the socket; false asks to wait until {@link SendLane.drained} is called. `done` when it is written. */
+  write(text: string, done: (error?: Error | null) => void): boolean;
+  /** The ticket was handed to the socket. */
+  handedOver(ticket: Ticket): void;
+  /** The ticket was written to the operating system. */
+  written(ticket: Ticket): void;
+}
+
+interface Entry {
+  ticket: Ticket | null;
+  text: string;
+  /** 0 for what is not a stanza: it counts nowhere. */
+  bytes: number;
+}
+
+/**
+ * Stanzas on their way out of a ready broker, in order. What is output within one turn of the event loop leaves in
+ * one write; when the socket is congested the rest waits here until it drains.
+ */
+export class SendLane {
+  readonly #hooks: LaneHooks;
+  #batch = '';
+  #batchTickets: Ticket[] = [];
+  #scheduled: NodeJS.Immediate | null = null;
+  #waiting: Entry[] = [];
+  #next = 0;
+  #waitingBytes = 0;
+  #congested = false;
+  #held = false;
+  #closed = false;
+  #inFlight: Ticket[][] = [];
+  #inFlightBytes = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(hooks: LaneHooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Bytes accepted and not yet written to the operating system. */
+  get bytes(): number {
+    return this.#waitingBytes + this.#inFlightBytes;
+  }
+
+  /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
+  push(ticket: Ticket | null, text: string): void {
+    const bytes = ticket === null ? 0 : ticket.bytes;
+    if (this.#congested || this.#held || this.#next < this.#waiting.length) {
+      this.#waiting.push({ ticket, text, bytes });
+      this.#waitingBytes += bytes;
+    } else {
+      this.#add(ticket, text, bytes);
+    }
+  }
+
+  /** The socket took what was written and wants more. */
+  drained(): void {
+    this.#congested = false;
+    this.#pump();
+  }
+
+  /** Holds everything back (jabberd2's throttle), or lets it flow again. */
+  hold(held: boolean): void {
+    this.#held = held;
+    if (!held) this.#pump();
+  }
+
+  /** Writes the batch of this turn now. */
+  flush(): void {
+    if (this.#scheduled !== null) {
+      clearImmediate(this.#scheduled);
+      this.#scheduled = null;
+    }
+    if (this.#batch === '' || this.#closed) return;
+    const text = this.#batch;
+    const tickets = this.#batchTickets;
+    this.#batch = '';
+    this.#batchTickets = [];
+    this.#inFlight.push(tickets);
+    const more = this.#hooks.write(text, (error) => {
+      this.#written(tickets, error);
+    });
+    if (!more) this.#congested = true;
+  }
+
+  /** Resolves when everything accepted so far was written, or the lane was closed. */
+  drain(): Promise<void> {
+    this.flush();
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Ends the lane and returns what is not proved to be written, oldest first: in flight, then waiting. */
+  close(): { inFlight: Ticket[]; waiting: Ticket[] } {
+    this.#closed = true;
+    if (this.#scheduled !== null) clearImmediate(this.#scheduled);
+    this.#scheduled = null;
+    const inFlight = this.#inFlight.flat();
+    const waiting = this.#batchTickets;
+    for (const { ticket } of this.#waiting.slice(this.#next)) if (ticket !== null) waiting.push(ticket);
+    this.#inFlight = [];
+    this.#batch = '';
+    this.#batchTickets = [];
+    this.#waiting = [];
+    this.#next = 0;
+    this.#waitingBytes = 0;
+    this.#inFlightBytes = 0;
+    this.#settleIdle();
+    return { inFlight, waiting };
+  }
+
+  #add(ticket: Ticket | null, text: string, bytes: number): void {
+    this.#batch += text;
+    if (ticket !== null) {
+      this.#batchTickets.push(ticket);
+      this.#inFlightBytes += bytes;
+      this.#hooks.handedOver(ticket);
+    }
+    if (this.#batch.length >= BATCH) this.flush();
+    else this.#scheduled ??= setImmediate(this.#flushLater);
+  }
+
+  readonly #flushLater = (): void => {
+    this.#scheduled = null;
+    this.flush();
+  };
+
+  #pump(): void {
+    while (!this.#congested && !this.#held && !this.#closed) {
+      const entry = this.#waiting[this.#next];
+      if (entry === undefined) break;
+      this.#next += 1;
+      this.#waitingBytes -= entry.bytes;
+      if (this.#next === this.#waiting.length) {
+        this.#waiting = [];
+        this.#next = 0;
+      } else if (this.#next === 4096) {
+        this.#waiting.splice(0, this.#next);
+        this.#next = 0;
+      }
+      this.#add(entry.ticket, entry.text, entry.bytes);
+    }
+    if (!this.#held) this.flush();
+  }
+
+  #written(tickets: Ticket[], error: Error | null | undefined): void {
+    if (this.#closed || error != null) return;
+    const index = this.#inFlight.indexOf(tickets);
+    if (index >= 0) this.#inFlight.splice(index, 1);
+    for (const ticket of tickets) {
+      this.#inFlightBytes -= ticket.bytes;
+      this.#hooks.written(ticket);
+    }
+    if (this.#isIdle()) this.#settleIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#inFlight.length === 0 && this.#batch === '' && this.#next >= this.#waiting.length;
+  }
+
+  #settleIdle(): void {
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}

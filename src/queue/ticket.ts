@@ -1,0 +1,171 @@
+import { BrokerError } from '../errors.js';
+import type { Element } from '../xml/element.js';
+import { parseInScope } from '../xml/parse.js';
+
+/**
+ * Where an output stands.
+ * - `queued`: held in the queue, or waiting for the socket; not written.
+ * - `sent`: written to the operating system.
+ * - `acked`: the server acknowledged it (stream management), or its request was answered.
+ * - `dropped`: taken out of the queue by `drop`, never written.
+ * - `failed`: it will not be sent: halt, or a request that ended before it was written.
+ */
+export type TicketState = 'queued' | 'sent' | 'acked' | 'dropped' | 'failed';
+
+/** What a ticket knows of the request it belongs to. */
+export interface TrackedRequest {
+  readonly id: string;
+  readonly to: string | null;
+  /** The event its answer is published under, or null for a promise. */
+  readonly event: string | null;
+}
+
+interface Waiter {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (error: BrokerError) => void;
+}
+
+/** What became of one output. Promises are made only when asked for, and never become unhandled rejections. */
+export class Ticket {
+  state: TicketState = 'queued';
+  /** True when the stanza may have reached the server already, on a link that was lost before that was proved. */
+  possibleDuplicate = false;
+  /** @internal the request this is the stanza of */
+  request: TrackedRequest | null = null;
+  /** @internal called once each time the stanza was written */
+  onSent: (() => void) | null = null;
+  /** @internal the stanza serialised in the stream's content namespace: the only copy that is kept */
+  readonly xml: string;
+  /** Size on the wire in bytes. */
+  readonly bytes: number;
+  /** Number of this output, rising in call order. */
+  readonly id: number;
+  readonly #xmlns: string;
+  readonly #created = performance.now();
+  #node: Element | undefined;
+  #sent: Waiter | undefined;
+  #acked: Waiter | undefined;
+  #error: BrokerError | undefined;
+  #ackable = false;
+
+  /** @internal */
+  constructor(id: number, xml: string, xmlns: string) {
+    this.id = id;
+    this.xml = xml;
+    this.#xmlns = xmlns;
+    this.bytes = Buffer.byteLength(xml);
+  }
+
+  /** The stanza as it is sent: read back from its serialised form, so it shows a generated id. */
+  get node(): Element {
+    this.#node ??= parseInScope(this.xml, this.#xmlns);
+    return this.#node;
+  }
+
+  /** Milliseconds since the output was accepted. */
+  get ageMs(): number {
+    return performance.now() - this.#created;
+  }
+
+  /** Resolves when the stanza was written to the operating system; rejects when that will never happen. */
+  get sent(): Promise<void> {
+    if (this.#sent === undefined) {
+      this.#sent = waiter();
+      if (this.state === 'sent' || this.state === 'acked') this.#sent.resolve();
+      else if (this.#error !== undefined) this.#sent.reject(this.#error);
+    }
+    return this.#sent.promise;
+  }
+
+  /**
+   * Resolves when the server acknowledged the stanza (XEP-0198), or its request was answered. Without stream
+   * management it rejects with `QUEUE_NOT_ACKABLE` once the stanza is sent: receipt cannot be known then.
+   */
+  get acked(): Promise<void> {
+    if (this.#acked === undefined) {
+      this.#acked = waiter();
+      if (this.state === 'acked') this.#acked.resolve();
+      else if (this.#error !== undefined) this.#acked.reject(this.#error);
+      else if (this.state === 'sent' && !this.#ackable) this.#acked.reject(notAckable());
+    }
+    return this.#acked.promise;
+  }
+
+  /** @internal an answer or an acknowledgement can still come: `acked` stays open after sending */
+  expectAck(): void {
+    this.#ackable = true;
+  }
+
+  /** @internal nothing can tell any more whether the server received it */
+  expectNoAck(): void {
+    this.#ackable = false;
+    if (this.state === 'sent') this.#acked?.reject(notAckable());
+  }
+
+  /** @internal */
+  markSent(): void {
+    if (this.state !== 'queued') return;
+    this.state = 'sent';
+    this.#sent?.resolve();
+    if (!this.#ackable) this.#acked?.reject(notAckable());
+    this.onSent?.();
+  }
+
+  /** @internal */
+  markAcked(): void {
+    if (this.state !== 'queued' && this.state !== 'sent') return;
+    this.state = 'acked';
+    this.#sent?.resolve();
+    this.#acked?.resolve();
+  }
+
+  /** @internal back in the queue after a link was lost before the stanza was proved to be through */
+  markHeld(possibleDuplicate: boolean): void {
+    this.state = 'queued';
+    this.possibleDuplicate ||= possibleDuplicate;
+  }
+
+  /** @internal */
+  markDropped(): void {
+    this.#end('dropped', new BrokerError('QUEUE_DROPPED', 'the stanza was dropped from the queue', ticketFacts));
+  }
+
+  /** @internal */
+  markFailed(error: BrokerError): void {
+    this.#end('failed', error);
+  }
+
+  #end(state: 'dropped' | 'failed', error: BrokerError): void {
+    if (this.state !== 'queued' && this.state !== 'sent') return;
+    this.state = state;
+    this.#error = error;
+    this.#sent?.reject(error);
+    this.#acked?.reject(error);
+  }
+
+  toJSON(): object {
+    return { id: this.id, state: this.state, bytes: this.bytes, possibleDuplicate: this.possibleDuplicate };
+  }
+}
+
+const ticketFacts = { layer: 'queue', sent: 'no' } as const;
+
+function notAckable(): BrokerError {
+  return new BrokerError(
+    'QUEUE_NOT_ACKABLE',
+    'the stanza was written, but without stream management nothing tells whether the server received it',
+    { layer: 'queue', sent: 'maybe' },
+  );
+}
+
+function waiter(): Waiter {
+  let resolve!: () => void;
+  let reject!: (error: BrokerError) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,315 @@
+import { BrokerError, usageError, type ErrorPhase } from './errors.js';
+import type { StatusEvents, TlsFacts } from './events.js';
+import type { DialectConfig, Negotiation, NegotiationEvent, StreamHeader } from './protocols/dialect.js';
+import type { BrokerConfig } from './options.js';
+import { isStreamError, streamError } from './stream/stream-error.js';
+import type { XmlStream } from './stream/xml-stream.js';
+import { xml } from './xml/builder.js';
+import { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';
+import type { Element } from './xml/element.js';
+
+/** The step of a negotiation, which decides the event a failure becomes. */
+export type Step = 'connect' | 'ssl' | 'auth' | 'bind' | 'session';
+
+/** What a session needs of the attempt it belongs to. */
+export interface SessionHost {
+  readonly config: BrokerConfig;
+  readonly dialectConfig: DialectConfig;
+  readonly signal: AbortSignal;
+  password(): Promise<string>;
+  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
+  /** Publishes PCJ_NODESENT and logs. */
+  sent(element: Element, secret: boolean): void;
+  received(element: Element): void;
+  upgrade(stream: XmlStream): Promise<TlsFacts>;
+}
+
+const STEPS: Partial<Record<NegotiationEvent, Step>> = {
+  PCJ_SSLNEGOTIATE: 'ssl',
+  PCJ_AUTHNEGOTIATE: 'auth',
+  PCJ_AUTHSUCCESS: 'connect',
+  PCJ_BINDNEGOTIATE: 'bind',
+  PCJ_BINDSUCCESS: 'connect',
+  PCJ_SESSIONNEGOTIATE: 'session',
+  PCJ_SESSIONSUCCESS: 'connect',
+};
+
+const STANZAS = new Set(['message', 'presence', 'iq']);
+
+/** The stream as a dialect sees it while it negotiates: see {@link Negotiation}. */
+export class Session implements Negotiation {
+  readonly #host: SessionHost;
+  readonly #stream: XmlStream;
+  readonly #aside: Element[] = [];
+  #step: Step = 'connect';
+  #authenticated = false;
+  #tls: TlsFacts | null = null;
+  #opened = 0;
+
+  constructor(host: SessionHost, stream: XmlStream) {
+    this.#host = host;
+    this.#stream = stream;
+  }
+
+  get config(): DialectConfig {
+    return this.#host.dialectConfig;
+  }
+
+  get tls(): TlsFacts | null {
+    return this.#tls;
+  }
+
+  get signal(): AbortSignal {
+    return this.#host.signal;
+  }
+
+  /** Where a failure now would belong. */
+  get step(): Step {
+    return this.#step;
+  }
+
+  get phase(): ErrorPhase {
+    if (this.#step === 'ssl') return 'tls';
+    if (this.#step === 'auth') return 'auth';
+    if (this.#authenticated) return 'bind';
+    return this.#opened === 0 ? 'connect' : this.#tls === null ? 'pre-tls' : 'auth';
+  }
+
+  /** Elements that were set aside for the router, in order. */
+  get aside(): readonly Element[] {
+    return this.#aside;
+  }
+
+  password(): Promise<string> {
+    return this.#abortable(this.#host.password(), () => undefined);
+  }
+
+  async open(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
+    const { config } = this.#host;
+    this.#checkSignal();
+    const header = xml('stream:stream', {
+      xmlns: config.xmlns,
+      'xmlns:stream': config.stream,
+      to: config.domain,
+      version: config.version,
+      ...attributes,
+    });
+    this.#opened += 1;
+    this.#host.publish('PCJ_STREAMSTART', header);
+    this.#checkSignal();
+    this.#stream.open(header);
+    this.#host.sent(header, false);
+    const item = await this.#read(config.timeouts.stream, 'the stream header');
+    if (item.kind !== 'header')
+      throw this.#unexpected(
+        item.kind === 'element' ? `<${item.element.nodeName}/>` : 'the end of the stream',
+        'a stream header',
+      );
+    return this.#checkHeader(item.element);
+  }
+
+  restart(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
+    return this.open(attributes);
+  }
+
+  async next(match?: (element: Element) => boolean): Promise<Element> {
+    const { timeouts } = this.#host.config;
+    const limit =
+      this.#step === 'auth'
+        ? timeouts.auth
+        : this.#step === 'bind' || this.#step === 'session'
+          ? timeouts.bind
+          : timeouts.stream;
+    const deadline = performance.now() + limit;
+    for (;;) {
+      const item = await this.#read(Math.max(1, deadline - performance.now()), 'the next element');
+      if (item.kind === 'end') throw this.#streamEnded();
+      if (item.kind !== 'element') throw this.#unexpected('a second stream header', 'an element');
+      const { element } = item;
+      this.#host.received(element);
+      if (isStreamError(element)) throw streamError(element);
+      if (match?.(element) === true) return element;
+      const stanza = STANZAS.has(element.localName) && CONTENT_NAMESPACES.includes(element.namespaceURI ?? '');
+      if (stanza && !this.#authenticated) {
+        throw new BrokerError(
+          'STREAM_EARLY_STANZA',
+          `the server sent <${element.localName}/> before authentication was complete`,
+          {
+            layer: 'stream',
+            origin: 'peer',
+            sentCondition: 'not-authorized',
+          },
+        );
+      }
+      if (match === undefined) return element;
+      // The features of a stream and the like mean nothing once the dialect waits for something else.
+      if (element.namespaceURI !== NS.STREAM) this.#aside.push(element);
+    }
+  }
+
+  send(element: Element, options: { secret?: boolean } = {}): void {
+    this.#checkSignal();
+    this.#stream.send(element, this.#host.config.xmlns);
+    this.#host.sent(element, options.secret ?? false);
+  }
+
+  async request(iq: Element): Promise<Element> {
+    const id = iq.getAttribute('id');
+    if (iq.localName !== 'iq' || id === null || id === '') {
+      throw usageError('USAGE_IQ', 'session.request() needs an <iq/> with an id');
+    }
+    this.#checkSignal();
+    this.#host.publish('PCJ_RTS_START', iq);
+    this.send(iq);
+    return this.next((element) => {
+      const type = element.getAttribute('type');
+      return element.localName === 'iq' && element.getAttribute('id') === id && (type === 'result' || type === 'error');
+    });
+  }
+
+  publish<N extends NegotiationEvent>(
+    event: N,
+    ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
+  ): void {
+    this.#checkSignal();
+    const step = STEPS[event];
+    if (step !== undefined) this.#step = step;
+    if (event === 'PCJ_AUTHSUCCESS') this.#authenticated = true;
+    this.#host.publish(event, payload[0] as StatusEvents[N]);
+    this.#checkSignal();
+  }
+
+  async startTls(): Promise<TlsFacts> {
+    this.#step = 'ssl';
+    const facts = await this.#host.upgrade(this.#stream);
+    this.#checkSignal();
+    this.#tls = facts;
+    this.#aside.length = 0;
+    this.#step = 'connect';
+    this.#host.publish('PCJ_SSLSUCCESS', facts);
+    this.#checkSignal();
+    return facts;
+  }
+
+  async #read(
+    limitMs: number,
+    what: string,
+  ): Promise<Exclude<Awaited<ReturnType<XmlStream['read']>>, { kind: 'failed' }>> {
+    this.#checkSignal();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(this.#timeout(limitMs, what));
+      }, limitMs);
+    });
+    late.catch(() => undefined);
+    try {
+      const item = await this.#abortable(Promise.race([this.#stream.read(), late]), () => {
+        this.#stream.abandonRead();
+      });
+      if (item.kind === 'failed') throw item.error;
+      return item;
+    } catch (error) {
+      this.#stream.abandonRead();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #abortable<T>(work: Promise<T>, abandon: () => void): Promise<T> {
+    const { signal } = this.#host;
+    return new Promise<T>((resolve, reject) => {
+      const onAbort = () => {
+        abandon();
+        reject(signal.reason as Error);
+      };
+      if (signal.aborted) {
+        work.catch(() => undefined);
+        onAbort();
+        return;
+      }
+      signal.addEventListener('abort', onAbort, { once: true });
+      work.then(resolve, reject).finally(() => {
+        signal.removeEventListener('abort', onAbort);
+      });
+    });
+  }
+
+  #checkSignal(): void {
+    this.#host.signal.throwIfAborted();
+  }
+
+  #checkHeader(element: Element): StreamHeader {
+    const { config } = this.#host;
+    this.#host.received(element);
+    if (element.localName !== 'stream' || element.namespaceURI !== config.stream) {
+      throw new BrokerError(
+        'STREAM_BAD_ROOT',
+        `the server answered with <${element.nodeName}/> instead of a stream header; is it an XMPP server, and the right port?`,
+        { layer: 'stream', origin: 'peer', sentCondition: 'invalid-namespace' },
+      );
+    }
+    if (element.prefix !== 'stream' && element.prefix !== null) {
+      throw new BrokerError(
+        'STREAM_BAD_ROOT',
+        `the server's stream header has the prefix ${element.prefix} instead of stream`,
+        {
+          layer: 'stream',
+          origin: 'peer',
+          sentCondition: 'bad-namespace-prefix',
+        },
+      );
+    }
+    const content = element.getAttribute('xmlns');
+    if (content !== config.xmlns && element.prefix !== null) {
+      throw new BrokerError(
+        'STREAM_BAD_NAMESPACE',
+        `the server's stream has the content namespace ${content ?? '(none)'} instead of ${config.xmlns}; is it the right port for ${config.connectionType.name}?`,
+        { layer: 'stream', origin: 'peer', sentCondition: 'invalid-namespace' },
+      );
+    }
+    return {
+      id: element.getAttribute('id'),
+      from: element.getAttribute('from'),
+      version: element.getAttribute('version'),
+      lang: element.getAttribute('xml:lang'),
+      element,
+    };
+  }
+
+  #unexpected(found: string, wanted: string): BrokerError {
+    return new BrokerError('STREAM_UNEXPECTED', `the server sent ${found} where ${wanted} belongs`, {
+      layer: 'stream',
+      origin: 'peer',
+      sentCondition: 'bad-format',
+    });
+  }
+
+  #streamEnded(): BrokerError {
+    return new BrokerError('STREAM_CLOSED', 'the server closed the stream before it was ready', {
+      layer: 'stream',
+      origin: 'peer',
+      retryable: true,
+    });
+  }
+
+  #timeout(limitMs: number, what: string): BrokerError {
+    const [code, layer, option] =
+      this.#step === 'auth'
+        ? (['SASL_TIMEOUT', 'sasl', 'auth'] as const)
+        : this.#step === 'bind' || this.#step === 'session'
+          ? (['BIND_TIMEOUT', 'bind', 'bind'] as const)
+          : (['STREAM_TIMEOUT', 'stream', 'stream'] as const);
+    return new BrokerError(
+      code,
+      `the server did not send ${what} within ${String(Math.round(limitMs))} ms (timeouts.${option})`,
+      {
+        layer,
+        origin: 'peer',
+        retryable: true,
+        sentCondition: 'connection-timeout',
+      },
+    );
+  }
+}

@@ -1,0 +1,97 @@
+// Stanza errors: RFC 6120 §8.3.
+import { BrokerError } from './errors.js';
+import type { Element } from './xml/element.js';
+import { NS } from './xml/namespaces.js';
+
+/** Type of a stanza error: what the sender may do about it (RFC 6120 §8.3.2). */
+export type StanzaErrorType = 'auth' | 'cancel' | 'continue' | 'modify' | 'wait';
+
+const TYPES: readonly string[] = ['auth', 'cancel', 'continue', 'modify', 'wait'];
+
+const CONDITIONS = new Set([
+  'bad-request',
+  'conflict',
+  'feature-not-implemented',
+  'forbidden',
+  'gone',
+  'internal-server-error',
+  'item-not-found',
+  'jid-malformed',
+  'not-acceptable',
+  'not-allowed',
+  'not-authorized',
+  'policy-violation',
+  'recipient-unavailable',
+  'redirect',
+  'registration-required',
+  'remote-server-not-found',
+  'remote-server-timeout',
+  'resource-constraint',
+  'service-unavailable',
+  'subscription-required',
+  'undefined-condition',
+  'unexpected-request',
+]);
+
+/** Conditions of the numeric codes of old servers (XEP-0086). */
+const OLD_CODES: Readonly<Record<string, string>> = {
+  302: 'redirect',
+  400: 'bad-request',
+  401: 'not-authorized',
+  402: 'registration-required',
+  403: 'forbidden',
+  404: 'item-not-found',
+  405: 'not-allowed',
+  406: 'not-acceptable',
+  407: 'registration-required',
+  408: 'remote-server-timeout',
+  409: 'conflict',
+  500: 'internal-server-error',
+  501: 'feature-not-implemented',
+  502: 'remote-server-not-found',
+  503: 'service-unavailable',
+  504: 'remote-server-timeout',
+  510: 'service-unavailable',
+};
+
+/** The answer to a request was an error. `condition` and `type` are the stanza error's, `stanza` is the whole answer. */
+export class StanzaError extends BrokerError {
+  override readonly name: string = 'StanzaError';
+  readonly stanza: Element;
+  readonly type: StanzaErrorType;
+
+  /** Reads the error of a stanza of type `error`. An unknown condition counts as `undefined-condition`. */
+  constructor(stanza: Element) {
+    const error = stanza.children.find(
+      (child) => child.localName === 'error' && child.namespaceURI === stanza.namespaceURI,
+    );
+    const children = error?.children ?? [];
+    const found = children.find((child) => child.namespaceURI === NS.STANZAS && child.localName !== 'text');
+    const text = children.find((child) => child.namespaceURI === NS.STANZAS && child.localName === 'text');
+    const app = children.find((child) => child.namespaceURI !== NS.STANZAS);
+    const code = error?.getAttribute('code') ?? null;
+    const named = found?.localName ?? (code === null ? undefined : OLD_CODES[code]);
+    const condition = named !== undefined && CONDITIONS.has(named) ? named : 'undefined-condition';
+    const given = error?.getAttribute('type') ?? null;
+    const type = given !== null && TYPES.includes(given) ? (given as StanzaErrorType) : 'cancel';
+    const words = text?.textContent ?? (found === undefined && children.length === 0 ? (error?.textContent ?? '') : '');
+    const lang = text?.getAttribute('xml:lang') ?? null;
+    super(
+      'STANZA_ERROR',
+      `the answer to <${stanza.localName}/> ${stanza.getAttribute('id') ?? ''} was the error ${condition} (${type})`,
+      {
+        layer: 'stanza',
+        origin: 'peer',
+        phase: 'ready',
+        condition,
+        retryable: type === 'wait',
+        ...(words === '' ? {} : { text: words }),
+        ...(lang === null ? {} : { lang }),
+        ...(app === undefined ? {} : { appCondition: { ns: app.namespaceURI ?? '', name: app.localName } }),
+        sent: 'acked',
+      },
+    );
+    this.stanza = stanza;
+    this.type = type;
+  }
+}

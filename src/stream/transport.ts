@@ -1,0 +1,173 @@
+import type { Duplex } from 'node:stream';
+import { BrokerError } from '../errors.js';
+
+/** Who is told what happens on a transport. Every callback may be called again after an upgrade to TLS. */
+export interface TransportHandler {
+  onData(chunk: Buffer): void;
+  /** The socket took what was written. */
+  onDrain(): void;
+  /** The peer sent its last byte; what we write may still arrive. */
+  onEnd(): void;
+  /** The socket is closed. Called once; the error is null when both sides ended in order. */
+  onClose(error: BrokerError | null): void;
+}
+
+/**
+ * One byte stream to the server: a TCP socket, TLS over it, or a socket the user brought. It never throws into an
+ * event of the socket, and reports its end exactly once.
+ */
+export class Transport {
+  #socket: Duplex;
+  #handler: TransportHandler | null = null;
+  #error: BrokerError | null = null;
+  #closed = false;
+  #ended = false;
+  #detach: () => void = () => undefined;
+  #afterClose: (() => void)[] = [];
+
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+    this.#attach(socket);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The socket itself, for the facts it knows (addresses, TLS). */
+  get socket(): Duplex {
+    return this.#socket;
+  }
+
+  /** Starts delivery. What happened before is delivered now. */
+  listen(handler: TransportHandler): void {
+    this.#handler = handler;
+    if (this.#closed) {
+      queueMicrotask(() => {
+        handler.onClose(this.#error);
+      });
+    } else {
+      this.#socket.resume();
+    }
+  }
+
+  /** Writes text as UTF-8. Returns false when the socket is congested: wait for `onDrain`. */
+  write(text: string, done?: (error?: Error | null) => void): boolean {
+    if (this.#closed || !this.#socket.writable) {
+      const error =
+        this.#error ?? new BrokerError('TCP_CLOSED', 'the connection is closed', { layer: 'tcp', origin: 'os' });
+      if (done !== undefined) queueMicrotask(() => done(error));
+      return false;
+    }
+    return this.#socket.write(text, 'utf8', done);
+  }
+
+  /** Stops reading: the peer is held back by TCP's flow control. */
+  pause(): void {
+    if (!this.#closed) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#socket.resume();
+  }
+
+  /** Puts another socket, such as TLS over this one, in place of the one used so far. */
+  async replace(upgrade: (socket: Duplex) => Promise<Duplex>): Promise<void> {
+    this.#detach();
+    const old = this.#socket;
+    let failed: BrokerError | null = null;
+    const onError = (error: Error) => {
+      failed ??= socketError(error);
+    };
+    old.on('error', onError);
+    old.pause();
+    try {
+      const socket = await upgrade(old);
+      this.#socket = socket;
+      this.#attach(socket);
+      if (socket.destroyed) this.#finish(failed);
+    } catch (error) {
+      old.destroy();
+      this.#finish(failed);
+      throw error;
+    }
+  }
+
+  /** Sends our last byte (FIN, and `close_notify` with TLS); what the peer still sends is delivered. */
+  end(): void {
+    if (!this.#closed && this.#socket.writable) this.#socket.end();
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    if (!this.#closed) this.#socket.destroy();
+  }
+
+  /** Resolves when the socket is closed; after `limitMs` it is closed by force. */
+  closedWithin(limitMs: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.destroy();
+      }, limitMs);
+      this.#afterClose.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #attach(socket: Duplex): void {
+    const onData = (chunk: Buffer) => {
+      this.#handler?.onData(chunk);
+    };
+    const onDrain = () => {
+      this.#handler?.onDrain();
+    };
+    const onEnd = () => {
+      if (this.#ended) return;
+      this.#ended = true;
+      this.#handler?.onEnd();
+    };
+    const onError = (error: Error) => {
+      this.#error ??= socketError(error);
+    };
+    const onClose = () => {
+      onEnd();
+      this.#finish(null);
+    };
+    socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose);
+    // Attaching a data listener starts the flow; nothing is read until somebody listens.
+    if (this.#handler === null) socket.pause();
+    else socket.resume();
+    this.#detach = () => {
+      socket.off('data', onData).off('drain', onDrain).off('end', onEnd).off('error', onError).off('close', onClose);
+    };
+    if (socket.destroyed) this.#finish(socket.errored == null ? null : socketError(socket.errored));
+  }
+
+  #finish(error: BrokerError | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#error ??= error;
+    // A late error of a closed socket has no listener left but this one.
+    this.#socket.on('error', () => undefined);
+    this.#handler?.onClose(this.#error);
+    const waiting = this.#afterClose;
+    this.#afterClose = [];
+    for (const tell of waiting) tell();
+  }
+}
+
+/** A system error of a socket as a BrokerError: operation, errno and text stay visible. */
+function socketError(error: Error & { code?: string; syscall?: string }): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const code = error.code ?? 'unknown error';
+  const operation = error.syscall ?? 'socket';
+  const layer = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS') ? 'tls' : 'tcp';
+  return new BrokerError(
+    layer === 'tls' ? 'TLS_PROTOCOL' : code === 'ECONNRESET' || code === 'EPIPE' ? 'TCP_RESET' : 'TCP_FAILED',
+    `the connection failed: ${operation} ${code}: ${error.message}`,
+    { layer, origin: 'os', retryable: true, cause: error },
+  );
+}

@@ -1,0 +1,260 @@
+import { BrokerError } from '../errors.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import { serialize, serializeStart } from '../xml/serializer.js';
+import { Tokenizer, type XmlLimits } from '../xml/tokenizer.js';
+import type { Transport } from './transport.js';
+
+/** What a stream hands on once it flows. */
+export interface StreamConsumer {
+  onElement(element: Element): void;
+  /** The peer's closing stream tag. */
+  onStreamEnd(): void;
+  /** The peer's bytes are not XMPP's XML; nothing more is delivered. */
+  onXmlError(error: BrokerError): void;
+  /** Any bytes arrived: the peer is alive. */
+  onActivity(): void;
+  onDrain(): void;
+  /** The transport is closed; `error` is null when it ended without a fault. */
+  onClose(error: BrokerError | null): void;
+}
+
+type Item =
+  | { kind: 'header'; element: Element }
+  | { kind: 'element'; element: Element }
+  | { kind: 'end' }
+  | { kind: 'failed'; error: BrokerError };
+
+interface Reader {
+  resolve(item: Item): void;
+}
+
+/** Bytes that may wait unread while a negotiation thinks; then the socket is paused. */
+const UNREAD_LIMIT = 64 * 1024;
+
+/**
+ * An XML stream over a transport (RFC 6120 §4). While negotiating it is read one item at a time with {@link read};
+ * {@link flow} then delivers everything in wire order. Each opening has its own parser (RFC 6120 §4.3.3).
+ */
+export class XmlStream {
+  readonly transport: Transport;
+  readonly #limits: Partial<XmlLimits>;
+  #tokenizer: Tokenizer;
+  #consumer: StreamConsumer | null = null;
+  #item: Item | null = null;
+  #final: Item | null = null;
+  #reader: Reader | null = null;
+  #xmlError: BrokerError | null = null;
+  #closeError: BrokerError | null = null;
+  #elements = 0;
+  #endSent = false;
+  #opened = false;
+
+  constructor(transport: Transport, limits: Partial<XmlLimits>) {
+    this.transport = transport;
+    this.#limits = limits;
+    this.#tokenizer = this.#newTokenizer();
+    transport.listen({
+      onData: (chunk) => {
+        this.#onData(chunk);
+      },
+      onDrain: () => this.#consumer?.onDrain(),
+      // Nothing more will come; a socket that allows half-open links must be ended by hand.
+      onEnd: () => {
+        transport.end();
+      },
+      onClose: (error) => {
+        this.#onClose(error);
+      },
+    });
+  }
+
+  /** Whether our stream header was written. */
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  /** Whether our closing tag was written. */
+  get endSent(): boolean {
+    return this.#endSent;
+  }
+
+  /** Whether bytes of an unfinished element are waiting for the rest. */
+  get inStanza(): boolean {
+    return this.#tokenizer.inStanza;
+  }
+
+  /** Number of first-level elements received so far. */
+  get elements(): number {
+    return this.#elements;
+  }
+
+  /**
+   * Writes a stream header and starts a new parser. Bytes that followed the element which caused a restart belong to
+   * the new stream, and are parsed only now that our header is out.
+   */
+  open(header: Element): void {
+    const rest = this.#opened ? this.#tokenizer.take() : null;
+    if (rest !== null) this.#tokenizer = this.#newTokenizer();
+    this.#opened = true;
+    this.#item = null;
+    this.transport.write(serializeStart(header));
+    if (rest !== null && rest.length > 0) this.#tokenizer.write(rest);
+  }
+
+  /** Writes an element as it is, in the scope of a content namespace. */
+  send(element: Element, contentNamespace: string): void {
+    this.transport.write(serialize(element, { defaultNamespace: contentNamespace, prefixes: STREAM_PREFIX }));
+  }
+
+  /** The next item of the peer. One reader at a time; what ends the stream is handed out again and again. */
+  read(): Promise<Item> {
+    const item = this.#item;
+    if (item !== null) {
+      this.#item = null;
+      return Promise.resolve(item);
+    }
+    return new Promise((resolve) => {
+      this.#reader = { resolve };
+      // What was received before the end comes first, even if the transport is closed by now.
+      this.#tokenizer.resume();
+      const final = this.#final;
+      if (this.#isReading() && final !== null) {
+        this.#reader = null;
+        resolve(final);
+      } else {
+        this.transport.resume();
+      }
+    });
+  }
+
+  /** Asked anew behind a call that may have ended the read. */
+  #isReading(): boolean {
+    return this.#reader !== null;
+  }
+
+  /** Gives up a read that nobody waits for any more. */
+  abandonRead(): void {
+    this.#reader = null;
+  }
+
+  /**
+   * Changes to TLS. Bytes that arrived behind `<proceed/>` were not protected by TLS, so they are an attack and not
+   * data (RFC 6120 §5.4.3.3).
+   * @throws BrokerError `TLS_PLAINTEXT_INJECTION`, or what the upgrade throws
+   */
+  async startTls(upgrade: Parameters<Transport['replace']>[0]): Promise<void> {
+    const rest = this.#tokenizer.take();
+    if (rest.length > 0) {
+      throw new BrokerError(
+        'TLS_PLAINTEXT_INJECTION',
+        `${String(rest.length)} bytes arrived behind <proceed/> before TLS; somebody may be tampering with the connection`,
+        { layer: 'tls', origin: 'peer' },
+      );
+    }
+    this.#tokenizer = this.#newTokenizer();
+    this.#item = null;
+    this.#opened = false;
+    await this.transport.replace(upgrade);
+  }
+
+  /** From now on everything is delivered to the consumer, in order, beginning with what was not read yet. */
+  flow(consumer: StreamConsumer): void {
+    this.#consumer = consumer;
+    const item = this.#item;
+    this.#item = null;
+    if (item?.kind === 'element') consumer.onElement(item.element);
+    else if (item?.kind === 'end') consumer.onStreamEnd();
+    this.#tokenizer.resume();
+    this.transport.resume();
+    if (this.#xmlError !== null) consumer.onXmlError(this.#xmlError);
+    if (this.transport.closed) consumer.onClose(this.#closeError);
+  }
+
+  /** Writes `<stream:error/>` (RFC 6120 §4.9) if a header was written, then our closing tag. */
+  closeWithError(condition: string, appCondition?: Element): void {
+    if (!this.#endSent && this.#opened) {
+      const extra = appCondition === undefined ? '' : serialize(appCondition);
+      this.transport.write(`<stream:error><${condition} xmlns='${NS.STREAMS}'/>${extra}</stream:error>`);
+    }
+    this.sendEnd();
+  }
+
+  /** Writes our closing stream tag, once. Returns whether it was written now. */
+  sendEnd(): boolean {
+    if (this.#endSent || !this.#opened || this.transport.closed) return false;
+    this.#endSent = true;
+    this.transport.write('</stream:stream>');
+    return true;
+  }
+
+  #newTokenizer(): Tokenizer {
+    const tokenizer: Tokenizer = new Tokenizer(
+      {
+        onStreamStart: (element) => {
+          this.#onItem(tokenizer, { kind: 'header', element });
+        },
+        onElement: (element) => {
+          this.#elements += 1;
+          if (this.#consumer === null) this.#onItem(tokenizer, { kind: 'element', element });
+          else this.#consumer.onElement(element);
+        },
+        onStreamEnd: () => {
+          if (this.#consumer === null) this.#onItem(tokenizer, { kind: 'end' });
+          else this.#consumer.onStreamEnd();
+        },
+        onError: (error) => {
+          this.#xmlError = error;
+          if (this.#consumer === null) this.#onItem(tokenizer, { kind: 'failed', error });
+          else this.#consumer.onXmlError(error);
+        },
+      },
+      this.#limits,
+    );
+    return tokenizer;
+  }
+
+  #onItem(tokenizer: Tokenizer, item: Item): void {
+    if (tokenizer !== this.#tokenizer) return;
+    if (item.kind === 'failed' || item.kind === 'end') this.#final ??= item;
+    const reader = this.#reader;
+    if (reader !== null) {
+      this.#reader = null;
+      tokenizer.pause();
+      reader.resolve(item);
+    } else if (item.kind !== 'failed') {
+      tokenizer.pause();
+      this.#item = item;
+    }
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#consumer?.onActivity();
+    this.#tokenizer.write(chunk);
+    if (this.#consumer === null && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();
+  }
+
+  #onClose(error: BrokerError | null): void {
+    this.#closeError = error;
+    if (this.#consumer !== null) {
+      this.#consumer.onClose(error);
+      return;
+    }
+    const failed: Item = {
+      kind: 'failed',
+      error:
+        error ??
+        new BrokerError('STREAM_CLOSED', 'the server closed the connection without closing the stream', {
+          layer: 'tcp',
+          origin: 'peer',
+          retryable: true,
+        }),
+    };
+    this.#final ??= failed;
+    const reader = this.#reader;
+    this.#reader = null;
+    reader?.resolve(this.#final);
+  }
+}
+
+const STREAM_PREFIX: Readonly<Record<string, string>> = { stream: NS.STREAM };

@@ -1,0 +1,44 @@
+import type { Broker } from 'xmpp-broker';
+import * as events from '../../src/events.js';
+import { Element } from '../../src/xml/element.js';
+
+/** Every status event of a broker in order, by name, with its payload. */
+export interface Trace {
+  readonly names: string[];
+  readonly payloads: unknown[];
+  /** The names without the prefix, `NODESENT` shown with the element's name. */
+  readonly short: string[];
+  /** Forgets what was recorded so far. */
+  clear(): void;
+  /** The last payload of an event. */
+  last(name: string): unknown;
+}
+
+/** Names of all status events. */
+export const ALL_EVENTS = Object.values(events) as (keyof events.StatusEvents)[];
+
+/** Records what a broker publishes from now on. */
+export function trace(broker: Broker): Trace {
+  const recorded: Trace = {
+    names: [],
+    payloads: [],
+    short: [],
+    clear() {
+      recorded.names.length = 0;
+      recorded.payloads.length = 0;
+      recorded.short.length = 0;
+    },
+    last: (name) => recorded.payloads[recorded.names.lastIndexOf(name)],
+  };
+  for (const name of ALL_EVENTS) {
+    broker.subscribe(name, (payload) => {
+      recorded.names.push(name);
+      recorded.payloads.push(payload);
+      const label = name.slice('PCJ_'.length);
+      recorded.short.push(
+        name === 'PCJ_NODESENT' && payload instanceof Element ? `${label}(${payload.localName})` : label,
+      );
+    });
+  }
+  return recorded;
+}
