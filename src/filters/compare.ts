@@ -128,6 +128,7 @@ function betweenNodeSets(operator: Comparison, left: NodeSetExpr, right: NodeSet
 /** The string-value, paid for once more because a set is going to hash it. */
 function charged(node: XNode, run: Run): string {
   const text = run.stringValue(node);
+  run.charge(2);
   run.chargeText(text.length);
   return text;
 }

@@ -8,8 +8,8 @@ import { BudgetExceeded, Run } from './run.js';
 import { parseExpression } from './syntax.js';
 import { bindings, translate } from './translate.js';
 
-/** Default for {@link FilterSetOptions.visits}: enough for two walks over the largest stanza the tokenizer lets through. */
-export const DEFAULT_FILTER_VISITS = 100_000;
+/** Default for {@link FilterSetOptions.visits}: enough to walk once over the largest stanza the default limits allow. */
+export const DEFAULT_FILTER_VISITS = 50_000;
 /** Default for {@link FilterSetOptions.strikes}. */
 export const DEFAULT_FILTER_STRIKES = 5;
 /** After so many evaluations within the budget one strike is forgiven. */

@@ -11,6 +11,8 @@ import * as values from './values.js';
 
 /** How many times dearer a function is that handles a text character by character. */
 const CHARACTERWISE = 8;
+/** How many visits such a function costs for the shortest text. */
+const CALL_VISITS = 4;
 
 const CONTEXT: PathExpr = { kind: 'path', start: 'context', predicates: [], steps: [] };
 
@@ -198,6 +200,7 @@ function texts<T>(
 function characterwise(string: StringOf): StringOf {
   return (node, run) => {
     const text = string(node, run);
+    run.charge(CALL_VISITS);
     run.chargeText(text.length * CHARACTERWISE);
     return text;
   };

@@ -50,6 +50,9 @@ export function parentOf(node: XNode, root: Element): XNode | null {
   return node instanceof RootNode ? null : node.ownerElement;
 }
 
+/** How many visits it costs to begin a list of namespaces. */
+const SCOPE_VISITS = 16;
+
 /** Whether an attribute is one to XPath: namespace declarations are not (§5.3). */
 export function isDeclaration(attr: Attr): boolean {
   return attr.qname.namespaceURI === NS.XMLNS;
@@ -63,7 +66,9 @@ export function namespacesInScope(
   element: Element,
   root: Element,
   isContent: (uri: string) => boolean,
+  charge: (visits: number) => void,
 ): NamespaceNode[] {
+  charge(SCOPE_VISITS);
   const scope = new Map<string | null, string>([['xml', NS.XML]]);
   const bind = (prefix: string | null, uri: string): void => {
     if (!scope.has(prefix)) scope.set(prefix, uri);
@@ -73,10 +78,12 @@ export function namespacesInScope(
     current !== null;
     current = current === root ? null : current.parentElement
   ) {
+    charge(2);
     const { prefix, namespaceURI } = current.qname;
     if (namespaceURI === null || isContent(namespaceURI)) bind(null, '');
     else bind(prefix, namespaceURI);
     for (let attr = current.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+      charge(1);
       const name = attr.qname;
       if (isDeclaration(attr)) bind(name.prefix === null ? null : name.localName, attr.value);
       else if (name.prefix !== null && name.namespaceURI !== null) bind(name.prefix, name.namespaceURI);

@@ -22,6 +22,9 @@ export interface ExpressionCompiler {
   number(expr: Expr): (node: XNode, run: Run) => number;
 }
 
+/** How many visits it costs to look a node up in a set. */
+const SET_VISITS = 2;
+
 /** Gives the nodes of a path without duplicates; in document order when asked for. */
 export type Collect = (node: XNode, run: Run) => readonly XNode[];
 
@@ -81,7 +84,9 @@ export class PathCompiler {
       if (nodes === null) return NO_NODES;
       if (nodes.length === 1) return nodes;
       if (inOrder && !flow.ordered) return run.inDocumentOrder(nodes);
-      return flow.distinct ? nodes : [...new Set(nodes)];
+      if (flow.distinct) return nodes;
+      run.charge(nodes.length * SET_VISITS);
+      return [...new Set(nodes)];
     };
   }
 
@@ -272,7 +277,7 @@ function fromRoot(next: Test): Test {
 
 function withSets(sets: readonly number[], test: Test): Test {
   return (node, run) => {
-    for (const set of sets) run.seen[set] = new Set();
+    for (const set of sets) run.forget(set);
     return test(node, run);
   };
 }
@@ -280,7 +285,8 @@ function withSets(sets: readonly number[], test: Test): Test {
 /** Hands on each node only once. */
 function once(set: number, next: Test): Test {
   return (node, run) => {
-    const seen = run.seen[set] as Set<XNode>;
+    const seen = (run.seen[set] ??= new Set());
+    run.charge(SET_VISITS);
     if (seen.has(node)) return false;
     seen.add(node);
     return next(node, run);
@@ -289,18 +295,21 @@ function once(set: number, next: Test): Test {
 
 /**
  * Hands on only nodes that are not below one handed on before: `next` walks their whole subtree, so the others would
- * give nothing new. Needs the nodes in document order. Remembers the nodes left out as well, to find the next one
- * without climbing to the root.
+ * give nothing new. Needs the nodes in document order: then only the last one can be above, and to find it there is
+ * no need to climb further than to the node met before.
  */
-function outermost(set: number, next: Test): Test {
+function outermost(cover: number, next: Test): Test {
   return (node, run) => {
-    const seen = run.seen[set] as Set<XNode>;
-    if (seen.has(node)) return false;
-    seen.add(node);
-    for (let above = parentOf(node, run.root); above !== null; above = parentOf(above, run.root)) {
-      run.charge(1);
-      if (seen.has(above)) return false;
+    const last = run.covers[cover] ?? null;
+    if (last !== null) {
+      const before = run.met[cover];
+      run.met[cover] = node;
+      for (let at: XNode | null = node; at !== null; at = parentOf(at, run.root)) {
+        run.charge(1);
+        if (at === last || at === before) return false;
+      }
     }
+    run.met[cover] = run.covers[cover] = node;
     return next(node, run);
   };
 }

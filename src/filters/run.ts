@@ -29,7 +29,10 @@ export class Run {
   /** Counts down to the node that a numeric predicate asks for. */
   countdown = 0;
   /** Nodes already met, one set for each place in the expression that may meet a node twice. */
-  readonly seen: Set<XNode>[] = [];
+  readonly seen: (Set<XNode> | null)[] = [];
+  /** For each place that leaves out what is below a node: that node, and the node met last. */
+  readonly covers: (XNode | null)[] = [];
+  readonly met: (XNode | null)[] = [];
 
   #namespaces: Map<Element, NamespaceNode[]> | null = null;
   readonly #isContent: (uri: string) => boolean;
@@ -49,7 +52,7 @@ export class Run {
     this.size = 1;
     this.out = null;
     this.found = null;
-    if (this.seen.length > 0) this.seen.length = 0;
+    if (this.seen.length > 0) this.#forgetAll();
   }
 
   /** Forgets the stanza. */
@@ -58,7 +61,18 @@ export class Run {
     this.#namespaces = null;
     this.out = null;
     this.found = null;
-    this.seen.length = 0;
+    this.#forgetAll();
+  }
+
+  /** Makes the place with that number in the expression forget the nodes it met. */
+  forget(place: number): void {
+    this.seen[place] = null;
+    this.covers[place] = null;
+    this.met[place] = null;
+  }
+
+  #forgetAll(): void {
+    this.seen.length = this.covers.length = this.met.length = 0;
   }
 
   /** Takes visits from the budget. */
@@ -101,20 +115,20 @@ export class Run {
     this.#namespaces ??= new Map();
     let nodes = this.#namespaces.get(element);
     if (nodes === undefined) {
-      nodes = namespacesInScope(element, this.root, this.#isContent);
+      nodes = namespacesInScope(element, this.root, this.#isContent, (visits) => this.charge(visits));
       this.#namespaces.set(element, nodes);
     }
-    this.charge(nodes.length);
     return nodes;
   }
 
   /** Nodes without duplicates, in document order (§5): an element before its namespaces, its attributes, its children. */
   inDocumentOrder(nodes: readonly XNode[]): XNode[] {
+    this.charge(nodes.length);
     const wanted = new Set(nodes);
     if (wanted.size <= 1) return [...wanted];
     const ordered: XNode[] = [];
     const take = (node: XNode): void => {
-      this.charge(1);
+      this.charge(2);
       if (wanted.has(node)) ordered.push(node);
     };
     take(ROOT);

@@ -844,7 +844,7 @@ export const DEVIATIONS: readonly { expression: string; stanza?: string; value: 
   },
   {
     expression: 'number("12345678901234567890")',
-    value: 12345678901234567890,
+    value: Number('12345678901234567890'),
     paragraph: '§4.4: the nearest IEEE 754 number',
   },
   { expression: 'round(0.49999999999999994)', value: 0, paragraph: '§4.4: the closest integer' },
