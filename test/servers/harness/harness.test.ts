@@ -5,13 +5,20 @@ import { Conversation } from '../../wire/support/index.js';
 import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './index.js';
 import { featuresFrom, portAnswers } from './probe.js';
 
+type AnyServer = TestServer<'starttls' | 'directTls'>;
 interface Starter {
-  start(): Promise<TestServer<'starttls' | 'directTls'>>;
+  start(): Promise<AnyServer>;
 }
 const STARTERS = { prosody: Prosody, ejabberd: Ejabberd, jabberd2: Jabberd2 } satisfies Record<string, Starter>;
 
 const openTag = (to: string, xmlns = 'jabber:client', version = " version='1.0'") =>
   `<stream:stream xmlns='${xmlns}' xmlns:stream='http://etherx.jabber.org/streams' to='${to}'${version}>`;
+
+async function dialTls(server: AnyServer, servername = 'localhost'): Promise<Conversation> {
+  const client = await Conversation.dial(server.ports.directTls);
+  await client.startTlsAsClient({ ca: server.ca, servername });
+  return client;
+}
 
 /** SASL PLAIN, then binds a resource. */
 async function signIn(client: Conversation, domain: string, user: string, password: string): Promise<void> {
@@ -90,8 +97,7 @@ for (const name of ['prosody', 'ejabberd', 'jabberd2'] as const) {
         ['broker.test', 'bob', 'secret'],
         ['localhost', 'carol', 'geheim'],
       ] as const) {
-        const client = await Conversation.dial(server.ports.directTls);
-        await client.startTlsAsClient({ ca: server.ca, servername: domain });
+        const client = await dialTls(server, domain);
         await signIn(client, domain, user, password);
       }
       const stranger = await Conversation.dial(server.ports.directTls);
@@ -112,10 +118,27 @@ for (const name of ['prosody', 'ejabberd', 'jabberd2'] as const) {
       client.destroy();
     });
 
+    test('carries messages between clients and a component', async () => {
+      await using server = await starter.start();
+      const ports: Partial<Record<string, number>> = server.ports;
+      const component = await handshake(ports['component'] ?? ports['router'] ?? 0, 'comp.localhost', 'secret');
+      await component.expect('<handshake');
+      const [alice, bob] = [await dialTls(server), await dialTls(server)];
+      await signIn(alice, 'localhost', 'alice', 'secret');
+      await signIn(bob, 'localhost', 'bob', 'secret');
+      await bob.send('<presence/>');
+      await alice.send("<message to='bob@localhost/r' type='chat'><body>one</body></message>");
+      await bob.expect('<body>one</body>');
+      await alice.send("<message to='x@comp.localhost'><body>two</body></message>");
+      await component.expect('<body>two</body>');
+      await component.send("<message from='x@comp.localhost' to='alice@localhost/r'><body>three</body></message>");
+      await alice.expect('<body>three</body>');
+      for (const each of [alice, bob, component]) each.destroy();
+    });
+
     test('stops in order: clients are told', async () => {
       await using server = await starter.start();
-      const client = await Conversation.dial(server.ports.directTls);
-      await client.startTlsAsClient({ ca: server.ca, servername: 'localhost' });
+      const client = await dialTls(server);
       await signIn(client, 'localhost', 'alice', 'secret');
       const farewell = client.expect(/system-shutdown|<\/stream:stream>/, { timeoutMs: 10_000 }); // jabberd2 has no error for it
       const stopped = server.stop();
