@@ -77,6 +77,11 @@ export function accountOf({ username = '', domain }: SaslSettings): string {
   return JSON.stringify([username, domain]);
 }
 
+/** Whom a token is for (RFC 7628 §3.1, RFC 6120 §6.3.8); undefined leaves it to the token. */
+function bareAddress({ username, domain }: SaslSettings): string | undefined {
+  return username === undefined ? undefined : `${username}@${domain}`;
+}
+
 const SCRAM = /^SCRAM-SHA-(1|256|512)(-PLUS)?$/;
 
 /** Types that are tried without being named, best first. */
@@ -158,7 +163,7 @@ function makeMechanism(
     case 'PLAIN':
       return new Plain({ username, password, authzid });
     case 'OAUTHBEARER':
-      return new OauthBearer({ authzid: authzid ?? settings.username, token: password });
+      return new OauthBearer({ authzid: authzid ?? bareAddress(settings), token: password });
     case 'DIGEST-MD5':
       return new DigestMd5({ username, password, authzid, realm, host: domain });
     default:
