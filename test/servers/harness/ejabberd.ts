@@ -93,6 +93,7 @@ function blueprint(options: EjabberdOptions): Blueprint<EjabberdPort> {
     prepare(site) {
       site.write('ejabberd.yml', configuration(site, options));
       site.folder('database');
+      site.folder('files');
     },
     programs: (site) => {
       const paths = SERVERS.ejabberd.find();
@@ -109,7 +110,7 @@ function blueprint(options: EjabberdOptions): Blueprint<EjabberdPort> {
             ERL_LIBS: dirname(paths?.library ?? '/usr/lib'),
             ERL_CRASH_DUMP: site.path('crash.dump'),
             EJABBERD_CONFIG_PATH: site.path('ejabberd.yml'),
-            EJABBERD_LOG_PATH: site.path('log/ejabberd-server.log'),
+            EJABBERD_LOG_PATH: site.path('files/ejabberd.log'), // the same goes to the console
             EJABBERD_PID_PATH: site.path('ejabberd.pid'),
           },
           async ready(attempt) {
