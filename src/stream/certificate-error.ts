@@ -32,6 +32,7 @@ const REFUSALS: ReadonlyMap<string, readonly [code: string, why: string]> = new 
   ],
   ['ERROR_IN_CERT_NOT_BEFORE_FIELD', ['TLS_CERT_MALFORMED', 'has a begin that cannot be read']],
   ['ERROR_IN_CERT_NOT_AFTER_FIELD', ['TLS_CERT_MALFORMED', 'has an end that cannot be read']],
+  ['UNSPECIFIED', ['TLS_CERT_UNTRUSTED', 'breaks a rule of its chain, such as the names its authority may issue for']],
   ['HOSTNAME_MISMATCH', ['TLS_CERT_HOST_MISMATCH', 'is not for this server']],
   ['ERR_TLS_CERT_ALTNAME_INVALID', ['TLS_CERT_HOST_MISMATCH', 'is not for this server']],
 ]);
@@ -50,8 +51,8 @@ export function certificateError(error: unknown): BrokerError | null {
 }
 
 /**
- * The error of a socket that is not authorized: as {@link certificateError}, and `TLS_CERT_UNTRUSTED` for whatever has
- * no name there, such as violated name constraints.
+ * The error of a socket that is not authorized: as {@link certificateError}, and `TLS_CERT_UNTRUSTED` for whatever is not
+ * known there.
  */
 export function notAuthorized(error: unknown): BrokerError {
   const reason = error instanceof Error ? error.message : typeof error === 'string' ? error : 'no reason given';

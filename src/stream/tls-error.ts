@@ -1,11 +1,14 @@
 import { BrokerError, printable } from '../errors.js';
-import { certificateError, notAuthorized } from './certificate-error.js';
+import { certificateError } from './certificate-error.js';
 
 /** Errors of a TLS handshake (RFC 8446 §6), from what Node reports. */
 
 /** Alerts and findings that mean: the two sides have no protocol version, cipher or application protocol in common. */
 const NOTHING_IN_COMMON =
   /PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|ALERT_HANDSHAKE_FAILURE|INSUFFICIENT_SECURITY|NO_APPLICATION_PROTOCOL|NO_PROTOCOLS_AVAILABLE/;
+
+/** How OpenSSL names what it was told by an alert. */
+const ALERT = /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_/;
 
 /** Alerts about the certificate that we showed, or did not show. */
 const OUR_CERTIFICATE =
@@ -23,8 +26,6 @@ export function handshakeError(error: unknown): BrokerError {
   const shown = code === '' || reason.includes(code) ? reason : `${reason} (${code})`;
   const certificate = certificateError(error);
   if (certificate !== null) return certificate;
-  // Node's name for every finding about a chain that has no name of its own, such as violated name constraints.
-  if (code === 'UNSPECIFIED') return notAuthorized(error);
   if (!code.startsWith('ERR_SSL_') && code !== 'EPROTO') return handshakeBroken(shown, error);
   if (OUR_CERTIFICATE.test(code)) {
     return failure(
@@ -36,7 +37,7 @@ export function handshakeError(error: unknown): BrokerError {
   if (NOTHING_IN_COMMON.test(code)) {
     return failure('TLS_PROTOCOL', `the server offers no TLS version or cipher that is safe enough: ${shown}`, error);
   }
-  if (code.includes('_ALERT_')) return handshakeBroken(`the server broke it off: ${shown}`, error);
+  if (ALERT.test(code)) return handshakeBroken(`the server broke it off: ${shown}`, error);
   return failure('TLS_PROTOCOL', `what the server sent is not TLS, or not allowed there: ${shown}`, error);
 }
 

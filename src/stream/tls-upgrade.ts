@@ -31,6 +31,8 @@ export interface Upgraded {
   readonly notAfter: Date;
 }
 
+/** Time for the alert to a server that is refused. */
+const GOODBYE_MS = 1000;
 const HANDSHAKE = 'the TLS handshake';
 const FACTS = { layer: 'tls', phase: 'tls' } as const;
 
@@ -56,9 +58,10 @@ export async function upgrade(socket: Duplex, options: UpgradeOptions): Promise<
     throwIfAborted(options.signal, HANDSHAKE, FACTS);
     if (socket.readableLength > 0) throw injection(socket.readableLength);
     if (socket.destroyed) throw handshakeBroken('the connection is closed', socket.errored);
-    secured = connect({ ...connectOptions, socket });
+    // The chain is judged in `examine`, so that a server which is refused can be told so before the end.
+    secured = connect({ ...connectOptions, rejectUnauthorized: false, socket });
     await handshake(secured, { timeoutMs, signal: options.signal });
-    return { socket: secured, ...checked(secured, options) };
+    return { socket: secured, ...(await check(secured, options)) };
   } catch (error) {
     secured?.destroy();
     socket.destroy();
@@ -66,7 +69,7 @@ export async function upgrade(socket: Duplex, options: UpgradeOptions): Promise<
   }
 }
 
-/** Waits for the end of the handshake; afterwards errors are ignored until somebody else listens. */
+/** Waits for the end of the handshake. */
 function handshake(secured: TLSSocket, { timeoutMs, signal }: Limits): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: BrokerError) => {
@@ -79,6 +82,7 @@ function handshake(secured: TLSSocket, { timeoutMs, signal }: Limits): Promise<v
     };
     const onSecure = () => {
       settle();
+      guard(secured);
     };
     const onError = (error: Error) => {
       settle(handshakeError(error));
@@ -97,7 +101,44 @@ function handshake(secured: TLSSocket, { timeoutMs, signal }: Limits): Promise<v
   });
 }
 
-function checked(secured: TLSSocket, { tls, domain, service }: UpgradeOptions): Omit<Upgraded, 'socket'> {
+/** From the end of the handshake on. Node neither closes after an error of TLS then, nor reports a renegotiation. */
+function guard(secured: TLSSocket): void {
+  secured.on('error', () => secured.destroy());
+  // TLS 1.3 has no renegotiation; a second handshake of TLS 1.2 is one, whoever asked for it (RFC 6120 §5.3.5).
+  if (secured.getProtocol() === 'TLSv1.3') return;
+  secured.on('secureConnect', () => {
+    const message = 'the server asked for a TLS renegotiation, which is not allowed';
+    secured.destroy(new BrokerError('TLS_RENEGOTIATION', message, { layer: 'tls', origin: 'peer', retryable: true }));
+  });
+}
+
+/** Examines the server; one that is refused is told so by an alert before the connection is closed. */
+async function check(secured: TLSSocket, options: UpgradeOptions): Promise<Omit<Upgraded, 'socket'>> {
+  try {
+    return examine(secured, options);
+  } catch (error) {
+    await leave(secured);
+    throw error;
+  }
+}
+
+/** Sends `close_notify` and closes; a peer that does not take it is not waited for long. */
+function leave(secured: TLSSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(done, GOODBYE_MS);
+    if (secured.closed) done();
+    secured.once('close', done);
+    secured.destroySoon();
+  });
+}
+
+/** What the server is, or the reason why it is not the one we want. */
+function examine(secured: TLSSocket, { tls, domain, service }: UpgradeOptions): Omit<Upgraded, 'socket'> {
+  if (secured.destroyed) throw handshakeBroken('the connection was closed', secured.errored);
   const verified = tls.insecureSkipVerify !== true;
   if (verified && !secured.authorized) throw notAuthorized(secured.authorizationError);
   const certificate = secured.getPeerX509Certificate();

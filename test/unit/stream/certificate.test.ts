@@ -1,4 +1,5 @@
 import { X509Certificate, createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
 import { checkPin, checkServerIdentity, type IdentityOptions } from '../../../src/stream/certificate.js';
@@ -188,6 +189,27 @@ describe('names', () => {
     const certificate = await named({ dns: 'a b' });
     expect(refused(() => checkServerIdentity('a b', certificate)).code).toBe('USAGE_DOMAIN');
   });
+});
+
+test('S-CERT-4: DNS names and wildcards are matched as OpenSSL does', async () => {
+  const label = fc.constantFrom('a', 'b', 'xn--a', '*', 'a*', 'A');
+  const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
+  const domain = fc
+    .array(fc.constantFrom('a', 'b', 'xn--a'), { minLength: 1, maxLength: 4 })
+    .map((labels) => labels.join('.'));
+  const rules = { subject: 'never', wildcards: true, partialWildcards: false, multiLabelWildcards: false } as const;
+  await fc.assert(
+    fc.asyncProperty(fc.array(name, { minLength: 1, maxLength: 3 }), domain, async (names, wanted) => {
+      const certificate = await named(...names.map((dns) => ({ dns })));
+      const oracle = new X509Certificate(certificate).checkHost(wanted, rules) !== undefined;
+      const ours = await verdict(
+        wanted,
+        names.map((dns) => ({ dns })),
+      );
+      expect(ours.startsWith('DNS:')).toBe(oracle);
+    }),
+    { numRuns: 500 },
+  );
 });
 
 describe('purpose', () => {
