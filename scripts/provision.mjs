@@ -41,15 +41,16 @@ function obstacle() {
 
 /** Until `restore` is called, invoke-rc.d may start nothing. A policy that was there comes back. */
 function forbidDaemons() {
-  restorePolicy(); // what a run that was killed left behind
   if (existsSync(POLICY)) renameSync(POLICY, SAVED_POLICY);
   writeFileSync(POLICY, `#!/bin/sh\n# ${POLICY_MARK}\nexit 101\n`);
   chmodSync(POLICY, 0o755);
 }
 
+const policyIsOurs = () => existsSync(POLICY) && readFileSync(POLICY, 'utf8').includes(POLICY_MARK);
+
 function restorePolicy() {
   if (existsSync(SAVED_POLICY)) renameSync(SAVED_POLICY, POLICY);
-  else if (existsSync(POLICY) && readFileSync(POLICY, 'utf8').includes(POLICY_MARK)) rmSync(POLICY);
+  else if (policyIsOurs()) rmSync(POLICY);
 }
 
 const installedPackages = () => lines('dpkg-query', '-W', '-f', '${Package}:${Architecture} ${db:Status-Status}\n');
@@ -119,11 +120,12 @@ function announceMissing(missing, reason) {
  */
 export function provision() {
   const missing = missingServers();
-  if (missing.length === 0) {
+  const reason = obstacle();
+  const leftBehind = reason === null && (existsSync(SAVED_POLICY) || policyIsOurs()); // by a run that was killed
+  if (missing.length === 0 && !leftBehind) {
     say('Prosody, ejabberd and jabberd2 are here');
     return missing;
   }
-  const reason = obstacle();
   // One run at a time: the policy file is shared by the whole system.
   if (reason === null) run('flock', LOCK, process.execPath, fileURLToPath(import.meta.url), '--install');
   const left = missingServers();
@@ -134,6 +136,7 @@ export function provision() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes('--install')) {
+    restorePolicy(); // nobody else is at it: this is what a run that was killed left behind
     const missing = missingServers();
     if (missing.length > 0) install(missing);
   } else if (provision().length > 0 && process.env.CI === 'true') {

@@ -136,6 +136,17 @@ for (const name of ['prosody', 'ejabberd', 'jabberd2'] as const) {
       for (const each of [alice, bob, component]) each.destroy();
     });
 
+    test('frozen it is there and silent, thawed it answers', async () => {
+      await using server = await starter.start();
+      server.freeze();
+      const client = await Conversation.dial(server.ports.starttls);
+      await client.send(openTag('localhost'));
+      await expect(client.expect('<stream:features', { timeoutMs: 200 })).rejects.toThrow('did not come');
+      server.thaw();
+      await client.expect('<stream:features');
+      client.destroy();
+    });
+
     test('stops in order: clients are told', async () => {
       await using server = await starter.start();
       const client = await dialTls(server);
