@@ -224,6 +224,9 @@ describe('racing addresses', () => {
     expect(wire.started).toHaveLength(2);
     await pass(1);
     expect(wire.started).toHaveLength(3);
+    // Also when others are still under way.
+    wire.fails('2001:db8::2', 'EHOSTUNREACH');
+    expect(wire.started).toHaveLength(4);
     wire.connected('192.0.2.1');
     expect((await pending).address).toBe('192.0.2.1');
   });

@@ -305,10 +305,15 @@ describe('certificates', () => {
     [
       'S-CERT-6',
       'only an SRV-ID',
-      () => authority.issue({ names: [{ srv: '_xmpp-client.broker.test' }] }),
+      () => authority.issue({ commonName: '', names: [{ srv: '_xmpp-client.broker.test' }] }),
       'SRV:_xmpp-client.broker.test',
     ],
-    ['S-CERT-6', 'only an XmppAddr', () => authority.issue({ names: [{ xmpp: 'broker.test' }] }), 'XMPP:broker.test'],
+    [
+      'S-CERT-6',
+      'only an XmppAddr',
+      () => authority.issue({ commonName: '', names: [{ xmpp: 'broker.test' }] }),
+      'XMPP:broker.test',
+    ],
     [
       'S-CERT-6',
       'only an SRV-ID of servers',
