@@ -3,6 +3,7 @@ import { BrokerError, usageError } from '../errors.js';
 import { abortedError, checkDuration } from './deadline.js';
 import { addressesOf, systemLookup, type Address, type Lookup } from './dial-address.js';
 import { attemptError, connectFailure, dialFailure } from './dial-error.js';
+import { hostName } from './domain.js';
 import { checkPort, type Target } from './resolve.js';
 
 /**
@@ -51,15 +52,16 @@ export interface Dialled {
 const KEEP_ALIVE_MS = 60_000;
 
 /**
- * Connects to the first target that can be reached.
+ * Connects to the first target that can be reached. Hosts may be written as in {@link hostName}.
  * @throws BrokerError `TCP_REFUSED`, `TCP_RESET`, `TCP_TIMEOUT`, `TCP_UNREACHABLE`, `TCP_FAILED`, `DNS_NOT_FOUND`,
  * `DNS_FAILED` or `DNS_TIMEOUT` when every target failed: the message lists what was tried, `cause` is an
  * `AggregateError` of one error for each address; `ABORTED`, or the signal's reason if that is a BrokerError;
- * `USAGE_TARGETS`, `USAGE_PORT`, `USAGE_TIMEOUT` for bad arguments
+ * `USAGE_TARGETS`, `USAGE_DOMAIN`, `USAGE_PORT`, `USAGE_TIMEOUT` for bad arguments
  */
 export async function dial(targets: readonly Target[], options: DialOptions = {}): Promise<Dialled> {
   checkTargets(targets);
-  return await new Race(targets, options).run();
+  const named = targets.map((target) => ({ ...target, host: hostName(target.host).name }));
+  return await new Race(named, options).run();
 }
 
 /** @throws BrokerError `USAGE_TARGETS`, `USAGE_PORT` */

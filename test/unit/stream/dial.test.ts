@@ -100,6 +100,21 @@ describe('on loopback', () => {
     socket.destroy();
   });
 
+  test('a host of the options: brackets and international names', async () => {
+    await using server = await listen('::1');
+    const { socket, address } = await dial([target('[::1]', server.port)]);
+    expect(address).toBe('::1');
+    socket.destroy();
+    const asked: string[] = [];
+    const lookup = (host: string) => {
+      asked.push(host);
+      return Promise.resolve([v6('::1')]);
+    };
+    const named = await dial([target('Bücher.example', server.port)], { lookup });
+    expect(asked).toEqual(['xn--bcher-kva.example']);
+    named.socket.destroy();
+  });
+
   test('S-CONN-2: a refused connection names every target, address and errno', async () => {
     const [one, two] = [await closedPort(), await closedPort()];
     const lookup = (host: string) =>
@@ -444,6 +459,8 @@ describe('racing addresses', () => {
 describe('bad arguments', () => {
   test.each([
     ['USAGE_TARGETS', [], {}],
+    ['USAGE_DOMAIN', [target('a b')], {}],
+    ['USAGE_DOMAIN', [target('')], {}],
     ['USAGE_PORT', [target('a', 0)], {}],
     ['USAGE_PORT', [target('a', 65536)], {}],
     ['USAGE_TIMEOUT', [target('a')], { timeoutMs: -1 }],
