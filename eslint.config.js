@@ -9,7 +9,7 @@ import tseslint from 'typescript-eslint';
 const mayImport = {
   xml: [],
   stream: ['xml'],
-  protocols: ['xml', 'stream'],
+  protocols: ['xml', 'stream', 'queue'],
   filters: ['xml'],
   queue: ['xml'],
   connection: ['xml', 'protocols', 'broker'],

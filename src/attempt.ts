@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
 import { BrokerError } from './errors.js';
-import type { StatusEvents, TlsFacts } from './events.js';
+import type { StatusEvents } from './events.js';
 import type { BrokerConfig, Secrets } from './options.js';
 import type { DialectConfig, Established } from './protocols/dialect.js';
-import { Session } from './session.js';
+import type { StreamManagement } from './protocols/features/stream-management.js';
+import { channelBindings } from './protocols/sasl/channel-binding.js';
+import { Session, type Secured } from './session.js';
 import { dial } from './stream/dial.js';
 import { dialThrough, type Connector } from './stream/dial-connector.js';
 import { resolve, type Target } from './stream/resolve.js';
@@ -24,6 +26,8 @@ export interface AttemptHost {
   /** Logs what arrived. */
   received(element: Element): void;
   negotiating(): void;
+  /** The session of a lost link that may be resumed. */
+  readonly resumable: StreamManagement | null;
 }
 
 /** A negotiated stream, ready to be a link. */
@@ -106,6 +110,7 @@ export class Attempt {
       resource: config.resource,
       tlsPolicy: this.#tlsPolicy(dialled.target.tls, loopback),
       loopback,
+      clientCertificate: config.tls.cert !== undefined,
     });
     const address = dialled.address ?? dialled.target.host;
     this.#publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
@@ -117,6 +122,7 @@ export class Attempt {
         config,
         dialectConfig,
         signal,
+        resumable: this.#host.resumable,
         password: () => this.#password(),
         publish: (event, payload) => {
           this.#publish(event, payload);
@@ -161,18 +167,20 @@ export class Attempt {
 
   async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {
     const { config } = this.#host;
-    const dialect = config.connectionType;
-    const tls = config.tls.policy === 'direct' ? 'direct' : 'starttls';
+    const { connectionType: dialect } = config;
+    const { policy } = config.tls;
+    const tls = policy === 'direct' ? 'direct' : 'starttls';
+    const port = given.port ?? (tls === 'direct' ? dialect.directTlsPort : undefined) ?? dialect.defaultPort ?? 0;
     if (given.host !== undefined || this.#host.connector !== undefined) {
-      const port = given.port ?? dialect.defaultPort ?? 0;
       return [{ host: given.host ?? config.domain, port, tls, srv: null }];
     }
+    const services = (dialect.services ?? []).filter((service) => {
+      if (policy === 'direct') return service.tls === 'direct';
+      return policy !== 'disabled' || service.tls !== 'direct';
+    });
     return resolve(config.domain, {
-      services:
-        config.tls.policy === 'disabled'
-          ? (dialect.services ?? []).filter((one) => one.tls !== 'direct')
-          : (dialect.services ?? []),
-      fallbackPort: given.port ?? dialect.defaultPort ?? 0,
+      services: given.port === undefined ? services : [],
+      fallbackPort: port,
       fallbackTls: tls,
       signal: this.#abort.signal,
       timeoutMs: config.timeouts.resolve,
@@ -200,9 +208,9 @@ export class Attempt {
     return config.connectionType.defaultTls === 'loopback' && loopback ? 'disabled' : 'required';
   }
 
-  async #upgrade(stream: XmlStream, direct: boolean): Promise<TlsFacts> {
+  async #upgrade(stream: XmlStream, direct: boolean): Promise<Secured> {
     const { config, secrets } = this.#host;
-    const facts: TlsFacts[] = [];
+    const done: Secured[] = [];
     await stream.startTls(async (socket: Duplex) => {
       const upgraded = await upgrade(socket, {
         domain: config.domain,
@@ -211,13 +219,14 @@ export class Attempt {
         signal: this.#abort.signal,
         timeoutMs: config.timeouts.tls,
       });
-      facts.push(upgraded.facts);
+      const { facts, notAfter, certificateDer } = upgraded;
+      done.push({ facts, notAfter, bindings: channelBindings(upgraded.socket, certificateDer) });
       return upgraded.socket;
     });
-    const [established] = facts;
-    if (established === undefined)
+    const [secured] = done;
+    if (secured === undefined)
       throw new BrokerError('TLS_HANDSHAKE', 'the TLS handshake ended without a result', { layer: 'tls' });
-    return established;
+    return secured;
   }
 
   async #password(): Promise<string> {

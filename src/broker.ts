@@ -2,8 +2,10 @@ import { BrokerError, usageError } from './errors.js';
 import type { StatusEvents } from './events.js';
 import { BrokerFilters } from './broker-filters.js';
 import { DEFAULT_FILTER_VISITS, type FilterOptions } from './filters/filter-set.js';
+import { Continuity } from './continuity.js';
 import type { JID } from './jid.js';
 import { Lifecycle, type BrokerState, type Closed, type ConnectOptions } from './lifecycle.js';
+import type { Link, LinkEnd } from './link.js';
 import type { Logger } from './logger.js';
 import { validateOptions, type BrokerConfig, type BrokerOptions } from './options.js';
 import { Outbox } from './outbox.js';
@@ -16,6 +18,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './pubsub.js';
+import type { StreamManagement } from './protocols/features/stream-management.js';
 import type { OutboundQueue } from './queue/outbound-queue.js';
 import type { Ticket } from './queue/ticket.js';
 import { redacted } from './redaction.js';
@@ -24,7 +27,9 @@ import { Router } from './router.js';
 import { StanzaError } from './stanza-error.js';
 import { UnansweredRequests } from './unanswered.js';
 import type { Element } from './xml/element.js';
-import { errorReply } from './xml/replies.js';
+import { xml } from './xml/builder.js';
+import { NS } from './xml/namespaces.js';
+import { errorReply, reply } from './xml/replies.js';
 import { serialize } from './xml/serializer.js';
 
 /** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
@@ -96,6 +101,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   readonly #router: Router;
   readonly #unanswered = new UnansweredRequests();
   readonly #lifecycle: Lifecycle;
+  readonly #continuity: Continuity;
   #jid: JID | null = null;
   #sid: string | null = null;
   #spoofWarningAt = Number.NEGATIVE_INFINITY;
@@ -118,6 +124,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     this.#outbox = new Outbox({
       config,
       link: () => this.#lifecycle.link,
+      keptBytes: () => this.#continuity.resumable?.bytes ?? 0,
       queued: (stanza) => {
         if (config.debug) this.#logger.debug({ direction: 'held', xml: serialize(redacted(stanza)) }, 'queued');
         this.#publish('PCJ_NODEQUEUED', stanza);
@@ -142,6 +149,9 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     this.filters = new BrokerFilters(this.#bus, config);
     this.#requests = new Requests(config.limits.requests, config.timeouts.request);
     this.#router = this.#makeRouter();
+    this.#continuity = new Continuity((management) => {
+      this.#giveUpSession(management);
+    });
     this.#lifecycle = new Lifecycle({
       config,
       secrets,
@@ -164,9 +174,14 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       handedOver: (ticket) => {
         this.#outbox.handedOver(ticket);
       },
+      ping: () => {
+        this.#ping();
+      },
+      resumable: () => this.#continuity.resumable,
       ready: (link, established) => {
         this.#jid = established.jid;
         this.#sid = established.sid;
+        this.#continueSession(link, established.management ?? null);
       },
       afterReady: () => {
         this.#purgeOnReady(config.queue.purgeOnReady);
@@ -174,10 +189,10 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       linkEnded: (end) => {
         this.#jid = null;
         this.#sid = null;
-        for (const { request } of this.#outbox.takeBack(end)) if (request !== null) this.#requests.held(request);
+        this.#keepOrHold(end);
       },
       afterLinkEnded: () => {
-        this.#settleCutRequests();
+        if (this.#continuity.resumable === null) this.#settleCutRequests();
       },
       halted: (error) => {
         this.#halted(error);
@@ -475,15 +490,59 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     this.#publish('PCJ_NODESENT', shown);
   }
 
-  /** Requests whose stanza was written on the link that is gone; those that are held wait for a purge. */
+  /** A link ended: its managed session is kept to be resumed; without one, what is unproved is held again. */
+  #keepOrHold(end: LinkEnd): void {
+    const { management } = end;
+    let uncertain = end.inFlight;
+    if (management !== null && management.id !== null && end.byUs !== 'shutdown') {
+      this.#continuity.keep(management);
+      uncertain = [];
+    } else if (management !== null) {
+      uncertain = management.takeUnacked();
+    }
+    for (const { request } of [...uncertain, ...end.waiting]) if (request !== null) this.#requests.held(request);
+    this.#outbox.takeBack(uncertain, end.waiting);
+  }
+
+  /** A link is ready: the kept session goes on with it, or is over. */
+  #continueSession(link: Link, management: StreamManagement | null): void {
+    const previous = this.#continuity.take();
+    if (previous === null) return;
+    if (previous === management) for (const ticket of previous.unacked()) link.output(ticket);
+    else this.#giveUpSession(previous);
+  }
+
+  /** A session is over: its requests fail, and what the server did not acknowledge is held, as it may have arrived. */
+  #giveUpSession(management: StreamManagement): void {
+    this.#settleCutRequests();
+    this.#outbox.takeBack(management.takeUnacked(), []);
+  }
+
+  /** Asks the server for a sign of life (XEP-0199). The answer, or an error, only has to arrive. */
+  #ping(): void {
+    const stanza = xml(
+      'iq',
+      { type: 'get', id: this.#requests.freeId(null), to: this.config.domain },
+      xml('ping', { xmlns: NS.PING }),
+    );
+    const ticket = this.#outbox.ticket(stanza);
+    try {
+      this.#requests.add(stanza, ticket, { event: null, timeoutMs: undefined, settle: () => undefined });
+      this.#outbox.accept(ticket, stanza);
+    } catch (error) {
+      this.#logger.warn({ error }, 'the server could not be pinged');
+    }
+  }
+
+  /** Requests whose stanza was written on a link that is gone; those that are held wait for a purge. */
   #settleCutRequests(): void {
     this.#requests.failWhere(
-      (request) => request.ticket.state === 'sent',
-      () =>
+      (request) => request.ticket.state !== 'queued',
+      (request) =>
         new BrokerError('RTS_DISCONNECTED', 'the link was lost before the answer came', {
           layer: 'rts',
           phase: 'ready',
-          sent: 'maybe',
+          sent: request.ticket.state === 'acked' ? 'acked' : 'maybe',
           retryable: true,
         }),
     );
@@ -493,6 +552,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     this.#jid = null;
     this.#sid = null;
     this.#owner.close();
+    for (const ticket of this.#continuity.take()?.takeUnacked() ?? []) ticket.markFailed(error);
     for (const ticket of this.queue.take()) ticket.markFailed(error);
     this.#requests.failWhere(
       () => true,
@@ -584,7 +644,10 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     if (!this.#unanswered.take(iq) || this.#lifecycle.state !== 'ready') return;
     const type = iq.getAttribute('type');
     try {
-      this.output(errorReply(iq, type === 'get' || type === 'set' ? 'service-unavailable' : 'bad-request'));
+      const ping = type === 'get' && iq.getChild('ping', NS.PING) !== null;
+      this.output(
+        ping ? reply(iq) : errorReply(iq, type === 'get' || type === 'set' ? 'service-unavailable' : 'bad-request'),
+      );
     } catch (error) {
       this.#logger.warn({ error }, 'an unanswered iq could not be answered');
     }

@@ -24,6 +24,8 @@ export interface ErrorFacts {
   /** Whether trying again later can help. Default false. */
   retryable?: boolean;
   retryAfterMs?: number;
+  /** Where a server that proved itself wants us to connect instead (RFC 6120 §4.9.3.19). */
+  redirect?: { host: string; port: number | null };
   /** Byte offset in the current stream, or character offset in an expression or string. */
   offset?: number;
   /** What is known about a stanza that failed: not written, perhaps written, acknowledged by the server. */
@@ -60,6 +62,7 @@ export class BrokerError extends Error {
   readonly sentCondition?: string;
   readonly retryable: boolean;
   readonly retryAfterMs?: number;
+  readonly redirect?: { host: string; port: number | null };
   readonly offset?: number;
   readonly sent?: 'no' | 'maybe' | 'acked';
 
@@ -80,6 +83,7 @@ export class BrokerError extends Error {
     if (facts.text !== undefined) this.text = printable(facts.text);
     if (facts.sentCondition !== undefined) this.sentCondition = facts.sentCondition;
     if (facts.retryAfterMs !== undefined) this.retryAfterMs = facts.retryAfterMs;
+    if (facts.redirect !== undefined) this.redirect = facts.redirect;
     if (facts.offset !== undefined) this.offset = facts.offset;
     if (facts.sent !== undefined) this.sent = facts.sent;
   }

@@ -30,6 +30,9 @@ export type {
   NegotiationEvent,
   StreamHeader,
 } from './protocols/dialect.js';
+export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';
+export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
+export type { LegacyMethod } from './protocols/legacy-methods.js';
 export { JABBERD14_COMPONENT } from './protocols/jabberd14.js';
 export { JID } from './jid.js';
 export { Element, type Node } from './xml/element.js';

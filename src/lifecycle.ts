@@ -1,6 +1,7 @@
 import { Attempt, type AttemptHost } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
+import type { StreamManagement } from './protocols/features/stream-management.js';
 import { Link, type LinkEnd, type LinkHost } from './link.js';
 import { reconnectDelay } from './reconnect-delay.js';
 
@@ -31,9 +32,12 @@ export interface Closed {
 }
 
 /** What the lifecycle needs of the broker. */
-export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, Omit<LinkHost, 'notReady' | 'ended'> {
+export interface LifecycleHost
+  extends Omit<AttemptHost, 'negotiating' | 'resumable'>, Omit<LinkHost, 'notReady' | 'ended'> {
   /** Stanzas may be sent; PCJ_READY was not published yet. */
   ready(link: Link, established: Established): void;
+  /** The managed session of a lost link, or null. */
+  resumable(): StreamManagement | null;
   /** PCJ_READY was published. */
   afterReady(): void;
   /** A link is gone; what it leaves behind is in `end`. Before the events that tell. */
@@ -41,6 +45,16 @@ export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, Omit<Li
   /** After the events that tell of the end of a link. */
   afterLinkEnded(end: LinkEnd): void;
   halted(error: BrokerError): void;
+}
+
+/** Redirects followed in a row (RFC 6120 §4.9.3.19 wants a bound of 2 to 5). */
+const MAX_REDIRECTS = 3;
+
+/** Where a server sent us. */
+interface Redirect {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly hops: number;
 }
 
 /** One call of `connect`: a series of attempts until its outcome. */
@@ -144,7 +158,7 @@ export class Lifecycle {
     this.#attempt = null;
     const link = this.#link;
     this.#link = null;
-    link?.halt();
+    link?.halt(error);
     this.#rejectQuest(error);
     this.#host.halted(error);
     this.#rest({ clean: false, error });
@@ -168,7 +182,7 @@ export class Lifecycle {
     this.#run(epoch);
   }
 
-  #run(epoch: number): void {
+  #run(epoch: number, redirect: Redirect | null = null): void {
     this.#state = 'connecting';
     this.#host.publish('PCJ_CONNECT', undefined);
     if (this.#epoch !== epoch) return;
@@ -179,7 +193,8 @@ export class Lifecycle {
       },
     });
     this.#attempt = attempt;
-    this.#attemptDone = attempt.run(this.#target).then(
+    const hops = redirect?.hops ?? 0;
+    this.#attemptDone = attempt.run(redirect ?? this.#target).then(
       (negotiated) => {
         this.#attempt = null;
         if (this.#epoch !== epoch) {
@@ -201,7 +216,11 @@ export class Lifecycle {
       },
       (error: unknown) => {
         this.#attempt = null;
-        if (this.#epoch === epoch) this.#failed(error as BrokerError, this.#quest === null || this.#retriesInitial());
+        if (this.#epoch !== epoch) return;
+        const failure = error as BrokerError;
+        if (!this.#redirected(epoch, failure, hops)) {
+          this.#failed(failure, this.#quest === null || this.#retriesInitial());
+        }
       },
     );
   }
@@ -215,7 +234,10 @@ export class Lifecycle {
       this.#rest({ clean: false, error });
       return;
     }
-    const delayMs = reconnectDelay(reconnect, this.#failures, error.retryAfterMs, Math.random());
+    const resumes = this.#failures === 0 && this.#host.resumable() !== null;
+    const delayMs = resumes
+      ? Math.floor(Math.random() * reconnect.resumeDelayMs)
+      : reconnectDelay(reconnect, this.#failures, error.retryAfterMs, Math.random());
     this.#failures += 1;
     this.#state = 'waiting';
     const epoch = this.#epoch;
@@ -224,6 +246,15 @@ export class Lifecycle {
       this.#run(epoch);
     }, delayMs);
     this.#host.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
+  }
+
+  /** Follows a `see-other-host`, a few times. Returns whether it did. */
+  #redirected(epoch: number, error: BrokerError, hops: number): boolean {
+    const { redirect } = error;
+    if (redirect === undefined || hops >= MAX_REDIRECTS) return false;
+    const port = redirect.port ?? this.#target.port ?? this.#host.config.connectionType.defaultPort;
+    this.#run(epoch, { host: redirect.host, port, hops: hops + 1 });
+    return true;
   }
 
   #retriesInitial(): boolean {
@@ -281,8 +312,8 @@ export class Lifecycle {
     if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
     this.#host.afterLinkEnded(end);
     // A handler may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
-    if (end.byUs === null && error !== null && this.#state === 'disconnected' && this.#quest === null)
-      this.#failed(error, true);
+    if (end.byUs !== null || error === null || this.#state !== 'disconnected' || this.#quest !== null) return;
+    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error, 0)) this.#failed(error, true);
   }
 
   #linkHost(): LinkHost {
@@ -300,6 +331,9 @@ export class Lifecycle {
       },
       sentNonza: (element) => {
         host.sentNonza(element);
+      },
+      ping: () => {
+        host.ping();
       },
       received: (element) => {
         host.received(element);
@@ -328,6 +362,7 @@ export class Lifecycle {
       received: (element) => {
         host.received(element);
       },
+      resumable: host.resumable(),
     };
   }
 

@@ -1,3 +1,4 @@
+import { Acknowledgements } from './acknowledgements.js';
 import type { Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { StatusEvents } from './events.js';
@@ -6,7 +7,9 @@ import type { BrokerConfig } from './options.js';
 import type { DialectConfig, DialectLink, NegotiationEvent } from './protocols/dialect.js';
 import { SendLane } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
-import { isStreamError, streamError } from './stream/stream-error.js';
+import type { StreamManagement } from './protocols/features/stream-management.js';
+import { Liveness } from './liveness.js';
+import { isStreamError, redirectable, streamError } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
 import { NS } from './xml/namespaces.js';
@@ -21,6 +24,8 @@ export interface LinkHost {
   /** A stanza was handed to the socket. */
   handedOver(ticket: Ticket): void;
   sentNonza(element: Element): void;
+  /** Asks the server for a sign of life with a ping (XEP-0199). */
+  ping(): void;
   received(element: Element): void;
   /** The link can send no more: outputs are held from now on. */
   notReady(): void;
@@ -38,6 +43,8 @@ export interface LinkEnd {
   readonly inFlight: readonly Ticket[];
   /** Never handed to the socket. */
   readonly waiting: readonly Ticket[];
+  /** The managed session, which holds what was not acknowledged: `inFlight` is part of it. */
+  readonly management: StreamManagement | null;
 }
 
 /** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
@@ -45,6 +52,11 @@ const HASTY_CLOSE_MS = 1_000;
 
 /** How long a peer gets to close the socket when both have closed the stream, in milliseconds. */
 const FAREWELL_MS = 250;
+
+/** Longest time a timer of Node can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const STANZAS = new Set(['message', 'presence', 'iq']);
 
 /** How often an unfinished element is looked at before its time is over. */
 const STANZA_CHECKS = 10;
@@ -57,11 +69,16 @@ export class Link implements DialectLink, StreamConsumer {
   readonly #negotiated: Negotiated;
   readonly #stream: XmlStream;
   readonly #lane: SendLane;
+  readonly #acks: Acknowledgements | null;
+  readonly #liveness: Liveness | null;
+  #certificateTimer: NodeJS.Timeout | null = null;
+  #dropped = false;
   #byUs: 'shutdown' | 'replace' | null = null;
   #peerEnded = false;
   #lostError: BrokerError | null = null;
   #ended = false;
-  #silent = false;
+  #halted: BrokerError | null = null;
+  #starting = false;
   #stanzaTimer: NodeJS.Timeout | null = null;
   #stanzaMark = -1;
   #stanzaChecks = 0;
@@ -77,12 +94,29 @@ export class Link implements DialectLink, StreamConsumer {
     this.#lane = new SendLane({
       write: (text, done) => this.#stream.transport.write(text, done),
       handedOver: (ticket) => {
+        this.#acks?.sent(ticket);
         host.handedOver(ticket);
       },
       written: (ticket) => {
         ticket.markSent();
       },
     });
+    const { management } = negotiated.established;
+    this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
+    const { liveness } = host.config;
+    this.#liveness =
+      liveness === false
+        ? null
+        : new Liveness(
+            liveness,
+            () => {
+              this.#probe();
+            },
+            () => {
+              this.#onDead(liveness.timeoutMs);
+            },
+          );
+    this.#watchCertificate(negotiated.session.certificateExpiry);
   }
 
   /** Whether stanzas may be sent. */
@@ -90,15 +124,18 @@ export class Link implements DialectLink, StreamConsumer {
     return this.#byUs === null && this.#lostError === null && !this.#ended;
   }
 
-  /** Bytes accepted and not yet written. */
+  /** Bytes accepted and not yet written, or with stream management not yet acknowledged. */
   get bytes(): number {
-    return this.#lane.bytes;
+    return this.#lane.waitingBytes + Math.max(this.#lane.inFlightBytes, this.#acks?.management.bytes ?? 0);
   }
 
   /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
   start(): void {
     if (this.#ended) return;
+    // What came before stream management was on is not counted by it (XEP-0198 §3).
+    this.#starting = !(this.#negotiated.established.resumed ?? false);
     for (const element of this.#negotiated.session.aside) this.onElement(element);
+    this.#starting = false;
     this.#stream.flow(this);
   }
 
@@ -141,14 +178,15 @@ export class Link implements DialectLink, StreamConsumer {
     return this.#closing;
   }
 
-  /** Drops everything at once, without an event. */
-  halt(): void {
-    this.#silent = true;
+  /** Drops everything at once, without an event. What was not written fails with the error. */
+  halt(error: BrokerError): void {
+    this.#halted = error;
     this.#stream.transport.destroy();
     this.onClose(null);
   }
 
   onActivity(): void {
+    this.#liveness?.activity();
     if (this.#stanzaTimer === null && !this.#ended) this.#watchStanza();
   }
 
@@ -157,10 +195,15 @@ export class Link implements DialectLink, StreamConsumer {
   }
 
   onElement(element: Element): void {
-    if (this.#silent || this.#lostError !== null) return;
+    if (this.#halted !== null || this.#lostError !== null) return;
     this.#host.received(element);
-    if (element.namespaceURI === NS.STREAM) {
+    const { namespaceURI } = element;
+    if (namespaceURI === NS.STREAM) {
       this.#streamElement(element);
+      return;
+    }
+    if (namespaceURI === NS.SM && this.#acks !== null) {
+      this.#managementElement(element, this.#acks);
       return;
     }
     const dialect = this.#host.config.connectionType;
@@ -174,6 +217,9 @@ export class Link implements DialectLink, StreamConsumer {
       }
     }
     if (stanza !== undefined) this.#host.deliver(stanza);
+    // Handled means: every handler has seen it. One that threw has seen it, too.
+    const counts = !this.#starting && STANZAS.has(element.localName) && namespaceURI === this.#host.config.xmlns;
+    if (counts) this.#acks?.management.onHandled();
   }
 
   onStreamEnd(): void {
@@ -208,6 +254,9 @@ export class Link implements DialectLink, StreamConsumer {
     if (this.#ended) return;
     this.#ended = true;
     if (this.#stanzaTimer !== null) clearTimeout(this.#stanzaTimer);
+    if (this.#certificateTimer !== null) clearTimeout(this.#certificateTimer);
+    this.#liveness?.stop();
+    this.#acks?.stop();
     const { inFlight, waiting } = this.#lane.close();
     const clean = this.#peerEnded && this.#stream.endSent;
     const lost =
@@ -219,14 +268,14 @@ export class Link implements DialectLink, StreamConsumer {
         phase: 'ready',
         retryable: true,
       });
-    const end: LinkEnd = {
-      byUs: this.#byUs,
-      clean,
-      error: this.#byUs !== null && clean ? null : lost,
-      inFlight,
-      waiting,
-    };
-    if (!this.#silent) this.#host.ended(end);
+    const inOrder = this.#byUs !== null && (clean || this.#dropped);
+    const management = this.#acks?.management ?? null;
+    const halted = this.#halted;
+    if (halted === null) {
+      this.#host.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, management });
+    } else {
+      for (const ticket of [...inFlight, ...waiting, ...(management?.takeUnacked() ?? [])]) ticket.markFailed(halted);
+    }
     const waiters = this.#whenEnded;
     this.#whenEnded = [];
     for (const resolve of waiters) resolve();
@@ -250,6 +299,17 @@ export class Link implements DialectLink, StreamConsumer {
       });
       await this.#lane.drain();
       if (this.#hasEnded()) return;
+      if (why === 'replace' && this.#acks?.management.id != null) {
+        // The session goes on: ending the stream would end it, too.
+        this.#dropped = true;
+        this.#stream.transport.destroy();
+        await ended;
+        return;
+      }
+      if (this.#acks !== null) {
+        this.#acks.tell();
+        this.#lane.flush();
+      }
       this.#stream.sendEnd();
       if (why === 'shutdown') {
         this.#host.publish('PCJ_STREAMEND', undefined);
@@ -284,7 +344,8 @@ export class Link implements DialectLink, StreamConsumer {
 
   #streamElement(element: Element): void {
     if (isStreamError(element)) {
-      const error = streamError(element, { phase: 'ready' });
+      const verified = this.#negotiated.session.tls?.verified === true;
+      const error = redirectable(streamError(element, { phase: 'ready' }), verified);
       this.#host.publish('PCJ_PROTOCOLERROR', error);
       this.#lose(error, () => this.#stream.sendEnd());
       return;
@@ -302,6 +363,90 @@ export class Link implements DialectLink, StreamConsumer {
         },
       ),
     );
+  }
+
+  #acknowledgements(management: StreamManagement): Acknowledgements {
+    return new Acknowledgements(management, {
+      write: (text) => {
+        this.#lane.push(null, text);
+      },
+      hold: (held) => {
+        this.#lane.hold(held);
+      },
+      asked: () => this.#liveness?.expectSign(),
+      acked: (acked) => {
+        this.#host.publish('PCJ_SM_ACK', { acked, pending: management.size });
+      },
+    });
+  }
+
+  #managementElement(element: Element, acks: Acknowledgements): void {
+    const fault = acks.receive(element);
+    if (fault === null) return;
+    this.#host.publish('PCJ_PROTOCOLERROR', fault.error);
+    this.#lose(fault.error, () => {
+      this.#stream.closeWithError('undefined-condition', fault.appCondition);
+    });
+  }
+
+  /** Asks for a sign of life in the cheapest way the stream has. */
+  #probe(): void {
+    if (!this.ready) return;
+    if (this.#acks !== null) this.#acks.request();
+    else if (this.#host.config.connectionType.addressing === 'domain') this.#lane.push(null, ' ');
+    else this.#host.ping();
+  }
+
+  #onDead(limitMs: number): void {
+    // White space is no question: a component's server need not answer, and TCP finds out whether it is gone.
+    if (this.#acks === null && this.#host.config.connectionType.addressing === 'domain') {
+      this.#liveness?.restart();
+      return;
+    }
+    const error = new BrokerError(
+      'LIVENESS_TIMEOUT',
+      `the server gave no sign of life for ${String(limitMs)} ms after it was asked (liveness.timeoutMs)`,
+      {
+        layer: 'tcp',
+        origin: 'peer',
+        phase: 'ready',
+        retryable: true,
+        sentCondition: 'connection-timeout',
+      },
+    );
+    this.#lose(error, () => {
+      this.#stream.closeWithError('connection-timeout');
+    });
+  }
+
+  /** RFC 6120 §13.7.2.3: a certificate that expires while the stream is open ends it. */
+  #watchCertificate(expiry: Date | null): void {
+    if (expiry === null) return;
+    const remaining = expiry.getTime() - Date.now();
+    this.#certificateTimer = setTimeout(
+      () => {
+        if (remaining > MAX_TIMER_MS) {
+          this.#watchCertificate(expiry);
+          return;
+        }
+        const error = new BrokerError(
+          'TLS_CERT_EXPIRED_LIVE',
+          "the server's certificate expired while the stream was open",
+          {
+            layer: 'tls',
+            origin: 'peer',
+            phase: 'ready',
+            retryable: true,
+            sentCondition: 'reset',
+          },
+        );
+        this.#lose(error, () => {
+          this.#stream.closeWithError('reset');
+        });
+      },
+      Math.min(Math.max(remaining, 0), MAX_TIMER_MS),
+    );
+    this.#certificateTimer.unref();
   }
 
   /** Watches that an element which has begun is complete in time, however slowly its bytes come. */

@@ -1,5 +1,6 @@
 import { BrokerError } from './errors.js';
 import { JID } from './jid.js';
+import type { LivenessOptions } from './liveness.js';
 import { guarded, silence, stderrLogger, type Logger } from './logger.js';
 import type { Dialect } from './protocols/dialect.js';
 import type { QueueLimits } from './queue/outbound-queue.js';
@@ -86,6 +87,8 @@ export interface BrokerOptions {
   /** `false` leaves reconnecting to the application. Default `{}`. */
   reconnect?: boolean | ReconnectOptions;
   timeouts?: Partial<Timeouts>;
+  /** How dead links are found; false: only when TCP notices. */
+  liveness?: false | Partial<LivenessOptions>;
   limits?: Partial<Limits>;
   queue?: QueueOptions;
   /** Answers iq requests that nobody answered with service-unavailable (RFC 6120 §8.2.3). Default: the dialect's. */
@@ -112,6 +115,7 @@ export interface BrokerConfig {
   readonly tls: Readonly<Omit<TlsOptions, 'key' | 'passphrase'>>;
   readonly reconnect: false | Readonly<Required<ReconnectOptions>>;
   readonly timeouts: Readonly<Timeouts>;
+  readonly liveness: false | Readonly<LivenessOptions>;
   readonly limits: Readonly<Limits>;
   /** @internal the limits of the parser among them */
   readonly xmlLimits: Readonly<XmlLimits>;
@@ -147,6 +151,8 @@ const DEFAULT_RECONNECT: Required<ReconnectOptions> = {
   resumeDelayMs: 1_000,
   maxAttempts: Number.POSITIVE_INFINITY,
 };
+
+const DEFAULT_LIVENESS: LivenessOptions = { intervalMs: 300_000, timeoutMs: 30_000 };
 
 const DEFAULT_QUEUE: Required<QueueOptions> = {
   maxStanzas: 10_000,
@@ -205,6 +211,7 @@ const OPTION_CHECKS: Record<keyof BrokerOptions, Check> = {
   tls: (value) => (isRecord(value) ? null : 'must be an object with a policy and the like'),
   reconnect: (value) => (typeof value === 'boolean' || isRecord(value) ? null : 'must be true, false or an object'),
   timeouts: (value) => (isRecord(value) ? null : 'must be an object of milliseconds'),
+  liveness: (value) => (value === false || isRecord(value) ? null : 'must be false or an object of milliseconds'),
   limits: (value) => (isRecord(value) ? null : 'must be an object of numbers'),
   queue: (value) => (isRecord(value) ? null : 'must be an object'),
   answerRequests: flag,
@@ -237,6 +244,12 @@ export function validateOptions(
     given.timeouts ?? {},
     'timeouts.',
     allOf(DEFAULT_TIMEOUTS, milliseconds),
+    problems,
+  );
+  const liveness = checked<LivenessOptions>(
+    isRecord(given.liveness) ? given.liveness : {},
+    'liveness.',
+    allOf(DEFAULT_LIVENESS, milliseconds),
     problems,
   );
   const limits = checked<Limits>(given.limits ?? {}, 'limits.', allOf(limitDefaults, count), problems);
@@ -276,6 +289,7 @@ export function validateOptions(
     tls: Object.freeze(publicTls),
     reconnect: given.reconnect === false ? false : Object.freeze({ ...DEFAULT_RECONNECT, ...reconnect }),
     timeouts: Object.freeze({ ...DEFAULT_TIMEOUTS, ...timeouts }),
+    liveness: given.liveness === false ? false : Object.freeze({ ...DEFAULT_LIVENESS, ...liveness }),
     limits: Object.freeze({ ...limitDefaults, ...limits }),
     xmlLimits: Object.freeze(pick(limits, DEFAULT_LIMITS)),
     queue: Object.freeze({ ...DEFAULT_QUEUE, ...queue }),

@@ -1,5 +1,5 @@
 import { BrokerError } from './errors.js';
-import type { Link, LinkEnd } from './link.js';
+import type { Link } from './link.js';
 import type { BrokerConfig } from './options.js';
 import { OutboundQueue } from './queue/outbound-queue.js';
 import { Ticket } from './queue/ticket.js';
@@ -10,6 +10,8 @@ import { serialize } from './xml/serializer.js';
 export interface OutboxHost {
   readonly config: BrokerConfig;
   link(): Link | null;
+  /** Bytes of a managed session that waits to be resumed. */
+  keptBytes(): number;
   /** Publishes PCJ_NODEQUEUED. */
   queued(stanza: Element): void;
   /** Publishes PCJ_QUEUEFAIL. */
@@ -41,7 +43,7 @@ export class Outbox {
     const { xmlns } = this.#host.config;
     const text = serialize(stanza, { defaultNamespace: xmlns });
     this.#ids += 1;
-    return new Ticket(this.#ids, text, xmlns);
+    return new Ticket(this.#ids, text, xmlns, isStanza(stanza, xmlns));
   }
 
   /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`; nothing was accepted then */
@@ -51,7 +53,7 @@ export class Outbox {
     const ready = link?.ready === true;
     try {
       if (ready) this.queue.check(ticket.bytes, link.bytes);
-      else this.queue.push(ticket, link?.bytes ?? 0);
+      else this.queue.push(ticket, link?.bytes ?? host.keptBytes());
     } catch (error) {
       if (error instanceof BrokerError) host.refused(error);
       throw error;
@@ -104,12 +106,18 @@ export class Outbox {
     this.#host.sent(handing !== null && handing.ticket === ticket ? handing.stanza : ticket.node);
   }
 
-  /** Holds again what a lost link did not prove to have written. Returns the tickets. */
-  takeBack(end: LinkEnd): Ticket[] {
-    for (const ticket of end.inFlight) ticket.markHeld(true);
-    for (const ticket of end.waiting) ticket.markHeld(false);
-    const held = [...end.inFlight, ...end.waiting];
-    this.queue.returnToFront(held);
-    return held;
+  /** Holds stanzas of a lost link again, in front of the queue: those that may have arrived, then those that cannot. */
+  takeBack(uncertain: readonly Ticket[], unsent: readonly Ticket[]): void {
+    for (const ticket of uncertain) ticket.markHeld(true);
+    for (const ticket of unsent) ticket.markHeld(false);
+    this.queue.returnToFront([...uncertain, ...unsent]);
   }
+}
+
+const STANZAS = new Set(['message', 'presence', 'iq']);
+
+/** Whether stream management counts an element (XEP-0198 §4). */
+function isStanza(element: Element, xmlns: string): boolean {
+  const { namespaceURI } = element;
+  return STANZAS.has(element.localName) && (namespaceURI === null || namespaceURI === xmlns);
 }

@@ -1,8 +1,10 @@
 import { BrokerError, usageError, type ErrorPhase } from './errors.js';
 import type { StatusEvents, TlsFacts } from './events.js';
 import type { DialectConfig, Negotiation, NegotiationEvent, StreamHeader } from './protocols/dialect.js';
+import type { StreamManagement } from './protocols/features/stream-management.js';
+import type { ChannelBindings } from './protocols/sasl/channel-binding.js';
 import type { BrokerConfig } from './options.js';
-import { isStreamError, streamError } from './stream/stream-error.js';
+import { isStreamError, redirectable, streamError } from './stream/stream-error.js';
 import type { XmlStream } from './stream/xml-stream.js';
 import { xml } from './xml/builder.js';
 import { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';
@@ -10,6 +12,14 @@ import type { Element } from './xml/element.js';
 
 /** The step of a negotiation, which decides the event a failure becomes. */
 export type Step = 'connect' | 'ssl' | 'auth' | 'bind' | 'session';
+
+/** What came of a TLS handshake. */
+export interface Secured {
+  readonly facts: TlsFacts;
+  readonly bindings: ChannelBindings;
+  /** When the server's certificate expires. */
+  readonly notAfter: Date;
+}
 
 /** What a session needs of the attempt it belongs to. */
 export interface SessionHost {
@@ -21,7 +31,8 @@ export interface SessionHost {
   /** Publishes PCJ_NODESENT and logs. */
   sent(element: Element, secret: boolean): void;
   received(element: Element): void;
-  upgrade(stream: XmlStream): Promise<TlsFacts>;
+  upgrade(stream: XmlStream): Promise<Secured>;
+  readonly resumable: StreamManagement | null;
 }
 
 const STEPS: Partial<Record<NegotiationEvent, Step>> = {
@@ -43,7 +54,7 @@ export class Session implements Negotiation {
   readonly #aside: Element[] = [];
   #step: Step = 'connect';
   #authenticated = false;
-  #tls: TlsFacts | null = null;
+  #secured: Secured | null = null;
   #opened = 0;
 
   constructor(host: SessionHost, stream: XmlStream) {
@@ -56,7 +67,20 @@ export class Session implements Negotiation {
   }
 
   get tls(): TlsFacts | null {
-    return this.#tls;
+    return this.#secured?.facts ?? null;
+  }
+
+  get channelBindings(): ChannelBindings | null {
+    return this.#secured?.bindings ?? null;
+  }
+
+  /** When the server's certificate expires, or null while the stream is in clear. */
+  get certificateExpiry(): Date | null {
+    return this.#secured?.notAfter ?? null;
+  }
+
+  get resumable(): StreamManagement | null {
+    return this.#host.resumable;
   }
 
   get signal(): AbortSignal {
@@ -72,7 +96,7 @@ export class Session implements Negotiation {
     if (this.#step === 'ssl') return 'tls';
     if (this.#step === 'auth') return 'auth';
     if (this.#authenticated) return 'bind';
-    return this.#opened === 0 ? 'connect' : this.#tls === null ? 'pre-tls' : 'auth';
+    return this.#opened === 0 ? 'connect' : this.#secured === null ? 'pre-tls' : 'auth';
   }
 
   /** Elements that were set aside for the router, in order. */
@@ -127,7 +151,7 @@ export class Session implements Negotiation {
       if (item.kind !== 'element') throw this.#unexpected('a second stream header', 'an element');
       const { element } = item;
       this.#host.received(element);
-      if (isStreamError(element)) throw streamError(element);
+      if (isStreamError(element)) throw redirectable(streamError(element), this.tls?.verified === true);
       if (match?.(element) === true) return element;
       const stanza = STANZAS.has(element.localName) && CONTENT_NAMESPACES.includes(element.namespaceURI ?? '');
       if (stanza && !this.#authenticated) {
@@ -181,9 +205,10 @@ export class Session implements Negotiation {
 
   async startTls(): Promise<TlsFacts> {
     this.#step = 'ssl';
-    const facts = await this.#host.upgrade(this.#stream);
+    const secured = await this.#host.upgrade(this.#stream);
     this.#checkSignal();
-    this.#tls = facts;
+    this.#secured = secured;
+    const { facts } = secured;
     this.#aside.length = 0;
     this.#step = 'connect';
     this.#host.publish('PCJ_SSLSUCCESS', facts);

@@ -1,6 +1,8 @@
 import type { StatusEvents, TlsFacts } from '../events.js';
 import type { JID } from '../jid.js';
 import type { Element } from '../xml/element.js';
+import type { StreamManagement } from './features/stream-management.js';
+import type { ChannelBindings } from './sasl/channel-binding.js';
 
 /** Status events a dialect reports while it negotiates. The broker publishes the others itself. */
 export type NegotiationEvent =
@@ -37,6 +39,8 @@ export interface DialectConfig {
   readonly tlsPolicy: 'required' | 'preferred' | 'direct' | 'disabled';
   /** Whether the connected address is on this machine. */
   readonly loopback: boolean;
+  /** Whether a client certificate was given. */
+  readonly clientCertificate: boolean;
 }
 
 /**
@@ -47,6 +51,10 @@ export interface Negotiation {
   readonly config: DialectConfig;
   /** Facts of TLS, or null while the stream is in clear. */
   readonly tls: TlsFacts | null;
+  /** Channel bindings of TLS (RFC 5929, RFC 9266), or null while the stream is in clear. */
+  readonly channelBindings: ChannelBindings | null;
+  /** The managed session of a lost link that may be resumed (XEP-0198 §5), or null. */
+  readonly resumable: StreamManagement | null;
   /** Aborted when the attempt is given up; every method here rejects then by itself. */
   readonly signal: AbortSignal;
   /** The password option, asked for now. @throws BrokerError `USAGE_PASSWORD` if there is none or the function fails */
@@ -89,6 +97,8 @@ export interface Established {
   readonly sid: string;
   /** Whether an earlier session goes on (XEP-0198). Default false. */
   readonly resumed?: boolean;
+  /** Stream management that is on. When `resumed`, it is the one that {@link Negotiation.resumable} gave. */
+  readonly management?: StreamManagement | null;
 }
 
 /** A dialect on a ready link: what it may do besides negotiating. */
@@ -115,12 +125,14 @@ export interface Dialect {
   readonly version?: string;
   /** Port when the options name none and DNS does not tell. */
   readonly defaultPort?: number;
+  /** The same for `tls.policy` `direct`. Default `defaultPort`. */
+  readonly directTlsPort?: number;
   /** SRV services to look up when no host is given. Without them only addresses are looked up. */
   readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[];
   /** TLS when the options do not say: `required`, or none on this machine and an error elsewhere. Default `required`. */
   readonly defaultTls?: 'required' | 'loopback';
   /** Options it cannot work without. */
-  readonly needs?: readonly ('username' | 'password' | 'port')[];
+  readonly needs?: readonly ('username' | 'password' | 'port' | 'resource')[];
   /** TLS policies it knows; others are refused by the options. Default all. */
   readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][];
   /** Whether unanswered iq requests are answered with service-unavailable (RFC 6120 §8.2.3) unless an option says. */

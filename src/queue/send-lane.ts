@@ -43,9 +43,14 @@ export class SendLane {
     this.#hooks = hooks;
   }
 
-  /** Bytes accepted and not yet written to the operating system. */
-  get bytes(): number {
-    return this.#waitingBytes + this.#inFlightBytes;
+  /** Bytes accepted and not yet handed to the socket. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Bytes handed to the socket and not yet written to the operating system. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */

@@ -33,6 +33,10 @@ export class Ticket {
   possibleDuplicate = false;
   /** @internal the request this is the stanza of */
   request: TrackedRequest | null = null;
+  /** @internal whether stream management counts it: a message, presence or iq */
+  readonly counted: boolean;
+  /** @internal whether a managed session holds it as sent and not acknowledged */
+  inSession = false;
   /** @internal called once each time the stanza was written */
   onSent: (() => void) | null = null;
   /** @internal the stanza serialised in the stream's content namespace: the only copy that is kept */
@@ -50,8 +54,9 @@ export class Ticket {
   #ackable = false;
 
   /** @internal */
-  constructor(id: number, xml: string, xmlns: string) {
+  constructor(id: number, xml: string, xmlns: string, counted = true) {
     this.id = id;
+    this.counted = counted;
     this.xml = xml;
     this.#xmlns = xmlns;
     this.bytes = Buffer.byteLength(xml);
@@ -123,6 +128,7 @@ export class Ticket {
   /** @internal back in the queue after a link was lost before the stanza was proved to be through */
   markHeld(possibleDuplicate: boolean): void {
     this.state = 'queued';
+    this.inSession = false;
     this.possibleDuplicate ||= possibleDuplicate;
   }
 

@@ -67,6 +67,7 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   // Servers of before RFC 3920 put the text right into the error.
   if (text === undefined && conditions.length === 0 && element.firstElementChild === null) text = element.textContent;
   const named = conditions.length === 1 ? conditions[0] : undefined;
+  const redirect = seeOther === undefined ? null : redirectTarget(seeOther);
   const condition = named !== undefined && CONDITIONS.has(named) ? named : 'undefined-condition';
   const malformed = conditions.length > 1 || (conditions.length === 0 && (text === undefined || text === ''));
   return new BrokerError(
@@ -78,11 +79,41 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
       layer: 'stream',
       origin: 'peer',
       condition,
-      retryable: RETRYABLE.has(condition),
+      retryable: RETRYABLE.has(condition) && (seeOther === undefined || redirect !== null),
+      ...(redirect === null ? {} : { redirect }),
       ...(text === undefined || text === '' ? {} : { text }),
       ...(lang === undefined ? {} : { lang }),
       ...(appCondition === undefined ? {} : { appCondition }),
       ...facts,
+    },
+  );
+}
+
+/** Reads `host`, `host:port` or `[v6]:port`; null for anything else. */
+export function redirectTarget(text: string): { host: string; port: number | null } | null {
+  const match =
+    /^(?:\[(?<v6>[0-9A-Fa-f:.]{2,45})\]|(?<name>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?))(?::(?<port>[1-9]\d{0,4}))?$/.exec(
+      text,
+    );
+  const { v6, name, port } = match?.groups ?? {};
+  const host = v6 ?? name;
+  if (host === undefined || Number(port ?? 1) > 65_535) return null;
+  return { host, port: port === undefined ? null : Number(port) };
+}
+
+/**
+ * A `see-other-host` is followed only when the server proved who it is: anybody else could send us anywhere
+ * (RFC 6120 §4.9.3.19).
+ */
+export function redirectable(error: BrokerError, verified: boolean): BrokerError {
+  if (error.condition !== 'see-other-host' || verified) return error;
+  return new BrokerError(
+    'REDIRECT_UNTRUSTED',
+    'the server sends us to another host, but it was not verified by TLS: not followed',
+    {
+      layer: 'stream',
+      origin: 'peer',
+      condition: 'see-other-host',
     },
   );
 }

@@ -1,0 +1,132 @@
+// Acknowledgements on a running link: XEP-0198 §4.
+import type { StreamManagement } from './protocols/features/stream-management.js';
+import { tooHigh } from './protocols/features/stream-management.js';
+import { BrokerError } from './errors.js';
+import type { Ticket } from './queue/ticket.js';
+import type { Element } from './xml/element.js';
+import { NS } from './xml/namespaces.js';
+
+/** Stanzas after which an acknowledgement is asked for, unless one is awaited already. */
+const STANZAS_PER_REQUEST = 5;
+
+/** Quiet time after which one is asked for all the same, in milliseconds. */
+const QUIET_MS = 5_000;
+
+/** Stanzas that may be unacknowledged before the rest waits. */
+const UNACKED_LIMIT = 10_000;
+
+const REQUEST = `<r xmlns='${NS.SM}'/>`;
+
+/** What the acknowledgements need of the link. */
+export interface AcknowledgementHooks {
+  /** Writes in order with the stanzas. */
+  write(text: string): void;
+  /** Holds stanzas back, or lets them flow. */
+  hold(held: boolean): void;
+  /** An acknowledgement was asked for: the peer has to answer. */
+  asked(): void;
+  acked(tickets: readonly Ticket[]): void;
+}
+
+/** Asks for acknowledgements, gives them, and counts: the running part of a managed session on one link. */
+export class Acknowledgements {
+  readonly management: StreamManagement;
+  readonly #hooks: AcknowledgementHooks;
+  #unasked = 0;
+  #awaited = false;
+  #held = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(management: StreamManagement, hooks: AcknowledgementHooks) {
+    this.management = management;
+    this.#hooks = hooks;
+  }
+
+  /** A stanza was handed to the socket; again, if it is sent again in a resumed session. */
+  sent(ticket: Ticket): void {
+    if (!ticket.counted) return;
+    if (!ticket.inSession) {
+      ticket.inSession = true;
+      ticket.expectAck();
+      this.management.onSent(ticket);
+    }
+    this.#unasked += 1;
+    if (this.management.size >= UNACKED_LIMIT && !this.#held) {
+      this.#held = true;
+      this.#hooks.hold(true);
+    }
+    if (this.#unasked >= STANZAS_PER_REQUEST) this.request();
+    else if (!this.#awaited) this.#timer ??= setTimeout(this.#onQuiet, QUIET_MS).unref();
+  }
+
+  /** Asks for an acknowledgement, unless one is awaited. */
+  request(): void {
+    if (this.#awaited) return;
+    this.#awaited = true;
+    this.#unasked = 0;
+    this.stop();
+    this.#hooks.write(REQUEST);
+    this.#hooks.asked();
+  }
+
+  /** Tells the peer what we have handled. */
+  tell(): void {
+    this.#hooks.write(`<a xmlns='${NS.SM}' h='${String(this.management.handled)}'/>`);
+  }
+
+  /**
+   * An element of the stream management namespace arrived.
+   * @throws BrokerError `SM_BAD_H`, `SM_UNEXPECTED`; `appCondition` is what the stream error should carry besides
+   */
+  receive(element: Element): { error: BrokerError; appCondition?: Element } | null {
+    if (element.localName === 'r') {
+      this.tell();
+      return null;
+    }
+    if (element.localName !== 'a') {
+      return {
+        error: new BrokerError(
+          'SM_UNEXPECTED',
+          `the server sent <${element.nodeName}/> in the middle of a managed session`,
+          {
+            layer: 'sm',
+            origin: 'peer',
+            phase: 'ready',
+            sentCondition: 'undefined-condition',
+          },
+        ),
+      };
+    }
+    const h = element.getAttribute('h');
+    let acked: Ticket[];
+    try {
+      acked = this.management.onAck(h);
+    } catch (error) {
+      return {
+        error: (error as BrokerError).with({ phase: 'ready', retryable: true }),
+        appCondition: tooHigh(h ?? '', this.management),
+      };
+    }
+    this.#awaited = false;
+    for (const ticket of acked) ticket.inSession = false;
+    if (this.#held && this.management.size < UNACKED_LIMIT / 2) {
+      this.#held = false;
+      this.#hooks.hold(false);
+    }
+    if (acked.length > 0) this.#hooks.acked(acked);
+    if (this.#unasked >= STANZAS_PER_REQUEST) this.request();
+    else if (this.#unasked > 0) this.#timer ??= setTimeout(this.#onQuiet, QUIET_MS).unref();
+    return null;
+  }
+
+  /** Ends the waiting for a quiet moment. */
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  readonly #onQuiet = (): void => {
+    this.#timer = null;
+    if (this.management.size > 0) this.request();
+  };
+}

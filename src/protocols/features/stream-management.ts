@@ -1,0 +1,222 @@
+// Stream management: XEP-0198.
+import { BrokerError } from '../../errors.js';
+import type { Ticket } from '../../queue/ticket.js';
+import { xml } from '../../xml/builder.js';
+import type { Element } from '../../xml/element.js';
+import { NS } from '../../xml/namespaces.js';
+import type { Negotiation } from '../dialect.js';
+
+/** Counters of stanzas wrap around to 0 here (XEP-0198 §4). */
+const MODULUS = 2 ** 32;
+
+/** Longest id of a session that is kept (XEP-0198 §3). */
+const ID_LIMIT = 4_000;
+
+/**
+ * The state of one managed session: what was sent and not acknowledged, and how many stanzas were handled. It outlives
+ * the link, so that the session can be resumed on the next one.
+ */
+export class StreamManagement {
+  /** What resumes the session, or null when it cannot be resumed. */
+  readonly id: string | null;
+  /** How long the server keeps the session, in seconds, or null if it did not say. */
+  readonly max: number | null;
+  /** Our address in the session. */
+  readonly jid: Negotiation['config']['domain'];
+  #handled: number;
+  #acked: number;
+  readonly #unacked: Ticket[] = [];
+  #head = 0;
+  #bytes = 0;
+
+  /** @param start value both counters begin with: 0, but for tests around 2^32 */
+  constructor(jid: string, id: string | null, max: number | null, start = 0) {
+    this.jid = jid;
+    this.id = id;
+    this.max = max;
+    this.#handled = start % MODULUS;
+    this.#acked = start % MODULUS;
+  }
+
+  /** Stanzas of the server that were handled, mod 2^32. */
+  get handled(): number {
+    return this.#handled;
+  }
+
+  /** Stanzas sent in this session, mod 2^32. */
+  get sent(): number {
+    return (this.#acked + this.size) % MODULUS;
+  }
+
+  /** Number of stanzas sent and not acknowledged. */
+  get size(): number {
+    return this.#unacked.length - this.#head;
+  }
+
+  /** Bytes of the stanzas sent and not acknowledged. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** What was sent and not acknowledged, oldest first. */
+  unacked(): Ticket[] {
+    return this.#unacked.slice(this.#head);
+  }
+
+  /** A stanza was handed to the socket. */
+  onSent(ticket: Ticket): void {
+    this.#unacked.push(ticket);
+    this.#bytes += ticket.bytes;
+  }
+
+  /** A stanza of the server was handled. */
+  onHandled(): void {
+    this.#handled = (this.#handled + 1) % MODULUS;
+  }
+
+  /**
+   * The server says how many stanzas it has handled. The tickets become `acked`.
+   * @returns the tickets that are acknowledged by it, oldest first
+   * @throws BrokerError `SM_BAD_H` for what is no number, or more than was sent
+   */
+  onAck(h: string | null): Ticket[] {
+    const count = parseCount(h);
+    const fresh = (count - this.#acked + MODULUS) % MODULUS;
+    if (fresh > this.size) {
+      throw new BrokerError(
+        'SM_BAD_H',
+        `the server acknowledges ${String(count)} stanzas, but ${String(this.sent)} were sent`,
+        {
+          layer: 'sm',
+          origin: 'peer',
+          sentCondition: 'undefined-condition',
+        },
+      );
+    }
+    const acked = this.#unacked.slice(this.#head, this.#head + fresh);
+    this.#head += fresh;
+    if (this.#head > 1_024 || this.#head === this.#unacked.length) {
+      this.#unacked.splice(0, this.#head);
+      this.#head = 0;
+    }
+    this.#acked = count;
+    for (const ticket of acked) {
+      this.#bytes -= ticket.bytes;
+      ticket.markAcked();
+    }
+    return acked;
+  }
+
+  /** Ends the session: takes out what was not acknowledged, oldest first. */
+  takeUnacked(): Ticket[] {
+    const tickets = this.unacked();
+    this.#unacked.length = 0;
+    this.#head = 0;
+    this.#bytes = 0;
+    return tickets;
+  }
+}
+
+/** An `h` attribute as a number. @throws BrokerError `SM_BAD_H` */
+function parseCount(h: string | null): number {
+  const count = h !== null && /^\d{1,10}$/.test(h) ? Number(h) : Number.NaN;
+  if (count < MODULUS) return count;
+  throw new BrokerError(
+    'SM_BAD_H',
+    `the server's acknowledgement has the count ${JSON.stringify(h)}, which is no number below 2^32`,
+    {
+      layer: 'sm',
+      origin: 'peer',
+      sentCondition: 'undefined-condition',
+    },
+  );
+}
+
+/** The stream error for an acknowledgement of more than was sent (XEP-0198 §6). */
+export function tooHigh(h: string, management: StreamManagement): Element {
+  return xml('handled-count-too-high', { xmlns: NS.SM, h, 'send-count': management.sent });
+}
+
+/** Whether the features offer stream management. */
+export function offersManagement(features: Element): boolean {
+  return features.getChild('sm', NS.SM) !== null;
+}
+
+/**
+ * Enables stream management, after binding and where it is offered. A refusal is published, not thrown: the stream
+ * works without.
+ * @returns the session's state, or null
+ */
+export async function enable(
+  session: Negotiation,
+  features: Element,
+  jid: string,
+  resume: boolean,
+): Promise<StreamManagement | null> {
+  if (!offersManagement(features)) return null;
+  session.send(xml('enable', { xmlns: NS.SM, resume: resume ? 'true' : null }));
+  const answer = await session.next((element) => element.namespaceURI === NS.SM);
+  if (answer.localName !== 'enabled') {
+    session.publish('PCJ_SM_FAILED', failure(answer, 'the server did not enable stream management'));
+    return null;
+  }
+  const granted = answer.getAttribute('resume');
+  const id = answer.getAttribute('id');
+  const max = answer.getAttribute('max');
+  const resumable =
+    resume && (granted === 'true' || granted === '1') && id !== null && id !== '' && id.length <= ID_LIMIT;
+  const management = new StreamManagement(
+    jid,
+    resumable ? id : null,
+    max !== null && /^\d{1,9}$/.test(max) ? Number(max) : null,
+  );
+  session.publish('PCJ_SM_ENABLED', { id: management.id, max: management.max, resumable });
+  return management;
+}
+
+/**
+ * Resumes the session of a lost link, in place of binding. What the server has handled becomes `acked`; the rest stays
+ * in `management`, to be sent again.
+ * @returns whether the session goes on. If not, `management` still holds what the server did not acknowledge
+ * @throws BrokerError `SM_BAD_RESUMED`, `SM_BAD_H`
+ */
+export async function resume(session: Negotiation, management: StreamManagement): Promise<boolean> {
+  const { id } = management;
+  if (id === null) return false;
+  session.send(xml('resume', { xmlns: NS.SM, h: management.handled, previd: id }));
+  const answer = await session.next((element) => element.namespaceURI === NS.SM);
+  if (answer.localName === 'resumed') {
+    if (answer.getAttribute('previd') !== id) {
+      throw new BrokerError('SM_BAD_RESUMED', 'the server resumed another session than ours', {
+        layer: 'sm',
+        origin: 'peer',
+        sentCondition: 'undefined-condition',
+        retryable: true,
+      });
+    }
+    management.onAck(answer.getAttribute('h'));
+    session.publish('PCJ_SM_RESUMED', { id, replayed: management.size });
+    return true;
+  }
+  // RFC-wise the count is optional; one that makes no sense proves nothing.
+  if (answer.hasAttribute('h')) {
+    try {
+      management.onAck(answer.getAttribute('h'));
+    } catch {
+      // What the server handled stays unknown: everything is held as a possible duplicate.
+    }
+  }
+  session.publish('PCJ_SM_FAILED', failure(answer, 'the session could not be resumed'));
+  return false;
+}
+
+/** Reads `<failed/>`; the condition may be wrapped in another element by old servers. */
+function failure(answer: Element, what: string): BrokerError {
+  const inner = answer.firstElementChild;
+  const found = [inner, inner?.firstElementChild ?? null].find((element) => element?.namespaceURI === NS.STANZAS);
+  return new BrokerError('SM_FAILED', `${what}${found === undefined || found === null ? '' : `: ${found.localName}`}`, {
+    layer: 'sm',
+    origin: 'peer',
+    condition: found?.localName,
+  });
+}

@@ -1,0 +1,236 @@
+// XMPP 1.0, initiating entity as a client: RFC 6120, with XEP-0198 and XEP-0368.
+import { BrokerError, usageError } from '../errors.js';
+import { JID } from '../jid.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
+import { bind } from './features/bind.js';
+import { establishSession } from './features/session.js';
+import { startTls } from './features/starttls.js';
+import { enable, offersManagement, resume } from './features/stream-management.js';
+import type { ChannelBindingType } from './sasl/channel-binding.js';
+import { signIn } from './sasl/negotiate.js';
+import { SaslMemory } from './sasl/memory.js';
+import type { IterationLimits } from './sasl/scram-message.js';
+import { DEFAULT_MECHANISMS, type MechanismName } from './sasl/selection.js';
+import { ScramKeyCache } from './sasl/scram-keys.js';
+
+/** Options of the XMPP dialect, given with {@link XmppDialect.with}. */
+export interface XmppOptions {
+  /**
+   * The only SASL mechanisms that may be used, best first. Default: SCRAM-SHA-512, -256 and -1, each with channel
+   * binding first, then PLAIN on verified TLS; before them EXTERNAL when `tls.cert` is given.
+   */
+  mechanisms?: readonly MechanismName[];
+  /** Channel binding for SCRAM: `auto`, `none`, or a type to use though the server does not list it. Default `auto`. */
+  channelBinding?: 'auto' | 'none' | ChannelBindingType;
+  /** Bounds of SCRAM's iteration count. Default 4 096 to 1 000 000. */
+  iterations?: Partial<IterationLimits>;
+  /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
+  authzid?: string;
+  /** Stream management (XEP-0198): on with resumption, on without, or off. Default `resume`. */
+  streamManagement?: 'resume' | 'ack' | 'off';
+}
+
+/** The XMPP dialect. */
+export interface XmppDialect extends Dialect {
+  /** The same dialect with other options. @throws BrokerError `USAGE_XMPP_OPTIONS` */
+  with(options: XmppOptions): XmppDialect;
+}
+
+const KNOWN: readonly string[] = ['mechanisms', 'channelBinding', 'iterations', 'authzid', 'streamManagement'];
+
+/**
+ * A client of an XMPP server: TLS, SASL, resource binding and stream management.
+ *
+ * `domain`, `username` and `password` are needed (not for EXTERNAL and ANONYMOUS); without `host` the server is found by
+ * its SRV records.
+ */
+export const XMPP: XmppDialect = dialect({});
+
+function dialect(options: XmppOptions): XmppDialect {
+  // What is learnt of accounts is kept with the dialect object: no state of an attempt.
+  const memory = new SaslMemory();
+  const cache = new ScramKeyCache();
+  return Object.freeze<XmppDialect>({
+    name: 'XMPP',
+    xmlns: NS.CLIENT,
+    version: '1.0',
+    defaultPort: 5222,
+    directTlsPort: 5223,
+    services: [
+      { srv: '_xmpps-client._tcp', tls: 'direct' },
+      { srv: '_xmpp-client._tcp', tls: 'starttls' },
+    ],
+    defaultTls: 'required',
+    answersRequests: true,
+    addressing: 'account',
+    negotiate: (session) => negotiate(session, options, memory, cache),
+    with: (more) => dialect(checked({ ...options, ...more })),
+  });
+}
+
+async function negotiate(
+  session: Negotiation,
+  options: XmppOptions,
+  memory: SaslMemory,
+  cache: ScramKeyCache,
+): Promise<Established> {
+  let { header, features } = await openStream(session, null);
+  if (session.tls === null && (await secure(session, features))) {
+    ({ header, features } = await openStream(session, header));
+  }
+  await signIn(
+    session,
+    features,
+    {
+      mechanisms: options.mechanisms ?? defaultMechanisms(session),
+      domain: session.config.domain,
+      username: session.config.username,
+      password: () => session.password(),
+      authzid: options.authzid,
+      channelBinding: options.channelBinding,
+      iterations: options.iterations,
+      memory,
+      cache,
+    },
+    { verified: session.tls?.verified ?? false, bindings: session.channelBindings, signal: session.signal },
+  );
+  ({ header, features } = await openStream(session, header));
+  const sid = header.id ?? '';
+  const mode = options.streamManagement ?? 'resume';
+
+  const previous = session.resumable;
+  if (previous !== null && mode === 'resume' && offersManagement(features) && (await resume(session, previous))) {
+    return { jid: JID.parse(previous.jid), sid, resumed: true, management: previous };
+  }
+  const jid = await bind(session, features);
+  await establishSession(session, features);
+  const management = mode === 'off' ? null : await enable(session, features, jid.toString(), mode === 'resume');
+  checkRequired(features);
+  return { jid, sid, management };
+}
+
+/** Opens or restarts the stream and reads its features (RFC 6120 §4.2, §4.3). */
+async function openStream(
+  session: Negotiation,
+  before: StreamHeader | null,
+): Promise<{ header: StreamHeader; features: Element }> {
+  const { domain, username } = session.config;
+  // RFC 6120 §4.7.1: who we are is told only on a protected stream.
+  const from: Record<string, string> =
+    session.tls !== null && username !== undefined ? { from: bareAddress(username, domain) } : {};
+  const header = await (before === null ? session.open(from) : session.restart(from));
+  checkVersion(header);
+  if (header.id === null || header.id === '')
+    throw streamError('STREAM_NO_ID', 'the server sent no stream id', 'invalid-id');
+  if (session.tls !== null && header.from !== null && !JID.equivalent(header.from, domain)) {
+    throw streamError(
+      'STREAM_FROM_MISMATCH',
+      `the server calls itself ${JSON.stringify(header.from)} inside TLS, not ${domain}`,
+      'invalid-from',
+    );
+  }
+  if (before !== null && before.id === header.id) {
+    session.publish(
+      'PCJ_PROTOCOLERROR',
+      new BrokerError('STREAM_ID_REUSED', 'the server used a stream id twice', { layer: 'stream', origin: 'peer' }),
+    );
+  }
+  const features = await session.next();
+  if (!features.is('features', NS.STREAM)) {
+    throw streamError(
+      'STREAM_UNEXPECTED',
+      `the server sent <${features.nodeName}/> where its stream features belong`,
+      'bad-format',
+    );
+  }
+  return { header, features };
+}
+
+/** Does STARTTLS as the policy asks. Returns whether TLS is on. */
+async function secure(session: Negotiation, features: Element): Promise<boolean> {
+  const offer = features.getChild('starttls', NS.TLS);
+  const policy = session.config.tlsPolicy;
+  if (policy === 'disabled') {
+    if (offer?.getChild('required') != null) {
+      throw new BrokerError('TLS_REQUIRED', "the server requires STARTTLS, which tls.policy 'disabled' forbids", {
+        layer: 'tls',
+        origin: 'peer',
+      });
+    }
+    return false;
+  }
+  if (policy === 'preferred' && offer === null) return false;
+  await startTls(session);
+  return true;
+}
+
+/** RFC 6120 §4.7.5: numbers, compared one by one. */
+function checkVersion({ version }: StreamHeader): void {
+  if (version === null) {
+    throw streamError(
+      'STREAM_VERSION_TOO_OLD',
+      'the server does not speak XMPP 1.0: its stream has no version',
+      'unsupported-version',
+    );
+  }
+  const match = /^(\d{1,5})\.(\d{1,5})$/.exec(version);
+  if (match === null)
+    throw streamError(
+      'STREAM_BAD_VERSION',
+      `the server's stream has the version ${JSON.stringify(version)}`,
+      'unsupported-version',
+    );
+  if (Number(match[1]) < 1) {
+    throw streamError(
+      'STREAM_VERSION_TOO_OLD',
+      `the server does not speak XMPP 1.0 but ${version}`,
+      'unsupported-version',
+    );
+  }
+}
+
+/** Features that must be negotiated, and that nobody here knows, end the negotiation (RFC 6120 §4.3.2). */
+function checkRequired(features: Element): void {
+  const known = new Set<string | null>([NS.BIND, NS.SESSION, NS.SM]);
+  const missing = features.children.find(
+    (feature) => !known.has(feature.namespaceURI) && feature.children.some((child) => child.localName === 'required'),
+  );
+  if (missing !== undefined) {
+    throw streamError(
+      'STREAM_FEATURE_REQUIRED',
+      `the server requires the feature {${missing.namespaceURI ?? ''}}${missing.localName}, which is not known here`,
+      'unsupported-feature',
+    );
+  }
+}
+
+function defaultMechanisms(session: Negotiation): readonly MechanismName[] {
+  return session.config.clientCertificate ? ['EXTERNAL', ...DEFAULT_MECHANISMS] : DEFAULT_MECHANISMS;
+}
+
+function bareAddress(username: string, domain: string): string {
+  return `${/["&'/:<>@\s]/.test(username) ? JID.escape(username) : username}@${domain}`;
+}
+
+function streamError(code: string, message: string, sentCondition: string): BrokerError {
+  return new BrokerError(code, message, { layer: 'stream', origin: 'peer', sentCondition });
+}
+
+function checked(options: XmppOptions): XmppOptions {
+  const unknown = Object.keys(options).find((key) => !KNOWN.includes(key));
+  if (unknown !== undefined)
+    throw usageError(
+      'USAGE_XMPP_OPTIONS',
+      `XMPP.with() has no option ${JSON.stringify(unknown)}; there are ${KNOWN.join(', ')}`,
+    );
+  const { mechanisms, streamManagement } = options;
+  if (mechanisms !== undefined && (!Array.isArray(mechanisms) || mechanisms.length === 0)) {
+    throw usageError('USAGE_XMPP_OPTIONS', 'XMPP.with({ mechanisms }) must be a list of at least one SASL mechanism');
+  }
+  if (streamManagement !== undefined && !['resume', 'ack', 'off'].includes(streamManagement)) {
+    throw usageError('USAGE_XMPP_OPTIONS', "XMPP.with({ streamManagement }) must be 'resume', 'ack' or 'off'");
+  }
+  return options;
+}
