@@ -1,0 +1,262 @@
+// The client side of the server: RFC 6120 §4 to §7, XEP-0368 (direct TLS), XEP-0078, XEP-0198, XEP-0440.
+import { randomBytes } from 'node:crypto';
+import { JID } from '../jid.js';
+import { xml } from '../xml/builder.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import { errorReply, reply } from '../xml/replies.js';
+import { ClientSession } from './client-session.js';
+import type { Connection } from './connection.js';
+import { channelBindings } from './sasl/channel-binding.js';
+import { authenticate, type SaslContext } from './sasl/exchange.js';
+import { DEFAULT_MECHANISMS, MECHANISMS } from './sasl/mechanisms.js';
+import type { RefusalStage, Site } from './site.js';
+import { StreamFault, StreamOver } from './stream-fault.js';
+import { failed } from './stream-management.js';
+import { isModern, secure, streamId, wrongHeader } from './stream-opening.js';
+
+/** Serves one client from its first byte to its last. */
+export async function serveClient(connection: Connection, site: Site): Promise<void> {
+  const { stream } = connection;
+  if (connection.side === 'clientDirectTls') await secure(connection, site, true);
+  let username: string | null = null;
+  let session: ClientSession | null = null;
+  while (session === null) {
+    const { id, modern } = await open(connection, site, username !== null);
+    if (username === null) {
+      if (modern) stream.send(features(site, offer(connection, site)));
+      const outcome: ClientSession | string | null = await signIn(connection, site, id);
+      if (outcome instanceof ClientSession) session = outcome;
+      else username = outcome;
+    } else {
+      stream.send(boundFeatures(site));
+      session = await bind(connection, site, username);
+    }
+  }
+  let orderly = true;
+  try {
+    const bound = session;
+    await stream.flow((element) => bound.handle(element));
+    orderly = stream.endedByPeer;
+  } finally {
+    session.leave(connection, orderly);
+  }
+}
+
+/** Reads the client's header and answers it with ours (RFC 6120 §4.7). */
+async function open(
+  { stream, secure }: Connection,
+  site: Site,
+  authenticated: boolean,
+): Promise<{ id: string; modern: boolean }> {
+  const { domain } = site.settings;
+  const header = await stream.header();
+  const id = streamId();
+  const modern = isModern(header);
+  const to = header.getAttribute('from') ?? undefined;
+  stream.open(NS.CLIENT, { id, from: domain, to, version: modern ? '1.0' : undefined, 'xml:lang': 'en' });
+  const fault = wrongHeader(header, NS.CLIENT, domain);
+  if (fault !== null) throw fault;
+  const stage: RefusalStage = authenticated ? 'authenticated' : secure ? 'tls' : 'open';
+  if (site.refusal?.stage === stage) throw site.refusal.fault;
+  return { id, modern };
+}
+
+/** What a client may sign in with, on this connection. */
+function offer({ stream }: Connection, site: Site): SaslContext & { starttls: 'required' | 'optional' | 'off' } {
+  const { settings } = site;
+  const { tls } = stream;
+  const starttls = tls === null ? (settings.tls?.starttls ?? 'off') : 'off';
+  const bindings = channelBindings(tls, site.tls?.settings.cert ?? '', settings.sasl.channelBindings);
+  const wanted = settings.mechanisms ?? DEFAULT_MECHANISMS.filter((name) => tls !== null || name !== 'PLAIN');
+  const mechanisms = wanted.filter((name) => {
+    if (name === 'EXTERNAL') return tls?.authorized === true;
+    return !name.endsWith('-PLUS') || bindings.size > 0;
+  });
+  return {
+    accounts: site.accounts,
+    realm: settings.domain,
+    tls,
+    mechanisms: starttls === 'required' ? [] : mechanisms,
+    bindings,
+    bindingsListed: settings.sasl.listChannelBindings && bindings.size > 0,
+    signOffer: settings.sasl.signOffer,
+    finalData: settings.sasl.finalData,
+    starttls,
+  };
+}
+
+/** Stream features before authentication. */
+function features(site: Site, { starttls, mechanisms, bindings, bindingsListed }: ReturnType<typeof offer>): Element {
+  return xml(
+    'stream:features',
+    { 'xmlns:stream': NS.STREAM },
+    starttls !== 'off' && xml('starttls', { xmlns: NS.TLS }, starttls === 'required' && xml('required')),
+    mechanisms.length > 0 &&
+      xml(
+        'mechanisms',
+        { xmlns: NS.SASL },
+        mechanisms.map((name) => xml('mechanism', {}, name)),
+      ),
+    bindingsListed &&
+      xml(
+        'sasl-channel-binding',
+        { xmlns: NS.SASL_CHANNEL_BINDING },
+        [...bindings.keys()].map((type) => xml('channel-binding', { type })),
+      ),
+    site.legacy?.announced === true && starttls !== 'required' && xml('auth', { xmlns: NS.FEATURE_IQ_AUTH }),
+  );
+}
+
+/** Stream features after authentication. */
+function boundFeatures({ settings }: Site): Element {
+  const { session } = settings.bind;
+  return xml(
+    'stream:features',
+    { 'xmlns:stream': NS.STREAM },
+    xml('bind', { xmlns: NS.BIND }),
+    session !== 'off' && xml('session', { xmlns: NS.SESSION }, session === 'optional' && xml('optional')),
+    settings.streamManagement !== null && xml('sm', { xmlns: NS.SM }),
+  );
+}
+
+/**
+ * Waits until the client has signed in.
+ * @returns its user name, and the client opens the next stream; null when TLS was started and it does so as well; or a
+ * session when it has signed in and bound a resource at once (XEP-0078)
+ */
+async function signIn(connection: Connection, site: Site, id: string): Promise<ClientSession | string | null> {
+  const { stream } = connection;
+  const context = offer(connection, site);
+  for (let failures = 0; failures < site.settings.sasl.tries;) {
+    const element = await stream.next();
+    if (element.is('starttls', NS.TLS)) {
+      if (context.starttls === 'off') {
+        stream.send(xml('failure', { xmlns: NS.TLS }));
+        throw new StreamOver('the peer ended the stream');
+      }
+      stream.send(xml('proceed', { xmlns: NS.TLS }));
+      await secure(connection, site, false);
+      return null;
+    }
+    if (element.is('auth', NS.SASL)) {
+      if (context.starttls === 'required') {
+        stream.send(xml('failure', { xmlns: NS.SASL }, xml('encryption-required')));
+        failures++;
+        continue;
+      }
+      const grant = await authenticate(stream, element, MECHANISMS, context);
+      if (grant !== null) {
+        site.publish('authenticated', { connection, username: grant.username, mechanism: grant.mechanism });
+        stream.restart();
+        return grant.username;
+      }
+      failures++;
+    } else if (element.is('iq', NS.CLIENT) && element.getChild('query', NS.IQ_AUTH) !== null) {
+      const session = legacySignIn(connection, site, element, id);
+      if (session !== null) return session;
+      if (element.getAttribute('type') === 'set') failures++;
+    } else {
+      throw new StreamFault('not-authorized');
+    }
+  }
+  throw new StreamFault('policy-violation', { text: 'too many failed attempts' });
+}
+
+/** Answers one request of XEP-0078; returns the session when that signed the client in. */
+function legacySignIn(connection: Connection, site: Site, iq: Element, id: string): ClientSession | null {
+  const { stream } = connection;
+  const { legacy, settings } = site;
+  const query = iq.getChild('query', NS.IQ_AUTH);
+  const type = iq.getAttribute('type');
+  if (query === null || (type !== 'get' && type !== 'set')) throw new StreamFault('not-authorized');
+  if (legacy === null) {
+    stream.send(errorReply(iq, 'service-unavailable'));
+  } else if (type === 'get') {
+    stream.send(legacy.fields(iq, query));
+  } else if (settings.tls?.starttls === 'required' && !connection.secure) {
+    stream.send(legacy.error(iq, 'not-acceptable'));
+  } else {
+    const request = legacy.check(query, id);
+    const jid = 'refused' in request ? null : resourceFor(site, request.username, request.resource);
+    if ('refused' in request) {
+      stream.send(legacy.error(iq, request.refused));
+    } else if (jid === null || typeof jid === 'string') {
+      stream.send(legacy.error(iq, jid === 'conflict' ? 'conflict' : 'not-acceptable'));
+    } else {
+      site.publish('authenticated', { connection, username: request.username, mechanism: request.method });
+      stream.send(reply(iq));
+      return bound(connection, site, jid);
+    }
+  }
+  return null;
+}
+
+/** Waits until the client has bound a resource (RFC 6120 §7), or goes on with an earlier session (XEP-0198 §5). */
+async function bind(connection: Connection, site: Site, username: string): Promise<ClientSession> {
+  const { stream } = connection;
+  for (;;) {
+    const element = await stream.next();
+    if (element.is('resume', NS.SM)) {
+      const session = resume(connection, site, username, element);
+      if (session !== null) return session;
+      continue;
+    }
+    if (element.is('enable', NS.SM)) {
+      stream.send(failed('unexpected-request'));
+      continue;
+    }
+    const request = element.is('iq', NS.CLIENT) ? element.getChild('bind', NS.BIND) : null;
+    if (request === null || element.getAttribute('type') !== 'set') {
+      throw new StreamFault('not-authorized', { text: 'a resource has to be bound first' });
+    }
+    const jid = resourceFor(site, username, request.getChildText('resource') ?? '');
+    if (typeof jid === 'string') {
+      stream.send(errorReply(element, jid));
+    } else {
+      stream.send(reply(element, xml('bind', { xmlns: NS.BIND }, xml('jid', {}, jid.toString()))));
+      return bound(connection, site, jid);
+    }
+  }
+}
+
+function bound(connection: Connection, site: Site, jid: JID): ClientSession {
+  const session = new ClientSession(site, jid, connection);
+  site.publish('session', { connection, jid, resumed: false });
+  return session;
+}
+
+function resume(connection: Connection, site: Site, username: string, element: Element): ClientSession | null {
+  const { streamManagement } = site.settings;
+  const previd = element.getAttribute('previd') ?? '';
+  const session = site.resumption.find(previd);
+  if (session === null || session.jid.local !== username) {
+    const count = streamManagement?.failedCount === true ? site.resumption.countOf(previd) : undefined;
+    connection.stream.send(failed(streamManagement === null ? 'feature-not-implemented' : 'item-not-found', count));
+    return null;
+  }
+  session.resume(connection, element);
+  site.publish('session', { connection, jid: session.jid, resumed: true });
+  return session;
+}
+
+/** The address for a requested resource, by the rules of the options; or the condition it is refused with. */
+function resourceFor(site: Site, username: string, requested: string): JID | 'bad-request' | 'conflict' {
+  const { hub, settings } = site;
+  const { conflict, assigned } = settings.bind;
+  const made = () => new JID(username, settings.domain, randomBytes(9).toString('base64url'));
+  if (requested === '' || assigned) return made();
+  let jid: JID;
+  try {
+    jid = new JID(username, settings.domain, requested);
+  } catch {
+    return 'bad-request';
+  }
+  const old = hub.session(jid);
+  if (old === null) return jid;
+  if (conflict === 'refuse') return 'conflict';
+  if (conflict === 'rename') return made();
+  old.connection?.kick('conflict', { text: 'replaced by a new connection' });
+  old.end();
+  return jid;
+}

@@ -1,0 +1,24 @@
+/**
+ * `xmpp-broker/testing`: an XMPP server inside the process, for tests and demonstrations. Not for anything else: it
+ * keeps nothing, and protects nothing but what a test is about.
+ */
+export { LoopbackServer, type LoopbackTarget, type Refusal } from './loopback-server.js';
+export type { LoopbackConnection, LoopbackSide } from './connection.js';
+export type { LoopbackEvents } from './events.js';
+export type { LoopbackIdentity } from './authority.js';
+export type { ChannelBinding } from './sasl/channel-binding.js';
+export type { RefusalStage } from './site.js';
+export type { FaultDetails } from './stream-fault.js';
+export type {
+  ComponentConflict,
+  LegacyMethod,
+  LoopbackBindOptions,
+  LoopbackLegacyOptions,
+  LoopbackManagementOptions,
+  LoopbackOptions,
+  LoopbackPort,
+  LoopbackSaslOptions,
+  LoopbackTimeouts,
+  LoopbackTlsOptions,
+  RouterUser,
+} from './options.js';

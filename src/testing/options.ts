@@ -1,0 +1,133 @@
+import type { SecureVersion } from 'node:tls';
+import type { XmlLimits } from '../xml/limits.js';
+import type { ChannelBinding } from './sasl/channel-binding.js';
+
+/** Options of {@link LoopbackServer.start}. A side of the server is open when its users are given. */
+export interface LoopbackOptions {
+  /** Domain of the accounts. Default `localhost`. */
+  domain?: string;
+  /** Address to listen on; it must be of this machine's loopback. Default `127.0.0.1`. */
+  host?: string;
+  /** TCP ports. Default: free ones, see {@link LoopbackServer.ports}. */
+  ports?: Partial<Record<LoopbackPort, number>>;
+  /** Passwords by user name. Opens the client ports; so does `ANONYMOUS` among the mechanisms. */
+  accounts?: Readonly<Record<string, string>>;
+  /** Secrets by name of the component (XEP-0114). Opens the component port. */
+  components?: Readonly<Record<string, string>>;
+  /** What happens to a second connection of one component. Default `refuse`. */
+  componentConflict?: ComponentConflict;
+  /** Users of the jabberd2 router protocol. Opens the router port. */
+  routerUsers?: Readonly<Record<string, string | RouterUser>>;
+  /** TLS; `false` for none at all. Default: a certificate is made at the start, and STARTTLS is optional. */
+  tls?: LoopbackTlsOptions | false;
+  /**
+   * SASL mechanisms for clients, offered in this order as far as the connection allows: those with channel binding and
+   * EXTERNAL inside TLS only. Default: SCRAM in all its kinds, and inside TLS also PLAIN.
+   */
+  mechanisms?: readonly string[];
+  /** How the mechanisms behave. */
+  sasl?: LoopbackSaslOptions;
+  /** How resources are bound. */
+  bind?: LoopbackBindOptions;
+  /** Authentication of before XMPP 1.0 (XEP-0078); `false` for none. Default: all three methods. */
+  legacy?: LoopbackLegacyOptions | false;
+  /** Stream management (XEP-0198); `false` for none. Default: with resumption. */
+  streamManagement?: LoopbackManagementOptions | false;
+  /** What a peer's XML may cost; see {@link XmlLimits}. */
+  limits?: Partial<XmlLimits>;
+  timeouts?: LoopbackTimeouts;
+}
+
+export type LoopbackPort = 'client' | 'clientDirectTls' | 'component' | 'router';
+
+/** A second connection is refused, replaces the first one, or shares the name: each sender is served by one of them. */
+export type ComponentConflict = 'refuse' | 'replace' | 'share';
+
+/** A user of the router. */
+export interface RouterUser {
+  password: string;
+  /** Which names it may bind: `all`, or only the one it is called (`own`). Default `all`. */
+  acl?: 'all' | 'own';
+}
+
+export interface LoopbackTlsOptions {
+  /** STARTTLS on the client port. Default `optional`. */
+  starttls?: 'required' | 'optional' | 'off';
+  /** STARTTLS on the router port. Default `optional`. */
+  routerStarttls?: 'optional' | 'off';
+  /** PEM of the certificate and its key, in place of those that are made. Both or none. */
+  cert?: string;
+  key?: string;
+  /** Further names in the certificate that is made: it has the domain, the components, `localhost` and the loopback addresses. */
+  names?: readonly string[];
+  /** PEM of the authority for client certificates (EXTERNAL). Default: the authority that is made. */
+  clientCa?: string;
+  minVersion?: SecureVersion;
+  maxVersion?: SecureVersion;
+}
+
+export interface LoopbackSaslOptions {
+  /** Types of channel binding. Default `tls-exporter` and `tls-server-end-point`. */
+  channelBindings?: readonly ChannelBinding[];
+  /** Whether the types are listed (XEP-0440). Default true. */
+  listChannelBindings?: boolean;
+  /** Iteration count of SCRAM. Default 4096. */
+  iterations?: number;
+  /** Whether SCRAM signs what was offered (XEP-0474). Default false. */
+  signOffer?: boolean;
+  /** Where the server's last data goes: with success, or into a challenge of its own. Default `success`. */
+  finalData?: 'success' | 'challenge';
+  /** Failures after which the stream is closed. Default 5. */
+  tries?: number;
+}
+
+export interface LoopbackBindOptions {
+  /**
+   * What happens when a resource is taken: the old one is replaced, the request is refused, or the new one gets another
+   * name. Default `replace`.
+   */
+  conflict?: 'replace' | 'refuse' | 'rename';
+  /** Whether the server makes up every resource, whatever is asked for. Default false. */
+  assigned?: boolean;
+  /** How the session feature of RFC 3921 is offered. Default `optional`. */
+  session?: 'optional' | 'required' | 'off';
+}
+
+/** The methods of `jabber:iq:auth`; `0k` is the one with sequence and token. */
+export type LegacyMethod = 'password' | 'digest' | '0k';
+
+export interface LoopbackLegacyOptions {
+  /** Default all three. */
+  methods?: readonly LegacyMethod[];
+  /** Whether the stream feature is shown on streams of version 1.0. Default true. */
+  announced?: boolean;
+  /** How errors are written: with conditions of RFC 6120, or as a bare code. Default `condition`. */
+  errors?: 'condition' | 'code';
+  /** Start of the sequence of `0k`. It counts down with each login. Default 500. */
+  sequence?: number;
+  /** Token of `0k`. Default: a random one for each account. */
+  token?: string;
+}
+
+export interface LoopbackManagementOptions {
+  /** Whether sessions can be resumed. Default true. */
+  resume?: boolean;
+  /** Seconds for which a session that was cut is kept. Default 60. */
+  max?: number;
+  /** After how many stanzas the server asks for an acknowledgement; 0 for never. Default 5. */
+  requestEvery?: number;
+  /** Whether `<failed/>` tells the count of a session that is over. Default true. */
+  failedCount?: boolean;
+  /** Where both counts start, for tests around 2^32. The client must start there as well. Default 0. */
+  startCount?: number;
+  /** Most stanzas kept for a client. One more ends its session. Default 10,000. */
+  unackedLimit?: number;
+}
+
+/** In milliseconds. */
+export interface LoopbackTimeouts {
+  /** From the connection to the bound address. Default 30 000. */
+  negotiation?: number;
+  /** How long a peer may take to close a stream. Default 1000. */
+  close?: number;
+}

@@ -1,0 +1,37 @@
+// What the server itself answers: XEP-0199, XEP-0030, RFC 6121 §2 (an empty roster), RFC 3921 §3.
+import type { JID } from '../jid.js';
+import { xml } from '../xml/builder.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import { reply } from '../xml/replies.js';
+
+const FEATURES = [NS.DISCO_INFO, NS.DISCO_ITEMS, NS.PING, NS.IQ_ROSTER];
+
+/** Answers a request to the server or to an account, or gives null when it is about something unknown. */
+export function answerRequest(request: Element, to: JID, names: readonly string[]): Element | null {
+  const payload = request.firstElementChild;
+  const get = request.getAttribute('type') === 'get';
+  if (payload === null) return null;
+  if (payload.is('ping', NS.PING) && get) return reply(request);
+  if (payload.is('session', NS.SESSION) && !get) return reply(request);
+  if (payload.is('query', NS.DISCO_INFO) && get && !payload.hasAttribute('node')) {
+    return reply(request, xml('query', { xmlns: NS.DISCO_INFO }, identity(to), FEATURES.map(feature)));
+  }
+  if (payload.is('query', NS.DISCO_ITEMS) && get && !payload.hasAttribute('node')) {
+    const items = to.local === null ? names.map((jid) => xml('item', { jid })) : [];
+    return reply(request, xml('query', { xmlns: NS.DISCO_ITEMS }, items));
+  }
+  const own = to.local !== null && request.getAttribute('from')?.startsWith(`${to.toString()}/`);
+  if (payload.is('query', NS.IQ_ROSTER) && get && own) return reply(request, xml('query', { xmlns: NS.IQ_ROSTER }));
+  return null;
+}
+
+function identity(to: JID): Element {
+  return to.local === null
+    ? xml('identity', { category: 'server', type: 'im', name: 'Loopback server' })
+    : xml('identity', { category: 'account', type: 'registered' });
+}
+
+function feature(name: string): Element {
+  return xml('feature', { var: name });
+}
