@@ -59,7 +59,10 @@ describe('choosing a method', () => {
   it('S-LEG-2: uses only what was offered', () => {
     expect(() => choose('')).toThrow(expect.objectContaining({ code: 'LEGACY_NO_METHOD' }));
     expect(() => choose('<password/>', ['digest'], true)).toThrow(
-      expect.objectContaining({ code: 'LEGACY_NO_METHOD', message: expect.stringContaining('Offered: password') as string }),
+      expect.objectContaining({
+        code: 'LEGACY_NO_METHOD',
+        message: expect.stringContaining('Offered: password') as string,
+      }),
     );
   });
 
