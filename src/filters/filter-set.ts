@@ -1,8 +1,14 @@
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
-import type { Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filter.js';
-import { compileMatcher, type Matcher } from './matcher.js';
+import { Gathering } from './bucket.js';
+import { describe, distinct, type Cover } from './condition.js';
+import { cheapest, derive, type Need } from './derive.js';
+import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
+import type { Expr } from './expression.js';
+import { FilterIndex } from './filter-index.js';
+import type { Explanation, Filter, FilterMatch, FilterOptions } from './filter.js';
+import { compileMatcher } from './matcher.js';
 import type { MatchedNode } from './node.js';
 import { BudgetExceeded, Run } from './run.js';
 import { parseExpression } from './syntax.js';
@@ -12,21 +18,24 @@ import { bindings, translate } from './translate.js';
 export const DEFAULT_FILTER_VISITS = 50_000;
 /** Default for {@link FilterSetOptions.strikes}. */
 export const DEFAULT_FILTER_STRIKES = 5;
-/** After so many evaluations within the budget one strike is forgiven. */
-export const EVALUATIONS_PER_PARDON = 1000;
+
+/** One of so many evaluations is timed. A prime, so that it is not always the same filter's. */
+const TIMED_EVERY = 61;
 
 export interface FilterSetOptions {
   /** Namespaces that are no namespace to an expression, in addition to {@link CONTENT_NAMESPACES}. */
   contentNamespaces?: readonly string[];
   /** Node visits that one filter may cost for one stanza; handling 32 characters of text counts as one visit. */
   visits?: number;
-  /** How often a filter may exceed its budget before it is set aside; one is forgiven after 1,000 good evaluations. */
+  /** How often a filter may exceed its budget before it is set aside; one is forgiven after 1,000 evaluations. */
   strikes?: number;
+  /** Whether to look up which filters a stanza may match; without, each is evaluated for each stanza. Default true. */
+  index?: boolean;
   /** Told about every filter that was removed, once. */
   onRemove?: (filter: Filter) => void;
 }
 
-/** What happened to a filter that has something to say about a stanza. */
+/** What a filter has to say about a stanza. */
 interface Outcome {
   entry: Entry;
   nodes: readonly MatchedNode[] | null;
@@ -34,20 +43,34 @@ interface Outcome {
 }
 
 const NO_ERRORS: readonly BrokerError[] = [];
+const NOTHING_COUNTED = { evaluated: 0, matched: 0, overruns: 0, milliseconds: 0 };
 
-/** The XPath filters of a broker, in the order they were added. Duplicates and overlaps are fine. */
+/**
+ * The XPath filters of a broker, in the order they were added. Duplicates and overlaps are fine. From each expression
+ * is derived what must hold for it to match; for a stanza only the filters are evaluated for which it holds, so what a
+ * stanza costs depends on what may match it and not on how many filters there are.
+ */
 export class FilterSet {
   readonly #entries = new Set<Entry>();
   readonly #byEvent = new Map<string, Set<Entry>>();
   readonly #contentNamespaces: readonly string[];
+  readonly #index: FilterIndex<Entry>;
+  readonly #indexed: boolean;
+  /** Filters that are filed under nothing. */
+  readonly #always = new Set<Entry>();
+  readonly #gathering = new Gathering<Entry>();
   readonly #run: Run;
   readonly #visits: number;
   readonly #strikes: number;
   readonly #onRemove: ((filter: Filter) => void) | undefined;
+  #added = 0;
+  #evaluations = 0;
 
   constructor(options: FilterSetOptions = {}) {
     this.#contentNamespaces = [...new Set([...CONTENT_NAMESPACES, ...(options.contentNamespaces ?? [])])];
     this.#run = new Run(this.#contentNamespaces);
+    this.#index = new FilterIndex(this.#contentNamespaces);
+    this.#indexed = options.index ?? true;
     this.#visits = options.visits ?? DEFAULT_FILTER_VISITS;
     this.#strikes = options.strikes ?? DEFAULT_FILTER_STRIKES;
     this.#onRemove = options.onRemove;
@@ -73,10 +96,13 @@ export class FilterSet {
    */
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
     checkArguments(event, expression, options);
-    const expr = translate(parseExpression(expression), bindings(options.namespaces, options.variables));
-    const entry = new Entry(event, expression, compileMatcher(expr, this.#contentNamespaces), (removed) => {
-      this.#removed(removed);
-    });
+    const expr = understand(expression, options);
+    const { cover, why } = this.#key(expr);
+    const matcher = compileMatcher(expr, this.#contentNamespaces);
+    this.#added += 1;
+    const entry = new Entry(event, expression, this.#added, matcher, cover, why, this.#gathering.stanza, this.#removed);
+    if (cover === null) this.#always.add(entry);
+    else this.#index.add(cover, entry);
     this.#entries.add(entry);
     const group = this.#byEvent.get(event);
     if (group === undefined) this.#byEvent.set(event, new Set([entry]));
@@ -97,7 +123,7 @@ export class FilterSet {
   }
 
   /**
-   * Runs every filter on a stanza, then calls `visit` for each match and `onError` for each fault, in the order the
+   * Runs the filters on a stanza, then calls `visit` for each match and `onError` for each fault, in the order the
    * filters were added. Everything is evaluated before the first call, so what the callbacks do to the stanza or to the
    * filters cannot change what matches: a filter removed by a callback is silent at once, one that is added sees the
    * next stanza, and a callback may call `match` for another stanza. What a callback throws ends the calls.
@@ -110,40 +136,80 @@ export class FilterSet {
     const outcomes = this.#evaluate(stanza);
     if (outcomes === null) return;
     for (const { entry, nodes, errors } of outcomes) {
-      if (nodes !== null && entry.state !== 'removed') {
-        visit(entry, { expression: entry.expression, nodes, node: stanza });
-      }
-      for (const error of errors) if (entry.state !== 'removed') onError(entry, error);
+      if (nodes !== null && !entry.gone) visit(entry, { expression: entry.expression, nodes, node: stanza });
+      for (const error of errors) if (!entry.gone) onError(entry, error);
     }
   }
 
+  /**
+   * How the index treats filters, and what they cost so far.
+   *
+   * @param what - an event or an expression of filters in the set; otherwise an expression that might be added
+   * @param options - for an expression that is not in the set
+   * @throws BrokerError as `add` does for such an expression
+   */
+  explain(what: string, options: FilterOptions = {}): Explanation[] {
+    checkArguments('', what, options);
+    const known = [...this.#entries].filter(({ event, expression }) => event === what || expression === what);
+    if (known.length === 0) {
+      const { cover, why } = this.#key(understand(what, options));
+      const state = 'not added';
+      return [{ event: null, expression: what, state, ...inWords(cover, why), counters: NOTHING_COUNTED, stanzas: 0 }];
+    }
+    return known.map(({ event, expression, state, cover, why, counters, addedAt }) => ({
+      event,
+      expression,
+      state,
+      ...inWords(cover, why),
+      counters,
+      stanzas: this.#gathering.stanza - addedAt,
+    }));
+  }
+
+  /** What to file an expression under; null: nothing, because of `why`. */
+  #key(expr: Expr): { cover: Cover | null; why: string } {
+    if (!this.#indexed) return { cover: null, why: 'the index is switched off' };
+    const cost = this.#index.cost.bind(this.#index);
+    const { covers, why }: Need = derive(expr, cost);
+    const best = cheapest(covers, cost);
+    return { cover: best === null ? null : distinct(best), why };
+  }
+
   #evaluate(stanza: Element): Outcome[] | null {
+    const gathering = this.#gathering;
+    gathering.begin();
+    this.#index.gather(stanza, gathering);
+    const { candidates } = gathering;
+    for (const entry of this.#always) candidates.push(entry);
+    if (candidates.length === 0) return null;
+    if (candidates.length > 1) candidates.sort(byOrder);
+
     const run = this.#run;
     let outcomes: Outcome[] | null = null;
-    for (const entry of this.#entries) {
+    for (const entry of candidates) {
       if (entry.state !== 'active') continue;
       run.begin(stanza, this.#visits);
-      entry.counters.evaluated += 1;
+      entry.evaluated += 1;
+      this.#evaluations += 1;
       try {
-        const nodes = entry.evaluate(run);
-        if (nodes !== null) {
-          entry.counters.matched += 1;
-          (outcomes ??= []).push({ entry, nodes, errors: NO_ERRORS });
-        }
+        const nodes = this.#evaluations % TIMED_EVERY === 0 ? timed(entry, run) : entry.match(run);
+        if (nodes === null) continue;
+        entry.matched += 1;
+        (outcomes ??= []).push({ entry, nodes, errors: NO_ERRORS });
       } catch (cause) {
         (outcomes ??= []).push({ entry, nodes: null, errors: this.#strike(entry, cause) });
       }
     }
     run.end();
+    candidates.length = 0;
     return outcomes;
   }
 
   #strike(entry: Entry, cause: unknown): BrokerError[] {
-    const { counters } = entry;
     const name = `the filter for "${printable(entry.event, 80)}", ${printable(entry.expression, 200)},`;
     const errors: BrokerError[] = [];
     if (cause instanceof BudgetExceeded) {
-      counters.overruns += 1;
+      entry.overruns += 1;
       const what = `${name} costs more than the ${this.#visits} node visits allowed for one stanza; it was given up for this one. Make the expression narrower, or raise the limit`;
       errors.push(new BrokerError('FILTER_BUDGET', what, { layer: 'filter' }));
     } else {
@@ -157,57 +223,40 @@ export class FilterSet {
     return errors;
   }
 
-  #removed(entry: Entry): void {
+  /** Called once for each entry, when it is gone. */
+  readonly #removed = (entry: Entry): void => {
     this.#entries.delete(entry);
+    if (entry.cover === null) this.#always.delete(entry);
+    else this.#index.remove(entry.cover);
     const group = this.#byEvent.get(entry.event);
     group?.delete(entry);
     if (group?.size === 0) this.#byEvent.delete(entry.event);
     this.#onRemove?.(entry);
+  };
+}
+
+function understand(expression: string, { namespaces, variables }: FilterOptions): Expr {
+  return translate(parseExpression(expression), bindings(namespaces, variables));
+}
+
+function byOrder(a: Entry, b: Entry): number {
+  return a.order - b.order;
+}
+
+function timed(entry: Entry, run: Run): readonly MatchedNode[] | null {
+  const start = performance.now();
+  try {
+    return entry.match(run);
+  } finally {
+    entry.milliseconds += performance.now() - start;
+    entry.timed += 1;
   }
 }
 
-/** A filter in a set. */
-class Entry implements Filter {
-  state: FilterState = 'active';
-  readonly counters: FilterCounters = { evaluated: 0, matched: 0, overruns: 0 };
-  #strikes = 0;
-  /** `counters.evaluated` when the last strike came or was forgiven. */
-  #since = 0;
-
-  constructor(
-    readonly event: string,
-    readonly expression: string,
-    readonly evaluate: Matcher,
-    private readonly onRemove: (entry: Entry) => void,
-  ) {}
-
-  remove(): void {
-    if (this.state === 'removed') return;
-    this.state = 'removed';
-    this.onRemove(this);
-  }
-
-  [Symbol.dispose](): void {
-    this.remove();
-  }
-
-  reinstate(): void {
-    if (this.state !== 'set-aside') return;
-    this.state = 'active';
-    this.#strikes = 0;
-  }
-
-  setAside(): void {
-    this.state = 'set-aside';
-  }
-
-  /** Counts a failed evaluation and tells how many there are that are not forgiven. */
-  strike(): number {
-    const pardons = Math.floor((this.counters.evaluated - this.#since) / EVALUATIONS_PER_PARDON);
-    this.#strikes = Math.max(0, this.#strikes - pardons) + 1;
-    this.#since = this.counters.evaluated;
-    return this.#strikes;
-  }
+function inWords(cover: Cover | null, why: string): { keys: readonly string[] | null; reason: string } {
+  if (cover === null) return { keys: null, reason: `evaluated for every stanza: ${why}` };
+  if (cover.length === 0) return { keys: [], reason: 'never evaluated: no stanza can match' };
+  return { keys: cover.map(describe), reason: 'evaluated only where one of the keys is true' };
 }
 
 function checkArguments(event: unknown, expression: unknown, options: unknown): void {
@@ -235,4 +284,5 @@ function kind(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'an array' : value instanceof Map ? 'a Map' : typeof value;
 }
 
-export type { Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filter.js';
+export { EVALUATIONS_PER_PARDON };
+export type { Explanation, Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filter.js';

@@ -26,6 +26,8 @@ export interface FilterCounters {
   matched: number;
   /** Evaluations that exceeded the budget. */
   overruns: number;
+  /** Milliseconds that all evaluations took together: estimated, because only every 61st is timed. */
+  milliseconds: number;
 }
 
 /** `set-aside`: exceeded its budget too often and is not evaluated any more. */
@@ -41,4 +43,22 @@ export interface Filter extends Disposable {
   remove(): void;
   /** Puts a filter that was set aside back to work, from the next stanza on. */
   reinstate(): void;
+}
+
+/** How the index treats a filter; see {@link FilterSet.explain}. */
+export interface Explanation {
+  /** Null for an expression that was not added. */
+  event: string | null;
+  expression: string;
+  state: FilterState | 'not added';
+  /**
+   * The filter is evaluated only for stanzas of which one of these is true. Null: it is evaluated for every stanza.
+   * Empty: no stanza can match.
+   */
+  keys: readonly string[] | null;
+  /** Why there are no keys, or what the keys mean, in words. */
+  reason: string;
+  counters: Readonly<FilterCounters>;
+  /** Stanzas that were matched against the set since the filter was added. */
+  stanzas: number;
 }

@@ -1,0 +1,74 @@
+import type { Candidate } from './bucket.js';
+import type { Cover } from './condition.js';
+import type { Filter, FilterCounters, FilterState } from './filter.js';
+import type { Matcher } from './matcher.js';
+
+/** After so many evaluations within the budget one strike is forgiven. */
+export const EVALUATIONS_PER_PARDON = 1000;
+
+/** A filter in a set. */
+export class Entry implements Filter, Candidate {
+  state: FilterState = 'active';
+  found = 0;
+  evaluated = 0;
+  matched = 0;
+  overruns = 0;
+  /** Of the evaluations that were timed. */
+  timed = 0;
+  milliseconds = 0;
+  #strikes = 0;
+  /** `evaluated` when the last strike came. */
+  #since = 0;
+
+  constructor(
+    readonly event: string,
+    readonly expression: string,
+    /** Place among all filters of the set. */
+    readonly order: number,
+    readonly match: Matcher,
+    /** What it is filed under; null when it is evaluated for every stanza. */
+    readonly cover: Cover | null,
+    /** Why it is filed under nothing. */
+    readonly why: string,
+    /** How many stanzas the set had seen when it was added. */
+    readonly addedAt: number,
+    private readonly onRemove: (entry: Entry) => void,
+  ) {}
+
+  get gone(): boolean {
+    return this.state === 'removed';
+  }
+
+  get counters(): FilterCounters {
+    const { evaluated, matched, overruns, timed, milliseconds } = this;
+    return { evaluated, matched, overruns, milliseconds: timed === 0 ? 0 : (milliseconds / timed) * evaluated };
+  }
+
+  remove(): void {
+    if (this.state === 'removed') return;
+    this.state = 'removed';
+    this.onRemove(this);
+  }
+
+  [Symbol.dispose](): void {
+    this.remove();
+  }
+
+  reinstate(): void {
+    if (this.state !== 'set-aside') return;
+    this.state = 'active';
+    this.#strikes = 0;
+  }
+
+  setAside(): void {
+    this.state = 'set-aside';
+  }
+
+  /** Counts a failed evaluation and tells how many there are that are not forgiven. */
+  strike(): number {
+    const pardons = Math.floor((this.evaluated - this.#since) / EVALUATIONS_PER_PARDON);
+    this.#strikes = Math.max(0, this.#strikes - pardons) + 1;
+    this.#since = this.evaluated;
+    return this.#strikes;
+  }
+}
