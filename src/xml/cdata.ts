@@ -26,18 +26,18 @@ export class CdataSection {
     this.open = true;
   }
 
-  /** Reads from `i`, up to `end` or behind the `]]>`. `text` is the window as a string. */
-  scan(i: number, end: number, text: string): number {
+  /** Reads from `i`, up to `end` or behind the `]]>`. `text` is the window as a string, `base` its offset. */
+  scan(i: number, end: number, text: string, base: number): number {
     while (i !== end && this.open) {
       const byte = bytes[i] as number;
       switch (this.state) {
         case OPENING:
-          if (byte !== KEYWORD[this.count]) throw malformed('"<![" without "CDATA["');
+          if (byte !== KEYWORD[this.count]) throw malformed('"<![" without "CDATA["', base + i);
           i++;
           if (++this.count === KEYWORD.length) this.state = CONTENT;
           break;
         case CONTENT:
-          i = this.content(i, end, text);
+          i = this.content(i, end, text, base);
           break;
         case AFTER_CR:
           if (byte === LF) i++;
@@ -60,7 +60,7 @@ export class CdataSection {
     return i;
   }
 
-  private content(start: number, end: number, text: string): number {
+  private content(start: number, end: number, text: string, base: number): number {
     let i = start;
     let high = 0;
     let kind: number;
@@ -81,7 +81,7 @@ export class CdataSection {
       this.collected.add('\n');
       this.state = AFTER_CR;
     } else {
-      throw malformed(`${shownByte(byte)} in a CDATA section`);
+      throw malformed(`${shownByte(byte)} in a CDATA section`, base + i);
     }
     return i + 1;
   }

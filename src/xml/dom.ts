@@ -64,12 +64,12 @@ function copyAttributes(element: Element, copy: DomElement): void {
  */
 export function fromDom(node: DomElement | Document): Element {
   const source = rootElement(node);
-  const root = fromDomElement(source, null);
+  const root = fromDomElement(source);
   let target = root;
   let current: DomNode | null = source.firstChild;
   while (current !== null) {
     if (current.nodeType === ELEMENT) {
-      const copy = fromDomElement(current as DomElement, target);
+      const copy = fromDomElement(current as DomElement);
       target.appendChild(copy);
       if (current.firstChild !== null) {
         target = copy;
@@ -105,10 +105,8 @@ function rootElement(node: unknown): DomElement {
   return root;
 }
 
-function fromDomElement(source: DomElement, parent: Element | null): Element {
-  // Nodes made without namespaces (DOM level 1) have no local name.
-  const silent = (source.localName as string | null) === null || parent === null || parent.qname.inherits;
-  const element = new Element(nameOf(source, silent && !source.hasAttribute('xmlns')));
+function fromDomElement(source: DomElement): Element {
+  const element = new Element(nameOf(source, !source.hasAttribute('xmlns')));
   let last: Attr | null = null;
   for (const attr of Array.from(source.attributes)) {
     checkCharacters(attr.value);

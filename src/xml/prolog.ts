@@ -31,8 +31,8 @@ export class Prolog {
     return this.state === FIRST || this.state === BLANK;
   }
 
-  /** Reads from `i`, up to `end` or behind the `<` of the root element. */
-  scan(i: number, end: number): number {
+  /** Reads from `i`, up to `end` or behind the `<` of the root element. The window begins at offset `base`. */
+  scan(i: number, end: number, base: number): number {
     while (i !== end && !this.done) {
       const byte = bytes[i] as number;
       switch (this.state) {
@@ -40,7 +40,7 @@ export class Prolog {
           if (byte === LT) this.state = SECOND;
           else if ((BYTE_CLASS[byte] as number) & IS_SPACE) this.state = BLANK;
           else if (byte === EBCDIC_START[0]) this.state = EBCDIC;
-          else throw notXml(byte);
+          else throw notXml(byte, 0);
           i++;
           break;
         case SECOND:
@@ -54,16 +54,16 @@ export class Prolog {
           break;
         case TARGET:
           if (this.matched === XML.length && (BYTE_CLASS[byte] as number) & IS_SPACE) this.state = DECLARATION;
-          else if (byte !== XML[this.matched++]) throw restricted('a processing instruction');
+          else if (byte !== XML[this.matched++]) throw restricted('a processing instruction', base + i);
           i++;
           break;
         case DECLARATION:
-          i = this.declaration(i, end);
+          i = this.declaration(i, end, base);
           break;
         case BLANK:
           if (byte === LT) this.done = true;
           else if (((BYTE_CLASS[byte] as number) & IS_SPACE) === 0)
-            throw malformed('text in front of the root element');
+            throw malformed('text in front of the root element', base + i);
           i++;
           break;
         case EBCDIC:
@@ -82,12 +82,12 @@ export class Prolog {
     return null;
   }
 
-  private declaration(start: number, end: number): number {
+  private declaration(start: number, end: number, base: number): number {
     let i = start;
     while (i !== end && bytes[i] !== GT) i++;
     this.collected.keep(start, i);
     if (i === end) return i;
-    checkDeclaration(this.collected.take());
+    checkDeclaration(this.collected.take(), base + i);
     this.state = BLANK;
     return i + 1;
   }
@@ -104,9 +104,9 @@ const GREETINGS = new Map([
   [0x53, 'an SSH server begins so'],
 ]);
 
-function notXml(byte: number, offset = -1): Fault {
+function notXml(byte: number, offset: number): Fault {
   if (byte === 0) return foreign('UTF-16 or UTF-32');
-  if (byte === 0xef) return malformed('text in front of the root element, perhaps a byte order mark');
+  if (byte === 0xef) return malformed('text in front of the root element, perhaps a byte order mark', offset);
   const hint = GREETINGS.get(byte);
   return new Fault(
     'STREAM_NOT_XMPP',
@@ -123,11 +123,11 @@ const DECLARATION_BODY =
   /^version[ \t\r\n]*=[ \t\r\n]*(["'])([^"']*)\1(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(["'])([A-Za-z][A-Za-z0-9._-]*)\3)?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(["'])(?:yes|no)\5)?[ \t\r\n]*\?$/;
 
 /** @throws Fault unless the declaration, without `<?xml` and `>`, says XML 1.0 and no encoding but UTF-8 */
-function checkDeclaration(text: string): void {
+function checkDeclaration(text: string, offset: number): void {
   const match = DECLARATION_BODY.exec(text.replace(/^[ \t\r\n]+/, ''));
-  if (match === null) throw malformed(`${shown(`<?xml ${text}>`)} is not an XML declaration`);
+  if (match === null) throw malformed(`${shown(`<?xml ${text}>`)} is not an XML declaration`, offset);
   const version = match[2] ?? '';
-  if (version !== '1.0') throw malformed(`XML version ${shown(version)} is not 1.0`);
+  if (version !== '1.0') throw malformed(`XML version ${shown(version)} is not 1.0`, offset);
   const encoding = match[4];
   if (encoding !== undefined && encoding.toLowerCase() !== 'utf-8') throw foreign(shown(encoding));
 }

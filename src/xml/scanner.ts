@@ -404,12 +404,12 @@ export class Scanner {
             continue;
 
           case CDATA:
-            i = this.cdata.scan(i, end, text);
+            i = this.cdata.scan(i, end, text, base);
             if (!this.cdata.open) state = TEXT;
             continue;
 
           case PROLOG:
-            i = this.prolog.scan(i, end);
+            i = this.prolog.scan(i, end, base);
             if (this.prolog.done) state = MARKUP;
             continue;
 

@@ -104,7 +104,7 @@ class Writer {
         tag += ` ${attr.qname.name}='${escapeValue(attr.value)}'`;
       } else if (prefix === null) {
         // xmlns: what it says is known from the element's name, unless that has a prefix.
-        if (namespaceURI !== NS.XMLNS) throw unserializable(attr.qname);
+        if (namespaceURI !== NS.XMLNS || attr.qname.localName !== 'xmlns') throw unserializable(attr.qname);
       } else {
         simple = false;
       }
@@ -140,13 +140,15 @@ class Writer {
 
   /** A declaration that the element has, if it changes anything. */
   private declare(element: Element, attr: Attr): string {
-    const { value } = attr;
-    if (attr.qname.prefix === null) {
+    const { value, qname } = attr;
+    const wellNamed = qname.prefix === null ? qname.localName === 'xmlns' : qname.prefix === 'xmlns' && qname.writable;
+    if (!wellNamed) throw unserializable(qname);
+    if (qname.prefix === null) {
       if (element.qname.prefix === null || value === this.defaultNamespace) return '';
       this.defaultNamespace = value;
       return declaration(null, value);
     }
-    return this.bind(attr.qname.localName, value);
+    return this.bind(qname.localName, value);
   }
 
   /** The declaration that a name with a prefix needs, if it is not in scope. */
