@@ -84,7 +84,11 @@ export const PCJ_RECONNECTING = 'PCJ_RECONNECTING';
 export const PCJ_DOMAIN = 'PCJ_DOMAIN';
 /** A routed packet came back because the router could not deliver it. */
 export const PCJ_ROUTEFAIL = 'PCJ_ROUTEFAIL';
-/** The jabberd2 router switched throttling of this component on or off. */
+/** A packet that concerns no stanza of ours came over the jabberd2 router: a broadcast, or a copy for the log. */
+export const PCJ_ROUTE = 'PCJ_ROUTE';
+/** A further name was bound or unbound at the jabberd2 router, or that was refused. */
+export const PCJ_NAME = 'PCJ_NAME';
+/** Throttling at the jabberd2 router was switched on or off. */
 export const PCJ_THROTTLE = 'PCJ_THROTTLE';
 
 /** Facts of a TLS connection. */
@@ -145,7 +149,12 @@ export interface StatusEvents {
   PCJ_RECONNECTING: { attempt: number; delayMs: number; error: BrokerError };
   PCJ_DOMAIN: { name: string; online: boolean };
   PCJ_ROUTEFAIL: { code: string; route: Element; stanza: Element | null };
-  PCJ_THROTTLE: { throttled: boolean };
+  /** `stanza` is in the route, or null when there is none. */
+  PCJ_ROUTE: { type: string; route: Element; stanza: Element | null };
+  /** With `error`, nothing changed: `bound` is what was wanted. */
+  PCJ_NAME: { name: string; bound: boolean; error?: BrokerError };
+  /** `inbound`: the router holds what is for us, because we asked. `outbound`: what we send is held here, because it asked. */
+  PCJ_THROTTLE: { throttled: boolean; side: 'inbound' | 'outbound' };
 }
 
 /** Name of a status event. */

@@ -177,18 +177,23 @@ export class Session implements Negotiation {
     this.#host.sent(element, options.secret ?? false);
   }
 
-  async request(iq: Element): Promise<Element> {
-    const id = iq.getAttribute('id');
-    if (iq.localName !== 'iq' || id === null || id === '') {
-      throw usageError('USAGE_IQ', 'session.request() needs an <iq/> with an id');
+  async request(request: Element, isAnswer?: (element: Element) => boolean): Promise<Element> {
+    const id = request.getAttribute('id');
+    if (isAnswer === undefined && (request.localName !== 'iq' || id === null || id === '')) {
+      throw usageError('USAGE_IQ', 'session.request() needs an <iq/> with an id, or a function that knows the answer');
     }
     this.#checkSignal();
-    this.#host.publish('PCJ_RTS_START', iq);
-    this.send(iq);
-    return this.next((element) => {
-      const type = element.getAttribute('type');
-      return element.localName === 'iq' && element.getAttribute('id') === id && (type === 'result' || type === 'error');
-    });
+    this.#host.publish('PCJ_RTS_START', request);
+    this.send(request);
+    return this.next(
+      isAnswer ??
+        ((element) => {
+          const type = element.getAttribute('type');
+          return (
+            element.localName === 'iq' && element.getAttribute('id') === id && (type === 'result' || type === 'error')
+          );
+        }),
+    );
   }
 
   publish<N extends NegotiationEvent>(

@@ -19,6 +19,8 @@ export type NegotiationEvent =
   | 'PCJ_PROTOCOLERROR'
   | 'PCJ_DOMAIN'
   | 'PCJ_ROUTEFAIL'
+  | 'PCJ_ROUTE'
+  | 'PCJ_NAME'
   | 'PCJ_THROTTLE';
 
 /** What the server said in its stream header (RFC 6120 §4.7). */
@@ -75,8 +77,11 @@ export interface Negotiation {
   next(match?: (element: Element) => boolean): Promise<Element>;
   /** Writes an element and publishes PCJ_NODESENT. With `secret`, events and logs show it without its content. */
   send(element: Element, options?: { secret?: boolean }): void;
-  /** Sends an iq, publishes PCJ_RTS_START and reads its answer. @throws BrokerError as `next` does */
-  request(iq: Element): Promise<Element>;
+  /**
+   * Sends a request, publishes PCJ_RTS_START and reads its answer: what `isAnswer` takes, or without it the result or
+   * error of an iq. @throws BrokerError as `next` does
+   */
+  request(element: Element, isAnswer?: (element: Element) => boolean): Promise<Element>;
   /** Reports a step. The last one decides which PCJ_*FAIL a failure becomes. */
   publish<N extends NegotiationEvent>(
     event: N,
