@@ -60,8 +60,8 @@ export class BrokerFilters implements Iterable<Filter> {
   }
 
   /** @internal publishes a match */
-  matched(filter: Filter, match: FilterMatch, promises: Promise<void>[] | null): void {
-    this.#publications.get(filter.event)?.publication.fire(match, promises ?? undefined);
+  matched(filter: Filter, match: FilterMatch, promises: Promise<void>[] | undefined): void {
+    this.#publications.get(filter.event)?.publication.fire(match, promises);
   }
 
   #removed(event: string): void {

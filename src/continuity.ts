@@ -1,43 +1,104 @@
-// Sessions that outlive their link: XEP-0198 §5.
+// What goes on from one link to the next: the queue, the requests, and sessions of XEP-0198 §5.
+import { BrokerError } from './errors.js';
+import type { Link, LinkEnd } from './link.js';
+import type { Outbox } from './outbox.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
+import type { Requests } from './requests.js';
 
 /** How long a session is kept when the server did not say, in seconds. */
 const DEFAULT_MAX = 300;
 
-/** Keeps the managed session of a lost link until it is resumed, replaced, or too old to be resumed. */
-export class Continuity {
-  #management: StreamManagement | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  readonly #onExpired: (management: StreamManagement) => void;
+/** Longest time a session is kept, in seconds. */
+const MAX_KEPT = 86_400;
 
-  /** @param onExpired called with a session that the server will have forgotten by now */
-  constructor(onExpired: (management: StreamManagement) => void) {
-    this.#onExpired = onExpired;
+/**
+ * Takes care that nothing is lost between links. Without stream management, what was not written is held again. A
+ * managed session is kept until it is resumed, or is over; then what the server did not acknowledge is held again.
+ */
+export class Continuity {
+  readonly #outbox: Outbox;
+  readonly #requests: Requests;
+  #kept: StreamManagement | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(outbox: Outbox, requests: Requests) {
+    this.#outbox = outbox;
+    this.#requests = requests;
   }
 
   /** The session that may be resumed, or null. */
   get resumable(): StreamManagement | null {
-    return this.#management;
+    return this.#kept;
   }
 
-  /** Keeps a session whose link was lost. */
-  keep(management: StreamManagement): void {
-    this.take();
-    this.#management = management;
-    const seconds = Math.min(management.max ?? DEFAULT_MAX, 86_400);
+  /** A link ended, and nothing was told of it yet. */
+  linkEnded({ management, inFlight, waiting, byUs }: LinkEnd): void {
+    const resumable = management !== null && management.id !== null && byUs !== 'shutdown';
+    if (resumable) this.#keep(management);
+    const uncertain = management === null ? inFlight : resumable ? [] : management.takeUnacked();
+    for (const { request } of [...uncertain, ...waiting]) if (request !== null) this.#requests.held(request);
+    this.#outbox.takeBack(uncertain, waiting);
+  }
+
+  /** The end of the link was told: requests that were on it fail, unless their session may go on. */
+  afterLinkEnded(): void {
+    if (this.#kept === null) this.#failCutRequests();
+  }
+
+  /** A link is ready: the kept session goes on with it, before anything new, or is over. */
+  linkReady(link: Link, management: StreamManagement | null): void {
+    const previous = this.#take();
+    if (previous === null) return;
+    if (previous === management) for (const ticket of previous.unacked()) link.output(ticket);
+    else this.#giveUp(previous);
+  }
+
+  /** Ends everything: stanzas and requests fail. */
+  halt(error: BrokerError): void {
+    const tickets = [...(this.#take()?.takeUnacked() ?? []), ...this.#outbox.queue.take()];
+    for (const ticket of tickets) ticket.markFailed(error);
+    this.#requests.failWhere(
+      () => true,
+      () => error,
+    );
+  }
+
+  #keep(management: StreamManagement): void {
+    this.#take();
+    this.#kept = management;
+    const seconds = Math.min(management.max ?? DEFAULT_MAX, MAX_KEPT);
     this.#timer = setTimeout(() => {
-      const kept = this.take();
-      if (kept !== null) this.#onExpired(kept);
+      const expired = this.#take();
+      if (expired !== null) this.#giveUp(expired);
     }, seconds * 1_000);
     this.#timer.unref();
   }
 
-  /** Hands the session over: it is kept no longer. */
-  take(): StreamManagement | null {
-    const management = this.#management;
-    this.#management = null;
+  #take(): StreamManagement | null {
+    const management = this.#kept;
+    this.#kept = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     return management;
+  }
+
+  /** A session is over: its requests fail, and what the server did not acknowledge is held: it may have arrived. */
+  #giveUp(management: StreamManagement): void {
+    this.#failCutRequests();
+    this.#outbox.takeBack(management.takeUnacked(), []);
+  }
+
+  /** Requests whose stanza was written on a link that is gone; those that are held wait for a purge. */
+  #failCutRequests(): void {
+    this.#requests.failWhere(
+      ({ ticket }) => ticket.state !== 'queued',
+      ({ ticket }) =>
+        new BrokerError('RTS_DISCONNECTED', 'the link was lost before the answer came', {
+          layer: 'rts',
+          phase: 'ready',
+          sent: ticket.state === 'acked' ? 'acked' : 'maybe',
+          retryable: true,
+        }),
+    );
   }
 }

@@ -1,4 +1,5 @@
-export { Broker, type Commands, type Outbound, type RequestOptions } from './broker.js';
+export { Broker, type Commands, type Outbound } from './broker.js';
+export type { RequestOptions } from './asking.js';
 export type { BrokerFilters } from './broker-filters.js';
 export type { BrokerState, Closed, ConnectOptions } from './lifecycle.js';
 export type {

@@ -1,6 +1,7 @@
 import { BrokerError } from './errors.js';
 import type { Link } from './link.js';
 import type { BrokerConfig } from './options.js';
+import { checkStanza } from './outbound-stanza.js';
 import { OutboundQueue } from './queue/outbound-queue.js';
 import { Ticket } from './queue/ticket.js';
 import type { Element } from './xml/element.js';
@@ -36,6 +37,13 @@ export class Outbox {
     this.queue = new OutboundQueue(host.config.queue, (ticket) => {
       host.dropped(ticket);
     });
+  }
+
+  /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`; it is refused then */
+  prepare(stanza: Element): Element {
+    const { connectionType, domain, username } = this.#host.config;
+    checkStanza(stanza);
+    return connectionType.prepare === undefined ? stanza : connectionType.prepare(stanza, { domain, username });
   }
 
   /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */

@@ -1,67 +1,111 @@
-import type { BrokerError } from './errors.js';
+import { BrokerError } from './errors.js';
+import type { BrokerFilters } from './broker-filters.js';
 import type { FilterMatch } from './events.js';
-import type { Filter, FilterSet } from './filters/filter-set.js';
-import type { Match } from './requests.js';
+import type { Filter } from './filters/filter-set.js';
+import type { JID } from './jid.js';
+import type { Logger } from './logger.js';
+import type { BrokerConfig } from './options.js';
+import type { Requests } from './requests.js';
+import type { Status } from './status.js';
+import type { UnansweredRequests } from './unanswered.js';
 import type { Element } from './xml/element.js';
+import { NS } from './xml/namespaces.js';
+import { errorReply, reply } from './xml/replies.js';
 
-/** What the router asks and tells. */
-export interface RouterHost {
-  match(stanza: Element): Match;
-  answered(stanza: Element, match: Match & { kind: 'answer' }): void;
-  suspicious(stanza: Element, match: Match & { kind: 'spoof' | 'late' }): void;
-  /** Whether delivery was stopped (`halt`). */
-  stopped(): boolean;
-  /** Publishes under a filter's event; promises of handlers are added to `pending`. */
-  matched(filter: Filter, match: FilterMatch, pending: Promise<void>[] | null): void;
-  filterFailed(filter: Filter, error: BrokerError): void;
-  /** An iq get or set arrived that nobody saw yet; only when `answers`. */
-  arrived(iq: Element): void;
-  /** Publishes PCJ_NODERECEIVED. */
-  received(stanza: Element, pending: Promise<void>[] | null): void;
-  /** An iq get or set was seen by everybody and their promises settled; nobody may have answered it. */
-  seen(iq: Element): void;
-  /** Whether unanswered iq requests are to be answered. */
-  readonly answers: boolean;
+/** What the router works with. */
+export interface RouterParts {
+  readonly config: BrokerConfig;
+  readonly status: Status;
+  readonly requests: Requests;
+  readonly filters: BrokerFilters;
+  readonly unanswered: UnansweredRequests;
+  readonly logger: Logger;
+  /** Our own address. */
+  jid(): JID | null;
+  /** Whether stanzas may be sent. */
+  ready(): boolean;
+  /** Whether delivery was stopped by `halt`. */
+  halted(): boolean;
+  output(stanza: Element): void;
 }
 
-/** What happens to one inbound stanza: a pending request, else every filter in order, then PCJ_NODERECEIVED. */
-export class Router {
-  readonly #host: RouterHost;
-  readonly #filters: FilterSet;
-  #pending: Promise<void>[] | null = null;
-  readonly #onMatch: (filter: Filter, match: FilterMatch) => void;
-  readonly #onError: (filter: Filter, error: BrokerError) => void;
+/** Shortest time between two warnings about answers from the wrong address, in milliseconds. */
+const SPOOF_WARNING_MS = 1_000;
 
-  constructor(host: RouterHost, filters: FilterSet) {
-    this.#host = host;
-    this.#filters = filters;
-    this.#onMatch = (filter, match) => {
-      if (!host.stopped()) host.matched(filter, match, this.#pending);
-    };
-    this.#onError = (filter, error) => {
-      if (!host.stopped()) host.filterFailed(filter, error);
-    };
+/**
+ * What happens to one inbound stanza: a pending request takes it, or every filter sees it in order, then
+ * PCJ_NODERECEIVED; and an iq request that nobody answers is answered with an error, if that is wanted.
+ */
+export class Router {
+  readonly #parts: RouterParts;
+  readonly #addressing: 'account' | 'domain';
+  /** Promises of the handlers of the stanza that is delivered now, when they matter. */
+  #pending: Promise<void>[] | undefined;
+  #spoofWarningAt = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
+    this.#addressing = parts.config.connectionType.addressing ?? 'account';
   }
 
   deliver(stanza: Element): void {
-    const host = this.#host;
-    const match = host.match(stanza);
+    const { config, status, requests, filters, unanswered } = this.#parts;
+    const match = requests.match(stanza, { jid: this.#parts.jid(), addressing: this.#addressing });
     if (match.kind === 'answer') {
-      host.answered(stanza, match);
+      match.request.ticket.markAcked();
+      match.deliver();
       return;
     }
-    if (match.kind !== 'none') host.suspicious(stanza, match);
-    const asks = host.answers && isRequest(stanza);
-    const pending: Promise<void>[] | null = asks ? [] : null;
-    if (asks) host.arrived(stanza);
+    if (match.kind !== 'none') this.#suspicious(stanza, match.kind);
+    const pending: Promise<void>[] | undefined = config.answerRequests && isRequest(stanza) ? [] : undefined;
+    if (pending !== undefined) unanswered.arrived(stanza);
     this.#pending = pending;
-    this.#filters.match(stanza, this.#onMatch, this.#onError);
-    this.#pending = null;
-    if (host.stopped()) return;
-    host.received(stanza, pending);
-    if (pending === null) return;
-    if (pending.length === 0) host.seen(stanza);
-    else void Promise.allSettled(pending).then(() => host.seen(stanza));
+    filters.set.match(stanza, this.#onMatch, this.#onError);
+    this.#pending = undefined;
+    status.publish('PCJ_NODERECEIVED', stanza, pending);
+    if (pending === undefined) return;
+    if (pending.length === 0) this.#answer(stanza);
+    else void Promise.allSettled(pending).then(() => this.#answer(stanza));
+  }
+
+  readonly #onMatch = (filter: Filter, match: FilterMatch): void => {
+    if (!this.#parts.halted()) this.#parts.filters.matched(filter, match, this.#pending);
+  };
+
+  readonly #onError = (filter: Filter, error: BrokerError): void => {
+    const { event, expression } = filter;
+    this.#parts.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
+  };
+
+  /** Warns of an answer that is none: from the wrong address, or too late. It is delivered as an ordinary stanza. */
+  #suspicious(stanza: Element, kind: 'spoof' | 'late'): void {
+    const id = JSON.stringify(stanza.getAttribute('id'));
+    const facts = { layer: 'rts', origin: 'peer', phase: 'ready' } as const;
+    if (kind === 'late') {
+      const text = `the answer to request ${id} came after its time limit; it is delivered as an ordinary stanza`;
+      this.#parts.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_LATE', text, facts));
+      return;
+    }
+    const now = performance.now();
+    if (now - this.#spoofWarningAt < SPOOF_WARNING_MS) return;
+    this.#spoofWarningAt = now;
+    const from = JSON.stringify(stanza.getAttribute('from'));
+    const text = `a stanza with the id ${id} of a pending request came from ${from}, who was not asked; it is delivered as an ordinary stanza`;
+    this.#parts.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_SPOOF_SUSPECT', text, facts));
+  }
+
+  /** Answers an iq that nobody answered: a ping with a result, others with an error (RFC 6120 §8.2.3, §8.4). */
+  #answer(iq: Element): void {
+    const { unanswered, logger } = this.#parts;
+    if (!unanswered.take(iq) || !this.#parts.ready()) return;
+    const type = iq.getAttribute('type');
+    const known = type === 'get' || type === 'set';
+    const ping = type === 'get' && iq.getChild('ping', NS.PING) !== null;
+    try {
+      this.#parts.output(ping ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request'));
+    } catch (error) {
+      logger.warn({ error }, 'an unanswered iq could not be answered');
+    }
   }
 }
 

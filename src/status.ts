@@ -1,0 +1,71 @@
+import type { StatusEvents } from './events.js';
+import type { Logger } from './logger.js';
+import { PubSub, type Owner, type Publication } from './pubsub.js';
+
+/** Events that report a fault: with nobody subscribed they are logged. */
+const FAULTS: ReadonlySet<string> = new Set<keyof StatusEvents>([
+  'PCJ_CONNECTFAIL',
+  'PCJ_SSLFAIL',
+  'PCJ_AUTHFAIL',
+  'PCJ_BINDFAIL',
+  'PCJ_SESSIONFAIL',
+  'PCJ_SOCKETFAIL',
+  'PCJ_RTS_FAIL',
+  'PCJ_HANDLERERROR',
+  'PCJ_FILTERERROR',
+  'PCJ_PROTOCOLERROR',
+  'PCJ_QUEUEFAIL',
+  'PCJ_SM_FAILED',
+]);
+
+/** The bus of a broker, and the only right to fire its status events. */
+export class Status {
+  readonly bus: PubSub;
+  readonly #logger: Logger;
+  readonly #publications = new Map<string, Publication<unknown>>();
+  #owner!: Owner<Record<string, unknown>>;
+  #closed = false;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.bus = new PubSub({
+      onHandlerError: (error, event) => {
+        this.handlerFailed(error, event);
+      },
+      reserved: (name) => name.startsWith('PCJ_'),
+      owner: (owner) => {
+        this.#owner = owner;
+      },
+    });
+  }
+
+  /** Fires a status event. A fault that nobody is subscribed to is logged. */
+  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
+    if (this.#closed) return;
+    let publication = this.#publications.get(event);
+    if (publication === undefined) {
+      publication = this.#owner.publish(event);
+      this.#publications.set(event, publication);
+    }
+    if (publication.fire(payload, promises) > 0 || !FAULTS.has(event)) return;
+    const error = payload instanceof Error ? payload : (payload as { error?: unknown }).error;
+    this.#logger.warn({ event, error }, 'nobody is subscribed to a fault');
+  }
+
+  /** A handler threw, or its promise rejected. */
+  handlerFailed(error: unknown, event: string): void {
+    if (event !== 'PCJ_HANDLERERROR') this.publish('PCJ_HANDLERERROR', { event, error });
+    else this.#logger.error({ event, error }, 'a handler of PCJ_HANDLERERROR failed itself');
+  }
+
+  /** Whether anybody is subscribed to a status event. */
+  watched(event: keyof StatusEvents): boolean {
+    return this.bus.subscribers(event) > 0;
+  }
+
+  /** Ends all delivery. */
+  close(): void {
+    this.#closed = true;
+    this.#owner.close();
+  }
+}
