@@ -8,7 +8,9 @@ import type { DialectConfig, DialectLink, NegotiationEvent } from './protocols/d
 import { SendLane } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
+import { CertificateWatch } from './certificate-watch.js';
 import { Liveness } from './liveness.js';
+import { StanzaWatch } from './stanza-watch.js';
 import { isStreamError, redirectable, streamError } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
@@ -53,13 +55,7 @@ const HASTY_CLOSE_MS = 1_000;
 /** How long a peer gets to close the socket when both have closed the stream, in milliseconds. */
 const FAREWELL_MS = 250;
 
-/** Longest time a timer of Node can wait. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 const STANZAS = new Set(['message', 'presence', 'iq']);
-
-/** How often an unfinished element is looked at before its time is over. */
-const STANZA_CHECKS = 10;
 
 /** A ready stream: stanzas go out through the send lane and come in to the router, until it ends. */
 export class Link implements DialectLink, StreamConsumer {
@@ -71,7 +67,8 @@ export class Link implements DialectLink, StreamConsumer {
   readonly #lane: SendLane;
   readonly #acks: Acknowledgements | null;
   readonly #liveness: Liveness | null;
-  #certificateTimer: NodeJS.Timeout | null = null;
+  readonly #stanzaWatch: StanzaWatch;
+  readonly #certificateWatch: CertificateWatch | null;
   #dropped = false;
   #byUs: 'shutdown' | 'replace' | null = null;
   #peerEnded = false;
@@ -79,9 +76,6 @@ export class Link implements DialectLink, StreamConsumer {
   #ended = false;
   #halted: BrokerError | null = null;
   #starting = false;
-  #stanzaTimer: NodeJS.Timeout | null = null;
-  #stanzaMark = -1;
-  #stanzaChecks = 0;
   #closing: Promise<void> | null = null;
   #whenEnded: (() => void)[] = [];
 
@@ -116,7 +110,16 @@ export class Link implements DialectLink, StreamConsumer {
               this.#onDead(liveness.timeoutMs);
             },
           );
-    this.#watchCertificate(negotiated.session.certificateExpiry);
+    this.#stanzaWatch = new StanzaWatch(this.#stream, host.config.timeouts.stanza, () => {
+      this.#onSlowStanza(host.config.timeouts.stanza);
+    });
+    const expiry = negotiated.session.certificateExpiry;
+    this.#certificateWatch =
+      expiry === null
+        ? null
+        : new CertificateWatch(expiry, () => {
+            this.#onExpired();
+          });
   }
 
   /** Whether stanzas may be sent. */
@@ -187,7 +190,7 @@ export class Link implements DialectLink, StreamConsumer {
 
   onActivity(): void {
     this.#liveness?.activity();
-    if (this.#stanzaTimer === null && !this.#ended) this.#watchStanza();
+    if (!this.#ended) this.#stanzaWatch.activity();
   }
 
   onDrain(): void {
@@ -245,16 +248,14 @@ export class Link implements DialectLink, StreamConsumer {
     // A peer that sends broken XML once may be healthy again after a reconnect.
     const seen = error.with({ phase: 'ready', sentCondition: condition, retryable: true });
     this.#host.publish('PCJ_PROTOCOLERROR', seen);
-    this.#lose(seen, () => {
-      this.#stream.closeWithError(condition);
-    });
+    this.#giveUp(seen);
   }
 
   onClose(error: BrokerError | null): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (this.#stanzaTimer !== null) clearTimeout(this.#stanzaTimer);
-    if (this.#certificateTimer !== null) clearTimeout(this.#certificateTimer);
+    this.#stanzaWatch.stop();
+    this.#certificateWatch?.stop();
     this.#liveness?.stop();
     this.#acks?.stop();
     const { inFlight, waiting } = this.#lane.close();
@@ -384,9 +385,7 @@ export class Link implements DialectLink, StreamConsumer {
     const fault = acks.receive(element);
     if (fault === null) return;
     this.#host.publish('PCJ_PROTOCOLERROR', fault.error);
-    this.#lose(fault.error, () => {
-      this.#stream.closeWithError('undefined-condition', fault.appCondition);
-    });
+    this.#giveUp(fault.error, fault.appCondition);
   }
 
   /** Asks for a sign of life in the cheapest way the stream has. */
@@ -414,80 +413,38 @@ export class Link implements DialectLink, StreamConsumer {
         sentCondition: 'connection-timeout',
       },
     );
-    this.#lose(error, () => {
-      this.#stream.closeWithError('connection-timeout');
-    });
+    this.#giveUp(error);
   }
 
-  /** RFC 6120 §13.7.2.3: a certificate that expires while the stream is open ends it. */
-  #watchCertificate(expiry: Date | null): void {
-    if (expiry === null) return;
-    const remaining = expiry.getTime() - Date.now();
-    this.#certificateTimer = setTimeout(
-      () => {
-        if (remaining > MAX_TIMER_MS) {
-          this.#watchCertificate(expiry);
-          return;
-        }
-        const error = new BrokerError(
-          'TLS_CERT_EXPIRED_LIVE',
-          "the server's certificate expired while the stream was open",
-          {
-            layer: 'tls',
-            origin: 'peer',
-            phase: 'ready',
-            retryable: true,
-            sentCondition: 'reset',
-          },
-        );
-        this.#lose(error, () => {
-          this.#stream.closeWithError('reset');
-        });
-      },
-      Math.min(Math.max(remaining, 0), MAX_TIMER_MS),
-    );
-    this.#certificateTimer.unref();
-  }
-
-  /** Watches that an element which has begun is complete in time, however slowly its bytes come. */
-  #watchStanza(): void {
-    this.#stanzaTimer = setTimeout(() => {
-      this.#checkStanza();
-    }, this.#host.config.timeouts.stanza / STANZA_CHECKS);
-    this.#stanzaTimer.unref();
-  }
-
-  #checkStanza(): void {
-    this.#stanzaTimer = null;
-    if (this.#ended || this.#lostError !== null) return;
-    if (!this.#stream.inStanza) {
-      this.#stanzaMark = -1;
-      return;
-    }
-    if (this.#stanzaMark !== this.#stream.elements) {
-      this.#stanzaMark = this.#stream.elements;
-      this.#stanzaChecks = 0;
-    }
-    this.#stanzaChecks += 1;
-    if (this.#stanzaChecks <= STANZA_CHECKS) {
-      this.#watchStanza();
-      return;
-    }
-    const limit = this.#host.config.timeouts.stanza;
-    const error = new BrokerError(
-      'LIMIT_STANZA_TIME',
-      `an element was not complete within ${String(limit)} ms (timeouts.stanza)`,
-      {
-        layer: 'xml',
+  #onExpired(): void {
+    this.#giveUp(
+      new BrokerError('TLS_CERT_EXPIRED_LIVE', "the server's certificate expired while the stream was open", {
+        layer: 'tls',
         origin: 'peer',
         phase: 'ready',
         retryable: true,
-        sentCondition: 'policy-violation',
-      },
+        sentCondition: 'reset',
+      }),
     );
-    this.#host.publish('PCJ_PROTOCOLERROR', error);
+  }
+
+  #onSlowStanza(limitMs: number): void {
+    const text = `an element was not complete within ${String(limitMs)} ms (timeouts.stanza)`;
+    const error = new BrokerError('LIMIT_STANZA_TIME', text, {
+      layer: 'xml',
+      origin: 'peer',
+      phase: 'ready',
+      retryable: true,
+      sentCondition: 'policy-violation',
+    });
+    if (this.#lostError === null) this.#host.publish('PCJ_PROTOCOLERROR', error);
+    this.#giveUp(error);
+  }
+
+  /** Ends the link because of what we found, and tells the peer why. */
+  #giveUp(error: BrokerError, appCondition?: Element): void {
     this.#lose(error, () => {
-      this.#stream.closeWithError('policy-violation');
+      this.#stream.closeWithError(error.sentCondition ?? 'undefined-condition', appCondition);
     });
   }
 

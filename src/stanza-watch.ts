@@ -1,0 +1,51 @@
+/** How often an unfinished element is looked at before its time is over. */
+const CHECKS = 10;
+
+/** What is watched. */
+export interface WatchedStream {
+  /** Whether an element has begun and is not complete. */
+  readonly inStanza: boolean;
+  /** Elements completed so far. */
+  readonly elements: number;
+}
+
+/** Watches that an element which has begun is complete in time, however slowly its bytes come. */
+export class StanzaWatch {
+  readonly #stream: WatchedStream;
+  readonly #limitMs: number;
+  readonly #onLate: () => void;
+  #timer: NodeJS.Timeout | null = null;
+  #mark = -1;
+  #checks = 0;
+
+  constructor(stream: WatchedStream, limitMs: number, onLate: () => void) {
+    this.#stream = stream;
+    this.#limitMs = limitMs;
+    this.#onLate = onLate;
+  }
+
+  /** Bytes arrived: something may have begun. */
+  activity(): void {
+    this.#timer ??= setTimeout(this.#check, this.#limitMs / CHECKS).unref();
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  readonly #check = (): void => {
+    this.#timer = null;
+    if (!this.#stream.inStanza) {
+      this.#mark = -1;
+      return;
+    }
+    if (this.#mark !== this.#stream.elements) {
+      this.#mark = this.#stream.elements;
+      this.#checks = 0;
+    }
+    this.#checks += 1;
+    if (this.#checks > CHECKS) this.#onLate();
+    else this.activity();
+  };
+}
