@@ -29,9 +29,9 @@ function accept(text: string): string | null {
 
 /**
  * Unicode full case folding by way of the upper case, which also splits ligatures and the sharp s. The dotless i is
- * left out because its upper case is that of the dotted one; the final sigma is put back.
+ * left out because its upper case is that of the dotted one.
  */
 function fold(text: string): string {
   const upper = text.toLowerCase().replace(/[^\u0131]+/gu, (run) => run.toUpperCase());
-  return upper.toLowerCase().replaceAll('\u03c2', '\u03c3');
+  return upper.toLowerCase();
 }

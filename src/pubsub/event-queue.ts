@@ -24,9 +24,8 @@ export class EventQueue<Payload> implements AsyncIterableIterator<Payload, undef
     private readonly onEnd: () => void,
   ) {}
 
-  /** Takes a payload; false when it is full. */
+  /** Takes a payload, unless it is full: false then. Nothing is pushed any more once it has ended. */
   push(payload: Payload): boolean {
-    if (this.#ended) return true;
     const waiter = this.#waiters.shift();
     if (waiter !== undefined) {
       waiter.resolve({ done: false, value: payload });

@@ -338,6 +338,10 @@ describe('equivalent()', () => {
     ['a@d/r', 'a@d/r\u0000'],
     ['a@d', 'a@d..'],
     ['a@ex\u0430mple', 'a@example'],
+    ['a@\u2665%2eexample', 'a@\u2665.example'],
+    ['a@\u2665\texample', 'a@\u2665example'],
+    ['a@ex%41mple', 'a@example'],
+    ['a@0x7f.1', 'a@127.0.0.1'],
   ])('not %j and %j', (a, b) => {
     expect(JID.equivalent(a, b)).toBe(false);
     expect(JID.equivalent(b, a)).toBe(false);

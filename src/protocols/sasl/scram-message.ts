@@ -96,7 +96,7 @@ function checkNonce(nonce: string, clientNonce: string): string {
 
 function checkSalt(text: string): Buffer {
   const salt = text.length > SALT_LIMIT * 2 ? null : decodeBase64(text);
-  if (salt === null || salt.length === 0 || salt.length > SALT_LIMIT) {
+  if (salt === null || salt.length > SALT_LIMIT) {
     throw saslError('SCRAM_SALT', `The server's salt has to be base64 of 1 to ${SALT_LIMIT} bytes, and is not.`);
   }
   return salt;

@@ -237,6 +237,12 @@ describe('S-SASL-3: downgrade', () => {
     expect(await signIn(scripted(sasl('success')), offered('PLAIN'), settings, link)).toBe('PLAIN');
   });
 
+  it('a sign-in with SCRAM in clear is remembered, for the server has proved itself', async () => {
+    const settings = make();
+    await signIn(scramStream(), offered('SCRAM-SHA-1'), settings, { verified: false, bindings: null });
+    expect((await refusal(() => signIn(scripted(), offered('PLAIN'), settings, link))).code).toBe('SASL_DOWNGRADE');
+  });
+
   it('without a memory of its own the process remembers', async () => {
     const settings = make({ memory: undefined, username: 'shared-memory-test', password: 'pencil' });
     const server = scramStream();
