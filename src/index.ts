@@ -32,9 +32,17 @@ export type {
   StreamHeader,
 } from './protocols/dialect.js';
 export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';
+export type { MechanismName } from './protocols/sasl/selection.js';
+export type { ChannelBindingType } from './protocols/sasl/channel-binding.js';
+export type { IterationLimits } from './protocols/sasl/scram-message.js';
+export type { LivenessOptions } from './liveness.js';
 export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
 export type { LegacyMethod } from './protocols/legacy-methods.js';
 export { JABBERD14_COMPONENT } from './protocols/jabberd14.js';
+export { JABBERD20_COMPONENT, type RouterDialect, type RouterOptions } from './protocols/jabberd2.js';
+export { RouterControl, type RouterBroker } from './protocols/jabberd2/router-control.js';
+export { routeOf } from './protocols/jabberd2/route.js';
+export type { NameOptions } from './protocols/jabberd2/bind.js';
 export { JID } from './jid.js';
 export { Element, type Node } from './xml/element.js';
 export { Attr } from './xml/attr.js';
