@@ -68,15 +68,16 @@ function offer({ stream }: Connection, site: Site): SaslContext & { starttls: 'r
   const { tls } = stream;
   const starttls = tls === null ? (settings.tls?.starttls ?? 'off') : 'off';
   const bindings = channelBindings(tls, site.tls?.settings.cert ?? '', settings.sasl.channelBindings);
+  const certificate = tls === null ? null : (site.tls?.clientCertificate(tls) ?? null);
   const wanted = settings.mechanisms ?? DEFAULT_MECHANISMS.filter((name) => tls !== null || name !== 'PLAIN');
   const mechanisms = wanted.filter((name) => {
-    if (name === 'EXTERNAL') return tls?.authorized === true;
+    if (name === 'EXTERNAL') return certificate !== null;
     return !name.endsWith('-PLUS') || bindings.size > 0;
   });
   return {
     accounts: site.accounts,
     realm: settings.domain,
-    tls,
+    certificate,
     mechanisms: starttls === 'required' ? [] : mechanisms,
     bindings,
     bindingsListed: settings.sasl.listChannelBindings && bindings.size > 0,

@@ -425,7 +425,7 @@ async function identityOf(settings: Settings): Promise<[Authority | null, TlsIde
     return [authority, new TlsIdentity({ cert, key, clientCa, minVersion, maxVersion })];
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw usageError('USAGE_LOOPBACK', `tls.cert and tls.key cannot be used: ${why}`, { cause });
+    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${why}`, { cause });
   }
 }
 

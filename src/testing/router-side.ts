@@ -54,7 +54,7 @@ async function signIn(connection: Connection, site: Site, starttls: boolean): Pr
   const context: SaslContext = {
     accounts: site.routerAccounts,
     realm: 'jabberd-router',
-    tls: stream.tls,
+    certificate: null,
     mechanisms: ['DIGEST-MD5'],
     bindings: new Map(),
     bindingsListed: false,

@@ -1,4 +1,5 @@
 // TLS from the server's side: RFC 6120 §5, XEP-0368.
+import { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket, type SecureContext, type SecureVersion } from 'node:tls';
 import { StreamOver } from './stream-fault.js';
@@ -16,12 +17,22 @@ export interface TlsSettings {
 /** The server's identity in TLS. */
 export class TlsIdentity {
   readonly #context: SecureContext;
-  readonly #askClient: boolean;
+  readonly #clientAuthorities: readonly X509Certificate[];
 
   constructor(readonly settings: TlsSettings) {
     const { cert, key, clientCa, minVersion, maxVersion } = settings;
     this.#context = createSecureContext({ cert, key, ca: clientCa, minVersion, maxVersion });
-    this.#askClient = clientCa !== undefined;
+    this.#clientAuthorities = certificatesIn(clientCa ?? '');
+  }
+
+  /** The client's certificate, if it showed a valid one that an authority of ours has signed. */
+  clientCertificate(tls: TLSSocket): X509Certificate | null {
+    const shown = tls.getPeerX509Certificate();
+    if (shown === undefined) return null;
+    const signed = this.#clientAuthorities.some((ca) => shown.checkIssued(ca) && shown.verify(ca.publicKey));
+    const now = Date.now();
+    const valid = Date.parse(shown.validFrom) <= now && now <= Date.parse(shown.validTo);
+    return signed && valid ? shown : null;
   }
 
   /** Does the server's handshake. Rejects when it fails or takes longer than `timeoutMs`; the socket is closed then. */
@@ -29,8 +40,8 @@ export class TlsIdentity {
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: this.#context,
-      requestCert: this.#askClient,
-      rejectUnauthorized: false, // EXTERNAL looks whether it was authorized
+      requestCert: this.#clientAuthorities.length > 0,
+      rejectUnauthorized: false, // a client without a certificate has other ways to sign in
       ...(direct ? { ALPNProtocols: ['xmpp-client'] } : {}),
     });
     return new Promise((resolve, reject) => {
@@ -52,4 +63,10 @@ export class TlsIdentity {
       secured.on('secure', onSecure).on('error', onError).on('close', onClose);
     });
   }
+}
+
+/** The certificates of a PEM text. */
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
 }

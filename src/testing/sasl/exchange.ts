@@ -1,5 +1,5 @@
 // The server's side of a SASL exchange: RFC 6120 §6.4.
-import type { TLSSocket } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
 import { BrokerError } from '../../errors.js';
 import { decodeBase64 } from '../../protocols/sasl/base64.js';
 import { xml } from '../../xml/builder.js';
@@ -24,8 +24,8 @@ export interface SaslContext {
   readonly accounts: Accounts;
   /** Realm of DIGEST-MD5. */
   readonly realm: string;
-  /** TLS of the connection, or null. */
-  readonly tls: TLSSocket | null;
+  /** The client's certificate, if it showed one that the server trusts. */
+  readonly certificate: X509Certificate | null;
   /** What was offered on this stream. */
   readonly mechanisms: readonly string[];
   /** Types of channel binding that this stream has, and their data. */

@@ -44,11 +44,10 @@ export const oauthBearer: ServerMechanism = async (exchange, context) => {
   throw new SaslFailure('not-authorized');
 };
 
-function certifiedUsers({ tls, accounts }: SaslContext): string[] {
-  const der = tls?.authorized === true ? tls.getPeerX509Certificate()?.raw : undefined;
-  if (der === undefined) return [];
+function certifiedUsers({ certificate, accounts }: SaslContext): string[] {
+  if (certificate === null) return [];
   const suffix = `@${accounts.domain}`;
-  return readCertificate(der)
+  return readCertificate(certificate.raw)
     .names.filter(({ type, value }) => type === 'XMPP' && value.endsWith(suffix))
     .map(({ value }) => value.slice(0, -suffix.length))
     .filter((name) => accounts.has(name));

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { xml } from '@xmpp/client';
 import { component } from '@xmpp/component';
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackOptions } from 'xmpp-broker/testing';
@@ -182,10 +183,10 @@ describe('the component side', () => {
     });
     echo.on('error', () => undefined);
     echo.on('stanza', (stanza) => {
-      const { to, from } = stanza.attrs;
-      stanza.attrs.to = from;
-      stanza.attrs.from = to;
-      void echo.send(stanza);
+      const { name, attrs } = stanza;
+      void echo.send(
+        xml(name, { to: attrs.from ?? '', from: attrs.to ?? '' }, xml('body', {}, stanza.getChildText('body') ?? '')),
+      );
     });
     await echo.start();
     await other.send("<message to='x@echo.localhost' id='e'><body>hello</body></message>");
