@@ -1,0 +1,53 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { Child } from './support/child.js';
+import { readPages } from './support/markdown.js';
+import { openPlace } from './support/place.js';
+import { programsOf, type Program } from './support/programs.js';
+import { typeErrors } from './support/type-check.js';
+import { Workshop } from './support/workshop.js';
+
+const programs = readPages().flatMap(programsOf);
+const workshop = new Workshop();
+afterAll(() => {
+  workshop[Symbol.dispose]();
+});
+
+/** For one program: what hangs is reported with what it printed. */
+const LIMIT_MS = 20_000;
+
+describe('the code in README and docs', () => {
+  it('has programs', () => {
+    expect(programs.length).toBeGreaterThan(1);
+  });
+
+  it('has the right types', () => {
+    expect(typeErrors(programs)).toEqual([]);
+  });
+
+  const running = programs.filter(({ typesOnly }) => !typesOnly).map((program, i) => ({ ...program, i }));
+  it.concurrent.each(running)('runs: $name', async (program) => {
+    expect(await run(program, `program-${String(program.i)}.ts`)).toBe('as documented');
+  });
+});
+
+async function run(program: Program, file: string): Promise<string> {
+  await using place = await openPlace(workshop);
+  await using child = new Child(workshop, workshop.add(file, program.source), place);
+  const timer = setTimeout(() => {
+    child.signal('SIGKILL');
+  }, LIMIT_MS);
+  try {
+    for (const text of program.until) await child.prints(text);
+    await child.done();
+    if (program.stays) child.signal('SIGTERM');
+    const { code, signal, output } = await child.ended();
+    if (signal === 'SIGKILL') return `still running after ${String(LIMIT_MS)} ms; it printed:\n${output}`;
+    if (code !== 0 && !(program.stays && signal === 'SIGTERM')) {
+      return `ended with ${String(code ?? signal)}; it printed:\n${output}`;
+    }
+    const missing = program.until.find((text) => !output.includes(text));
+    return missing === undefined ? 'as documented' : `did not print ${JSON.stringify(missing)}, but:\n${output}`;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,36 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { LoopbackServer } from 'xmpp-broker/testing';
+import type { Workshop } from './workshop.js';
+
+/** The server that the documentation tells of, on the loopback. */
+export interface Place extends AsyncDisposable {
+  readonly server: LoopbackServer;
+  /** Where the ports of the documentation lead. */
+  readonly detour: Readonly<Record<string, number>>;
+  /** Path of the PEM file with the authority to trust. */
+  readonly authority: string;
+}
+
+let count = 0;
+
+/** Starts the server of `example.org` with the accounts and components that the documentation uses. */
+export async function openPlace(workshop: Workshop): Promise<Place> {
+  const server = await LoopbackServer.start({
+    domain: 'example.org',
+    accounts: { juliet: 'r0m30', romeo: 'j0l13t' },
+    components: { 'echo.example.org': 'secret', 'peer.example.org': 'secret' },
+    componentConflict: 'share',
+    routerUsers: { jabberd: 'secret' },
+    timeouts: { close: 200 },
+  });
+  const authority = join(workshop.path, `authority-${String((count += 1))}.pem`);
+  writeFileSync(authority, server.ca);
+  const { client, clientDirectTls, component, router } = server.ports;
+  return {
+    server,
+    authority,
+    detour: { 5222: client, 5223: clientDirectTls, 5347: component, 5348: router },
+    [Symbol.asyncDispose]: () => server.stop({ abrupt: true }),
+  };
+}
