@@ -7,6 +7,7 @@ import type { StreamManagement } from './protocols/features/stream-management.js
 import { channelBindings } from './protocols/sasl/channel-binding.js';
 import { Session, type Secured } from './session.js';
 import { dial } from './stream/dial.js';
+import { portHint } from './stream/dial-hint.js';
 import { dialThrough, type Connector } from './stream/dial-connector.js';
 import { resolve, type Target } from './stream/resolve.js';
 import { upgrade } from './stream/tls-upgrade.js';
@@ -41,6 +42,19 @@ export interface Negotiated {
 type FailEvent =
   'PCJ_CONNECTFAIL' | 'PCJ_SSLFAIL' | 'PCJ_AUTHFAIL' | 'PCJ_BINDFAIL' | 'PCJ_SESSIONFAIL' | 'PCJ_SOCKETFAIL';
 
+/** Failures that a connection to the port of somebody else brings. */
+const WRONG_PORT_CODES: ReadonlySet<string> = new Set([
+  'STREAM_TIMEOUT',
+  'STREAM_NOT_XMPP',
+  'STREAM_BAD_ROOT',
+  'STREAM_BAD_NAMESPACE',
+  'STREAM_CLOSED',
+  'STREAM_ERROR',
+  'TCP_RESET',
+  'TLS_PROTOCOL',
+  'TLS_HANDSHAKE',
+]);
+
 /** How long a server gets to close after a failed attempt, in milliseconds. */
 const FAILED_CLOSE_MS = 500;
 
@@ -52,6 +66,7 @@ export class Attempt {
   #stream: XmlStream | null = null;
   #transport: Transport | null = null;
   #session: Session | null = null;
+  #target: Target | null = null;
 
   constructor(host: AttemptHost) {
     this.#host = host;
@@ -100,6 +115,7 @@ export class Attempt {
     const targets = await this.#targets(given);
     signal.throwIfAborted();
     const dialled = await this.#dial(targets);
+    this.#target = dialled.target;
     const transport = new Transport(dialled.socket);
     this.#transport = transport;
     signal.throwIfAborted();
@@ -258,7 +274,11 @@ export class Attempt {
   #asBrokerError(caught: unknown): BrokerError {
     const dialect = this.#host.config.connectionType.name;
     const facts = { phase: this.#session?.phase ?? ('connect' as const), dialect };
-    if (caught instanceof BrokerError) return caught.phase === undefined ? caught.with(facts) : caught;
+    if (caught instanceof BrokerError) {
+      const hint = WRONG_PORT_CODES.has(caught.code) ? this.#portHint() : null;
+      const message = hint === null ? caught.message : `${caught.message} (${hint})`;
+      return caught.with({ ...facts, ...(caught.phase === undefined ? {} : { phase: caught.phase }) }, message);
+    }
     return new BrokerError(
       'DIALECT_FAILED',
       `the dialect ${dialect} failed: ${caught instanceof Error ? caught.message : String(caught)}`,
@@ -268,6 +288,15 @@ export class Attempt {
         ...facts,
       },
     );
+  }
+
+  /** What the port is usually for, when that may be the mistake. */
+  #portHint(): string | null {
+    const target = this.#target;
+    if (target === null) return null;
+    const { xmlns } = this.#host.config.connectionType;
+    const use = xmlns === NS.COMPONENT_ACCEPT ? 'component' : xmlns === NS.JABBERD2_COMPONENT ? 'router' : 'client';
+    return portHint(use, target.port, this.#host.config.tls.policy === 'disabled' ? 'none' : target.tls);
   }
 
   async #fail(error: BrokerError): Promise<void> {

@@ -88,10 +88,10 @@ export class BrokerError extends Error {
     if (facts.sent !== undefined) this.sent = facts.sent;
   }
 
-  /** The same error with facts that only an outer layer knows, such as the phase. The original's stack is kept. */
-  with(facts: Partial<ErrorFacts>): BrokerError {
+  /** The same error with what only an outer layer knows: facts such as the phase, or a fuller message. */
+  with(facts: Partial<ErrorFacts>, message = this.message): BrokerError {
     const own = Object.fromEntries(Object.entries(this)) as unknown as ErrorFacts;
-    const copy = new BrokerError(this.code, this.message, { ...own, cause: this.cause, ...facts });
+    const copy = new BrokerError(this.code, message, { ...own, cause: this.cause, ...facts });
     if (this.stack !== undefined) copy.stack = this.stack;
     return copy;
   }

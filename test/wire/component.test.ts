@@ -996,3 +996,16 @@ describe('S-SASL-16: secrets', () => {
     expect(seen).toContain('handshake');
   });
 });
+
+describe('DECISIONS 33: classic wrong ports', () => {
+  it('a failure on one of them says what usually listens there', async () => {
+    const peer = await listen();
+    const { connect } = await import('node:net');
+    const broker = component(5222, { tls: { policy: 'disabled' }, connector: () => connect(peer.port, '127.0.0.1') });
+    const connected = broker.connect();
+    const server = await peer.accept();
+    await server.expect(/<stream:stream[^>]*>/);
+    await server.send(streamHeader({ from: DOMAIN }));
+    await expect(connected).rejects.toThrow(/port 5222 usually serves clients/);
+  });
+});
