@@ -34,8 +34,6 @@ export type {
 export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';
 export type { MechanismName } from './protocols/sasl/selection.js';
 export type { ChannelBindings, ChannelBindingType } from './protocols/sasl/channel-binding.js';
-export type { MechanismName } from './protocols/sasl/selection.js';
-export type { ChannelBindingType } from './protocols/sasl/channel-binding.js';
 export type { IterationLimits } from './protocols/sasl/scram-message.js';
 export type { LivenessOptions } from './liveness.js';
 export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
