@@ -338,6 +338,9 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
         this.#sid = established.sid;
         continuity.linkReady(link, established.management ?? null);
       },
+      failed: (error) => {
+        this.#status.handlerFailed(error, 'PCJ_READY');
+      },
       afterReady: () => {
         this.#purgeOnReady(config.queue.purgeOnReady);
       },

@@ -1,4 +1,4 @@
-import { Attempt, type AttemptHost } from './attempt.js';
+import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
@@ -38,6 +38,8 @@ export interface LifecycleHost
   ready(link: Link, established: Established): void;
   /** The managed session of a lost link, or null. */
   resumable(): StreamManagement | null;
+  /** Something of the program, such as its dialect, threw where nothing should. */
+  failed(error: unknown): void;
   /** PCJ_READY was published. */
   afterReady(): void;
   /** A link is gone; what it leaves behind is in `end`. Before the events that tell. */
@@ -75,7 +77,7 @@ export class Lifecycle {
   #quest: Quest | null = null;
   #timer: NodeJS.Timeout | null = null;
   #failures = 0;
-  #closed: { promise: Promise<Closed>; resolve: (closed: Closed) => void } | null = null;
+  #life = newLife();
   #shutdown: Promise<void> | null = null;
   #lastEnd: Closed = { clean: true };
   /** Rises with every command that makes what runs now obsolete. */
@@ -94,15 +96,9 @@ export class Lifecycle {
     return this.#link;
   }
 
+  /** The end of the life that `connect` began, or will begin; at rest, that of the last one. */
   get closed(): Promise<Closed> {
-    if (this.#closed === null) {
-      let resolve!: (closed: Closed) => void;
-      const promise = new Promise<Closed>((yes) => {
-        resolve = yes;
-      });
-      this.#closed = { promise, resolve };
-    }
-    return this.#closed.promise;
+    return this.#life.promise;
   }
 
   /** See `Broker.connect`. The promise never becomes an unhandled rejection. */
@@ -117,6 +113,7 @@ export class Lifecycle {
     if (signal?.aborted === true) return Promise.reject(aborted(signal));
     if (options.host !== undefined) this.#target = { host: options.host, port: options.port ?? this.#target.port };
     else if (options.port !== undefined) this.#target = { ...this.#target, port: options.port };
+    if (this.#life.over) this.#life = newLife();
     const superseded = new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', {
       layer: 'usage',
     });
@@ -194,35 +191,50 @@ export class Lifecycle {
     });
     this.#attempt = attempt;
     const hops = redirect?.hops ?? 0;
-    this.#attemptDone = attempt.run(redirect ?? this.#target).then(
-      (negotiated) => {
-        this.#attempt = null;
-        if (this.#epoch !== epoch) {
-          negotiated.stream.transport.destroy();
-          return;
-        }
-        this.#failures = 0;
-        const link = new Link(this.#linkHost(), negotiated);
-        this.#link = link;
-        this.#state = 'ready';
-        this.#host.ready(link, negotiated.established);
-        this.#resolveQuest();
-        this.#host.publish('PCJ_READY', { jid: link.jid, resumed: negotiated.established.resumed ?? false });
-        // Whoever awaited connect() subscribes before the first stanza is delivered.
-        setImmediate(() => {
-          if (this.#link === link) link.start();
-        });
-        this.#host.afterReady();
-      },
-      (error: unknown) => {
-        this.#attempt = null;
-        if (this.#epoch !== epoch) return;
-        const failure = error as BrokerError;
-        if (!this.#redirected(epoch, failure, hops)) {
-          this.#failed(failure, this.#quest === null || this.#retriesInitial());
-        }
-      },
-    );
+    this.#attemptDone = attempt
+      .run(redirect ?? this.#target)
+      .then(
+        (negotiated) => {
+          this.#attempt = null;
+          this.#negotiated(epoch, negotiated);
+        },
+        (error: unknown) => {
+          this.#attempt = null;
+          if (this.#epoch !== epoch) return;
+          const failure = error as BrokerError;
+          if (!this.#redirected(epoch, failure, hops)) {
+            this.#failed(failure, this.#quest === null || this.#retriesInitial());
+          }
+        },
+      )
+      .catch((error: unknown) => {
+        // Nothing of ours throws here; a dialect may.
+        this.#host.failed(error);
+      });
+  }
+
+  #negotiated(epoch: number, negotiated: Negotiated): void {
+    if (this.#epoch !== epoch) {
+      // A later command came in the very moment of success: this attempt ends with it.
+      const late = new BrokerError('CONNECT_SUPERSEDED', 'a later command took the place of this attempt', {
+        layer: 'usage',
+      });
+      this.#host.publish('PCJ_CONNECTFAIL', late);
+      negotiated.stream.transport.destroy();
+      return;
+    }
+    this.#failures = 0;
+    const link = new Link(this.#linkHost(), negotiated);
+    this.#link = link;
+    this.#state = 'ready';
+    this.#resolveQuest();
+    this.#host.ready(link, negotiated.established);
+    this.#host.publish('PCJ_READY', { jid: link.jid, resumed: negotiated.established.resumed ?? false });
+    // Whoever awaited connect() subscribes before the first stanza is delivered.
+    setImmediate(() => {
+      if (this.#link === link) link.start();
+    });
+    this.#host.afterReady();
   }
 
   /** After a failed attempt or a lost link: dial again later, or come to rest. */
@@ -386,10 +398,24 @@ export class Lifecycle {
   }
 
   #rest(closed: Closed): void {
-    const waiting = this.#closed;
-    this.#closed = null;
-    waiting?.resolve(closed);
+    this.#life.resolve(closed);
+    this.#life.over = true;
   }
+}
+
+/** From a `connect` to the rest that follows. */
+interface Life {
+  readonly promise: Promise<Closed>;
+  readonly resolve: (closed: Closed) => void;
+  over: boolean;
+}
+
+function newLife(): Life {
+  let resolve!: (closed: Closed) => void;
+  const promise = new Promise<Closed>((yes) => {
+    resolve = yes;
+  });
+  return { promise, resolve, over: false };
 }
 
 function aborted(signal: AbortSignal): BrokerError {

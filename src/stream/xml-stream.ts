@@ -1,4 +1,4 @@
-import { BrokerError } from '../errors.js';
+import { BrokerError, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize, serializeStart } from '../xml/serializer.js';
@@ -109,6 +109,11 @@ export class XmlStream {
 
   /** The next item of the peer. One reader at a time; what ends the stream is handed out again and again. */
   read(): Promise<Item> {
+    if (this.#reader !== null) {
+      return Promise.reject(
+        usageError('USAGE_READ', 'the stream is being read already; await one read before the next'),
+      );
+    }
     const item = this.#item;
     if (item !== null) {
       this.#item = null;

@@ -1009,3 +1009,20 @@ describe('DECISIONS 33: classic wrong ports', () => {
     await expect(connected).rejects.toThrow(/port 5222 usually serves clients/);
   });
 });
+
+describe('closed', () => {
+  it('is the end of this life, of the last one at rest, and of the next one after connect', async () => {
+    const { broker, server, peer } = await ready();
+    server.end();
+    const first = await broker.closed;
+    expect(first).toMatchObject({ clean: false });
+    expect(await broker.closed).toBe(first);
+    const connected = broker.connect();
+    const second = broker.closed;
+    await handshake(await peer.accept());
+    await connected;
+    expect(await Promise.race([second, Promise.resolve('open')])).toBe('open');
+    broker.halt();
+    expect((await second).error).toMatchObject({ code: 'BROKER_HALTED' });
+  });
+});
