@@ -36,13 +36,17 @@ export interface Refusal extends FaultDetails {
   stage?: RefusalStage;
 }
 
-type Serve = (connection: Connection, site: Site) => Promise<void>;
+/** What is spoken on a port, and who serves it. */
+interface Side {
+  readonly contentNamespace: string;
+  serve(connection: Connection, site: Site): Promise<void>;
+}
 
-const SIDES: Readonly<Record<LoopbackPort, Serve>> = {
-  client: serveClient,
-  clientDirectTls: serveClient,
-  component: serveComponent,
-  router: serveRouter,
+const SIDES: Readonly<Record<LoopbackPort, Side>> = {
+  client: { contentNamespace: NS.CLIENT, serve: serveClient },
+  clientDirectTls: { contentNamespace: NS.CLIENT, serve: serveClient },
+  component: { contentNamespace: NS.COMPONENT_ACCEPT, serve: serveComponent },
+  router: { contentNamespace: NS.JABBERD2_COMPONENT, serve: serveRouter },
 };
 
 const EVENTS: readonly (keyof LoopbackEvents)[] = [
@@ -312,7 +316,7 @@ export class LoopbackServer implements AsyncDisposable {
       ++this.#count,
       side,
       socket,
-      new PeerStream(socket, this.#settings.limits, {
+      new PeerStream(socket, SIDES[side].contentNamespace, this.#settings.limits, {
         received: (element) => this.#site.publish('received', { connection, element }),
         sent: (xml) => this.#site.publish('sent', { connection, xml }),
       }),
@@ -331,7 +335,7 @@ export class LoopbackServer implements AsyncDisposable {
     connection.negotiated = () => clearTimeout(timer);
     let fault: string | null = null;
     try {
-      await SIDES[connection.side](connection, this.#site);
+      await SIDES[connection.side].serve(connection, this.#site);
     } catch (error) {
       if (error instanceof StreamFault) {
         fault = error.condition;

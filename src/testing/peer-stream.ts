@@ -48,13 +48,15 @@ export class PeerStream {
   #flow: ((element: Element) => void) | null = null;
   #end: End | null = null;
   #closeError: BrokerError | null = null;
-  #contentNamespace: string = NS.CLIENT;
+  #contentNamespace: string;
   #headerSent = false;
   #endSent = false;
   #stalled = false;
   #upgrading = false;
 
-  constructor(socket: Socket, limits: Partial<XmlLimits>, watcher: StreamWatcher) {
+  /** @param contentNamespace of the header that comes before an error when there was none yet */
+  constructor(socket: Socket, contentNamespace: string, limits: Partial<XmlLimits>, watcher: StreamWatcher) {
+    this.#contentNamespace = contentNamespace;
     this.#limits = limits;
     this.#watcher = watcher;
     this.#tokenizer = this.#newTokenizer();

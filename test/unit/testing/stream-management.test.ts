@@ -203,15 +203,18 @@ describe('resuming', () => {
 
   test('is not possible after an orderly end, a kick, or the time', async () => {
     await using server = await start({ max: 0, requestEvery: 0 });
-    for (const leave of [
-      (client: RawClient) => client.send('</stream:stream>'),
+    const ways: ((client: RawClient) => unknown)[] = [
+      (client) => client.send('</stream:stream>'),
       () => server.kick('alice@localhost'),
-      (client: RawClient) => client.close(),
-    ]) {
+      (client) => {
+        client.close();
+      },
+    ];
+    for (const leave of ways) {
       const alice = await RawClient.bound(server, 'alice', 'desk');
       const id = await enable(alice);
       const ended = server.events.once('ended');
-      await leave(alice);
+      leave(alice);
       await ended;
       const back = await returning(server);
       await resume(back, id, 0);
