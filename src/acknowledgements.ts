@@ -19,26 +19,34 @@ const REQUEST = `<r xmlns='${NS.SM}'/>`;
 
 /** What the acknowledgements need of the link. */
 export interface AcknowledgementHooks {
-  /** Writes in order with the stanzas. */
-  write(text: string): void;
+  /** Writes ahead of stanzas that wait. The text is made when it is written. */
+  write(text: () => string): void;
   /** Holds stanzas back, or lets them flow. */
   hold(held: boolean): void;
   /** An acknowledgement was asked for: the peer has to answer. */
   asked(): void;
   acked(tickets: readonly Ticket[]): void;
+  /** The peer was asked and did not answer in time. */
+  unanswered(limitMs: number): void;
 }
 
 /** Asks for acknowledgements, gives them, and counts: the running part of a managed session on one link. */
 export class Acknowledgements {
   readonly management: StreamManagement;
   readonly #hooks: AcknowledgementHooks;
+  readonly #answerMs: number | null;
   #unasked = 0;
   #awaited = false;
   #held = false;
+  /** An acknowledgement of ours is on its way to the socket. */
+  #owed = false;
   #timer: NodeJS.Timeout | null = null;
+  #deadline: NodeJS.Timeout | null = null;
 
-  constructor(management: StreamManagement, hooks: AcknowledgementHooks) {
+  /** @param answerMs how long the peer may take to acknowledge when asked, whatever else it sends; null for ever */
+  constructor(management: StreamManagement, answerMs: number | null, hooks: AcknowledgementHooks) {
     this.management = management;
+    this.#answerMs = answerMs;
     this.#hooks = hooks;
   }
 
@@ -61,17 +69,13 @@ export class Acknowledgements {
 
   /** Asks for an acknowledgement, unless one is awaited. */
   request(): void {
-    if (this.#awaited) return;
-    this.#awaited = true;
-    this.#unasked = 0;
-    this.stop();
-    this.#hooks.write(REQUEST);
-    this.#hooks.asked();
+    if (!this.#awaited) this.#ask();
   }
 
-  /** Tells the peer what we have handled. */
-  tell(): void {
-    this.#hooks.write(`<a xmlns='${NS.SM}' h='${String(this.management.handled)}'/>`);
+  /** Before the stream is closed in order: asks for what is still unproved, and tells what we have handled. */
+  farewell(): void {
+    if (this.management.size > 0) this.#ask();
+    this.#tell();
   }
 
   /**
@@ -80,7 +84,7 @@ export class Acknowledgements {
    */
   receive(element: Element): { error: BrokerError; appCondition?: Element } | null {
     if (element.localName === 'r') {
-      this.tell();
+      this.#tell();
       return null;
     }
     if (element.localName !== 'a') {
@@ -108,6 +112,7 @@ export class Acknowledgements {
       };
     }
     this.#awaited = false;
+    this.#stopDeadline();
     for (const ticket of acked) ticket.inSession = false;
     if (this.#held && this.management.size < UNACKED_LIMIT / 2) {
       this.#held = false;
@@ -119,10 +124,43 @@ export class Acknowledgements {
     return null;
   }
 
-  /** Ends the waiting for a quiet moment. */
+  /** Ends all waiting. */
   stop(): void {
+    this.#stopQuiet();
+    this.#stopDeadline();
+  }
+
+  #ask(): void {
+    this.#awaited = true;
+    this.#unasked = 0;
+    this.#stopQuiet();
+    this.#hooks.write(() => REQUEST);
+    this.#hooks.asked();
+    const limit = this.#answerMs;
+    if (limit === null) return;
+    this.#deadline ??= setTimeout(() => {
+      this.#hooks.unanswered(limit);
+    }, limit).unref();
+  }
+
+  /** One answer that is on its way will tell the newest count: a peer that asks without end gets no queue of them. */
+  #tell(): void {
+    if (this.#owed) return;
+    this.#owed = true;
+    this.#hooks.write(() => {
+      this.#owed = false;
+      return `<a xmlns='${NS.SM}' h='${String(this.management.handled)}'/>`;
+    });
+  }
+
+  #stopQuiet(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  #stopDeadline(): void {
+    if (this.#deadline !== null) clearTimeout(this.#deadline);
+    this.#deadline = null;
   }
 
   readonly #onQuiet = (): void => {

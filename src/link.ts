@@ -9,6 +9,7 @@ import { SendLane } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
 import { CertificateWatch } from './certificate-watch.js';
+import * as linkErrors from './link-error.js';
 import { Liveness } from './liveness.js';
 import { StanzaWatch } from './stanza-watch.js';
 import { isStreamError, redirectable, streamError } from './stream/stream-error.js';
@@ -215,7 +216,7 @@ export class Link implements DialectLink, StreamConsumer {
       try {
         stanza = dialect.unwrap(element, this);
       } catch (error) {
-        this.#host.publish('PCJ_PROTOCOLERROR', asProtocolError(error, dialect.name));
+        this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.dialectFailed(error, dialect.name));
         return;
       }
     }
@@ -231,15 +232,7 @@ export class Link implements DialectLink, StreamConsumer {
       if (this.#stream.endSent) this.#farewell();
       return;
     }
-    this.#lose(
-      new BrokerError('STREAM_CLOSED', 'the server closed the stream', {
-        layer: 'stream',
-        origin: 'peer',
-        phase: 'ready',
-        retryable: true,
-      }),
-      () => this.#stream.sendEnd(),
-    );
+    this.#lose(linkErrors.streamClosed(), () => this.#stream.sendEnd());
   }
 
   onXmlError(error: BrokerError): void {
@@ -263,12 +256,7 @@ export class Link implements DialectLink, StreamConsumer {
     const lost =
       this.#lostError ??
       error?.with({ phase: this.#byUs === null ? 'ready' : 'closing' }) ??
-      new BrokerError('STREAM_CLOSED', 'the server closed the connection without closing the stream', {
-        layer: 'tcp',
-        origin: 'peer',
-        phase: 'ready',
-        retryable: true,
-      });
+      linkErrors.connectionClosed();
     const inOrder = this.#byUs !== null && (clean || this.#dropped);
     const management = this.#acks?.management ?? null;
     const halted = this.#halted;
@@ -308,7 +296,7 @@ export class Link implements DialectLink, StreamConsumer {
         return;
       }
       if (this.#acks !== null) {
-        this.#acks.tell();
+        this.#acks.farewell();
         this.#lane.flush();
       }
       this.#stream.sendEnd();
@@ -352,24 +340,14 @@ export class Link implements DialectLink, StreamConsumer {
       return;
     }
     // RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete.
-    this.#host.publish(
-      'PCJ_PROTOCOLERROR',
-      new BrokerError(
-        'STREAM_UNEXPECTED',
-        `the server sent <${element.nodeName}/> after the negotiation was complete; it was ignored`,
-        {
-          layer: 'stream',
-          origin: 'peer',
-          phase: 'ready',
-        },
-      ),
-    );
+    this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
   }
 
   #acknowledgements(management: StreamManagement): Acknowledgements {
-    return new Acknowledgements(management, {
+    const { liveness } = this.#host.config;
+    return new Acknowledgements(management, liveness === false ? null : liveness.intervalMs + liveness.timeoutMs, {
       write: (text) => {
-        this.#lane.push(null, text);
+        this.#writeUrgent(text);
       },
       hold: (held) => {
         this.#lane.hold(held);
@@ -378,7 +356,19 @@ export class Link implements DialectLink, StreamConsumer {
       acked: (acked) => {
         this.#host.publish('PCJ_SM_ACK', { acked, pending: management.size });
       },
+      unanswered: (limitMs) => {
+        this.#onUnanswered(limitMs);
+      },
     });
+  }
+
+  /** Nothing follows our closing tag (RFC 6120 §4.4). */
+  #writeUrgent(text: () => string): void {
+    if (!this.#stream.endSent) this.#lane.urgent(text);
+  }
+
+  #onUnanswered(limitMs: number): void {
+    this.#giveUp(linkErrors.notAcknowledged(limitMs));
   }
 
   #managementElement(element: Element, acks: Acknowledgements): void {
@@ -392,7 +382,7 @@ export class Link implements DialectLink, StreamConsumer {
   #probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
-    else if (this.#host.config.connectionType.addressing === 'domain') this.#lane.push(null, ' ');
+    else if (this.#host.config.connectionType.addressing === 'domain') this.#writeUrgent(() => ' ');
     else this.#host.ping();
   }
 
@@ -402,41 +392,15 @@ export class Link implements DialectLink, StreamConsumer {
       this.#liveness?.restart();
       return;
     }
-    const error = new BrokerError(
-      'LIVENESS_TIMEOUT',
-      `the server gave no sign of life for ${String(limitMs)} ms after it was asked (liveness.timeoutMs)`,
-      {
-        layer: 'tcp',
-        origin: 'peer',
-        phase: 'ready',
-        retryable: true,
-        sentCondition: 'connection-timeout',
-      },
-    );
-    this.#giveUp(error);
+    this.#giveUp(linkErrors.noSignOfLife(limitMs));
   }
 
   #onExpired(): void {
-    this.#giveUp(
-      new BrokerError('TLS_CERT_EXPIRED_LIVE', "the server's certificate expired while the stream was open", {
-        layer: 'tls',
-        origin: 'peer',
-        phase: 'ready',
-        retryable: true,
-        sentCondition: 'reset',
-      }),
-    );
+    this.#giveUp(linkErrors.certificateExpired());
   }
 
   #onSlowStanza(limitMs: number): void {
-    const text = `an element was not complete within ${String(limitMs)} ms (timeouts.stanza)`;
-    const error = new BrokerError('LIMIT_STANZA_TIME', text, {
-      layer: 'xml',
-      origin: 'peer',
-      phase: 'ready',
-      retryable: true,
-      sentCondition: 'policy-violation',
-    });
+    const error = linkErrors.slowStanza(limitMs);
     if (this.#lostError === null) this.#host.publish('PCJ_PROTOCOLERROR', error);
     this.#giveUp(error);
   }
@@ -451,18 +415,4 @@ export class Link implements DialectLink, StreamConsumer {
   #scope(): { defaultNamespace: string; prefixes: Readonly<Record<string, string>> } {
     return { defaultNamespace: this.#host.config.xmlns, prefixes: { stream: NS.STREAM } };
   }
-}
-
-function asProtocolError(error: unknown, dialect: string): BrokerError {
-  if (error instanceof BrokerError) return error;
-  return new BrokerError(
-    'DIALECT_FAILED',
-    `the dialect ${dialect} failed on an element: ${error instanceof Error ? error.message : String(error)}`,
-    {
-      layer: 'stream',
-      phase: 'ready',
-      dialect,
-      cause: error,
-    },
-  );
 }

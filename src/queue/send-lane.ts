@@ -32,6 +32,8 @@ export class SendLane {
   #waiting: Entry[] = [];
   #next = 0;
   #waitingBytes = 0;
+  /** What does not wait for its turn, made when it is written. */
+  #urgent: (() => string)[] = [];
   #congested = false;
   #held = false;
   #closed = false;
@@ -62,6 +64,16 @@ export class SendLane {
     } else {
       this.#add(ticket, text, bytes);
     }
+  }
+
+  /**
+   * Writes what is no stanza, ahead of everything that waits; holding does not hold it. Its text is made when it is
+   * written, so that it tells how things are then.
+   */
+  urgent(text: () => string): void {
+    if (this.#closed) return;
+    if (this.#congested) this.#urgent.push(text);
+    else this.#add(null, text(), 0);
   }
 
   /** The socket took what was written and wants more. */
@@ -113,6 +125,7 @@ export class SendLane {
     this.#batch = '';
     this.#batchTickets = [];
     this.#waiting = [];
+    this.#urgent = [];
     this.#next = 0;
     this.#waitingBytes = 0;
     this.#inFlightBytes = 0;
@@ -137,9 +150,14 @@ export class SendLane {
   };
 
   #pump(): void {
-    while (!this.#congested && !this.#held && !this.#closed) {
+    while (!this.#congested && !this.#closed) {
+      const urgent = this.#urgent.shift();
+      if (urgent !== undefined) {
+        this.#add(null, urgent(), 0);
+        continue;
+      }
       const entry = this.#waiting[this.#next];
-      if (entry === undefined) break;
+      if (entry === undefined || this.#held) break;
       this.#next += 1;
       this.#waitingBytes -= entry.bytes;
       if (this.#next === this.#waiting.length) {
@@ -151,7 +169,7 @@ export class SendLane {
       }
       this.#add(entry.ticket, entry.text, entry.bytes);
     }
-    if (!this.#held) this.flush();
+    this.flush();
   }
 
   #written(tickets: Ticket[], error: Error | null | undefined): void {
@@ -166,7 +184,12 @@ export class SendLane {
   }
 
   #isIdle(): boolean {
-    return this.#inFlight.length === 0 && this.#batch === '' && this.#next >= this.#waiting.length;
+    return (
+      this.#inFlight.length === 0 &&
+      this.#batch === '' &&
+      this.#urgent.length === 0 &&
+      this.#next >= this.#waiting.length
+    );
   }
 
   #settleIdle(): void {

@@ -1,0 +1,52 @@
+// What can be wrong with a ready link.
+import { BrokerError, type ErrorFacts } from './errors.js';
+import type { Element } from './xml/element.js';
+
+const PEER = { origin: 'peer', phase: 'ready', retryable: true } as const satisfies Partial<ErrorFacts>;
+
+/** RFC 6120 §4.4: the peer's closing tag came first. */
+export function streamClosed(): BrokerError {
+  return new BrokerError('STREAM_CLOSED', 'the server closed the stream', { layer: 'stream', ...PEER });
+}
+
+/** RFC 6120 §4.4: without closing tags it may have been cut short. */
+export function connectionClosed(): BrokerError {
+  const text = 'the server closed the connection without closing the stream';
+  return new BrokerError('STREAM_CLOSED', text, { layer: 'tcp', ...PEER });
+}
+
+/** RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete. */
+export function unexpected(element: Element): BrokerError {
+  const text = `the server sent <${element.nodeName}/> after the negotiation was complete; it was ignored`;
+  return new BrokerError('STREAM_UNEXPECTED', text, { layer: 'stream', origin: 'peer', phase: 'ready' });
+}
+
+/** RFC 6120 §4.6. */
+export function noSignOfLife(limitMs: number): BrokerError {
+  const text = `the server gave no sign of life for ${String(limitMs)} ms after it was asked (liveness.timeoutMs)`;
+  return new BrokerError('LIVENESS_TIMEOUT', text, { layer: 'tcp', ...PEER, sentCondition: 'connection-timeout' });
+}
+
+/** XEP-0198 §4: a request for an acknowledgement has to be answered. */
+export function notAcknowledged(limitMs: number): BrokerError {
+  const text = `the server was asked for an acknowledgement and gave none within ${String(limitMs)} ms (liveness.intervalMs and timeoutMs)`;
+  return new BrokerError('SM_NO_ACK', text, { layer: 'sm', ...PEER, sentCondition: 'connection-timeout' });
+}
+
+export function slowStanza(limitMs: number): BrokerError {
+  const text = `an element was not complete within ${String(limitMs)} ms (timeouts.stanza)`;
+  return new BrokerError('LIMIT_STANZA_TIME', text, { layer: 'xml', ...PEER, sentCondition: 'policy-violation' });
+}
+
+/** RFC 6120 §13.7.2.3. */
+export function certificateExpired(): BrokerError {
+  const text = "the server's certificate expired while the stream was open";
+  return new BrokerError('TLS_CERT_EXPIRED_LIVE', text, { layer: 'tls', ...PEER, sentCondition: 'reset' });
+}
+
+/** A dialect threw on an inbound element. */
+export function dialectFailed(error: unknown, dialect: string): BrokerError {
+  if (error instanceof BrokerError) return error;
+  const text = `the dialect ${dialect} failed on an element: ${error instanceof Error ? error.message : String(error)}`;
+  return new BrokerError('DIALECT_FAILED', text, { layer: 'stream', phase: 'ready', dialect, cause: error });
+}
