@@ -38,7 +38,8 @@ async function run(program: Program, file: string): Promise<string> {
   }, LIMIT_MS);
   try {
     for (const text of program.until) await child.prints(text);
-    await child.done();
+    // A program that stays may wait in its last line for the end that only the signal brings.
+    if (!program.stays || program.until.length === 0) await child.done();
     if (program.stays) child.signal('SIGTERM');
     const { code, signal, output } = await child.ended();
     if (signal === 'SIGKILL') return `still running after ${String(LIMIT_MS)} ms; it printed:\n${output}`;

@@ -21,11 +21,11 @@ export class Child implements AsyncDisposable {
 
   constructor(workshop: Workshop, program: string, place: Place, env: Readonly<Record<string, string>> = {}) {
     const child = spawn(process.execPath, [join(workshop.path, 'support/launch.js'), program], {
-      cwd: workshop.path,
+      cwd: place.folder,
       env: {
         PATH: process.env['PATH'],
         DETOUR: JSON.stringify(place.detour),
-        NODE_EXTRA_CA_CERTS: place.authority,
+        NODE_EXTRA_CA_CERTS: join(place.folder, 'ca.pem'),
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

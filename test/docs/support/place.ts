@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import type { Workshop } from './workshop.js';
@@ -8,8 +8,8 @@ export interface Place extends AsyncDisposable {
   readonly server: LoopbackServer;
   /** Where the ports of the documentation lead. */
   readonly detour: Readonly<Record<string, number>>;
-  /** Path of the PEM file with the authority to trust. */
-  readonly authority: string;
+  /** Folder for the program, with the authority to trust in `ca.pem`. */
+  readonly folder: string;
 }
 
 let count = 0;
@@ -24,12 +24,13 @@ export async function openPlace(workshop: Workshop): Promise<Place> {
     routerUsers: { jabberd: 'secret' },
     timeouts: { close: 200 },
   });
-  const authority = join(workshop.path, `authority-${String((count += 1))}.pem`);
-  writeFileSync(authority, server.ca);
+  const folder = join(workshop.path, `place-${String((count += 1))}`);
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'ca.pem'), server.ca);
   const { client, clientDirectTls, component, router } = server.ports;
   return {
     server,
-    authority,
+    folder,
     detour: { 5222: client, 5223: clientDirectTls, 5347: component, 5348: router },
     [Symbol.asyncDispose]: () => server.stop({ abrupt: true }),
   };
