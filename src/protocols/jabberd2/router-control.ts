@@ -1,0 +1,162 @@
+// Names and throttling at run time: the jabberd2 router's component protocol.
+import { BrokerError, usageError } from '../../errors.js';
+import type { StatusEvents } from '../../events.js';
+import type { Handler } from '../../pubsub.js';
+import type { Ticket } from '../../queue/ticket.js';
+import type { Element } from '../../xml/element.js';
+import { xml } from '../../xml/builder.js';
+import { NS } from '../../xml/namespaces.js';
+import { newId } from '../features/iq-id.js';
+import { bindElement, bindError, checkName, checkNameOptions, unbindElement, type NameOptions } from './bind.js';
+
+/** What {@link RouterControl} needs of a broker. */
+export interface RouterBroker {
+  readonly state: string;
+  readonly config: { readonly domain: string; readonly timeouts: { readonly bind: number } };
+  readonly queue: { drop(select: (ticket: Ticket) => boolean): unknown };
+  output(node: Element): Ticket;
+  subscribe<Name extends 'PCJ_READY' | 'PCJ_NAME' | 'PCJ_THROTTLE' | 'PCJ_SOCKETDISCONNECT'>(
+    event: Name,
+    handler: Handler<StatusEvents[Name]>,
+  ): unknown;
+}
+
+interface Waiting {
+  resolve: () => void;
+  reject: (error: BrokerError) => void;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Binds and unbinds further names on the link of a broker whose dialect is JABBERD20_COMPONENT, and throttles what the router
+ * sends. Names that were bound here are bound again after each reconnect, before anything else is sent; PCJ_NAME tells what came of it.
+ */
+export class RouterControl {
+  readonly #broker: RouterBroker;
+  readonly #wanted = new Map<string, NameOptions>();
+  readonly #bound = new Set<string>();
+  readonly #waiting = new Map<string, Waiting>();
+  /** What was sent on this link: it means nothing on the next one. */
+  #sent = new Set<Ticket>();
+  #throttled = false;
+
+  constructor(broker: RouterBroker) {
+    this.#broker = broker;
+    broker.subscribe('PCJ_READY', () => {
+      for (const [name, options] of this.#wanted) this.#send(bindElement(name, newId(), options));
+    });
+    broker.subscribe('PCJ_NAME', ({ name, bound, error }) => {
+      this.#onName(name, bound, error);
+    });
+    broker.subscribe('PCJ_THROTTLE', ({ throttled, side }) => {
+      if (side !== 'inbound') return;
+      this.#throttled = throttled;
+      this.#settle('throttle', null);
+    });
+    broker.subscribe('PCJ_SOCKETDISCONNECT', () => {
+      this.#onDisconnect();
+    });
+  }
+
+  /** The further names that are bound now. */
+  get names(): ReadonlySet<string> {
+    return new Set(this.#bound);
+  }
+
+  /** Whether the router holds what is for us. */
+  get throttled(): boolean {
+    return this.#throttled;
+  }
+
+  /**
+   * Binds a further name. Resolves when the router has bound it.
+   * @returns a promise that rejects with a BrokerError: `BIND_FAILED` with the condition, `BIND_TIMEOUT`, `ROUTER_NOT_READY`, `USAGE_NAME`
+   */
+  async bind(name: string, options: NameOptions = {}): Promise<void> {
+    const prepared = checkName(name, 'RouterControl.bind()');
+    checkNameOptions(options, 'RouterControl.bind()');
+    if (this.#bound.has(prepared)) throw bindError('bind', prepared, '409').with({ origin: 'local', retryable: false });
+    await this.#ask(`name ${prepared}`, bindElement(prepared, newId(), options));
+    this.#wanted.set(prepared, { ...options });
+  }
+
+  /**
+   * Gives a name back. It is not bound again after a reconnect, even if this fails.
+   * @returns a promise that rejects as that of {@link bind}
+   */
+  async unbind(name: string): Promise<void> {
+    const prepared = checkName(name, 'RouterControl.unbind()');
+    this.#wanted.delete(prepared);
+    await this.#ask(`name ${prepared}`, unbindElement(prepared, newId()));
+  }
+
+  /**
+   * Asks the router to hold what is for us, or to send it again. Resolves when it does; at once if it does already.
+   * A new link is never held.
+   * @returns a promise that rejects with a BrokerError: `BIND_TIMEOUT`, `ROUTER_NOT_READY`
+   */
+  async throttle(held: boolean): Promise<void> {
+    if (held !== this.#throttled || this.#waiting.has('throttle')) {
+      await this.#ask('throttle', xml('throttle', { xmlns: NS.JABBERD2_COMPONENT }));
+    }
+  }
+
+  #ask(what: string, element: Element): Promise<void> {
+    const { state, config } = this.#broker;
+    if (state !== 'ready') return Promise.reject(notReady('the broker is not ready'));
+    if (this.#waiting.has(what)) {
+      return Promise.reject(usageError('USAGE_NAME', `the router was asked about the ${what} and did not answer yet`));
+    }
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const limit = String(config.timeouts.bind);
+        const message = `the router did not answer within ${limit} ms (timeouts.bind)`;
+        this.#settle(
+          what,
+          new BrokerError('BIND_TIMEOUT', message, { layer: 'bind', origin: 'peer', retryable: true }),
+        );
+      }, config.timeouts.bind);
+      this.#waiting.set(what, { resolve, reject, timer });
+      try {
+        this.#send(element);
+      } catch (error) {
+        this.#settle(what, error as BrokerError);
+      }
+    });
+  }
+
+  #send(element: Element): void {
+    this.#sent.add(this.#broker.output(element));
+  }
+
+  #settle(what: string, error: BrokerError | null): void {
+    const waiting = this.#waiting.get(what);
+    if (waiting === undefined) return;
+    this.#waiting.delete(what);
+    clearTimeout(waiting.timer);
+    if (error === null) waiting.resolve();
+    else waiting.reject(error);
+  }
+
+  #onName(name: string, bound: boolean, error: BrokerError | undefined): void {
+    if (error === undefined && bound) this.#bound.add(name);
+    if (error === undefined && !bound) this.#bound.delete(name);
+    this.#settle(`name ${name}`, error ?? null);
+  }
+
+  #onDisconnect(): void {
+    const sent = this.#sent;
+    this.#sent = new Set();
+    if (sent.size > 0) this.#broker.queue.drop((ticket) => sent.has(ticket));
+    this.#bound.clear();
+    this.#throttled = false;
+    for (const what of [...this.#waiting.keys()]) this.#settle(what, notReady('the link was lost'));
+  }
+}
+
+function notReady(why: string): BrokerError {
+  return new BrokerError('ROUTER_NOT_READY', `${why}: names are bound and unbound on a ready link`, {
+    layer: 'bind',
+    retryable: true,
+  });
+}
