@@ -28,7 +28,7 @@ export interface AttemptHost {
   received(element: Element): void;
   negotiating(): void;
   /** The session of a lost link that may be resumed. */
-  readonly resumable: StreamManagement | null;
+  resumable(): StreamManagement | null;
 }
 
 /** A negotiated stream, ready to be a link. */
@@ -138,7 +138,7 @@ export class Attempt {
         config,
         dialectConfig,
         signal,
-        resumable: this.#host.resumable,
+        resumable: () => this.#host.resumable(),
         password: () => this.#password(),
         publish: (event, payload) => {
           this.#publish(event, payload);

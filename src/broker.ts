@@ -267,7 +267,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     return new Outbox({
       config,
       link: () => this.#lifecycle.link,
-      keptBytes: () => this.#continuity.resumable?.bytes ?? 0,
+      keptBytes: () => this.#continuity.bytes,
       queued: (stanza) => {
         if (config.debug) this.#logger.debug({ direction: 'held', xml: serialize(redacted(stanza)) }, 'queued');
         status.publish('PCJ_NODEQUEUED', stanza);
@@ -351,6 +351,9 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       },
       afterLinkEnded: () => {
         continuity.afterLinkEnded();
+      },
+      shutDown: () => {
+        continuity.shutDown();
       },
       halted: (error) => {
         this.#jid = null;

@@ -3,6 +3,7 @@ import { BrokerError } from './errors.js';
 import type { Link, LinkEnd } from './link.js';
 import type { Outbox } from './outbox.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
+import type { Ticket } from './queue/ticket.js';
 import type { Requests } from './requests.js';
 
 /** How long a session is kept when the server did not say, in seconds. */
@@ -28,16 +29,20 @@ export class Continuity {
 
   /** The session that may be resumed, or null. */
   get resumable(): StreamManagement | null {
-    return this.#kept;
+    return this.#kept?.id == null ? null : this.#kept;
+  }
+
+  /** Bytes of what a kept session has sent and the server did not acknowledge. */
+  get bytes(): number {
+    return this.#kept?.bytes ?? 0;
   }
 
   /** A link ended, and nothing was told of it yet. */
   linkEnded({ management, inFlight, waiting, byUs }: LinkEnd): void {
     const resumable = management !== null && management.id !== null && byUs !== 'shutdown';
     if (resumable) this.#keep(management);
-    const uncertain = management === null ? inFlight : resumable ? [] : management.takeUnacked();
-    for (const { request } of [...uncertain, ...waiting]) if (request !== null) this.#requests.held(request);
-    this.#outbox.takeBack(uncertain, waiting);
+    const uncertain = management === null ? inFlight : resumable ? [] : unproved(management);
+    this.#hold(uncertain, waiting);
   }
 
   /** The end of the link was told: requests that were on it fail, unless their session may go on. */
@@ -51,6 +56,12 @@ export class Continuity {
     if (previous === null) return;
     if (previous === management) for (const ticket of previous.unacked()) link.output(ticket);
     else this.#giveUp(previous);
+  }
+
+  /** The broker was shut down without a link: nobody will resume the kept session. */
+  shutDown(): void {
+    const previous = this.#take();
+    if (previous !== null) this.#giveUp(previous);
   }
 
   /** Ends everything: stanzas and requests fail. */
@@ -85,7 +96,12 @@ export class Continuity {
   /** A session is over: its requests fail, and what the server did not acknowledge is held: it may have arrived. */
   #giveUp(management: StreamManagement): void {
     this.#failCutRequests();
-    this.#outbox.takeBack(management.takeUnacked(), []);
+    this.#hold(unproved(management), []);
+  }
+
+  #hold(uncertain: readonly Ticket[], waiting: readonly Ticket[]): void {
+    for (const { request } of [...uncertain, ...waiting]) if (request !== null) this.#requests.held(request);
+    this.#outbox.takeBack(uncertain, waiting);
   }
 
   /** Requests whose stanza was written on a link that is gone; those that are held wait for a purge. */
@@ -101,4 +117,12 @@ export class Continuity {
         }),
     );
   }
+}
+
+/**
+ * Takes out what a session that is over leaves to be held. A request that was written is not: it fails, or was answered,
+ * and its stanza must not go out again behind that.
+ */
+function unproved(management: StreamManagement): Ticket[] {
+  return management.takeUnacked().filter(({ state, request }) => state === 'queued' || request === null);
 }

@@ -1,7 +1,6 @@
 import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
-import type { StreamManagement } from './protocols/features/stream-management.js';
 import { Link, type LinkEnd, type LinkHost } from './link.js';
 import { reconnectDelay } from './reconnect-delay.js';
 
@@ -32,12 +31,9 @@ export interface Closed {
 }
 
 /** What the lifecycle needs of the broker. */
-export interface LifecycleHost
-  extends Omit<AttemptHost, 'negotiating' | 'resumable'>, Omit<LinkHost, 'notReady' | 'ended'> {
+export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, Omit<LinkHost, 'notReady' | 'ended'> {
   /** Stanzas may be sent; PCJ_READY was not published yet. */
   ready(link: Link, established: Established): void;
-  /** The managed session of a lost link, or null. */
-  resumable(): StreamManagement | null;
   /** Something of the program, such as its dialect, threw where nothing should. */
   failed(error: unknown): void;
   /** PCJ_READY was published. */
@@ -46,17 +42,18 @@ export interface LifecycleHost
   linkEnded(end: LinkEnd): void;
   /** After the events that tell of the end of a link. */
   afterLinkEnded(end: LinkEnd): void;
+  /** `shutdown` with no link to close. */
+  shutDown(): void;
   halted(error: BrokerError): void;
 }
 
 /** Redirects followed in a row (RFC 6120 §4.9.3.19 wants a bound of 2 to 5). */
 const MAX_REDIRECTS = 3;
 
-/** Where a server sent us. */
-interface Redirect {
-  readonly host: string;
+/** Where to dial. */
+interface Place {
+  readonly host: string | undefined;
   readonly port: number | undefined;
-  readonly hops: number;
 }
 
 /** One call of `connect`: a series of attempts until its outcome. */
@@ -70,13 +67,15 @@ interface Quest {
 export class Lifecycle {
   readonly #host: LifecycleHost;
   #state: BrokerState = 'idle';
-  #target: { host: string | undefined; port: number | undefined };
+  #target: Place;
   #attempt: Attempt | null = null;
   #attemptDone: Promise<void> = Promise.resolve();
   #link: Link | null = null;
   #quest: Quest | null = null;
   #timer: NodeJS.Timeout | null = null;
   #failures = 0;
+  /** Redirects followed since the last wait. */
+  #hops = 0;
   #life = newLife();
   #shutdown: Promise<void> | null = null;
   #lastEnd: Closed = { clean: true };
@@ -120,6 +119,7 @@ export class Lifecycle {
     this.#rejectQuest(superseded);
     this.#stopTimer();
     this.#failures = 0;
+    this.#hops = 0;
     const epoch = ++this.#epoch;
     return new Promise<void>((resolve, reject) => {
       const onAbort = () => {
@@ -179,7 +179,7 @@ export class Lifecycle {
     this.#run(epoch);
   }
 
-  #run(epoch: number, redirect: Redirect | null = null): void {
+  #run(epoch: number, place: Place = this.#target): void {
     this.#state = 'connecting';
     this.#host.publish('PCJ_CONNECT', undefined);
     if (this.#epoch !== epoch) return;
@@ -190,9 +190,8 @@ export class Lifecycle {
       },
     });
     this.#attempt = attempt;
-    const hops = redirect?.hops ?? 0;
     this.#attemptDone = attempt
-      .run(redirect ?? this.#target)
+      .run(place)
       .then(
         (negotiated) => {
           this.#attempt = null;
@@ -202,7 +201,7 @@ export class Lifecycle {
           this.#attempt = null;
           if (this.#epoch !== epoch) return;
           const failure = error as BrokerError;
-          if (!this.#redirected(epoch, failure, hops)) {
+          if (!this.#redirected(epoch, failure)) {
             this.#failed(failure, this.#quest === null || this.#retriesInitial());
           }
         },
@@ -246,27 +245,35 @@ export class Lifecycle {
       this.#rest({ clean: false, error });
       return;
     }
-    const resumes = this.#failures === 0 && this.#host.resumable() !== null;
-    const delayMs = resumes
-      ? Math.floor(Math.random() * reconnect.resumeDelayMs)
-      : reconnectDelay(reconnect, this.#failures, error.retryAfterMs, Math.random());
+    const session = this.#host.resumable();
+    const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
+    const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
+    const delayMs = reconnectDelay(pace, this.#failures, error.retryAfterMs, Math.random());
+    const place = this.#failures === 0 && session?.location != null ? this.#placeOf(session.location) : this.#target;
     this.#failures += 1;
+    this.#hops = 0;
     this.#state = 'waiting';
     const epoch = this.#epoch;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      this.#run(epoch);
+      this.#run(epoch, place);
     }, delayMs);
     this.#host.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
   }
 
-  /** Follows a `see-other-host`, a few times. Returns whether it did. */
-  #redirected(epoch: number, error: BrokerError, hops: number): boolean {
-    const { redirect } = error;
-    if (redirect === undefined || hops >= MAX_REDIRECTS) return false;
-    const port = redirect.port ?? this.#target.port ?? this.#host.config.connectionType.defaultPort;
-    this.#run(epoch, { host: redirect.host, port, hops: hops + 1 });
+  /**
+   * Follows a `see-other-host`, a few times; then it is a failure like others, and the next attempt waits. Returns
+   * whether it did.
+   */
+  #redirected(epoch: number, { redirect }: BrokerError): boolean {
+    if (redirect === undefined || this.#hops >= MAX_REDIRECTS) return false;
+    this.#hops += 1;
+    this.#run(epoch, this.#placeOf(redirect));
     return true;
+  }
+
+  #placeOf({ host, port }: { readonly host: string; readonly port: number | null }): Place {
+    return { host, port: port ?? this.#target.port ?? this.#host.config.connectionType.defaultPort };
   }
 
   #retriesInitial(): boolean {
@@ -303,6 +310,7 @@ export class Lifecycle {
       await this.#link.shutdown();
     } else {
       this.#lastEnd = { clean: true };
+      this.#host.shutDown();
     }
     if (this.#isHalted()) return;
     this.#state = 'idle';
@@ -325,7 +333,7 @@ export class Lifecycle {
     this.#host.afterLinkEnded(end);
     // A handler may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
     if (end.byUs !== null || error === null || this.#state !== 'disconnected' || this.#quest !== null) return;
-    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error, 0)) this.#failed(error, true);
+    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
   }
 
   #linkHost(): LinkHost {
@@ -374,7 +382,7 @@ export class Lifecycle {
       received: (element) => {
         host.received(element);
       },
-      resumable: host.resumable(),
+      resumable: () => host.resumable(),
     };
   }
 

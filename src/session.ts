@@ -32,7 +32,7 @@ export interface SessionHost {
   sent(element: Element, secret: boolean): void;
   received(element: Element): void;
   upgrade(stream: XmlStream): Promise<Secured>;
-  readonly resumable: StreamManagement | null;
+  resumable(): StreamManagement | null;
 }
 
 const STEPS: Partial<Record<NegotiationEvent, Step>> = {
@@ -80,7 +80,7 @@ export class Session implements Negotiation {
   }
 
   get resumable(): StreamManagement | null {
-    return this.#host.resumable;
+    return this.#host.resumable();
   }
 
   get signal(): AbortSignal {

@@ -16,6 +16,7 @@ export type NegotiationEvent =
   | 'PCJ_SM_ENABLED'
   | 'PCJ_SM_RESUMED'
   | 'PCJ_SM_FAILED'
+  | 'PCJ_SM_ACK'
   | 'PCJ_PROTOCOLERROR'
   | 'PCJ_DOMAIN'
   | 'PCJ_ROUTEFAIL'

@@ -1,6 +1,7 @@
 // Stream management: XEP-0198.
 import { BrokerError } from '../../errors.js';
 import type { Ticket } from '../../queue/ticket.js';
+import { redirectTarget } from '../../stream/stream-error.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
@@ -12,30 +13,48 @@ const MODULUS = 2 ** 32;
 /** Longest id of a session that is kept (XEP-0198 §3). */
 const ID_LIMIT = 4_000;
 
+/** Where a session may be resumed. */
+export type SessionLocation = Readonly<{ host: string; port: number | null }>;
+
+/** What was agreed on when a session began. */
+export interface SessionTerms {
+  readonly id?: string | null;
+  readonly max?: number | null;
+  readonly location?: SessionLocation | null;
+  readonly start?: number;
+}
+
 /**
  * The state of one managed session: what was sent and not acknowledged, and how many stanzas were handled. It outlives
  * the link, so that the session can be resumed on the next one.
  */
 export class StreamManagement {
-  /** What resumes the session, or null when it cannot be resumed. */
-  readonly id: string | null;
   /** How long the server keeps the session, in seconds, or null if it did not say. */
   readonly max: number | null;
+  /** Where the server would like the session to be resumed, or null. */
+  readonly location: SessionLocation | null;
   /** Our address in the session. */
-  readonly jid: Negotiation['config']['domain'];
+  readonly jid: string;
+  #id: string | null;
   #handled: number;
   #acked: number;
   readonly #unacked: Ticket[] = [];
   #head = 0;
   #bytes = 0;
 
-  /** @param start value both counters begin with: 0, but for tests around 2^32 */
-  constructor(jid: string, id: string | null, max: number | null, start = 0) {
+  /** `start` is the value both counters begin with: 0, but for tests around 2^32. */
+  constructor(jid: string, { id = null, max = null, location = null, start = 0 }: SessionTerms = {}) {
     this.jid = jid;
-    this.id = id;
     this.max = max;
+    this.location = location;
+    this.#id = id;
     this.#handled = start % MODULUS;
     this.#acked = start % MODULUS;
+  }
+
+  /** What resumes the session, or null when it cannot be resumed. */
+  get id(): string | null {
+    return this.#id;
   }
 
   /** Stanzas of the server that were handled, mod 2^32. */
@@ -107,6 +126,11 @@ export class StreamManagement {
     return acked;
   }
 
+  /** The session cannot be resumed any more. */
+  abandon(): void {
+    this.#id = null;
+  }
+
   /** Ends the session: takes out what was not acknowledged, oldest first. */
   takeUnacked(): Ticket[] {
     const tickets = this.unacked();
@@ -160,25 +184,31 @@ export async function enable(
     session.publish('PCJ_SM_FAILED', failure(answer, 'the server did not enable stream management'));
     return null;
   }
-  const granted = answer.getAttribute('resume');
-  const id = answer.getAttribute('id');
-  const max = answer.getAttribute('max');
-  const resumable =
-    resume && (granted === 'true' || granted === '1') && id !== null && id !== '' && id.length <= ID_LIMIT;
-  const management = new StreamManagement(
-    jid,
-    resumable ? id : null,
-    max !== null && /^\d{1,9}$/.test(max) ? Number(max) : null,
-  );
-  session.publish('PCJ_SM_ENABLED', { id: management.id, max: management.max, resumable });
+  const management = new StreamManagement(jid, resume ? terms(answer, session) : {});
+  const { id, max } = management;
+  session.publish('PCJ_SM_ENABLED', { id, max, resumable: id !== null });
   return management;
+}
+
+/** What `<enabled/>` says of resuming. A place to resume is believed only when the server has proved who it is. */
+function terms(enabled: Element, { tls }: Negotiation): SessionTerms {
+  const granted = enabled.getAttribute('resume');
+  const id = enabled.getAttribute('id') ?? '';
+  const max = enabled.getAttribute('max') ?? '';
+  const location = enabled.getAttribute('location') ?? '';
+  if ((granted !== 'true' && granted !== '1') || id === '' || id.length > ID_LIMIT) return {};
+  return {
+    id,
+    max: /^\d{1,9}$/.test(max) ? Number(max) : null,
+    location: tls?.verified === true ? redirectTarget(location) : null,
+  };
 }
 
 /**
  * Resumes the session of a lost link, in place of binding. What the server has handled becomes `acked`; the rest stays
  * in `management`, to be sent again.
  * @returns whether the session goes on. If not, `management` still holds what the server did not acknowledge
- * @throws BrokerError `SM_BAD_RESUMED`, `SM_BAD_H`
+ * @throws BrokerError `SM_BAD_RESUMED`, `SM_BAD_H`, `SM_EXPIRED`
  */
 export async function resume(session: Negotiation, management: StreamManagement): Promise<boolean> {
   const { id } = management;
@@ -186,28 +216,48 @@ export async function resume(session: Negotiation, management: StreamManagement)
   session.send(xml('resume', { xmlns: NS.SM, h: management.handled, previd: id }));
   const answer = await session.next((element) => element.namespaceURI === NS.SM);
   if (answer.localName === 'resumed') {
-    if (answer.getAttribute('previd') !== id) {
+    const acked = takeUp(management, answer, session.resumable === management);
+    tellAcked(session, management, acked);
+    session.publish('PCJ_SM_RESUMED', { id, replayed: management.size });
+    return true;
+  }
+  // The count is optional; one that makes no sense proves nothing, and everything is held as a possible duplicate.
+  if (answer.hasAttribute('h')) tellAcked(session, management, ackedIfSensible(management, answer.getAttribute('h')));
+  session.publish('PCJ_SM_FAILED', failure(answer, 'the session could not be resumed'));
+  return false;
+}
+
+/** Goes on with the session as the server sees it. One that does not fit is not tried again. */
+function takeUp(management: StreamManagement, resumed: Element, isKept: boolean): Ticket[] {
+  try {
+    if (resumed.getAttribute('previd') !== management.id) {
       throw new BrokerError('SM_BAD_RESUMED', 'the server resumed another session than ours', {
         layer: 'sm',
         origin: 'peer',
         sentCondition: 'undefined-condition',
-        retryable: true,
       });
     }
-    management.onAck(answer.getAttribute('h'));
-    session.publish('PCJ_SM_RESUMED', { id, replayed: management.size });
-    return true;
-  }
-  // RFC-wise the count is optional; one that makes no sense proves nothing.
-  if (answer.hasAttribute('h')) {
-    try {
-      management.onAck(answer.getAttribute('h'));
-    } catch {
-      // What the server handled stays unknown: everything is held as a possible duplicate.
+    if (!isKept) {
+      const text = 'the session was over here by the time that the server resumed it';
+      throw new BrokerError('SM_EXPIRED', text, { layer: 'sm' });
     }
+    return management.onAck(resumed.getAttribute('h'));
+  } catch (error) {
+    management.abandon();
+    throw error instanceof BrokerError ? error.with({ retryable: true }) : error;
   }
-  session.publish('PCJ_SM_FAILED', failure(answer, 'the session could not be resumed'));
-  return false;
+}
+
+function ackedIfSensible(management: StreamManagement, h: string | null): Ticket[] {
+  try {
+    return management.onAck(h);
+  } catch {
+    return [];
+  }
+}
+
+function tellAcked(session: Negotiation, management: StreamManagement, acked: readonly Ticket[]): void {
+  if (acked.length > 0) session.publish('PCJ_SM_ACK', { acked, pending: management.size });
 }
 
 /** Reads `<failed/>`; the condition may be wrapped in another element by old servers. */
