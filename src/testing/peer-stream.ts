@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import type { BrokerError } from '../errors.js';
+import { BrokerError } from '../errors.js';
 import { Transport } from '../stream/transport.js';
 import { xml, type XmlAttributes } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
@@ -305,7 +305,7 @@ export class PeerStream {
   }
 
   #onClose(error: BrokerError | null): void {
-    this.#closeError = error;
+    this.#closeError ??= error;
     if (this.#reader !== null) this.#tokenizer.resume();
     this.#finished({ kind: 'closed', error });
   }
@@ -320,17 +320,21 @@ export class PeerStream {
 
   /** Whether nothing may be written any more. */
   get #mute(): boolean {
-    return this.#stalled || this.#endSent || this.transport.closed;
+    return this.#stalled || this.#endSent || this.transport.socket.destroyed;
   }
 
   #write(text: string): void {
     this.transport.write(text);
-    if (this.#waiting > OUTGOING_LIMIT) this.transport.destroy();
+    if (this.#waiting <= OUTGOING_LIMIT) return;
+    const message = `the peer does not read: more than ${OUTGOING_LIMIT} bytes wait for it`;
+    this.#closeError = new BrokerError('LOOPBACK_CONGESTED', message, { layer: 'tcp', origin: 'peer' });
+    this.transport.destroy();
   }
 }
 
 /** The stream error for what the tokenizer found. */
 function faultOf(error: BrokerError): Error {
   if (error.code === 'XML_HANDLER' && error.cause instanceof Error) return error.cause;
+  if (error.origin !== 'peer') return error;
   return new StreamFault(error.condition ?? 'internal-server-error', { text: error.message });
 }

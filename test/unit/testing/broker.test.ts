@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import {
+  Broker,
+  JABBERD14_COMPONENT,
+  JABBERD20_COMPONENT,
+  LEGACY,
+  NS,
+  reply,
+  xml,
+  XMPP,
+  type BrokerOptions,
+  type Dialect,
+  type FilterMatch,
+} from 'xmpp-broker';
+import { LoopbackServer } from 'xmpp-broker/testing';
+
+const SERVER = {
+  accounts: { alice: 'secret' },
+  components: { 'echo.localhost': 'geheim' },
+  routerUsers: { jabberd: 'verdeckt' },
+};
+
+type Names = 'XMPP' | 'LEGACY' | 'JABBERD14_COMPONENT' | 'JABBERD20_COMPONENT';
+
+function optionsFor(name: Names, server: LoopbackServer): BrokerOptions {
+  const { host, ports, ca } = server;
+  const client = { domain: 'localhost', username: 'alice', password: 'secret', resource: 'r', tls: { ca } };
+  const options: Record<Names, Omit<BrokerOptions, 'host'>> = {
+    XMPP: { connectionType: XMPP, port: ports.client, ...client },
+    LEGACY: { connectionType: LEGACY, port: ports.client, ...client, tls: { policy: 'disabled' } },
+    JABBERD14_COMPONENT: {
+      connectionType: JABBERD14_COMPONENT,
+      domain: 'echo.localhost',
+      password: 'geheim',
+      port: ports.component,
+    },
+    JABBERD20_COMPONENT: {
+      connectionType: JABBERD20_COMPONENT.with({ name: 'svc.localhost' }),
+      domain: 'localhost',
+      username: 'jabberd',
+      password: 'verdeckt',
+      port: ports.router,
+      tls: { ca },
+    },
+  };
+  return { host, reconnect: false, ...options[name] };
+}
+
+describe('a broker', () => {
+  test.each<[Names, Names]>([
+    ['XMPP', 'JABBERD14_COMPONENT'],
+    ['XMPP', 'JABBERD20_COMPONENT'],
+    ['LEGACY', 'JABBERD14_COMPONENT'],
+    ['JABBERD20_COMPONENT', 'JABBERD14_COMPONENT'],
+    ['JABBERD14_COMPONENT', 'XMPP'],
+    ['JABBERD14_COMPONENT', 'JABBERD20_COMPONENT'],
+  ])('of %s asks one of %s', async (asking, answering) => {
+    await using server = await LoopbackServer.start(SERVER);
+    await using service = new Broker(optionsFor(answering, server));
+    service.filters.add('asked', '/iq/x:question', { namespaces: { x: 'urn:example' } });
+    service.subscribe('asked', (match) => {
+      const { node } = match as FilterMatch;
+      service.output(reply(node, xml('answer', { xmlns: 'urn:example' }, '42')));
+    });
+    await service.connect();
+    await using broker = new Broker(optionsFor(asking, server));
+    await broker.connect();
+    const question = xml('iq', { type: 'get', to: service.jid?.toString() }, xml('question', { xmlns: 'urn:example' }));
+    const answer = await broker.request(question);
+    expect(answer.getChildText('answer', 'urn:example')).toBe('42');
+    const pong = await broker.request(xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: NS.PING })));
+    expect(pong.getAttribute('type')).toBe('result');
+    await broker.shutdown();
+    await service.shutdown();
+  });
+});
