@@ -65,6 +65,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   readonly #lifecycle: Lifecycle;
   #jid: JID | null = null;
   #sid: string | null = null;
+  #lang: string | null = null;
 
   /** @throws BrokerError `USAGE_OPTIONS` that lists every problem at once. Nothing is dialled. */
   constructor(options: BrokerOptions) {
@@ -90,6 +91,11 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   /** Id of the stream; null while there is no ready link. */
   get sid(): string | null {
     return this.#sid;
+  }
+
+  /** Language of inbound stanzas that name none (RFC 6120 §8.1.5); null if the server names none, and while there is no ready link. */
+  get lang(): string | null {
+    return this.#lang;
   }
 
   get state(): BrokerState {
@@ -272,8 +278,9 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
         if (config.debug) this.#logger.debug({ direction: 'held', xml: serialize(redacted(stanza)) }, 'queued');
         status.publish('PCJ_NODEQUEUED', stanza);
       },
-      refused: (error) => {
+      refused: (error, ticket) => {
         status.publish('PCJ_QUEUEFAIL', error);
+        if (ticket?.request != null) this.#requests.fail(ticket.request, error);
       },
       sent: (stanza) => {
         this.#sent(stanza, false);
@@ -336,6 +343,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       ready: (link, established) => {
         this.#jid = established.jid;
         this.#sid = established.sid;
+        this.#lang = established.lang ?? null;
         continuity.linkReady(link, established.management ?? null);
       },
       failed: (error) => {
@@ -347,6 +355,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       linkEnded: (end) => {
         this.#jid = null;
         this.#sid = null;
+        this.#lang = null;
         continuity.linkEnded(end);
       },
       afterLinkEnded: () => {
@@ -358,6 +367,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       halted: (error) => {
         this.#jid = null;
         this.#sid = null;
+        this.#lang = null;
         this.#status.close();
         continuity.halt(error);
       },

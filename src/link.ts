@@ -9,6 +9,7 @@ import { SendLane } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
 import { CertificateWatch } from './certificate-watch.js';
+import { KeepAlive } from './keep-alive.js';
 import * as linkErrors from './link-error.js';
 import { Liveness } from './liveness.js';
 import { StanzaWatch } from './stanza-watch.js';
@@ -70,6 +71,7 @@ export class Link implements DialectLink, StreamConsumer {
   readonly #liveness: Liveness | null;
   readonly #stanzaWatch: StanzaWatch;
   readonly #certificateWatch: CertificateWatch | null;
+  readonly #keepAlive: KeepAlive | null;
   #dropped = false;
   #byUs: 'shutdown' | 'replace' | null = null;
   #peerEnded = false;
@@ -87,7 +89,10 @@ export class Link implements DialectLink, StreamConsumer {
     this.jid = negotiated.established.jid;
     this.config = negotiated.dialectConfig;
     this.#lane = new SendLane({
-      write: (text, done) => this.#stream.transport.write(text, done),
+      write: (text, done) => {
+        this.#keepAlive?.wrote();
+        return this.#stream.transport.write(text, done);
+      },
       handedOver: (ticket) => {
         this.#acks?.sent(ticket);
         host.handedOver(ticket);
@@ -121,6 +126,18 @@ export class Link implements DialectLink, StreamConsumer {
         : new CertificateWatch(expiry, () => {
             this.#onExpired();
           });
+    const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
+    this.#keepAlive =
+      idleSeconds === null
+        ? null
+        : new KeepAlive(idleSeconds * 1_000, () => {
+            this.#writeUrgent(() => ' ');
+          });
+  }
+
+  /** Most bytes of a stanza that the server takes, or null. */
+  get maxBytes(): number | null {
+    return this.#negotiated.established.limits?.maxBytes ?? null;
   }
 
   /** Whether stanzas may be sent. */
@@ -249,6 +266,7 @@ export class Link implements DialectLink, StreamConsumer {
     this.#ended = true;
     this.#stanzaWatch.stop();
     this.#certificateWatch?.stop();
+    this.#keepAlive?.stop();
     this.#liveness?.stop();
     this.#acks?.stop();
     const { inFlight, waiting } = this.#lane.close();

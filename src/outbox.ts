@@ -15,8 +15,8 @@ export interface OutboxHost {
   keptBytes(): number;
   /** Publishes PCJ_NODEQUEUED. */
   queued(stanza: Element): void;
-  /** Publishes PCJ_QUEUEFAIL. */
-  refused(error: BrokerError): void;
+  /** Publishes PCJ_QUEUEFAIL. With a ticket, its request is over, too. */
+  refused(error: BrokerError, ticket: Ticket | null): void;
   /** Publishes PCJ_NODESENT. */
   sent(stanza: Element): void;
   /** Whether anybody wants to see what is sent. */
@@ -54,16 +54,18 @@ export class Outbox {
     return new Ticket(this.#ids, text, xmlns, isStanza(stanza, xmlns));
   }
 
-  /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`; nothing was accepted then */
+  /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`; nothing was accepted then */
   accept(ticket: Ticket, stanza: Element): void {
     const host = this.#host;
     const link = host.link();
     const ready = link?.ready === true;
     try {
-      if (ready) this.queue.check(ticket.bytes, link.bytes);
-      else this.queue.push(ticket, link?.bytes ?? host.keptBytes());
+      if (ready) {
+        checkSize(ticket, link);
+        this.queue.check(ticket.bytes, link.bytes);
+      } else this.queue.push(ticket, link?.bytes ?? host.keptBytes());
     } catch (error) {
-      if (error instanceof BrokerError) host.refused(error);
+      if (error instanceof BrokerError) host.refused(error, null);
       throw error;
     }
     if (!ready) {
@@ -92,16 +94,13 @@ export class Outbox {
         break;
       }
       try {
+        checkSize(ticket, link);
         link.output(ticket);
       } catch (caught) {
-        // The dialect could not wrap it: that is this stanza's end, not that of the others.
-        const error = new BrokerError('DIALECT_FAILED', 'the dialect could not wrap a held stanza', {
-          layer: 'queue',
-          sent: 'no',
-          cause: caught,
-        });
+        // The server does not take it, or the dialect cannot wrap it: its end, not that of the others.
+        const error = caught instanceof BrokerError ? caught : notWrapped(caught);
         ticket.markFailed(error);
-        host.refused(error);
+        host.refused(error, ticket);
       }
     }
     return tickets;
@@ -120,6 +119,18 @@ export class Outbox {
     for (const ticket of unsent) ticket.markHeld(false);
     this.queue.returnToFront([...uncertain, ...unsent]);
   }
+}
+
+/** What a server does not take is better not sent: it would close the stream (XEP-0478). */
+function checkSize({ bytes }: Ticket, { maxBytes }: Link): void {
+  if (maxBytes === null || bytes <= maxBytes) return;
+  const text = `the stanza has ${String(bytes)} bytes, and the server takes ${String(maxBytes)} at most`;
+  throw new BrokerError('PEER_LIMIT', text, { layer: 'stanza', sent: 'no' });
+}
+
+function notWrapped(cause: unknown): BrokerError {
+  const text = 'the dialect could not wrap a held stanza';
+  return new BrokerError('DIALECT_FAILED', text, { layer: 'queue', sent: 'no', cause });
 }
 
 const STANZAS = new Set(['message', 'presence', 'iq']);

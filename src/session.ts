@@ -45,6 +45,9 @@ const STEPS: Partial<Record<NegotiationEvent, Step>> = {
   PCJ_SESSIONSUCCESS: 'connect',
 };
 
+/** How long the rest of a stream error may take, in milliseconds. */
+const ERROR_MS = 1_000;
+
 const STANZAS = new Set(['message', 'presence', 'iq']);
 
 /** The stream as a dialect sees it while it negotiates: see {@link Negotiation}. */
@@ -129,6 +132,7 @@ export class Session implements Negotiation {
         item.kind === 'element' ? `<${item.element.nodeName}/>` : 'the end of the stream',
         'a stream header',
       );
+    if (isStreamError(item.element)) throw await this.#errorAsRoot(item.element);
     return this.#checkHeader(item.element);
   }
 
@@ -154,10 +158,10 @@ export class Session implements Negotiation {
       if (isStreamError(element)) throw redirectable(streamError(element), this.tls?.verified === true);
       if (match?.(element) === true) return element;
       const stanza = STANZAS.has(element.localName) && CONTENT_NAMESPACES.includes(element.namespaceURI ?? '');
-      if (stanza && !this.#authenticated) {
+      if (stanza && (!this.#authenticated || this.#step === 'bind')) {
         throw new BrokerError(
           'STREAM_EARLY_STANZA',
-          `the server sent <${element.localName}/> before authentication was complete`,
+          `the server sent <${element.localName}/> before ${this.#authenticated ? 'binding' : 'authentication'} was complete`,
           {
             layer: 'stream',
             origin: 'peer',
@@ -268,6 +272,19 @@ export class Session implements Negotiation {
 
   #checkSignal(): void {
     this.#host.signal.throwIfAborted();
+  }
+
+  /** A stream error without a header before it (RFC 6120 §4.9.1.2 wants one): what follows is its content. */
+  async #errorAsRoot(root: Element): Promise<BrokerError> {
+    const error = root.clone();
+    for (let complete = false; !complete;) {
+      const item = await this.#read(ERROR_MS, 'the rest of its stream error').catch(() => null);
+      this.#checkSignal();
+      if (item?.kind === 'element') error.appendChild(item.element.clone());
+      else complete = true;
+    }
+    this.#host.received(error);
+    return redirectable(streamError(error), this.tls?.verified === true);
   }
 
   #checkHeader(element: Element): StreamHeader {

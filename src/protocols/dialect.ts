@@ -1,6 +1,7 @@
 import type { StatusEvents, TlsFacts } from '../events.js';
 import type { JID } from '../jid.js';
 import type { Element } from '../xml/element.js';
+import type { StreamLimits } from './features/stream-limits.js';
 import type { StreamManagement } from './features/stream-management.js';
 import type { ChannelBindings } from './sasl/channel-binding.js';
 
@@ -105,6 +106,10 @@ export interface Established {
   readonly resumed?: boolean;
   /** Stream management that is on. When `resumed`, it is the one that {@link Negotiation.resumable} gave. */
   readonly management?: StreamManagement | null;
+  /** What the server takes (XEP-0478). */
+  readonly limits?: StreamLimits;
+  /** Language of inbound stanzas that name none, from the stream header (RFC 6120 §4.7.4). */
+  readonly lang?: string | null;
 }
 
 /** A dialect on a ready link: what it may do besides negotiating. */

@@ -7,7 +7,8 @@ import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.
 import { bind } from './features/bind.js';
 import { establishSession } from './features/session.js';
 import { startTls } from './features/starttls.js';
-import { enable, offersManagement, resume } from './features/stream-management.js';
+import { readLimits } from './features/stream-limits.js';
+import { enable, resume } from './features/stream-management.js';
 import type { ChannelBindingType } from './sasl/channel-binding.js';
 import { signIn } from './sasl/negotiate.js';
 import { SaslMemory } from './sasl/memory.js';
@@ -97,18 +98,18 @@ async function negotiate(
     { verified: session.tls?.verified ?? false, bindings: session.channelBindings, signal: session.signal },
   );
   ({ header, features } = await openStream(session, header));
-  const sid = header.id ?? '';
+  const facts = { sid: header.id ?? '', lang: header.lang, limits: readLimits(features) };
   const mode = options.streamManagement ?? 'resume';
 
-  const previous = session.resumable;
-  if (previous !== null && mode === 'resume' && offersManagement(features) && (await resume(session, previous))) {
-    return { jid: JID.parse(previous.jid), sid, resumed: true, management: previous };
+  const previous = mode === 'resume' ? session.resumable : null;
+  if (previous !== null && (await resume(session, features, previous))) {
+    return { ...facts, jid: JID.parse(previous.jid), resumed: true, management: previous };
   }
   const jid = await bind(session, features);
   await establishSession(session, features);
   const management = mode === 'off' ? null : await enable(session, features, jid.toString(), mode === 'resume');
   checkRequired(features);
-  return { jid, sid, management };
+  return { ...facts, jid, management };
 }
 
 /** Opens or restarts the stream and reads its features (RFC 6120 §4.2, §4.3). */
@@ -143,6 +144,16 @@ async function openStream(
       'STREAM_UNEXPECTED',
       `the server sent <${features.nodeName}/> where its stream features belong`,
       'bad-format',
+    );
+  }
+  if (session.tls !== null && features.getChild('starttls', NS.TLS) !== null) {
+    // RFC 6120 §5.4.3.3, XEP-0368 §3: not inside TLS. There is no second handshake.
+    session.publish(
+      'PCJ_PROTOCOLERROR',
+      new BrokerError('TLS_NESTED_OFFER', 'the server offers STARTTLS inside TLS; it was ignored', {
+        layer: 'tls',
+        origin: 'peer',
+      }),
     );
   }
   return { header, features };

@@ -150,6 +150,8 @@ export class XmlStream {
    */
   async startTls(upgrade: Parameters<Transport['replace']>[0]): Promise<void> {
     const rest = this.#tokenizer.take();
+    // Whatever happens now, no XML is written in clear any more (RFC 6120 §5.4.3.2).
+    this.#opened = false;
     if (rest.length > 0) {
       throw new BrokerError(
         'TLS_PLAINTEXT_INJECTION',
@@ -159,7 +161,6 @@ export class XmlStream {
     }
     this.#tokenizer = this.#newTokenizer();
     this.#item = null;
-    this.#opened = false;
     await this.transport.replace(upgrade);
   }
 

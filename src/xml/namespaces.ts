@@ -20,6 +20,7 @@ export const NS = Object.freeze({
   SESSION: 'urn:ietf:params:xml:ns:xmpp-session',
   SASL_CHANNEL_BINDING: 'urn:xmpp:sasl-cb:0',
   SM: 'urn:xmpp:sm:3',
+  STREAM_LIMITS: 'urn:xmpp:stream-limits:0',
   PING: 'urn:xmpp:ping',
   DELAY: 'urn:xmpp:delay',
   FORWARD: 'urn:xmpp:forward:0',

@@ -162,7 +162,7 @@ export function tooHigh(h: string, management: StreamManagement): Element {
 }
 
 /** Whether the features offer stream management. */
-export function offersManagement(features: Element): boolean {
+function offersManagement(features: Element): boolean {
   return features.getChild('sm', NS.SM) !== null;
 }
 
@@ -210,9 +210,14 @@ function terms(enabled: Element, { tls }: Negotiation): SessionTerms {
  * @returns whether the session goes on. If not, `management` still holds what the server did not acknowledge
  * @throws BrokerError `SM_BAD_RESUMED`, `SM_BAD_H`, `SM_EXPIRED`
  */
-export async function resume(session: Negotiation, management: StreamManagement): Promise<boolean> {
+export async function resume(session: Negotiation, features: Element, management: StreamManagement): Promise<boolean> {
   const { id } = management;
   if (id === null) return false;
+  if (!offersManagement(features)) {
+    const text = 'the session could not be resumed: the server offers no stream management any more';
+    session.publish('PCJ_SM_FAILED', new BrokerError('SM_FAILED', text, { layer: 'sm', origin: 'peer' }));
+    return false;
+  }
   session.send(xml('resume', { xmlns: NS.SM, h: management.handled, previd: id }));
   const answer = await session.next((element) => element.namespaceURI === NS.SM);
   if (answer.localName === 'resumed') {
