@@ -2,7 +2,7 @@
 export interface Candidate {
   /** Number of the last stanza for which it was found. */
   found: number;
-  /** Whether it is still in the set. */
+  /** Whether it was removed from the set. */
   readonly gone: boolean;
 }
 
@@ -11,18 +11,17 @@ export class Gathering<T extends Candidate> {
   /** Counts stanzas, so that what was found for one need not be cleared for the next. */
   stanza = 0;
   readonly candidates: T[] = [];
-
-  begin(): void {
-    this.stanza += 1;
-    this.candidates.length = 0;
-  }
 }
 
 /** The filters under one key, in the order they were added. Removing takes constant time on average. */
 export class Bucket<T extends Candidate> {
-  #filters: T[] = [];
+  #filters: T[];
   #gone = 0;
-  #visited = 0;
+  #gathered = 0;
+
+  constructor(first: T) {
+    this.#filters = [first];
+  }
 
   /** Number of filters that are still there. */
   get size(): number {
@@ -42,19 +41,52 @@ export class Bucket<T extends Candidate> {
   }
 
   /** Whether the filters are candidates already. */
-  wereGathered({ stanza }: Gathering<T>): boolean {
-    return this.#visited === stanza;
+  wasGathered({ stanza }: Gathering<T>): boolean {
+    return this.#gathered === stanza;
   }
 
   /** Makes the filters candidates, once a stanza. */
   gather(into: Gathering<T>): void {
     const { stanza, candidates } = into;
-    if (this.#visited === stanza) return;
-    this.#visited = stanza;
+    if (this.#gathered === stanza) return;
+    this.#gathered = stanza;
     for (const filter of this.#filters) {
       if (filter.found === stanza || filter.gone) continue;
       filter.found = stanza;
       candidates.push(filter);
     }
+  }
+}
+
+/** Buckets by key. */
+export class Buckets<T extends Candidate> {
+  readonly #buckets = new Map<string, Bucket<T>>();
+
+  get isEmpty(): boolean {
+    return this.#buckets.size === 0;
+  }
+
+  get(key: string): Bucket<T> | undefined {
+    return this.#buckets.get(key);
+  }
+
+  load(key: string): number {
+    return this.#buckets.get(key)?.size ?? 0;
+  }
+
+  add(key: string, filter: T): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) this.#buckets.set(key, new Bucket(filter));
+    else bucket.add(filter);
+  }
+
+  remove(key: string): void {
+    const bucket = this.#buckets.get(key);
+    bucket?.remove();
+    if (bucket?.size === 0) this.#buckets.delete(key);
+  }
+
+  gather(key: string, into: Gathering<T>): void {
+    this.#buckets.get(key)?.gather(into);
   }
 }

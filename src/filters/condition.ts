@@ -72,7 +72,8 @@ export function describe(condition: Condition): string {
 
 function nameOf({ localName, namespaceURI }: WantedName): string {
   const local = localName ?? '*';
-  return typeof namespaceURI === 'string' ? `{${namespaceURI}}${local}` : local;
+  if (namespaceURI === undefined) return `*:${local}`;
+  return namespaceURI === null ? local : `{${namespaceURI}}${local}`;
 }
 
 function testOf({ is, value }: ValueTest): string {
@@ -81,7 +82,17 @@ function testOf({ is, value }: ValueTest): string {
   return is === 'equal' ? `is ${quoted}` : is === 'prefix' ? `begins with ${quoted}` : `contains ${quoted}`;
 }
 
-/** The conditions without those that say the same. */
+/** The conditions without those that say the same: a filter is filed only once under each key. */
 export function distinct(cover: Cover): Cover {
-  return cover.length < 2 ? cover : [...new Map(cover.map((condition) => [describe(condition), condition])).values()];
+  if (cover.length < 2) return cover;
+  return [...new Map(cover.map((condition) => [identity(condition), condition])).values()];
+}
+
+function identity(condition: Condition): string {
+  const { on, name } = condition;
+  // undefined and null mean different namespaces
+  const namespace = name?.namespaceURI === undefined ? 'any' : [name.namespaceURI];
+  const at = on === 'attribute' ? condition.at : null;
+  const test = on === 'attribute' || on === 'text' ? [condition.test.is, condition.test.value] : null;
+  return JSON.stringify([on, name?.localName, namespace, at, test]);
 }

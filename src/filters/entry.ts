@@ -1,6 +1,6 @@
 import type { Candidate } from './bucket.js';
 import type { Cover } from './condition.js';
-import type { Filter, FilterCounters, FilterState } from './filter.js';
+import type { Filter, FilterCounters, FilterOptions, FilterState } from './filter.js';
 import type { Matcher } from './matcher.js';
 
 /** After so many evaluations within the budget one strike is forgiven. */
@@ -25,7 +25,10 @@ export class Entry implements Filter, Candidate {
     readonly expression: string,
     /** Place among all filters of the set. */
     readonly order: number,
-    readonly match: Matcher,
+    /** Made when it is first needed, because most filters of a large set never are. */
+    public matcher: Matcher | null,
+    /** What the matcher is made with, beside the expression. */
+    readonly options: FilterOptions,
     /** What it is filed under; null when it is evaluated for every stanza. */
     readonly cover: Cover | null,
     /** Why it is filed under nothing. */

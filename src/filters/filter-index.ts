@@ -1,21 +1,30 @@
+import type { Attr } from '../xml/attr.js';
 import { Element, following } from '../xml/element.js';
 import { Text } from '../xml/text.js';
-import { Bucket, type Candidate, type Gathering } from './bucket.js';
-import { frequency, type Condition, type Cover, type WantedName } from './condition.js';
+import { Bucket, Buckets, type Candidate, type Gathering } from './bucket.js';
+import { frequency, type Condition, type Cover } from './condition.js';
 import { NameTable } from './name-table.js';
 import { ValueIndex } from './value-index.js';
 
-/** The filters that ask for an element of one name. */
+/** The filters that ask for an element of one name: at the stanza itself, anywhere, with some text. */
 class ElementKeys<T extends Candidate> {
-  readonly present = new Bucket<T>();
-  /** Asked of the text of such an element. */
-  readonly text = new ValueIndex<T>();
+  root: Bucket<T> | null = null;
+  any: Bucket<T> | null = null;
+  text: ValueIndex<T> | null = null;
+
+  get isEmpty(): boolean {
+    return this.root === null && this.any === null && this.text === null;
+  }
 }
 
-/** The filters that ask for an attribute of one name, at the stanza itself or anywhere. */
+/** The filters that ask for an attribute of one name: at the stanza itself, or anywhere. */
 class AttributeKeys<T extends Candidate> {
-  readonly root = new ValueIndex<T>();
-  readonly any = new ValueIndex<T>();
+  root: ValueIndex<T> | null = null;
+  any: ValueIndex<T> | null = null;
+
+  get isEmpty(): boolean {
+    return this.root === null && this.any === null;
+  }
 }
 
 /**
@@ -23,16 +32,16 @@ class AttributeKeys<T extends Candidate> {
  * holds whenever it matches; so what the index leaves out cannot match, and what it finds is still evaluated.
  */
 export class FilterIndex<T extends Candidate> {
-  readonly #roots = new NameTable(() => new Bucket<T>());
-  readonly #rootNamespaces = new Map<string, Bucket<T>>();
   readonly #elements = new NameTable(() => new ElementKeys<T>());
-  readonly #elementNamespaces = new Map<string, Bucket<T>>();
   readonly #attributes = new NameTable(() => new AttributeKeys<T>());
-  /** How many conditions are about attributes that need not be the stanza's own. */
-  #anyAttributes = 0;
+  /** Filters that ask for an element in a namespace, of whatever name: the stanza itself, or any. */
+  readonly #namespaces = { root: new Buckets<T>(), element: new Buckets<T>() };
+  /** Asked of the text of the whole stanza. */
   readonly #text = new ValueIndex<T>();
+  /** How many conditions are about elements below the stanza, and about their attributes. */
+  #below = { elements: 0, attributes: 0 };
   /** Elements with elements inside whose text was searched, by what was searched for; empty between stanzas. */
-  readonly #searched = new Map<ElementKeys<T>, Element>();
+  readonly #searched = new Map<ValueIndex<T>, Element>();
   readonly #contentNamespaces: readonly string[];
 
   constructor(contentNamespaces: readonly string[]) {
@@ -46,162 +55,169 @@ export class FilterIndex<T extends Candidate> {
 
   add(cover: Cover, filter: T): void {
     for (const condition of cover) {
-      if (condition.on === 'attribute') {
-        const { root, any } = this.#attributes.getOrMake(condition.name);
-        (condition.at === 'root' ? root : any).add(condition.test, filter);
-        if (condition.at === 'any') this.#anyAttributes += 1;
-      } else if (condition.on === 'text') {
-        const { name, test } = condition;
-        (name === null ? this.#text : this.#elements.getOrMake(name).text).add(test, filter);
-      } else this.#named(condition).add(filter);
+      const { on, name } = condition;
+      this.#count(condition, 1);
+      if (on === 'attribute') {
+        const keys = this.#attributes.getOrMake(name);
+        (keys[condition.at] ??= new ValueIndex()).add(condition.test, filter);
+      } else if (on === 'text') {
+        const keys = name === null ? this.#text : (this.#elements.getOrMake(name).text ??= new ValueIndex());
+        keys.add(condition.test, filter);
+      } else if (name.localName === null) this.#namespaces[on].add(name.namespaceURI as string, filter);
+      else {
+        const keys = this.#elements.getOrMake(name);
+        const place = on === 'root' ? 'root' : 'any';
+        const bucket = keys[place];
+        if (bucket === null) keys[place] = new Bucket(filter);
+        else bucket.add(filter);
+      }
     }
   }
 
   /** Takes a filter out that is gone already. */
   remove(cover: Cover): void {
     for (const condition of cover) {
-      if (condition.on === 'attribute') {
-        const keys = this.#attributes.getOrMake(condition.name);
-        (condition.at === 'root' ? keys.root : keys.any).remove(condition.test);
-        if (condition.at === 'any') this.#anyAttributes -= 1;
-        if (keys.root.isEmpty && keys.any.isEmpty) this.#attributes.delete(condition.name);
-      } else if (condition.on === 'text') {
-        const { name, test } = condition;
-        (name === null ? this.#text : this.#elements.getOrMake(name).text).remove(test);
-        if (name !== null) this.#dropElement(name);
-      } else {
-        const bucket = this.#named(condition);
-        bucket.remove();
-        if (bucket.size === 0) this.#dropName(condition.on, condition.name);
+      const { on, name } = condition;
+      this.#count(condition, -1);
+      if (on === 'attribute') {
+        const keys = this.#attributes.getOrMake(name);
+        keys[condition.at] = without(keys[condition.at], condition);
+        if (keys.isEmpty) this.#attributes.delete(name);
+      } else if (on === 'text') {
+        if (name === null) this.#text.remove(condition.test);
+        else {
+          const keys = this.#elements.getOrMake(name);
+          keys.text = without(keys.text, condition);
+          if (keys.isEmpty) this.#elements.delete(name);
+        }
+      } else if (name.localName === null) this.#namespaces[on].remove(name.namespaceURI as string);
+      else {
+        const keys = this.#elements.getOrMake(name);
+        const place = on === 'root' ? 'root' : 'any';
+        keys[place]?.remove();
+        if (keys[place]?.size === 0) keys[place] = null;
+        if (keys.isEmpty) this.#elements.delete(name);
       }
     }
   }
 
   /** Makes candidates of the filters that the stanza may match. */
   gather(stanza: Element, into: Gathering<T>): void {
-    const { localName, namespaceURI } = stanza.qname;
-    const roots = this.#roots.find(localName);
-    if (roots !== undefined) {
-      for (const { namespaceURI: wanted, value } of roots) if (this.#fits(namespaceURI, wanted)) value.gather(into);
-    }
-    if (namespaceURI !== null) this.#rootNamespaces.get(namespaceURI)?.gather(into);
+    this.#gatherElement(stanza, true, into);
     if (!this.#attributes.isEmpty) this.#gatherAttributes(stanza, true, into);
-    if (!this.#elements.isEmpty || this.#elementNamespaces.size > 0 || this.#anyAttributes > 0) {
-      this.#gatherElements(stanza, into);
+    const { elements, attributes } = this.#below;
+    if (elements > 0 || attributes > 0) {
+      for (let node = stanza.firstChild; node !== null; node = following(node, stanza)) {
+        if (!(node instanceof Element)) continue;
+        if (elements > 0) this.#gatherElement(node, false, into);
+        if (attributes > 0) this.#gatherAttributes(node, false, into);
+      }
+      if (this.#searched.size > 0) this.#searched.clear();
     }
     if (this.#text.hasParts) this.#text.gatherParts(textOf(stanza), into);
   }
 
+  #gatherElement(element: Element, isRoot: boolean, into: Gathering<T>): void {
+    const { localName, namespaceURI } = element.qname;
+    const names = this.#elements.find(localName);
+    if (names !== undefined) {
+      const { any, none, exact } = names;
+      if (any !== null) this.#gatherKeys(any, element, isRoot, into);
+      if (none !== null && this.#isNone(namespaceURI)) this.#gatherKeys(none, element, isRoot, into);
+      if (exact !== null && namespaceURI !== null) {
+        const keys = exact.get(namespaceURI);
+        if (keys !== undefined) this.#gatherKeys(keys, element, isRoot, into);
+      }
+    }
+    if (namespaceURI === null) return;
+    const namespaces = this.#namespaces;
+    if (!namespaces.element.isEmpty) namespaces.element.gather(namespaceURI, into);
+    if (isRoot && !namespaces.root.isEmpty) namespaces.root.gather(namespaceURI, into);
+  }
+
+  #gatherKeys({ root, any, text }: ElementKeys<T>, element: Element, isRoot: boolean, into: Gathering<T>): void {
+    if (isRoot) root?.gather(into);
+    any?.gather(into);
+    if (text !== null) this.#gatherText(text, element, into);
+  }
+
   #gatherAttributes(element: Element, isRoot: boolean, into: Gathering<T>): void {
     for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-      const found = this.#attributes.find(attr.qname.localName);
-      if (found === undefined) continue;
-      for (const { namespaceURI, value } of found) {
-        if (!this.#fits(attr.qname.namespaceURI, namespaceURI)) continue;
-        if (isRoot) value.root.gather(attr.value, into);
-        value.any.gather(attr.value, into);
+      const { localName, namespaceURI } = attr.qname;
+      const names = this.#attributes.find(localName);
+      if (names === undefined) continue;
+      const { any, none, exact } = names;
+      if (any !== null) gatherValue(any, attr, isRoot, into);
+      if (none !== null && this.#isNone(namespaceURI)) gatherValue(none, attr, isRoot, into);
+      if (exact !== null && namespaceURI !== null) {
+        const keys = exact.get(namespaceURI);
+        if (keys !== undefined) gatherValue(keys, attr, isRoot, into);
       }
     }
   }
 
-  #gatherElements(stanza: Element, into: Gathering<T>): void {
-    const withAttributes = this.#anyAttributes > 0;
-    for (let node: Element | Text | null = stanza; node !== null; node = following(node, stanza)) {
-      if (!(node instanceof Element)) continue;
-      const { localName, namespaceURI } = node.qname;
-      const found = this.#elements.find(localName);
-      if (found !== undefined) {
-        for (const { namespaceURI: wanted, value } of found) {
-          if (!this.#fits(namespaceURI, wanted)) continue;
-          value.present.gather(into);
-          if (!value.text.isEmpty) gatherText(node, value, this.#searched, into);
-        }
-      }
-      if (namespaceURI !== null && this.#elementNamespaces.size > 0) {
-        this.#elementNamespaces.get(namespaceURI)?.gather(into);
-      }
-      if (withAttributes && node !== stanza) this.#gatherAttributes(node, false, into);
+  /**
+   * Looks the text of an element up. What is inside an element that was searched is not searched again, unless it is a
+   * single text: so a stanza is searched at most twice for each name, however deeply its elements lie in one another.
+   */
+  #gatherText(keys: ValueIndex<T>, element: Element, into: Gathering<T>): void {
+    const { firstChild } = element;
+    if (firstChild === null || (firstChild === element.lastChild && firstChild instanceof Text)) {
+      keys.gather(firstChild === null ? '' : firstChild.data, into);
+      return;
     }
-    if (this.#searched.size > 0) this.#searched.clear();
-  }
-
-  /** Whether a namespace is the one asked for. */
-  #fits(actual: string | null, wanted: string | null | undefined): boolean {
-    if (wanted === undefined || actual === wanted) return true;
-    return wanted === null && actual !== null && this.#contentNamespaces.includes(actual);
-  }
-
-  /** The bucket of a condition that asks for a name only. */
-  #named({ on, name }: Condition & { on: 'root' | 'element' }): Bucket<T> {
-    if (name.localName !== null) {
-      return on === 'root' ? this.#roots.getOrMake(name) : this.#elements.getOrMake(name).present;
+    const longest = keys.longestEqual;
+    if (longest >= 0) {
+      const text = textOf(element, longest);
+      if (text.length <= longest) keys.gatherEqual(text, into);
     }
-    const namespaces = on === 'root' ? this.#rootNamespaces : this.#elementNamespaces;
-    const uri = name.namespaceURI as string;
-    let bucket = namespaces.get(uri);
-    if (bucket === undefined) namespaces.set(uri, (bucket = new Bucket()));
-    return bucket;
+    if (!keys.hasParts) return;
+    const last = this.#searched.get(keys);
+    if (last !== undefined && isInside(element, last)) return;
+    this.#searched.set(keys, element);
+    keys.gatherParts(textOf(element), into);
   }
 
-  #dropName(on: 'root' | 'element', name: WantedName): void {
-    if (name.localName === null) {
-      (on === 'root' ? this.#rootNamespaces : this.#elementNamespaces).delete(name.namespaceURI as string);
-    } else if (on === 'root') this.#roots.delete(name);
-    else this.#dropElement(name);
+  #isNone(namespaceURI: string | null): boolean {
+    return namespaceURI === null || this.#contentNamespaces.includes(namespaceURI);
   }
 
-  #dropElement(name: WantedName): void {
-    const keys = this.#elements.get(name);
-    if (keys !== undefined && keys.present.size === 0 && keys.text.isEmpty) this.#elements.delete(name);
+  #count(condition: Condition, change: 1 | -1): void {
+    if (condition.on === 'attribute' && condition.at === 'any') this.#below.attributes += change;
+    if (condition.on === 'element' || (condition.on === 'text' && condition.name !== null)) {
+      this.#below.elements += change;
+    }
   }
 
   #load(condition: Condition): number {
-    switch (condition.on) {
-      case 'attribute': {
-        const keys = this.#attributes.get(condition.name);
-        return keys === undefined ? 0 : (condition.at === 'root' ? keys.root : keys.any).load(condition.test);
-      }
-      case 'text': {
-        const keys = condition.name === null ? this.#text : this.#elements.get(condition.name)?.text;
-        return keys?.load(condition.test) ?? 0;
-      }
-      case 'root':
-      case 'element': {
-        const { on, name } = condition;
-        if (name.localName === null) {
-          const namespaces = on === 'root' ? this.#rootNamespaces : this.#elementNamespaces;
-          return namespaces.get(name.namespaceURI as string)?.size ?? 0;
-        }
-        return (on === 'root' ? this.#roots.get(name) : this.#elements.get(name)?.present)?.size ?? 0;
-      }
+    const { on, name } = condition;
+    if (on === 'attribute') return this.#attributes.get(name)?.[condition.at]?.load(condition.test) ?? 0;
+    if (on === 'text') {
+      const keys = name === null ? this.#text : this.#elements.get(name)?.text;
+      return keys?.load(condition.test) ?? 0;
     }
+    if (name.localName === null) return this.#namespaces[on].load(name.namespaceURI as string);
+    return this.#elements.get(name)?.[on === 'root' ? 'root' : 'any']?.size ?? 0;
   }
 }
 
-/**
- * Looks the text of an element up. What is inside an element that was searched is not searched again, unless it is a
- * single text: so a stanza is searched at most twice for each name, however deeply its elements lie in one another.
- */
-function gatherText<T extends Candidate>(
-  element: Element,
-  keys: ElementKeys<T>,
-  searched: Map<ElementKeys<T>, Element>,
+function gatherValue<T extends Candidate>(
+  { root, any }: AttributeKeys<T>,
+  { value }: Attr,
+  isRoot: boolean,
   into: Gathering<T>,
 ): void {
-  const { firstChild } = element;
-  if (firstChild === null || (firstChild === element.lastChild && firstChild instanceof Text)) {
-    keys.text.gather(firstChild === null ? '' : firstChild.data, into);
-    return;
-  }
-  if (keys.text.hasEqual) {
-    const text = textOf(element, keys.text.longestEqual);
-    if (text.length <= keys.text.longestEqual) keys.text.gatherEqual(text, into);
-  }
-  if (!keys.text.hasParts) return;
-  const last = searched.get(keys);
-  if (last !== undefined && isInside(element, last)) return;
-  searched.set(keys, element);
-  keys.text.gatherParts(textOf(element), into);
+  if (isRoot) root?.gather(value, into);
+  any?.gather(value, into);
+}
+
+/** The index without one of the filters that have that condition; null when none is left. */
+function without<T extends Candidate>(
+  keys: ValueIndex<T> | null,
+  { test }: Condition & { on: 'attribute' | 'text' },
+): ValueIndex<T> | null {
+  keys?.remove(test);
+  return keys?.isEmpty === true ? null : keys;
 }
 
 function isInside(element: Element, outer: Element): boolean {

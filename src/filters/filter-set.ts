@@ -8,7 +8,7 @@ import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
 import type { Expr } from './expression.js';
 import { FilterIndex } from './filter-index.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions } from './filter.js';
-import { compileMatcher } from './matcher.js';
+import { compileMatcher, type Matcher } from './matcher.js';
 import type { MatchedNode } from './node.js';
 import { BudgetExceeded, Run } from './run.js';
 import { parseExpression } from './syntax.js';
@@ -21,6 +21,12 @@ export const DEFAULT_FILTER_STRIKES = 5;
 
 /** One of so many evaluations is timed. A prime, so that it is not always the same filter's. */
 const TIMED_EVERY = 61;
+
+/**
+ * Cost of a cover below which the expression is compiled when a stanza first makes the filter a candidate. The others
+ * are compiled when they are added, lest the first stanza has to wait for many of them.
+ */
+const RARE = 30;
 
 export interface FilterSetOptions {
   /** Namespaces that are no namespace to an expression, in addition to {@link CONTENT_NAMESPACES}. */
@@ -52,7 +58,8 @@ const NOTHING_COUNTED = { evaluated: 0, matched: 0, overruns: 0, milliseconds: 0
  */
 export class FilterSet {
   readonly #entries = new Set<Entry>();
-  readonly #byEvent = new Map<string, Set<Entry>>();
+  /** Most events have one filter, and a set for it would be the largest part of what the filter takes. */
+  readonly #byEvent = new Map<string, Entry | Set<Entry>>();
   readonly #contentNamespaces: readonly string[];
   readonly #index: FilterIndex<Entry>;
   readonly #indexed: boolean;
@@ -98,23 +105,36 @@ export class FilterSet {
     checkArguments(event, expression, options);
     const expr = understand(expression, options);
     const { cover, why } = this.#key(expr);
-    const matcher = compileMatcher(expr, this.#contentNamespaces);
+    const matcher = this.#isRare(cover) ? null : compileMatcher(expr, this.#contentNamespaces);
     this.#added += 1;
-    const entry = new Entry(event, expression, this.#added, matcher, cover, why, this.#gathering.stanza, this.#removed);
+    const entry = new Entry(
+      event,
+      expression,
+      this.#added,
+      matcher,
+      copy(options),
+      cover,
+      why,
+      this.#gathering.stanza,
+      this.#removed,
+    );
     if (cover === null) this.#always.add(entry);
     else this.#index.add(cover, entry);
     this.#entries.add(entry);
-    const group = this.#byEvent.get(event);
-    if (group === undefined) this.#byEvent.set(event, new Set([entry]));
-    else group.add(entry);
+    const others = this.#byEvent.get(event);
+    if (others === undefined) this.#byEvent.set(event, entry);
+    else if (others instanceof Entry) this.#byEvent.set(event, new Set([others, entry]));
+    else others.add(entry);
     return entry;
   }
 
   /** Removes every filter of an event and tells how many there were. */
   remove(event: string): number {
-    const group = [...(this.#byEvent.get(event) ?? [])];
-    for (const entry of group) entry.remove();
-    return group.length;
+    const known = this.#byEvent.get(event);
+    if (known === undefined) return 0;
+    const entries = known instanceof Entry ? [known] : [...known];
+    for (const entry of entries) entry.remove();
+    return entries.length;
   }
 
   /** Removes every filter. */
@@ -177,9 +197,9 @@ export class FilterSet {
 
   #evaluate(stanza: Element): Outcome[] | null {
     const gathering = this.#gathering;
-    gathering.begin();
-    this.#index.gather(stanza, gathering);
     const { candidates } = gathering;
+    gathering.stanza += 1;
+    this.#index.gather(stanza, gathering);
     for (const entry of this.#always) candidates.push(entry);
     if (candidates.length === 0) return null;
     if (candidates.length > 1) candidates.sort(byOrder);
@@ -188,11 +208,12 @@ export class FilterSet {
     let outcomes: Outcome[] | null = null;
     for (const entry of candidates) {
       if (entry.state !== 'active') continue;
+      const matcher = (entry.matcher ??= this.#compile(entry));
       run.begin(stanza, this.#visits);
       entry.evaluated += 1;
       this.#evaluations += 1;
       try {
-        const nodes = this.#evaluations % TIMED_EVERY === 0 ? timed(entry, run) : entry.match(run);
+        const nodes = this.#evaluations % TIMED_EVERY === 0 ? timed(entry, matcher, run) : matcher(run);
         if (nodes === null) continue;
         entry.matched += 1;
         (outcomes ??= []).push({ entry, nodes, errors: NO_ERRORS });
@@ -203,6 +224,15 @@ export class FilterSet {
     run.end();
     candidates.length = 0;
     return outcomes;
+  }
+
+  /** Whether so few stanzas make a filter with that cover a candidate that its matcher can wait. */
+  #isRare(cover: Cover | null): boolean {
+    return cover !== null && cover.reduce((sum, condition) => sum + this.#index.cost(condition), 0) < RARE;
+  }
+
+  #compile({ expression, options }: Entry): Matcher {
+    return compileMatcher(understand(expression, options), this.#contentNamespaces);
   }
 
   #strike(entry: Entry, cause: unknown): BrokerError[] {
@@ -228,9 +258,12 @@ export class FilterSet {
     this.#entries.delete(entry);
     if (entry.cover === null) this.#always.delete(entry);
     else this.#index.remove(entry.cover);
-    const group = this.#byEvent.get(entry.event);
-    group?.delete(entry);
-    if (group?.size === 0) this.#byEvent.delete(entry.event);
+    const known = this.#byEvent.get(entry.event);
+    if (known === entry) this.#byEvent.delete(entry.event);
+    else if (known instanceof Set) {
+      known.delete(entry);
+      if (known.size === 0) this.#byEvent.delete(entry.event);
+    }
     this.#onRemove?.(entry);
   };
 }
@@ -239,14 +272,22 @@ function understand(expression: string, { namespaces, variables }: FilterOptions
   return translate(parseExpression(expression), bindings(namespaces, variables));
 }
 
+const NO_OPTIONS: FilterOptions = Object.freeze({});
+
+/** The options as they are now, whatever happens to the caller's objects. */
+function copy({ namespaces, variables }: FilterOptions): FilterOptions {
+  if (namespaces === undefined && variables === undefined) return NO_OPTIONS;
+  return { namespaces: { ...namespaces }, variables: { ...variables } };
+}
+
 function byOrder(a: Entry, b: Entry): number {
   return a.order - b.order;
 }
 
-function timed(entry: Entry, run: Run): readonly MatchedNode[] | null {
+function timed(entry: Entry, matcher: Matcher, run: Run): readonly MatchedNode[] | null {
   const start = performance.now();
   try {
-    return entry.match(run);
+    return matcher(run);
   } finally {
     entry.milliseconds += performance.now() - start;
     entry.timed += 1;

@@ -1,15 +1,42 @@
 import type { WantedName } from './condition.js';
 
-/** Something filed under a name. */
-export interface Named<V> {
-  readonly namespaceURI: string | null | undefined;
-  readonly value: V;
+/** What is filed under one local name, by namespace. */
+export class Namespaces<V> {
+  /** Under any namespace. */
+  any: V | null = null;
+  /** Under none, which includes the content namespaces. */
+  none: V | null = null;
+  /** Under one. */
+  exact: Map<string, V> | null = null;
+
+  get isEmpty(): boolean {
+    return this.any === null && this.none === null && this.exact === null;
+  }
+
+  get(namespaceURI: string | null | undefined): V | null {
+    if (namespaceURI === undefined) return this.any;
+    return namespaceURI === null ? this.none : (this.exact?.get(namespaceURI) ?? null);
+  }
+
+  set(namespaceURI: string | null | undefined, value: V): void {
+    if (namespaceURI === undefined) this.any = value;
+    else if (namespaceURI === null) this.none = value;
+    else (this.exact ??= new Map()).set(namespaceURI, value);
+  }
+
+  delete(namespaceURI: string | null | undefined): void {
+    if (namespaceURI === undefined) this.any = null;
+    else if (namespaceURI === null) this.none = null;
+    else {
+      this.exact?.delete(namespaceURI);
+      if (this.exact?.size === 0) this.exact = null;
+    }
+  }
 }
 
-/** Values by the names that expressions ask for, found by the names of elements and attributes. */
+/** Values by the names that expressions ask for. */
 export class NameTable<V> {
-  /** By local name; few namespaces share one. */
-  readonly #byLocalName = new Map<string, Named<V>[]>();
+  readonly #names = new Map<string, Namespaces<V>>();
   readonly #make: () => V;
 
   constructor(make: () => V) {
@@ -17,33 +44,32 @@ export class NameTable<V> {
   }
 
   get isEmpty(): boolean {
-    return this.#byLocalName.size === 0;
+    return this.#names.size === 0;
   }
 
-  /** What is filed under a local name, whatever the namespace. */
-  find(localName: string): readonly Named<V>[] | undefined {
-    return this.#byLocalName.get(localName);
+  /** What is filed under a local name. */
+  find(localName: string): Namespaces<V> | undefined {
+    return this.#names.get(localName);
   }
 
   /** @param name - with a local name */
-  get({ localName, namespaceURI }: WantedName): V | undefined {
-    return this.#byLocalName.get(localName as string)?.find((named) => named.namespaceURI === namespaceURI)?.value;
+  get({ localName, namespaceURI }: WantedName): V | null {
+    return this.#names.get(localName as string)?.get(namespaceURI) ?? null;
   }
 
-  getOrMake(name: WantedName): V {
-    const known = this.get(name);
-    if (known !== undefined) return known;
-    const made = { namespaceURI: name.namespaceURI, value: this.#make() };
-    const others = this.#byLocalName.get(name.localName as string);
-    if (others === undefined) this.#byLocalName.set(name.localName as string, [made]);
-    else others.push(made);
-    return made.value;
+  getOrMake({ localName, namespaceURI }: WantedName): V {
+    let namespaces = this.#names.get(localName as string);
+    if (namespaces === undefined) this.#names.set(localName as string, (namespaces = new Namespaces()));
+    const known = namespaces.get(namespaceURI);
+    if (known !== null) return known;
+    const made = this.#make();
+    namespaces.set(namespaceURI, made);
+    return made;
   }
 
   delete({ localName, namespaceURI }: WantedName): void {
-    const left = this.#byLocalName.get(localName as string)?.filter((named) => named.namespaceURI !== namespaceURI);
-    if (left === undefined) return;
-    if (left.length === 0) this.#byLocalName.delete(localName as string);
-    else this.#byLocalName.set(localName as string, left);
+    const namespaces = this.#names.get(localName as string);
+    namespaces?.delete(namespaceURI);
+    if (namespaces?.isEmpty === true) this.#names.delete(localName as string);
   }
 }

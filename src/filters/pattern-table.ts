@@ -3,7 +3,7 @@ import { Bucket, type Candidate } from './bucket.js';
 
 /** A text that filters look for, with the filters. */
 export class Pattern<T extends Candidate> {
-  readonly filters = new Bucket<T>();
+  readonly filters: Bucket<T>;
   /** The next pattern in the same slot of the table. */
   next: Pattern<T> | null = null;
 
@@ -13,25 +13,34 @@ export class Pattern<T extends Candidate> {
     readonly hash: number,
     /** Where in `text` the part begins that was hashed. */
     readonly offset: number,
-  ) {}
+    first: T,
+  ) {
+    this.filters = new Bucket(first);
+  }
 }
 
 const LEAST_BITS = 6;
-/** How many slots there are for each pattern at least, as a power of two: most look-ups end at an empty slot. */
-const SPARSE = 2;
+/** How many slots there are for each pattern at least, as a power of two. */
+const SPARSE = 1;
+/** How many bits of the mask there are for each slot, as a power of two: 16 for each pattern at least. */
+const FINER = 3;
 
 /** Not the same in two processes, so that nobody can make up texts that all fall into one slot. */
-const multiplier = randomInt(2 ** 31) * 2 + 1;
+const MULTIPLIER = randomInt(2 ** 31) * 2 + 1;
 
-/** Patterns by hash, made for look-ups that mostly fail. */
+/** Patterns by hash, made for look-ups that mostly fail: those end at a bit of a small mask. */
 export class PatternTable<T extends Candidate> {
   size = 0;
   #bits = LEAST_BITS;
-  #slots: (Pattern<T> | null)[] = emptySlots<T>(LEAST_BITS);
+  #slots = emptySlots<T>(LEAST_BITS);
+  /** A bit for each hash value, coarser than the hash and finer than the slots. */
+  #mask = new Uint32Array(1 << (LEAST_BITS + FINER - 5));
 
   /** The first of the patterns that may have that hash, linked by `next`. */
   at(hash: number): Pattern<T> | null {
-    return this.#slots[Math.imul(hash, multiplier) >>> (32 - this.#bits)] as Pattern<T> | null;
+    const fine = Math.imul(hash, MULTIPLIER) >>> (32 - this.#bits - FINER);
+    if ((((this.#mask[fine >>> 5] as number) >>> (fine & 31)) & 1) === 0) return null;
+    return this.#slots[fine >>> FINER] as Pattern<T> | null;
   }
 
   add(pattern: Pattern<T>): void {
@@ -41,39 +50,70 @@ export class PatternTable<T extends Candidate> {
   }
 
   remove(pattern: Pattern<T>): void {
-    const slot = this.#slotOf(pattern.hash);
-    let before: Pattern<T> | null = null;
-    for (let at = this.#slots[slot] ?? null; at !== null; before = at, at = at.next) {
-      if (at !== pattern) continue;
-      if (before === null) this.#slots[slot] = at.next;
-      else before.next = at.next;
-      this.size -= 1;
-      break;
+    const slot = this.#fine(pattern.hash) >>> FINER;
+    const others: Pattern<T>[] = [];
+    for (let at = this.#slots[slot] ?? null; at !== null; at = at.next) if (at !== pattern) others.push(at);
+    const last = ((slot + 1) << FINER) - 1;
+    for (let fine = slot << FINER; fine <= last; fine += 1) {
+      this.#mask[fine >>> 5] = (this.#mask[fine >>> 5] as number) & ~(1 << (fine & 31));
     }
+    this.#slots[slot] = null;
+    for (const other of others) this.#link(other);
+    this.size -= 1;
     if (this.#bits > LEAST_BITS && this.size << (SPARSE + 2) < 1 << this.#bits) this.#resize(this.#bits - 1);
   }
 
   /** How many patterns share the slot of a hash. */
   load(hash: number): number {
     let load = 0;
-    for (let at = this.at(hash); at !== null; at = at.next) load += 1;
+    for (let at = this.#slots[this.#fine(hash) >>> FINER] ?? null; at !== null; at = at.next) load += 1;
     return load;
   }
 
-  #slotOf(hash: number): number {
-    return Math.imul(hash, multiplier) >>> (32 - this.#bits);
+  /**
+   * Rolls a hash over bytes and calls `found` for each place where a pattern may be filed under it.
+   *
+   * @param hash - that of the bytes before
+   * @param keep - the bits of the hash that count
+   * @returns the hash at the end
+   */
+  scan(
+    bytes: Uint8Array,
+    length: number,
+    hash: number,
+    keep: number,
+    found: (pattern: Pattern<T>, at: number) => void,
+  ): number {
+    const mask = this.#mask;
+    const shift = 32 - this.#bits - FINER;
+    let rolling = hash;
+    for (let i = 0; i < length; i += 1) {
+      rolling = (rolling << 8) | (bytes[i] as number);
+      const fine = Math.imul(rolling & keep, MULTIPLIER) >>> shift;
+      if ((((mask[fine >>> 5] as number) >>> (fine & 31)) & 1) === 0) continue;
+      for (let pattern = this.#slots[fine >>> FINER] ?? null; pattern !== null; pattern = pattern.next) {
+        if (pattern.hash === (rolling & keep)) found(pattern, i);
+      }
+    }
+    return rolling;
+  }
+
+  #fine(hash: number): number {
+    return Math.imul(hash, MULTIPLIER) >>> (32 - this.#bits - FINER);
   }
 
   #link(pattern: Pattern<T>): void {
-    const slot = this.#slotOf(pattern.hash);
-    pattern.next = this.#slots[slot] ?? null;
-    this.#slots[slot] = pattern;
+    const fine = this.#fine(pattern.hash);
+    this.#mask[fine >>> 5] = (this.#mask[fine >>> 5] as number) | (1 << (fine & 31));
+    pattern.next = this.#slots[fine >>> FINER] ?? null;
+    this.#slots[fine >>> FINER] = pattern;
   }
 
   #resize(bits: number): void {
     const old = this.#slots;
     this.#bits = bits;
     this.#slots = emptySlots(bits);
+    this.#mask = new Uint32Array(1 << (bits + FINER - 5));
     for (let pattern of old) {
       while (pattern !== null) {
         const { next } = pattern;

@@ -1,13 +1,16 @@
 import type { Candidate, Gathering } from './bucket.js';
 import { Pattern, PatternTable } from './pattern-table.js';
 
-/** Longest run of characters that is hashed, in UTF-16 code units: four of eight bits fill a hash. */
+/** Longest run of characters that is hashed: four of eight bits fill a hash. */
 const GRAM = 4;
+
+/** Where texts are laid out to be scanned: the low byte of each UTF-16 code unit. */
+const BYTES = Buffer.allocUnsafeSlow(8192);
 
 /**
  * Finds which of many texts are part of a given text, in one pass over it. Each is filed under the hash of a few
- * neighbouring characters of it, the ones that are rarest among all; the hash of the last few characters rolls along,
- * and where something is filed under it the whole text is compared. So a pass costs the length of the text and what is
+ * neighbouring characters of it, the ones under which fewest are; the hash of the last few characters rolls along, and
+ * where something is filed under it the whole text is compared. So a pass costs the length of the text and what is
  * found, adding and removing costs the length of what is added, and there is no automaton to be built.
  */
 export class PartIndex<T extends Candidate> {
@@ -26,15 +29,17 @@ export class PartIndex<T extends Candidate> {
 
   /** @param text - not empty */
   add(text: string, filter: T): void {
-    let pattern = this.#patterns.get(text);
-    if (pattern === undefined) {
-      const length = Math.min(GRAM, text.length);
-      const table = (this.#tables[length] ??= new PatternTable<T>());
-      pattern = rarest(text, length, table);
-      table.add(pattern);
-      this.#patterns.set(text, pattern);
+    const known = this.#patterns.get(text);
+    if (known !== undefined) {
+      known.filters.add(filter);
+      return;
     }
-    pattern.filters.add(filter);
+    const length = Math.min(GRAM, text.length);
+    const table = (this.#tables[length] ??= new PatternTable<T>());
+    const { hash, offset } = rarest(text, length, table);
+    const pattern = new Pattern(text, hash, offset, filter);
+    table.add(pattern);
+    this.#patterns.set(text, pattern);
   }
 
   remove(text: string): void {
@@ -53,41 +58,45 @@ export class PartIndex<T extends Candidate> {
   gather(text: string, into: Gathering<T>): void {
     for (let length = 1; length <= GRAM; length += 1) {
       const table = this.#tables[length];
-      if (table != null) scan(text, length, table, into);
+      if (table != null) search(text, length, table, into);
     }
   }
 }
 
-function scan<T extends Candidate>(text: string, length: number, table: PatternTable<T>, into: Gathering<T>): void {
-  const mask = maskOf(length);
+function search<T extends Candidate>(text: string, length: number, table: PatternTable<T>, into: Gathering<T>): void {
+  let from = 0;
+  const found = (pattern: Pattern<T>, at: number): void => {
+    if (pattern.filters.wasGathered(into)) return;
+    const start = from + at + 1 - length - pattern.offset;
+    if (start >= 0 && text.startsWith(pattern.text, start)) pattern.filters.gather(into);
+  };
   let hash = 0;
-  for (let i = 0; i < text.length; i += 1) {
-    hash = (hash << 8) ^ text.charCodeAt(i);
-    for (let pattern = table.at(hash & mask); pattern !== null; pattern = pattern.next) {
-      if (pattern.hash !== (hash & mask) || pattern.filters.wereGathered(into)) continue;
-      const start = i + 1 - length - pattern.offset;
-      if (start >= 0 && text.startsWith(pattern.text, start)) pattern.filters.gather(into);
-    }
+  for (; from < text.length; from += BYTES.length) {
+    const part = text.length <= BYTES.length ? text : text.slice(from, from + BYTES.length);
+    const written = BYTES.write(part, 0, part.length, 'latin1');
+    hash = table.scan(BYTES, written, hash, maskOf(length), found);
   }
 }
 
-/** The pattern for a text, filed under the characters of it under which the fewest others are. */
-function rarest<T extends Candidate>(text: string, length: number, table: PatternTable<T>): Pattern<T> {
+/** The place in a text under whose characters the fewest others are filed. */
+function rarest<T extends Candidate>(
+  text: string,
+  length: number,
+  table: PatternTable<T>,
+): { hash: number; offset: number } {
   const mask = maskOf(length);
-  let best = 0;
-  let bestHash = 0;
+  let best = { hash: 0, offset: 0 };
   let least = Infinity;
   let hash = 0;
   for (let i = 0; i < text.length && least > 0; i += 1) {
-    hash = (hash << 8) ^ text.charCodeAt(i);
+    hash = (hash << 8) | (text.charCodeAt(i) & 0xff);
     if (i < length - 1) continue;
     const load = table.load(hash & mask);
     if (load >= least) continue;
     least = load;
-    best = i + 1 - length;
-    bestHash = hash & mask;
+    best = { hash: hash & mask, offset: i + 1 - length };
   }
-  return new Pattern(text, bestHash, best);
+  return best;
 }
 
 /** The bits of a rolling hash that the last `length` characters decide. */
@@ -102,8 +111,10 @@ const FNV_PRIME = 0x01000193;
 export class PrefixIndex<T extends Candidate> {
   readonly #patterns = new Map<string, Pattern<T>>();
   readonly #table = new PatternTable<T>();
-  /** The lengths that occur, ascending, and how many texts have each. */
-  #lengths: { length: number; count: number }[] = [];
+  /** How many texts there are of each length. */
+  readonly #counts = new Map<number, number>();
+  /** The lengths that occur, ascending. */
+  #lengths: readonly number[] = [];
 
   get size(): number {
     return this.#patterns.size;
@@ -114,14 +125,15 @@ export class PrefixIndex<T extends Candidate> {
   }
 
   add(prefix: string, filter: T): void {
-    let pattern = this.#patterns.get(prefix);
-    if (pattern === undefined) {
-      pattern = new Pattern(prefix, hashOf(prefix), 0);
-      this.#table.add(pattern);
-      this.#patterns.set(prefix, pattern);
-      this.#count(prefix.length, 1);
+    const known = this.#patterns.get(prefix);
+    if (known !== undefined) {
+      known.filters.add(filter);
+      return;
     }
-    pattern.filters.add(filter);
+    const pattern = new Pattern(prefix, hashOf(prefix), 0, filter);
+    this.#table.add(pattern);
+    this.#patterns.set(prefix, pattern);
+    this.#count(prefix.length, 1);
   }
 
   remove(prefix: string): void {
@@ -138,7 +150,7 @@ export class PrefixIndex<T extends Candidate> {
   gather(text: string, into: Gathering<T>): void {
     let hash = FNV_BASIS;
     let at = 0;
-    for (const { length } of this.#lengths) {
+    for (const length of this.#lengths) {
       if (length > text.length) return;
       for (; at < length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
       for (let pattern = this.#table.at(hash); pattern !== null; pattern = pattern.next) {
@@ -150,13 +162,10 @@ export class PrefixIndex<T extends Candidate> {
   }
 
   #count(length: number, change: 1 | -1): void {
-    const known = this.#lengths.find((each) => each.length === length);
-    if (known === undefined) {
-      this.#lengths = [...this.#lengths, { length, count: 1 }].sort((a, b) => a.length - b.length);
-      return;
-    }
-    known.count += change;
-    if (known.count === 0) this.#lengths = this.#lengths.filter((each) => each !== known);
+    const before = this.#counts.get(length) ?? 0;
+    if (before + change === 0) this.#counts.delete(length);
+    else this.#counts.set(length, before + change);
+    if (before === 0 || before + change === 0) this.#lengths = [...this.#counts.keys()].sort((a, b) => a - b);
   }
 }
 

@@ -1,17 +1,17 @@
-import { Bucket, type Candidate, type Gathering } from './bucket.js';
+import { Bucket, Buckets, type Candidate, type Gathering } from './bucket.js';
 import { LONGEST_KEY, type ValueTest } from './condition.js';
 import { PartIndex, PrefixIndex } from './text-index.js';
 
 /** The filters that ask for a value of one attribute, or for the text of elements of one name. */
 export class ValueIndex<T extends Candidate> {
-  readonly #present = new Bucket<T>();
-  readonly #equal = new Map<string, Bucket<T>>();
+  #present: Bucket<T> | null = null;
+  #equal: Buckets<T> | null = null;
   #longestEqual = 0;
   #prefixes: PrefixIndex<T> | null = null;
   #parts: PartIndex<T> | null = null;
 
   get isEmpty(): boolean {
-    return this.#present.size === 0 && this.#equal.size === 0 && this.#prefixes === null && this.#parts === null;
+    return this.#present === null && this.#equal === null && this.#prefixes === null && this.#parts === null;
   }
 
   /** Whether parts of the text are looked for, so that all of it has to be read. */
@@ -19,46 +19,40 @@ export class ValueIndex<T extends Candidate> {
     return this.#parts !== null;
   }
 
-  get hasEqual(): boolean {
-    return this.#equal.size > 0;
-  }
-
-  /** No text longer than this is one of those asked for, in UTF-16 code units. */
+  /** No text longer than this is one of those asked for, in UTF-16 code units; -1 if none is. */
   get longestEqual(): number {
-    return this.#longestEqual;
+    return this.#equal === null ? -1 : this.#longestEqual;
   }
 
   /** How many filters have that test. */
   load({ is, value }: ValueTest): number {
     switch (is) {
       case 'present':
-        return this.#present.size;
+        return this.#present?.size ?? 0;
       case 'equal':
-        return this.#equal.get(value)?.size ?? 0;
+        return this.#equal?.load(value) ?? 0;
       case 'prefix':
-        return this.#prefixes?.load(value.slice(0, LONGEST_KEY)) ?? 0;
+        return this.#prefixes?.load(keyOf(value)) ?? 0;
       case 'part':
-        return this.#parts?.load(value.slice(0, LONGEST_KEY)) ?? 0;
+        return this.#parts?.load(keyOf(value)) ?? 0;
     }
   }
 
   add({ is, value }: ValueTest, filter: T): void {
     switch (is) {
       case 'present':
-        this.#present.add(filter);
+        if (this.#present === null) this.#present = new Bucket(filter);
+        else this.#present.add(filter);
         break;
-      case 'equal': {
-        let bucket = this.#equal.get(value);
-        if (bucket === undefined) this.#equal.set(value, (bucket = new Bucket()));
-        bucket.add(filter);
+      case 'equal':
+        (this.#equal ??= new Buckets()).add(value, filter);
         this.#longestEqual = Math.max(this.#longestEqual, value.length);
         break;
-      }
       case 'prefix':
-        (this.#prefixes ??= new PrefixIndex()).add(value.slice(0, LONGEST_KEY), filter);
+        (this.#prefixes ??= new PrefixIndex()).add(keyOf(value), filter);
         break;
       case 'part':
-        (this.#parts ??= new PartIndex()).add(value.slice(0, LONGEST_KEY), filter);
+        (this.#parts ??= new PartIndex()).add(keyOf(value), filter);
         break;
     }
   }
@@ -66,38 +60,43 @@ export class ValueIndex<T extends Candidate> {
   remove({ is, value }: ValueTest): void {
     switch (is) {
       case 'present':
-        this.#present.remove();
+        this.#present?.remove();
+        if (this.#present?.size === 0) this.#present = null;
         break;
-      case 'equal': {
-        const bucket = this.#equal.get(value);
-        bucket?.remove();
-        if (bucket?.size === 0) this.#equal.delete(value);
-        if (this.#equal.size === 0) this.#longestEqual = 0;
+      case 'equal':
+        this.#equal?.remove(value);
+        if (this.#equal?.isEmpty === true) {
+          this.#equal = null;
+          this.#longestEqual = 0;
+        }
         break;
-      }
       case 'prefix':
-        this.#prefixes?.remove(value.slice(0, LONGEST_KEY));
+        this.#prefixes?.remove(keyOf(value));
         if (this.#prefixes?.size === 0) this.#prefixes = null;
         break;
       case 'part':
-        this.#parts?.remove(value.slice(0, LONGEST_KEY));
+        this.#parts?.remove(keyOf(value));
         if (this.#parts?.size === 0) this.#parts = null;
         break;
     }
   }
 
   gather(text: string, into: Gathering<T>): void {
-    this.#present.gather(into);
-    if (this.#equal.size > 0) this.gatherEqual(text, into);
+    this.#present?.gather(into);
+    if (this.#equal !== null && text.length <= this.#longestEqual) this.#equal.gather(text, into);
     this.#prefixes?.gather(text, into);
     this.#parts?.gather(text, into);
   }
 
   gatherEqual(text: string, into: Gathering<T>): void {
-    this.#equal.get(text)?.gather(into);
+    this.#equal?.gather(text, into);
   }
 
   gatherParts(text: string, into: Gathering<T>): void {
     this.#parts?.gather(text, into);
   }
+}
+
+function keyOf(value: string): string {
+  return value.slice(0, LONGEST_KEY);
 }

@@ -77,7 +77,7 @@ describe('the index changes no result', () => {
     expect(new Set(KINDS).size).toBeGreaterThan(200);
     const random = new Random(1);
     const set = new FilterSet();
-    for (let i = 0; i < 20_000; i += 1) {
+    for (let i = 0; i < 8000; i += 1) {
       const { expression, variables } = randomFilter(random);
       expect(() => set.add('e', expression, { namespaces: NAMESPACES, variables }).remove()).not.toThrow();
     }
@@ -98,7 +98,7 @@ describe('the index changes no result', () => {
     let matches = 0;
     const property = fc.property(
       fc.integer(),
-      fc.array(fc.nat(), { minLength: 20, maxLength: 20 }),
+      fc.array(fc.nat(), { minLength: 60, maxLength: 60 }),
       (seed, changes) => {
         const random = new Random(seed);
         const generator = new ExpressionGenerator(random);
@@ -107,8 +107,8 @@ describe('the index changes no result', () => {
         const set = new Pair();
         for (let i = 0; i < 220; i += 1) set.add(make());
         for (const change of changes) {
-          for (let i = change % 13; i > 0; i -= 1) set.remove(random.below(1000));
-          for (let i = change % 11; i > 0; i -= 1) set.add(make());
+          for (let i = change % 9; i > 0; i -= 1) set.remove(random.below(1000));
+          for (let i = change % 8; i > 0; i -= 1) set.add(make());
           expect(set.difference(random.chance(70) ? randomSubject(random) : randomStanza(random))).toBeNull();
         }
         while (set.filters.length > 0) set.remove(0);
@@ -117,7 +117,7 @@ describe('the index changes no result', () => {
         matches += set.matches;
       },
     );
-    fc.assert(property, { numRuns: 260 });
+    fc.assert(property, { numRuns: 85, endOnFailure: true });
     expect(pairs).toBeGreaterThan(1_000_000);
     expect(matches).toBeGreaterThan(100_000);
   });

@@ -1,0 +1,38 @@
+import { random } from './corpus.mjs';
+
+/** Of 20 filters in a row 7 are for a JID, 3 for a namespace, 2 each for an iq id, a room and a word, 1 for each other kind. */
+function mixedFilter(i, next) {
+  const int = (n) => Math.floor(next() * n);
+  const pick = (list) => list[int(list.length)];
+  const kind = i % 20;
+  const name = pick(['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy']);
+  const host = pick(['example.org', 'jabber.example.net', 'chat.example.com', 'xmpp.example']);
+  const resource = pick(['phone', 'desktop.4f2a', 'gajim.X3K9', 'Conversations.aB3d', 'web-client-77123']);
+  // one of fifty is somebody who writes, the others do not
+  const user = i % 50 === 0 ? name : `${name}${i}`;
+  if (kind < 4) return [`/message[@from='${user}@${host}/${resource}']`];
+  if (kind < 7) return [`/presence[@from='${user}@${host}/${resource}']`];
+  if (kind < 9) return [`/iq/q:query`, { namespaces: { q: `urn:example:feature:${i}` } }];
+  if (kind < 10) return [`/message/x:event`, { namespaces: { x: `urn:example:event:${i}` } }];
+  if (kind < 12) return [`/iq[@type='result' and @id='${pick(['a', 'b', 'c'])}${i}']`];
+  if (kind < 14) return [`/message[starts-with(@from,'room${i}@muc.example.org')]`];
+  if (kind < 16) return [`/message[contains(body,'${pick(['urgent', 'meeting', 'word', 'keyword', 'topic'])} ${i}')]`];
+  if (kind < 17) return [`/message[@to='${user}@echo.example.org' and @type='chat']`];
+  if (kind < 18) {
+    return [
+      `/message/e:event/e:items[@node='node${i}']`,
+      { namespaces: { e: 'http://jabber.org/protocol/pubsub#event' } },
+    ];
+  }
+  if (kind < 19) return [`//*[local-name()='element${i}' and namespace-uri()='urn:example:${i}']`];
+  return [`/message[body and not(d:delay) and @id='m${i}']`, { namespaces: { d: 'urn:xmpp:delay' } }];
+}
+
+/** Adds filters of mixed kinds to a set, the same for a seed. */
+export function addMixed(set, count, seed = 7) {
+  const next = random(seed);
+  for (let i = 0; i < count; i += 1) {
+    const [expression, options] = mixedFilter(i, next);
+    set.add(`filter ${i}`, expression, options);
+  }
+}
