@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import { usageError } from '../errors.js';
 import { JID } from '../jid.js';
 import { prepare } from '../protocols/sasl/password.js';
 
@@ -17,6 +18,17 @@ export interface ScramVerifier {
 const HASH_LENGTH: Readonly<Record<ScramHash, number>> = { sha1: 20, sha256: 32, sha512: 64 };
 
 const derive = promisify(pbkdf2);
+
+/** What {@link isPassword} wants, in words. */
+export const PASSWORD = 'a text that is not empty and that SASLprep (RFC 4013) allows';
+
+export function isPassword(value: unknown): value is string {
+  try {
+    return typeof value === 'string' && prepare(value, 'password') !== '';
+  } catch {
+    return false;
+  }
+}
 
 /** User names and passwords of one kind of users. */
 export class Accounts {
@@ -43,11 +55,19 @@ export class Accounts {
     }
   }
 
+  /**
+   * Sets a password; `null` removes the user.
+   * @throws BrokerError `USAGE_JID` for a name that can be in no address, `USAGE_LOOPBACK` for a password that no
+   * mechanism can take
+   */
   set(username: string, password: string | null): void {
-    const name = this.nameOf(username) ?? username;
+    const { local } = new JID(username, this.domain);
+    if (password !== null && !isPassword(password)) {
+      throw usageError('USAGE_LOOPBACK', `a password has to be ${PASSWORD}`);
+    }
     this.#verifiers.clear();
-    if (password === null) this.#passwords.delete(name);
-    else this.#passwords.set(name, password);
+    if (password === null) this.#passwords.delete(local ?? '');
+    else this.#passwords.set(local ?? '', password);
   }
 
   has(name: string): boolean {

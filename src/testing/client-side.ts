@@ -18,7 +18,6 @@ import { isModern, secure, streamId, wrongHeader } from './stream-opening.js';
 /** Serves one client from its first byte to its last. */
 export async function serveClient(connection: Connection, site: Site): Promise<void> {
   const { stream } = connection;
-  if (connection.side === 'clientDirectTls') await secure(connection, site, true);
   let username: string | null = null;
   let session: ClientSession | null = null;
   while (session === null) {

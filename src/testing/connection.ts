@@ -2,17 +2,17 @@ import type { Socket } from 'node:net';
 import { usageError, type BrokerError } from '../errors.js';
 import type { JID } from '../jid.js';
 import { Element } from '../xml/element.js';
+import { serialize } from '../xml/serializer.js';
+import type { LoopbackPort } from './options.js';
 import type { PeerStream } from './peer-stream.js';
 import { StreamFault, type FaultDetails } from './stream-fault.js';
-
-/** Which of the server's ports a connection came in on. */
-export type LoopbackSide = 'client' | 'clientDirectTls' | 'component' | 'router';
 
 /** One connection to the loopback server. */
 export interface LoopbackConnection {
   /** Counts from 1, for the whole life of the server. */
   readonly id: number;
-  readonly side: LoopbackSide;
+  /** The port it came in on. */
+  readonly side: LoopbackPort;
   /** The peer's TCP port. */
   readonly remotePort: number;
   /** Whether it is inside TLS. */
@@ -46,7 +46,7 @@ export class Connection implements LoopbackConnection {
 
   constructor(
     readonly id: number,
-    readonly side: LoopbackSide,
+    readonly side: LoopbackPort,
     socket: Socket,
     readonly stream: PeerStream,
   ) {
@@ -76,9 +76,14 @@ export class Connection implements LoopbackConnection {
   }
 
   inject(xml: Element | string): void {
-    if (typeof xml === 'string') this.stream.sendText(xml);
-    else if (xml instanceof Element) this.write(xml);
-    else throw usageError('USAGE_LOOPBACK', `inject() wants an element or text, not ${typeof xml}`);
+    if (typeof xml === 'string') {
+      this.stream.sendText(xml);
+    } else if (xml instanceof Element) {
+      serialize(xml); // what cannot be written is the caller's mistake, before it counts
+      this.write(xml);
+    } else {
+      throw usageError('USAGE_LOOPBACK', `inject() wants an element or text, not ${typeof xml}`);
+    }
   }
 
   kick(condition = 'conflict', details: FaultDetails = {}): void {

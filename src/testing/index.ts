@@ -3,7 +3,7 @@
  * keeps nothing, and protects nothing but what a test is about.
  */
 export { LoopbackServer, type LoopbackTarget, type Refusal } from './loopback-server.js';
-export type { LoopbackConnection, LoopbackSide } from './connection.js';
+export type { LoopbackConnection } from './connection.js';
 export type { LoopbackEvents } from './events.js';
 export type { LoopbackIdentity } from './authority.js';
 export type { ChannelBinding } from './sasl/channel-binding.js';

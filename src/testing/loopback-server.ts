@@ -1,29 +1,20 @@
-import type { Socket } from 'node:net';
-import { BrokerError, usageError } from '../errors.js';
+import { usageError } from '../errors.js';
 import { JID } from '../jid.js';
 import { PubSub, type Handler, type Publication, type Subscription, type SubscribeOptions } from '../pubsub.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { Accounts } from './accounts.js';
-import { Authority, type LoopbackIdentity } from './authority.js';
-import { serveClient } from './client-side.js';
-import { serveComponent } from './component-side.js';
-import { Connection, type LoopbackConnection, type LoopbackSide } from './connection.js';
+import { serialize } from '../xml/serializer.js';
+import type { Authority, LoopbackIdentity } from './authority.js';
+import type { LoopbackConnection } from './connection.js';
 import type { LoopbackEvents } from './events.js';
-import { Hub } from './hub.js';
-import { LegacyAuth } from './legacy-auth.js';
-import { Listener } from './listener.js';
 import type { LoopbackOptions, LoopbackPort } from './options.js';
-import { PeerStream } from './peer-stream.js';
-import { Resumption } from './resumption.js';
-import type { RouterLink } from './router-link.js';
-import { serveRouter } from './router-side.js';
-import { answerRequest } from './service.js';
-import { settingsOf, type Settings } from './settings.js';
-import type { RefusalStage, Site } from './site.js';
-import { jidOf, moveInto } from './stanza.js';
-import { StreamFault, StreamOver, type FaultDetails } from './stream-fault.js';
-import { TlsIdentity } from './tls-identity.js';
+import { Reception } from './reception.js';
+import { settingsOf } from './settings.js';
+import { createSite, type RefusalStage, type Site } from './site.js';
+import { isStanza, jidOf, moveInto } from './stanza.js';
+import { StreamFault, type FaultDetails } from './stream-fault.js';
+import { identityOf, type TlsIdentity } from './tls-identity.js';
+import type { Settings } from './settings.js';
 
 /** Whom a command is about: a connection, or an address. An account or domain means everyone of it. */
 export type LoopbackTarget = LoopbackConnection | JID | string;
@@ -36,17 +27,13 @@ export interface Refusal extends FaultDetails {
   stage?: RefusalStage;
 }
 
-/** What is spoken on a port, and who serves it. */
-interface Side {
-  readonly contentNamespace: string;
-  serve(connection: Connection, site: Site): Promise<void>;
-}
-
-const SIDES: Readonly<Record<LoopbackPort, Side>> = {
-  client: { contentNamespace: NS.CLIENT, serve: serveClient },
-  clientDirectTls: { contentNamespace: NS.CLIENT, serve: serveClient },
-  component: { contentNamespace: NS.COMPONENT_ACCEPT, serve: serveComponent },
-  router: { contentNamespace: NS.JABBERD2_COMPONENT, serve: serveRouter },
+/** What a port needs to be open. */
+const NEEDS: Readonly<Record<LoopbackPort, string>> = {
+  client: 'the option accounts',
+  clientDirectTls: 'the option accounts, and TLS',
+  component: 'the option components',
+  componentDirectTls: 'the options components and tls',
+  router: 'the option routerUsers',
 };
 
 const EVENTS: readonly (keyof LoopbackEvents)[] = [
@@ -73,30 +60,25 @@ const EVENTS: readonly (keyof LoopbackEvents)[] = [
 export class LoopbackServer implements AsyncDisposable {
   /** What happens, by name. */
   readonly events: PubSub<LoopbackEvents>;
-  readonly #settings: Settings;
+  readonly #site: Site;
   readonly #authority: Authority | null;
-  readonly #site: Site & { refusal: Site['refusal'] };
-  readonly #secrets: Map<string, string>;
-  readonly #publications = new Map<string, Publication<never>>();
-  readonly #listeners = new Map<LoopbackPort, Listener>();
-  readonly #ports = new Map<LoopbackPort, number>();
-  readonly #connections = new Set<Connection>();
-  #served = new Set<Promise<void>>();
-  #count = 0;
+  readonly #reception: Reception;
   /** Starts and stops, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(settings: Settings, authority: Authority | null, tls: TlsIdentity | null) {
-    this.#settings = settings;
-    this.#authority = authority;
-    this.#secrets = new Map(Object.entries(settings.components ?? {}));
+    const publications = new Map<string, Publication<never>>();
     this.events = new PubSub<LoopbackEvents>({
       reserved: () => true,
       owner: (owner) => {
-        for (const name of EVENTS) this.#publications.set(name, owner.publish(name));
+        for (const name of EVENTS) publications.set(name, owner.publish(name));
       },
     });
-    this.#site = this.#makeSite(tls);
+    this.#authority = authority;
+    this.#site = createSite(settings, tls, (event, payload) => {
+      (publications.get(event) as Publication<typeof payload> | undefined)?.fire(payload);
+    });
+    this.#reception = new Reception(this.#site);
   }
 
   /**
@@ -106,19 +88,19 @@ export class LoopbackServer implements AsyncDisposable {
    */
   static async start(options: LoopbackOptions = {}): Promise<LoopbackServer> {
     const settings = settingsOf(options);
-    const [authority, tls] = await identityOf(settings);
+    const { authority, tls } = await identityOf(settings);
     const server = new LoopbackServer(settings, authority, tls);
-    await server.#inTurn(() => server.#listen());
+    await server.#inTurn(() => server.#reception.open());
     return server;
   }
 
   get domain(): string {
-    return this.#settings.domain;
+    return this.#site.settings.domain;
   }
 
   /** The address it listens on. */
   get host(): string {
-    return this.#settings.host;
+    return this.#site.settings.host;
   }
 
   /** The TCP ports. Asking for one of a side that was not opened throws `USAGE_LOOPBACK`. They stay the same when the server is restarted. */
@@ -134,6 +116,9 @@ export class LoopbackServer implements AsyncDisposable {
       get component() {
         return port('component');
       },
+      get componentDirectTls() {
+        return port('componentDirectTls');
+      },
       get router() {
         return port('router');
       },
@@ -147,7 +132,7 @@ export class LoopbackServer implements AsyncDisposable {
 
   /** Everything that is connected now. */
   get connections(): readonly LoopbackConnection[] {
-    return [...this.#connections];
+    return [...this.#reception.connections];
   }
 
   /** Calls `handler` for each event of that name; see {@link PubSub.subscribe}. */
@@ -169,13 +154,14 @@ export class LoopbackServer implements AsyncDisposable {
 
   /** Hands a stanza to the routing, as if the one in its `from` had sent it. @throws BrokerError `USAGE_LOOPBACK` */
   route(stanza: Element): void {
-    const known = stanza instanceof Element && ['message', 'presence', 'iq'].includes(stanza.localName);
+    const known = stanza instanceof Element && isStanza(stanza, stanza.namespaceURI ?? '');
     if (!known || jidOf(stanza.getAttribute('from')) === null || jidOf(stanza.getAttribute('to')) === null) {
       throw usageError(
         'USAGE_LOOPBACK',
         'route() wants a message, presence or iq with proper addresses in from and to',
       );
     }
+    serialize(stanza); // what cannot be written is the caller's mistake
     this.#site.hub.route(moveInto(NS.CLIENT, stanza.clone()));
   }
 
@@ -216,16 +202,27 @@ export class LoopbackServer implements AsyncDisposable {
     this.#site.refusal = { fault: new StreamFault(condition, details), stage };
   }
 
-  /** Changes or adds an account; `null` removes it. Who is signed in stays. */
+  /**
+   * Changes or adds an account; `null` removes it. Who is signed in stays.
+   * @throws BrokerError `USAGE_JID`, `USAGE_LOOPBACK`
+   */
   setAccount(username: string, password: string | null): void {
     this.#site.accounts.set(username, password);
   }
 
-  /** Changes or adds a component's secret; `null` removes it. Who is connected stays. */
+  /**
+   * Changes or adds a component's secret; `null` removes it. Who is connected stays.
+   * @throws BrokerError `USAGE_JID`, `USAGE_LOOPBACK`
+   */
   setComponent(name: string, secret: string | null): void {
     const { domain } = new JID(null, name);
-    if (secret === null) this.#secrets.delete(domain);
-    else this.#secrets.set(domain, secret);
+    if (secret === null) {
+      this.#site.secrets.delete(domain);
+    } else if (typeof secret === 'string' && secret !== '' && domain !== this.domain) {
+      this.#site.secrets.set(domain, secret);
+    } else {
+      throw usageError('USAGE_LOOPBACK', 'a component has a name of its own, and a secret that is not empty');
+    }
   }
 
   /** A client certificate that the mechanism EXTERNAL takes for this account. @throws BrokerError `USAGE_LOOPBACK` if the server has no authority of its own */
@@ -256,7 +253,7 @@ export class LoopbackServer implements AsyncDisposable {
     const { abrupt = false, keepSessions = false } = options;
     return this.#inTurn(async () => {
       await this.#close(abrupt || keepSessions, keepSessions);
-      await this.#listen();
+      await this.#reception.open();
     });
   }
 
@@ -270,125 +267,13 @@ export class LoopbackServer implements AsyncDisposable {
     await done;
   }
 
-  async #listen(): Promise<void> {
-    try {
-      for (const side of this.#sides) {
-        const port = this.#ports.get(side) ?? this.#settings.ports[side] ?? 0;
-        const listener = await Listener.open(this.host, port, (socket) => this.#accept(socket, side));
-        this.#listeners.set(side, listener);
-        this.#ports.set(side, listener.port);
-      }
-    } catch (error) {
-      await this.#close(true, false);
-      throw error;
-    }
-  }
-
-  get #sides(): LoopbackPort[] {
-    const { accounts, components, routerUsers, mechanisms } = this.#settings;
-    const sides: LoopbackPort[] = [];
-    if (accounts !== undefined || mechanisms?.includes('ANONYMOUS') === true) {
-      sides.push('client');
-      if (this.#site.tls !== null) sides.push('clientDirectTls');
-    }
-    if (components !== undefined) sides.push('component');
-    if (routerUsers !== undefined) sides.push('router');
-    return sides;
-  }
-
-  async #close(abrupt: boolean, keepSessions: boolean): Promise<void> {
-    const closing = [...this.#listeners.values()].map((listener) => listener.close());
-    this.#listeners.clear();
+  #close(abrupt: boolean, keepSessions: boolean): Promise<void> {
     if (!keepSessions) {
       // Nothing is given back to senders: they go as well.
       for (const session of this.#site.hub.everySession) session.end(false);
       this.#site.resumption.forget();
     }
-    for (const connection of this.#connections) {
-      if (abrupt) connection.cut();
-      else connection.kick('system-shutdown');
-    }
-    await Promise.all([...closing, ...this.#served]);
-  }
-
-  #accept(socket: Socket, side: LoopbackSide): void {
-    const connection: Connection = new Connection(
-      ++this.#count,
-      side,
-      socket,
-      new PeerStream(socket, SIDES[side].contentNamespace, this.#settings.limits, {
-        received: (element) => this.#site.publish('received', { connection, element }),
-        sent: (xml) => this.#site.publish('sent', { connection, xml }),
-      }),
-    );
-    this.#connections.add(connection);
-    this.#site.publish('connection', connection);
-    const served = this.#serve(connection).finally(() => this.#served.delete(served));
-    this.#served.add(served);
-  }
-
-  /** One connection, from its first byte until it is closed. Never rejects. */
-  async #serve(connection: Connection): Promise<void> {
-    const { stream } = connection;
-    const { negotiation, close } = this.#settings.timeouts;
-    const timer = setTimeout(() => connection.kick('connection-timeout'), negotiation);
-    connection.negotiated = () => clearTimeout(timer);
-    let fault: string | null = null;
-    try {
-      await SIDES[connection.side].serve(connection, this.#site);
-    } catch (error) {
-      if (error instanceof StreamFault) {
-        fault = error.condition;
-        stream.fail(error);
-      } else if (!(error instanceof StreamOver)) {
-        fault = 'internal-server-error';
-        connection.error = internalError(error);
-        stream.fail(new StreamFault('internal-server-error'));
-      }
-    }
-    clearTimeout(timer);
-    await stream.finish(close);
-    this.#connections.delete(connection);
-    this.#site.publish('closed', { connection, fault, error: connection.error ?? stream.closeError });
-  }
-
-  #makeSite(tls: TlsIdentity | null): Site & { refusal: Site['refusal'] } {
-    const settings = this.#settings;
-    const { domain, sasl } = settings;
-    const publish: Site['publish'] = (event, payload) => {
-      (this.#publications.get(event) as Publication<typeof payload> | undefined)?.fire(payload);
-    };
-    const accounts = new Accounts(domain, sasl.iterations);
-    for (const [name, password] of Object.entries(settings.accounts ?? {})) accounts.set(name, password);
-    const routerAccounts = new Accounts(domain, sasl.iterations);
-    for (const [name, { password }] of Object.entries(settings.routerUsers ?? {})) routerAccounts.set(name, password);
-    const routers = new Set<RouterLink>();
-    const hub: Hub = new Hub({
-      domain,
-      answer: (request, to) => answerRequest(request, to, [...new Set([...hub.names, ...this.#secrets.keys()])]),
-      undeliverable: (stanza, condition) => publish('undeliverable', { stanza, condition }),
-      knows: (name) => this.#secrets.has(name),
-      bound: (name, link) => {
-        for (const router of routers) if (router !== link) router.announce(name, true);
-      },
-      gone: (name) => {
-        for (const router of routers) router.announce(name, false);
-        publish('ended', { jid: new JID(null, name) });
-      },
-    });
-    return {
-      settings,
-      hub,
-      accounts,
-      routerAccounts,
-      secrets: this.#secrets,
-      resumption: new Resumption(),
-      legacy: settings.legacy === null ? null : new LegacyAuth(accounts, settings.legacy),
-      tls,
-      routers,
-      refusal: null,
-      publish,
-    };
+    return this.#reception.close(abrupt);
   }
 
   #each(target: LoopbackTarget, action: (connection: LoopbackConnection) => void): number {
@@ -398,46 +283,13 @@ export class LoopbackServer implements AsyncDisposable {
   }
 
   #port(name: LoopbackPort): number {
-    const port = this.#ports.get(name);
+    const port = this.#reception.port(name);
     if (port !== undefined) return port;
-    const needs = {
-      client: 'the option accounts',
-      clientDirectTls: 'the option accounts, and TLS',
-      component: 'the option components',
-      router: 'the option routerUsers',
-    }[name];
-    throw usageError('USAGE_LOOPBACK', `the loopback server has no port for ${name}: it needs ${needs}`);
+    throw usageError('USAGE_LOOPBACK', `the loopback server has no port ${name}: it needs ${NEEDS[name]}`);
   }
 
   get #theAuthority(): Authority {
     if (this.#authority !== null) return this.#authority;
     throw usageError('USAGE_LOOPBACK', 'the loopback server made no certificates: it has no TLS, or was given its own');
   }
-}
-
-/** The server's certificate: the one that was given, one that is made, or none when nobody needs it. */
-async function identityOf(settings: Settings): Promise<[Authority | null, TlsIdentity | null]> {
-  const { tls, accounts, routerUsers, mechanisms, components, domain } = settings;
-  const needed = accounts !== undefined || routerUsers !== undefined || mechanisms?.includes('ANONYMOUS') === true;
-  if (tls === null || !needed) return [null, null];
-  const authority = tls.cert === undefined ? await Authority.create() : null;
-  const names = [domain, ...Object.keys(components ?? {}), ...tls.names, 'localhost', '127.0.0.1', '::1'];
-  const made = await authority?.server([...new Set(names)]);
-  const clientCa = mechanisms?.includes('EXTERNAL') === true ? (tls.clientCa ?? authority?.ca) : undefined;
-  const { minVersion, maxVersion, cert = made?.cert ?? '', key = made?.key ?? '' } = tls;
-  try {
-    return [authority, new TlsIdentity({ cert, key, clientCa, minVersion, maxVersion })];
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${why}`, { cause });
-  }
-}
-
-/** A mistake in the server itself. */
-function internalError(cause: unknown): BrokerError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new BrokerError('LOOPBACK_INTERNAL', `the loopback server failed: ${why}; please report this`, {
-    layer: 'stream',
-    cause,
-  });
 }

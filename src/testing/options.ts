@@ -18,7 +18,10 @@ export interface LoopbackOptions {
   componentConflict?: ComponentConflict;
   /** Users of the jabberd2 router protocol. Opens the router port. */
   routerUsers?: Readonly<Record<string, string | RouterUser>>;
-  /** TLS; `false` for none at all. Default: a certificate is made at the start, and STARTTLS is optional. */
+  /**
+   * TLS; `false` for none at all. Default: a certificate is made at the start when there are clients or router users, and
+   * STARTTLS is optional. A server with components only has TLS when this is given, `{}` is enough.
+   */
   tls?: LoopbackTlsOptions | false;
   /**
    * SASL mechanisms for clients, offered in this order as far as the connection allows: those with channel binding and
@@ -38,7 +41,8 @@ export interface LoopbackOptions {
   timeouts?: LoopbackTimeouts;
 }
 
-export type LoopbackPort = 'client' | 'clientDirectTls' | 'component' | 'router';
+/** The ports. Those for direct TLS are open when the server has TLS (XEP-0368 for clients). */
+export type LoopbackPort = 'client' | 'clientDirectTls' | 'component' | 'componentDirectTls' | 'router';
 
 /** A second connection is refused, replaces the first one, or shares the name: each sender is served by one of them. */
 export type ComponentConflict = 'refuse' | 'replace' | 'share';

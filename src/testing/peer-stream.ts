@@ -183,16 +183,7 @@ export class PeerStream {
   fail(fault: StreamFault): void {
     if (this.#endSent) return;
     if (!this.#headerSent) this.open(this.#contentNamespace, { version: '1.0', id: '' });
-    const { text, content, appCondition } = fault.details;
-    this.send(
-      xml(
-        'stream:error',
-        { 'xmlns:stream': NS.STREAM },
-        xml(fault.condition, { xmlns: NS.STREAMS }, content),
-        text === undefined ? null : xml('text', { xmlns: NS.STREAMS }, text),
-        appCondition,
-      ),
-    );
+    this.send(fault.element);
     this.sendEnd();
   }
 

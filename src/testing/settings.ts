@@ -1,8 +1,8 @@
 import { isIP } from 'node:net';
 import { usageError } from '../errors.js';
 import { JID } from '../jid.js';
-import { prepare } from '../protocols/sasl/password.js';
 import { xmlLimits, type XmlLimits } from '../xml/limits.js';
+import { isPassword, PASSWORD } from './accounts.js';
 import type {
   ComponentConflict,
   LoopbackBindOptions,
@@ -28,6 +28,8 @@ export interface Settings {
   readonly routerUsers: Readonly<Record<string, RouterUser>> | undefined;
   readonly tls:
     (LoopbackTlsOptions & Required<Pick<LoopbackTlsOptions, 'starttls' | 'routerStarttls' | 'names'>>) | null;
+  /** Whether a certificate is needed: the side of clients or of the router is open, or the option says so. */
+  readonly needsTls: boolean;
   readonly mechanisms: readonly string[] | undefined;
   readonly sasl: Required<LoopbackSaslOptions>;
   readonly bind: Required<LoopbackBindOptions>;
@@ -85,7 +87,7 @@ const SHAPE: Shape = {
   timeouts: object,
 };
 const PARTS: Readonly<Record<string, Shape>> = {
-  ports: { client: PORT, clientDirectTls: PORT, component: PORT, router: PORT },
+  ports: { client: PORT, clientDirectTls: PORT, component: PORT, componentDirectTls: PORT, router: PORT },
   tls: {
     starttls: one('required', 'optional', 'off'),
     routerStarttls: one('optional', 'off'),
@@ -169,6 +171,7 @@ export function settingsOf(options: LoopbackOptions): Settings {
         ]),
       ),
     tls: tls === false ? null : { starttls: 'optional', routerStarttls: 'optional', names: [], ...defined(tls) },
+    needsTls: tls !== false && (hasClients(options) || options.routerUsers !== undefined || options.tls !== undefined),
     mechanisms: options.mechanisms,
     sasl: {
       channelBindings: ['tls-exporter', 'tls-server-end-point'],
@@ -205,6 +208,11 @@ export function settingsOf(options: LoopbackOptions): Settings {
     limits: { ...options.limits },
     timeouts: { negotiation: 30_000, close: 1000, ...defined(options.timeouts) },
   };
+}
+
+/** Whether somebody may sign in as a client. */
+export function hasClients({ accounts, mechanisms }: Pick<LoopbackOptions, 'accounts' | 'mechanisms'>): boolean {
+  return accounts !== undefined || mechanisms?.includes('ANONYMOUS') === true;
 }
 
 function check(given: object, shape: Shape, prefix: string, problems: string[]): void {
@@ -251,12 +259,7 @@ function checkUser(option: string, name: string, domain: string, problems: strin
 
 /** Neither the password nor what is wrong with it is shown. */
 function checkPassword(option: string, password: unknown, problems: string[]): void {
-  try {
-    if (typeof password === 'string' && prepare(password, 'password') !== '') return;
-  } catch {
-    // Said below.
-  }
-  problems.push(`${option} has to be a password: a text that is not empty and that SASLprep (RFC 4013) allows`);
+  if (!isPassword(password)) problems.push(`${option} has to be a password: ${PASSWORD}`);
 }
 
 /** The name as it is in addresses; empty when it is none. */

@@ -1,10 +1,12 @@
-import type { Accounts } from './accounts.js';
+import { JID } from '../jid.js';
+import { Accounts } from './accounts.js';
 import type { LoopbackEvents } from './events.js';
-import type { Hub } from './hub.js';
-import type { LegacyAuth } from './legacy-auth.js';
-import type { Settings } from './settings.js';
-import type { Resumption } from './resumption.js';
+import { Hub } from './hub.js';
+import { LegacyAuth } from './legacy-auth.js';
+import { Resumption } from './resumption.js';
 import type { RouterLink } from './router-link.js';
+import { answerRequest } from './service.js';
+import type { Settings } from './settings.js';
 import type { StreamFault } from './stream-fault.js';
 import type { TlsIdentity } from './tls-identity.js';
 
@@ -20,13 +22,50 @@ export interface Site {
   /** Users of the router port. */
   readonly routerAccounts: Accounts;
   /** Secrets by component. */
-  readonly secrets: ReadonlyMap<string, string>;
+  readonly secrets: Map<string, string>;
   readonly resumption: Resumption;
   readonly legacy: LegacyAuth | null;
   readonly tls: TlsIdentity | null;
   /** Every link to the router. */
   readonly routers: Set<RouterLink>;
   /** What new client streams are refused with, if they are. */
-  readonly refusal: { readonly fault: StreamFault; readonly stage: RefusalStage } | null;
+  refusal: { readonly fault: StreamFault; readonly stage: RefusalStage } | null;
   publish<Name extends keyof LoopbackEvents>(event: Name, payload: LoopbackEvents[Name]): void;
+}
+
+/** Everything a server with these settings needs, with nobody connected. */
+export function createSite(settings: Settings, tls: TlsIdentity | null, publish: Site['publish']): Site {
+  const { domain, sasl } = settings;
+  const accounts = new Accounts(domain, sasl.iterations);
+  for (const [name, password] of Object.entries(settings.accounts ?? {})) accounts.set(name, password);
+  const routerAccounts = new Accounts(domain, sasl.iterations);
+  for (const [name, { password }] of Object.entries(settings.routerUsers ?? {})) routerAccounts.set(name, password);
+  const secrets = new Map(Object.entries(settings.components ?? {}));
+  const routers = new Set<RouterLink>();
+  const hub: Hub = new Hub({
+    domain,
+    answer: (request, to) => answerRequest(request, to, [...new Set([...hub.names, ...secrets.keys()])]),
+    undeliverable: (stanza, condition) => publish('undeliverable', { stanza, condition }),
+    knows: (name) => secrets.has(name),
+    bound: (name, link) => {
+      for (const router of routers) if (router !== link) router.announce(name, true);
+    },
+    gone: (name) => {
+      for (const router of routers) router.announce(name, false);
+      publish('ended', { jid: new JID(null, name) });
+    },
+  });
+  return {
+    settings,
+    hub,
+    accounts,
+    routerAccounts,
+    secrets,
+    resumption: new Resumption(),
+    legacy: settings.legacy === null ? null : new LegacyAuth(accounts, settings.legacy),
+    tls,
+    routers,
+    refusal: null,
+    publish,
+  };
 }

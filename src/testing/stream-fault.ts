@@ -1,5 +1,7 @@
 // Stream errors from the server's side: RFC 6120 §4.9.
+import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
 
 /** What a stream error says beside its condition. */
 export interface FaultDetails {
@@ -13,11 +15,22 @@ export interface FaultDetails {
 
 /** The server closes the stream with this error. Thrown by what serves a connection. */
 export class StreamFault extends Error {
+  /** The error as it is written. */
+  readonly element: Element;
+
+  /** @throws BrokerError `XML_BAD_NAME`, `XML_UNSERIALIZABLE`, `USAGE_XML` for a condition or text that cannot be written */
   constructor(
     readonly condition: string,
-    readonly details: FaultDetails = {},
+    { text, content, appCondition }: FaultDetails = {},
   ) {
-    super(details.text === undefined ? condition : `${condition}: ${details.text}`);
+    super(text === undefined ? condition : `${condition}: ${text}`);
+    this.element = xml(
+      'stream:error',
+      { 'xmlns:stream': NS.STREAM },
+      xml(condition, { xmlns: NS.STREAMS }, content),
+      text === undefined ? null : xml('text', { xmlns: NS.STREAMS }, text),
+      appCondition?.clone(),
+    );
   }
 }
 

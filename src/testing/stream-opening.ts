@@ -36,10 +36,10 @@ export function wrongHeader(header: Element, contentNamespace: string, domain: s
 /** Does the TLS handshake. A failed one closes the connection without XML (RFC 6120 §5.4.3.2). */
 export async function secure(connection: Connection, site: Site, direct: boolean): Promise<void> {
   const { stream } = connection;
-  const { tls, settings } = site;
+  const { tls } = site;
   if (tls === null) throw new StreamFault('unsupported-feature');
   try {
-    await stream.startTls((socket) => tls.handshake(socket, direct, settings.timeouts.negotiation));
+    await stream.startTls((socket) => tls.handshake(socket, direct));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const facts = { layer: 'tls', phase: 'tls', origin: 'peer', cause } as const;

@@ -2,6 +2,9 @@
 import { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket, type SecureContext, type SecureVersion } from 'node:tls';
+import { usageError } from '../errors.js';
+import { Authority } from './authority.js';
+import type { Settings } from './settings.js';
 import { StreamOver } from './stream-fault.js';
 
 /** What the server shows, and what it accepts. */
@@ -35,8 +38,8 @@ export class TlsIdentity {
     return signed && valid ? shown : null;
   }
 
-  /** Does the server's handshake. Rejects when it fails or takes longer than `timeoutMs`; the socket is closed then. */
-  handshake(socket: Duplex, direct: boolean, timeoutMs: number): Promise<TLSSocket> {
+  /** Does the server's handshake. Rejects when it fails, or the socket is closed meanwhile. */
+  handshake(socket: Duplex, direct: boolean): Promise<TLSSocket> {
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: this.#context,
@@ -45,9 +48,7 @@ export class TlsIdentity {
       ...(direct ? { ALPNProtocols: ['xmpp-client'] } : {}),
     });
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => secured.destroy(), timeoutMs);
       const settle = (failed: Error | null) => {
-        clearTimeout(timer);
         secured.off('secure', onSecure).off('error', onError).off('close', onClose);
         // Until the stream listens, a late error has nobody else to go to.
         secured.on('error', () => undefined);
@@ -69,4 +70,26 @@ export class TlsIdentity {
 function certificatesIn(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   return blocks.map((block) => new X509Certificate(block));
+}
+
+/**
+ * The server's certificate: the one that was given, one that is made, or none when nobody needs it.
+ * @throws BrokerError `USAGE_LOOPBACK`, `USAGE_LOOPBACK_TLS`
+ */
+export async function identityOf(
+  settings: Settings,
+): Promise<{ authority: Authority | null; tls: TlsIdentity | null }> {
+  const { tls: given, needsTls, mechanisms, components, domain } = settings;
+  if (given === null || !needsTls) return { authority: null, tls: null };
+  const authority = given.cert === undefined ? await Authority.create() : null;
+  const names = [domain, ...Object.keys(components ?? {}), ...given.names, 'localhost', '127.0.0.1', '::1'];
+  const made = await authority?.server([...new Set(names)]);
+  const clientCa = mechanisms?.includes('EXTERNAL') === true ? (given.clientCa ?? authority?.ca) : undefined;
+  const { minVersion, maxVersion, cert = made?.cert ?? '', key = made?.key ?? '' } = given;
+  try {
+    return { authority, tls: new TlsIdentity({ cert, key, clientCa, minVersion, maxVersion }) };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${why}`, { cause });
+  }
 }

@@ -9,7 +9,6 @@ import {
   xml,
   XMPP,
   type BrokerOptions,
-  type Dialect,
   type FilterMatch,
 } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';

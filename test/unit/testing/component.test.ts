@@ -195,6 +195,36 @@ describe('the component side', () => {
     other.destroy();
   });
 
+  test('speaks TLS from the start on a port of its own, when it is told to', async () => {
+    await using clear = await LoopbackServer.start(OPTIONS);
+    expect(() => clear.ports.componentDirectTls).toThrow(/needs the options components and tls/);
+    await using server = await LoopbackServer.start({ ...OPTIONS, tls: {} });
+    const peer = await Conversation.dial(server.ports.componentDirectTls);
+    await peer.startTlsAsClient({ ca: server.ca, servername: 'echo.localhost' });
+    await peer.send(header('echo.localhost'));
+    const [, id = ''] = await peer.match(/id='([^']+)'[^>]*>/);
+    await peer.send(`<handshake>${digest(id, 'secret')}</handshake>`);
+    await peer.expect('<handshake/>');
+    expect(server.connections.map(({ secure, side }) => ({ secure, side }))).toEqual([
+      { secure: true, side: 'componentDirectTls' },
+    ]);
+    peer.destroy();
+  });
+
+  test('can be added and removed', async () => {
+    await using server = await LoopbackServer.start({ components: {} });
+    server.setComponent('New.localhost', 'fresh');
+    const peer = await attach(server, 'new.localhost', 'fresh');
+    server.setComponent('new.localhost', null);
+    await peer.send("<message to='x@new.localhost' id='still'/>");
+    await peer.expect("id='still'");
+    const late = await Conversation.dial(server.ports.component);
+    await late.send(header('new.localhost'));
+    await late.expect('<host-unknown');
+    peer.destroy();
+    late.destroy();
+  });
+
   test('is found by the names it has', async () => {
     await using server = await LoopbackServer.start(OPTIONS);
     const echo = await attach(server, 'echo.localhost', 'secret');

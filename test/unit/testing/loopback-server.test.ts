@@ -6,7 +6,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackConnection, type LoopbackOptions } from 'xmpp-broker/testing';
 import { xml } from '../../../src/xml/builder.js';
+import { Element } from '../../../src/xml/element.js';
 import { parse } from '../../../src/xml/parse.js';
+import { QName } from '../../../src/xml/qname.js';
 import { Conversation } from '../../wire/support/conversation.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';
 
@@ -48,7 +50,7 @@ describe('options', () => {
 
   test('take every side on its own', async () => {
     await using none = await LoopbackServer.start();
-    for (const side of ['client', 'clientDirectTls', 'component', 'router'] as const) {
+    for (const side of ['client', 'clientDirectTls', 'component', 'componentDirectTls', 'router'] as const) {
       expect(() => none.ports[side]).toThrow(expect.objectContaining({ code: 'USAGE_LOOPBACK' }));
     }
     expect(() => none.ca).toThrow(/made no certificates/);
@@ -273,6 +275,36 @@ describe('the server', () => {
     server.cut('alice@localhost/r');
     await closed;
     bob.close();
+    alice.close();
+  });
+
+  test('refuses what it cannot write, and users it cannot have', async () => {
+    await using server = await LoopbackServer.start(FULL);
+    const alice = await RawClient.bound(server, 'alice', 'r');
+    expect(() => server.kick('alice@localhost', 'no condition')).toThrow(
+      expect.objectContaining({ code: 'XML_BAD_NAME' }),
+    );
+    expect(() => server.kick('alice@localhost', 'reset', { text: '\0' })).toThrow(
+      expect.objectContaining({ code: 'XML_UNSERIALIZABLE' }),
+    );
+    expect(() => server.refuse({ condition: '' })).toThrow(expect.objectContaining({ code: 'XML_BAD_NAME' }));
+    const broken = new Element(new QName(null, 'a b', null));
+    expect(() => server.inject('alice@localhost', broken)).toThrow(
+      expect.objectContaining({ code: 'XML_UNSERIALIZABLE' }),
+    );
+    expect(() => server.setAccount('a b', 'x')).toThrow(expect.objectContaining({ code: 'USAGE_JID' }));
+    for (const password of ['', '\u0007', 7 as unknown as string]) {
+      expect(() => server.setAccount('carol', password)).toThrow(expect.objectContaining({ code: 'USAGE_LOOPBACK' }));
+    }
+    for (const [name, secret] of [
+      ['localhost', 'x'],
+      ['new.localhost', ''],
+    ] as const) {
+      expect(() => server.setComponent(name, secret)).toThrow(expect.objectContaining({ code: 'USAGE_LOOPBACK' }));
+    }
+    // None of it touched the connection.
+    server.inject('alice@localhost', '<mark/>');
+    await alice.expect('<mark/>');
     alice.close();
   });
 
