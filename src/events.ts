@@ -84,7 +84,10 @@ export const PCJ_RECONNECTING = 'PCJ_RECONNECTING';
 export const PCJ_DOMAIN = 'PCJ_DOMAIN';
 /** A routed packet came back because the router could not deliver it. */
 export const PCJ_ROUTEFAIL = 'PCJ_ROUTEFAIL';
-/** A packet that concerns no stanza of ours came over the jabberd2 router: a broadcast, or a copy for the log. */
+/**
+ * A packet that is no stanza for us: over the jabberd2 router a broadcast or a copy for the log, from jabberd14 its
+ * `<log/>`, `<route/>` or `<xdb/>`.
+ */
 export const PCJ_ROUTE = 'PCJ_ROUTE';
 /** A further name was bound or unbound at the jabberd2 router, or that was refused. */
 export const PCJ_NAME = 'PCJ_NAME';

@@ -38,7 +38,7 @@ export type { IterationLimits } from './protocols/sasl/scram-message.js';
 export type { LivenessOptions } from './liveness.js';
 export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
 export type { LegacyMethod } from './protocols/legacy-methods.js';
-export { JABBERD14_COMPONENT } from './protocols/jabberd14.js';
+export { JABBERD14_COMPONENT, type ComponentDialect, type ComponentOptions } from './protocols/jabberd14.js';
 export { JABBERD20_COMPONENT, type RouterDialect, type RouterOptions } from './protocols/jabberd2.js';
 export { RouterControl, type RouterBroker } from './protocols/jabberd2/router-control.js';
 export { routeOf } from './protocols/jabberd2/route.js';

@@ -4,27 +4,67 @@ import { BrokerError, usageError } from '../errors.js';
 import { JID } from '../jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
-import { NS } from '../xml/namespaces.js';
-import type { Dialect, Established, Negotiation } from './dialect.js';
+import { CONTENT_NAMESPACES, NS } from '../xml/namespaces.js';
+import type { Dialect, DialectLink, Established, Negotiation } from './dialect.js';
+
+/** Options of the component dialect, given with {@link ComponentDialect.with}. */
+export interface ComponentOptions {
+  /** Further names that the server sends to this connection, such as the hosts of one ejabberd listener. */
+  names?: readonly string[];
+  /** Delivers what is for other domains, too, instead of reporting it. Default false. */
+  deliverForeign?: boolean;
+  /** Sends from other domains, too, for servers that allow it. Others close the stream for it. Default false. */
+  sendForeign?: boolean;
+}
+
+/** The component dialect. */
+export interface ComponentDialect extends Dialect {
+  /** The same dialect with other options. @throws BrokerError `USAGE_COMPONENT_OPTIONS` */
+  with(options: ComponentOptions): ComponentDialect;
+}
 
 /**
  * A component of a server: a name of its own below the server, connected with a shared secret (XEP-0114).
  *
  * `domain` is the component's name and `password` the secret; there is no default port. TLS is not part of the
  * protocol: on this machine the stream is in clear, elsewhere `tls: { policy: 'direct' }` or `'disabled'` must be said.
+ *
+ * A stanza without `from` gets the component's name. One that arrives for another domain is reported as PCJ_PROTOCOLERROR and not
+ * delivered. `<log/>`, `<route/>` and `<xdb/>`, which jabberd14 knows beside stanzas, arrive as PCJ_ROUTE.
+ *
+ * More than one connection for a name: ejabberd (without `domain_balancing`) gives each stanza to any of them, jabberd2 chooses by
+ * the sender's bare address, and in both the others take everything when one leaves. Prosody refuses the second with
+ * `conflict`, or with `component_conflict_resolve = "kick_old"` ends the first, as jabberd14 does. A conflict while connecting may
+ * come from a lost link of our own and is retried by reconnecting; on a ready link it is final.
  */
-export const JABBERD14_COMPONENT: Dialect = Object.freeze<Dialect>({
-  name: 'JABBERD14_COMPONENT',
-  xmlns: NS.COMPONENT_ACCEPT,
-  needs: ['password', 'port'],
-  defaultTls: 'loopback',
-  tlsPolicies: ['direct', 'disabled'],
-  addressing: 'domain',
-  negotiate,
-  prepare,
-});
+export const JABBERD14_COMPONENT: ComponentDialect = dialect({});
+
+function dialect(options: ComponentOptions): ComponentDialect {
+  return Object.freeze<ComponentDialect>({
+    name: 'JABBERD14_COMPONENT',
+    xmlns: NS.COMPONENT_ACCEPT,
+    needs: ['password', 'port'],
+    defaultTls: 'loopback',
+    tlsPolicies: ['direct', 'disabled'],
+    addressing: 'domain',
+    negotiate,
+    prepare: (stanza, { domain }) => prepare(stanza, domain, options),
+    unwrap: (element, link) => unwrap(element, link, options),
+    with: (more) => dialect({ ...options, ...checked(more) }),
+  });
+}
 
 async function negotiate(session: Negotiation): Promise<Established> {
+  try {
+    return await shakeHands(session);
+  } catch (error) {
+    // Our own lost link may hold the name until the server finds out.
+    if (error instanceof BrokerError && error.condition === 'conflict') throw error.with({ retryable: true });
+    throw error;
+  }
+}
+
+async function shakeHands(session: Negotiation): Promise<Established> {
   const header = await session.open();
   // A server that does not know the name answers with an empty id, then says so. Nothing is ever hashed with it.
   if (header.id === null || header.id === '') {
@@ -46,24 +86,106 @@ async function negotiate(session: Negotiation): Promise<Established> {
 }
 
 /** Fills in a missing `from` with our name and refuses what servers close the stream for (XEP-0114 §3). */
-function prepare(stanza: Element, { domain }: { domain: string }): Element {
-  if (stanza.getAttribute('to') === null) {
+function prepare(stanza: Element, domain: string, options: ComponentOptions): Element {
+  if (stanza.getAttribute('to') === null && !(isPacket(stanza) && stanza.localName === 'log')) {
     throw usageError(
       'USAGE_COMPONENT_ADDRESS',
       `<${stanza.nodeName}/> has no 'to' attribute; a component has no account or server of its own to send to`,
     );
   }
   const from = stanza.getAttribute('from');
-  const own = JID.parse(domain).domain;
-  if (from === null) {
-    const copy = stanza.clone();
-    copy.setAttribute('from', own);
-    return copy;
-  }
+  if (from === null) return withFrom(stanza, domain);
   const sender = JID.parse(from);
-  if (sender.domain === own) return stanza;
+  if (isOurs(sender.domain, domain, options)) {
+    // Prosody closes the stream for another spelling of our name.
+    return domainAsWritten(from) === sender.domain ? stanza : withFrom(stanza, sender.toString());
+  }
+  if (options.sendForeign === true) return stanza;
+  const ours = [domain, ...(options.names ?? [])].join(', ');
   throw usageError(
     'USAGE_COMPONENT_ADDRESS',
-    `<${stanza.nodeName}/> has the 'from' ${sender.toString()}, but this component may only send from ${own}; servers close the stream for that`,
+    `<${stanza.nodeName}/> has the 'from' ${sender.toString()}, but this component may only send from ${ours}; servers close the stream for that`,
   );
+}
+
+function unwrap(element: Element, link: DialectLink, options: ComponentOptions): Element | undefined {
+  if (isPacket(element)) {
+    const type = element.localName === 'route' ? (element.getAttribute('type') ?? 'route') : element.localName;
+    link.publish('PCJ_ROUTE', { type, route: element, stanza: element.firstElementChild });
+    return undefined;
+  }
+  const to = element.getAttribute('to');
+  if (to === null || options.deliverForeign === true || isFor(to, link.config.domain, options)) return element;
+  if (!CONTENT_NAMESPACES.includes(element.namespaceURI ?? '')) return element;
+  // The jabberd2 router returns what it cannot deliver with the addresses as they were sent.
+  const from = element.getAttribute('from');
+  const bounced = element.getAttribute('type') === 'error' && from !== null && isFor(from, link.config.domain, options);
+  if (bounced) return element;
+  throw new BrokerError(
+    'COMPONENT_NOT_OURS',
+    `<${element.nodeName}/> for ${JSON.stringify(to)} is not for this component and was not delivered; JABBERD14_COMPONENT.with({ deliverForeign: true }) delivers it`,
+    { layer: 'stream', origin: 'peer', phase: 'ready' },
+  );
+}
+
+/** Whether an element is one of those that jabberd14 has beside stanzas. */
+function isPacket({ localName, namespaceURI, qname }: Element): boolean {
+  if (localName !== 'log' && localName !== 'route' && localName !== 'xdb') return false;
+  return namespaceURI === NS.COMPONENT_ACCEPT || qname.inherits;
+}
+
+function withFrom(stanza: Element, from: string): Element {
+  const copy = stanza.clone();
+  copy.setAttribute('from', from);
+  return copy;
+}
+
+/** Whether an address belongs to one of our names. */
+function isFor(address: string, domain: string, options: ComponentOptions): boolean {
+  // As written first: most senders write our name as we do, and preparing an address costs more than reading it.
+  if (domainAsWritten(address) === domain) return true;
+  try {
+    return isOurs(JID.parse(address).domain, domain, options);
+  } catch {
+    return false;
+  }
+}
+
+function domainAsWritten(address: string): string {
+  const slash = address.indexOf('/');
+  const bare = slash < 0 ? address : address.slice(0, slash);
+  return bare.slice(bare.indexOf('@') + 1);
+}
+
+function isOurs(name: string, domain: string, options: ComponentOptions): boolean {
+  return name === domain || (options.names?.includes(name) ?? false);
+}
+
+function checked(options: ComponentOptions): ComponentOptions {
+  if (typeof options !== 'object' || (options as unknown) === null) throw mistake('takes an object of options');
+  const { names, deliverForeign, sendForeign, ...rest } = options;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) {
+    throw mistake(`has no option ${JSON.stringify(unknown)}; there are names, deliverForeign, sendForeign`);
+  }
+  for (const [name, value] of Object.entries({ deliverForeign, sendForeign })) {
+    if (value !== undefined && typeof value !== 'boolean') throw mistake(`takes true or false for ${name}`);
+  }
+  if (names === undefined) return options;
+  if (!Array.isArray(names)) throw mistake('takes a list of names');
+  return { ...options, names: Object.freeze(names.map(asName)) };
+}
+
+function asName(name: unknown): string {
+  try {
+    const jid = JID.parse(name as string);
+    if (jid.local === null && jid.resource === null) return jid.domain;
+  } catch {
+    // told below
+  }
+  throw mistake(`takes domain names, not ${JSON.stringify(name)}`);
+}
+
+function mistake(what: string): BrokerError {
+  return usageError('USAGE_COMPONENT_OPTIONS', `JABBERD14_COMPONENT.with() ${what}`);
 }
