@@ -54,6 +54,7 @@ export interface RouterUser {
   acl?: 'all' | 'own';
 }
 
+/** How the loopback server does TLS. */
 export interface LoopbackTlsOptions {
   /** STARTTLS on the client port. Default `optional`. */
   starttls?: 'required' | 'optional' | 'off';
@@ -70,6 +71,7 @@ export interface LoopbackTlsOptions {
   maxVersion?: SecureVersion;
 }
 
+/** How the SASL mechanisms of the loopback server behave. */
 export interface LoopbackSaslOptions {
   /** Types of channel binding. Default `tls-exporter` and `tls-server-end-point`. */
   channelBindings?: readonly ChannelBinding[];
@@ -85,6 +87,7 @@ export interface LoopbackSaslOptions {
   tries?: number;
 }
 
+/** How the loopback server binds resources (RFC 6120 §7). */
 export interface LoopbackBindOptions {
   /**
    * What happens when a resource is taken: the old one is replaced, the request is refused, or the new one gets another
@@ -100,6 +103,7 @@ export interface LoopbackBindOptions {
 /** The methods of `jabber:iq:auth`; `0k` is the one with sequence and token. */
 export type LegacyMethod = 'password' | 'digest' | '0k';
 
+/** How the loopback server does `jabber:iq:auth` (XEP-0078). */
 export interface LoopbackLegacyOptions {
   /** Default all three. */
   methods?: readonly LegacyMethod[];
@@ -113,6 +117,7 @@ export interface LoopbackLegacyOptions {
   token?: string;
 }
 
+/** How the loopback server manages streams (XEP-0198). */
 export interface LoopbackManagementOptions {
   /** Whether sessions can be resumed. Default true. */
   resume?: boolean;
@@ -128,7 +133,7 @@ export interface LoopbackManagementOptions {
   unackedLimit?: number;
 }
 
-/** In milliseconds. */
+/** Time limits of the loopback server, in milliseconds. */
 export interface LoopbackTimeouts {
   /** From the connection to the bound address. Default 30 000. */
   negotiation?: number;

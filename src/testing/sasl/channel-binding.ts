@@ -3,6 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { DerReader, readOid, TAG } from '../../stream/der.js';
 
+/** A type of channel binding that the loopback server can offer (RFC 9266, RFC 5929). */
 export type ChannelBinding = 'tls-exporter' | 'tls-server-end-point' | 'tls-unique';
 
 /** Hash of `tls-server-end-point` by the OID of the certificate's signature, in hexadecimal (RFC 5929 §4.1). */
