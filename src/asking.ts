@@ -1,4 +1,5 @@
 // Sending requests: RFC 6120 §8.2.3.
+import { checkSignal, readOptions, shown } from './arguments.js';
 import { BrokerError, usageError } from './errors.js';
 import type { Logger } from './logger.js';
 import type { Outbox } from './outbox.js';
@@ -59,15 +60,10 @@ export class Asking {
   }
 
   /** Resolves with the result, rejects with a StanzaError for an error, else with a BrokerError. */
-  asPromise(stanza: Element, { timeout, signal }: RequestOptions): Promise<Element> {
+  asPromise(stanza: Element, options: RequestOptions): Promise<Element> {
     const { status, requests } = this.#parts;
     return new Promise<Element>((resolve, reject) => {
-      if (timeout !== undefined && !(Number.isFinite(timeout) && timeout > 0 && timeout < 2 ** 31)) {
-        throw usageError(
-          'USAGE_REQUEST',
-          `request({ timeout }) must be a number of milliseconds above 0, not ${String(timeout)}`,
-        );
-      }
+      const { timeout, signal } = checkedOptions(options);
       if (signal?.aborted === true) throw aborted(signal, 'no');
       let asked: PendingRequest | null = null;
       const onAbort = () => {
@@ -150,4 +146,17 @@ function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): BrokerError {
     sent,
     cause: signal.reason,
   });
+}
+
+/** @throws BrokerError `USAGE_REQUEST`, `USAGE_SIGNAL` */
+function checkedOptions(options: RequestOptions): RequestOptions {
+  const { timeout, signal } = readOptions('USAGE_REQUEST', 'request()', options, ['timeout', 'signal']);
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
+    throw usageError(
+      'USAGE_REQUEST',
+      `request({ timeout }) must be a number of milliseconds above 0 and below 2^31, not ${shown(timeout)}`,
+    );
+  }
+  checkSignal('request()', signal);
+  return { ...(timeout === undefined ? {} : { timeout }), ...(signal === undefined ? {} : { signal }) };
 }

@@ -1,3 +1,5 @@
+import { isRecord, kindOf, ownProperties, readOptions } from './arguments.js';
+import { usageError } from './errors.js';
 import type { FilterMatch } from './events.js';
 import { FilterSet, type Filter, type FilterOptions } from './filters/filter-set.js';
 import type { BrokerConfig } from './options.js';
@@ -33,13 +35,18 @@ export class BrokerFilters implements Iterable<Filter> {
   /**
    * Adds a filter: every stanza for which the XPath 1.0 expression is true is published under `event`. A filter added
    * inside a handler sees the next stanza first.
-   * @throws BrokerError `USAGE_XPATH_*` with the position for a bad expression, `USAGE_EVENT_*` for the name
+   * @throws BrokerError `USAGE_XPATH_*` with the position for a bad expression, `USAGE_EVENT_*` for the name,
+   * `USAGE_FILTER` for options that are none
    */
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
+    if (typeof expression !== 'string') {
+      throw usageError('USAGE_FILTER', `the expression of a filter is a string, not ${kindOf(expression)}`);
+    }
+    const checked = filterOptions(options);
     const known = this.#publications.get(event);
     const publication = known?.publication ?? this.#bus.share(event);
     try {
-      const filter = this.set.add(event, expression, options);
+      const filter = this.set.add(event, expression, checked);
       if (known === undefined) this.#publications.set(event, { publication, filters: 1 });
       else known.filters += 1;
       return filter;
@@ -49,8 +56,11 @@ export class BrokerFilters implements Iterable<Filter> {
     }
   }
 
-  /** Removes every filter of an event, at once also from inside a handler. Returns how many there were. */
+  /** Removes every filter of an event, at once also from inside a handler. Returns how many there were. @throws BrokerError `USAGE_FILTER` */
   remove(event: string): number {
+    if (typeof event !== 'string') {
+      throw usageError('USAGE_FILTER', `the event of a filter is a string, not ${kindOf(event)}`);
+    }
     return this.set.remove(event);
   }
 
@@ -72,4 +82,22 @@ export class BrokerFilters implements Iterable<Filter> {
     this.#publications.delete(event);
     known.publication.rescind();
   }
+}
+
+/** The options of a filter, read once. What is in them is checked by the filters. */
+function filterOptions(options: FilterOptions): FilterOptions {
+  const { namespaces, variables } = readOptions('USAGE_FILTER', 'filters.add()', options, ['namespaces', 'variables']);
+  return {
+    ...(namespaces === undefined ? {} : { namespaces: named('namespaces', namespaces) as Record<string, string> }),
+    ...(variables === undefined ? {} : { variables: named('variables', variables) as Record<string, string> }),
+  };
+}
+
+function named(option: string, value: unknown): Record<string, unknown> {
+  const read = isRecord(value) ? ownProperties(value) : null;
+  if (read !== null) return read;
+  throw usageError(
+    'USAGE_FILTER',
+    `the option ${option} of filters.add() is an object with names and values, not ${kindOf(value)}`,
+  );
 }

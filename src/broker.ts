@@ -1,3 +1,4 @@
+import { checkSignal, readOptions, shown } from './arguments.js';
 import { Asking, type RequestOptions } from './asking.js';
 import { BrokerFilters } from './broker-filters.js';
 import { Continuity } from './continuity.js';
@@ -7,7 +8,14 @@ import { DEFAULT_FILTER_VISITS, type FilterOptions } from './filters/filter-set.
 import type { JID } from './jid.js';
 import { Lifecycle, type BrokerState, type Closed, type ConnectOptions } from './lifecycle.js';
 import type { Logger } from './logger.js';
-import { validateOptions, type BrokerConfig, type BrokerOptions, type Secrets } from './options.js';
+import {
+  hostProblem,
+  portProblem,
+  validateOptions,
+  type BrokerConfig,
+  type BrokerOptions,
+  type Secrets,
+} from './options.js';
 import { asStanza } from './outbound-stanza.js';
 import { Outbox } from './outbox.js';
 import type { Handler, PubSub, SubscribeOptions, Subscription } from './pubsub.js';
@@ -116,20 +124,11 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    * Connects. Resolves at PCJ_READY; with a ready link, closes that first. Host and port stay in force.
    * @returns a promise that rejects with the BrokerError of the attempt. If nobody waits for it, that is no unhandled
    * rejection: the events tell the same
+   * @throws BrokerError `USAGE_CONNECT`, `USAGE_SIGNAL`, `BROKER_HALTED`; nothing was begun then
    */
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#refuseHalted();
-    const { host, port } = options;
-    if (host !== undefined && (typeof host !== 'string' || host === '')) {
-      throw usageError('USAGE_CONNECT', 'connect({ host }) must be a non-empty string');
-    }
-    if (port !== undefined && (!Number.isInteger(port) || port < 1 || port > 65_535)) {
-      throw usageError(
-        'USAGE_CONNECT',
-        `connect({ port }) must be a whole number from 1 to 65535, not ${String(port)}`,
-      );
-    }
-    return this.#lifecycle.connect(options);
+    return this.#lifecycle.connect(checkedTarget(options));
   }
 
   /** The same as {@link connect}, for when it reads better: a link in use is left and negotiated from zero. */
@@ -216,13 +215,14 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
 
   /** Does what one of the eight input events names, with its arguments, and returns what the method returns. */
   post<Command extends keyof Commands>(command: Command, ...args: Commands[Command]): unknown {
-    const run = Object.hasOwn(this.#commands, command) ? this.#commands[command] : undefined;
-    if (run === undefined) {
+    const known = typeof command === 'string' && Object.hasOwn(this.#commands, command);
+    if (!known) {
       throw usageError(
         'USAGE_POST',
-        `${JSON.stringify(command)} is no input event; there are ${Object.keys(this.#commands).join(', ')}`,
+        `${shown(command)} is no input event; there are ${Object.keys(this.#commands).join(', ')}`,
       );
     }
+    const run = this.#commands[command];
     return (run as (...args: unknown[]) => unknown)(...args);
   }
 
@@ -232,10 +232,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     xpath_filter: (...args) => {
       if (args[0] === 'add') return this.filters.add(args[1], args[2], args[3]);
       if ((args[0] as string) === 'remove') return this.filters.remove(args[1]);
-      throw usageError(
-        'USAGE_POST',
-        `post('xpath_filter') takes 'add' or 'remove' first, not ${JSON.stringify(args[0])}`,
-      );
+      throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
     },
     shutdown: () => this.shutdown(),
     connect: (host, port) => this.connect(target(host, port)),
@@ -383,6 +380,23 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       this.#status.handlerFailed(error, 'PCJ_READY');
     }
   }
+}
+
+/** @throws BrokerError `USAGE_CONNECT`, `USAGE_SIGNAL` */
+function checkedTarget(options: ConnectOptions): ConnectOptions {
+  const { host, port, signal } = readOptions('USAGE_CONNECT', 'connect()', options, ['host', 'port', 'signal']);
+  for (const [name, value, check] of [
+    ['host', host, hostProblem],
+    ['port', port, portProblem],
+  ] as const) {
+    const problem = value === undefined ? null : check(value);
+    if (problem !== null) throw usageError('USAGE_CONNECT', `connect({ ${name} }) ${problem}, not ${shown(value)}`);
+  }
+  checkSignal('connect()', signal);
+  return {
+    ...target(host as string | undefined, port as number | undefined),
+    ...(signal === undefined ? {} : { signal }),
+  };
 }
 
 function target(host: string | undefined, port: number | undefined): ConnectOptions {

@@ -71,6 +71,9 @@ export class BrokerError extends Error {
     message: string,
     facts: ErrorFacts,
   ) {
+    if (typeof facts !== 'object' || (facts as unknown) === null) {
+      throw new TypeError('the facts of a BrokerError are an object with a layer and what else is known');
+    }
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.layer = facts.layer;
     this.origin = facts.origin ?? 'local';

@@ -1,5 +1,6 @@
 // XMPP addresses: RFC 7622, with the PRECIS profiles of RFC 8265; escaping of local parts: XEP-0106.
 import { inspect } from 'node:util';
+import { isA, kindOf } from './arguments.js';
 import { printable, usageError } from './errors.js';
 import { isRightToLeft, obeysBidiRule } from './jid/bidi.js';
 import { comparableDomain, isPlainDomain, prepareDomain } from './jid/domain.js';
@@ -117,7 +118,7 @@ export class JID {
 
   /** Whether all parts are equal after preparation. A string that is no address equals nothing. */
   equals(other: JID | string | null | undefined): boolean {
-    if (other instanceof JID) return this.#text === other.#text;
+    if (isA(other, JID)) return this.#text === other.#text;
     if (typeof other !== 'string') return false;
     return other === this.#text || canonical(other) === this.#text;
   }
@@ -175,7 +176,7 @@ function isProblem(prepared: string | Problem | null): prepared is Problem {
 }
 
 function partsOf(address: unknown): Parts | null {
-  if (address instanceof JID) return [address.local, address.domain, address.resource];
+  if (isA(address, JID)) return [address.local, address.domain, address.resource];
   return typeof address === 'string' ? split(address) : null;
 }
 
@@ -259,8 +260,4 @@ function enforceResource(text: string): string | Problem {
 
 function escapeOf(character: string): string {
   return `\\${character.charCodeAt(0).toString(16)}`;
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
 }

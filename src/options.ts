@@ -1,4 +1,6 @@
-import { BrokerError } from './errors.js';
+import { isRecord, kindOf, ownProperties } from './arguments.js';
+import { dialectProblem } from './dialect-check.js';
+import { usageError } from './errors.js';
 import { JID } from './jid.js';
 import type { LivenessOptions } from './liveness.js';
 import { guarded, silence, stderrLogger, type Logger } from './logger.js';
@@ -7,6 +9,7 @@ import type { QueueLimits } from './queue/outbound-queue.js';
 import type { Ticket } from './queue/ticket.js';
 import type { Connector } from './stream/dial-connector.js';
 import { tlsProblems, type TlsOptions } from './stream/tls-options.js';
+import { escapeValue } from './xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from './xml/limits.js';
 
 /** A secret, or a function that gives it each time it is needed. */
@@ -191,13 +194,10 @@ const QUEUE_CHECKS: Record<keyof QueueOptions, Check> = {
 };
 
 const OPTION_CHECKS: Record<keyof BrokerOptions, Check> = {
-  connectionType: isDialect,
+  connectionType: dialectProblem,
   domain: isDomain,
-  host: text,
-  port: (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535
-      ? null
-      : 'must be a whole number from 1 to 65535',
+  host: hostProblem,
+  port: portProblem,
   username: text,
   password: (value) =>
     (typeof value === 'string' && value !== '') || typeof value === 'function'
@@ -205,15 +205,15 @@ const OPTION_CHECKS: Record<keyof BrokerOptions, Check> = {
       : 'must be a non-empty string or a function that returns one',
   resource: text,
   alias: text,
-  version: text,
-  xmlns: text,
-  stream: text,
-  tls: (value) => (isRecord(value) ? null : 'must be an object with a policy and the like'),
-  reconnect: (value) => (typeof value === 'boolean' || isRecord(value) ? null : 'must be true, false or an object'),
-  timeouts: (value) => (isRecord(value) ? null : 'must be an object of milliseconds'),
-  liveness: (value) => (value === false || isRecord(value) ? null : 'must be false or an object of milliseconds'),
-  limits: (value) => (isRecord(value) ? null : 'must be an object of numbers'),
-  queue: (value) => (isRecord(value) ? null : 'must be an object'),
+  version: headerText,
+  xmlns: headerText,
+  stream: headerText,
+  tls: (value) => (readable(value) ? null : 'must be an object with a policy and the like'),
+  reconnect: (value) => (typeof value === 'boolean' || readable(value) ? null : 'must be true, false or an object'),
+  timeouts: (value) => (readable(value) ? null : 'must be an object of milliseconds'),
+  liveness: (value) => (value === false || readable(value) ? null : 'must be false or an object of milliseconds'),
+  limits: (value) => (readable(value) ? null : 'must be an object of numbers'),
+  queue: (value) => (readable(value) ? null : 'must be an object'),
   answerRequests: flag,
   debug: flag,
   logger: (value) =>
@@ -229,46 +229,39 @@ export function validateOptions(
   options: unknown,
   filterVisits: number,
 ): { config: BrokerConfig; secrets: Secrets; logger: Logger; connector: Connector | undefined } {
-  if (!isRecord(options)) {
-    throw new BrokerError('USAGE_OPTIONS', 'new Broker() needs an options object', { layer: 'usage' });
+  const raw = isRecord(options) ? ownProperties(options) : null;
+  if (raw === null) {
+    throw usageError('USAGE_OPTIONS', `new Broker() needs an object of options, not ${kindOf(options)}`);
   }
   const problems: string[] = [];
-  const given = checked<BrokerOptions>(options, '', OPTION_CHECKS, problems);
+  const given = checked<BrokerOptions>(raw, '', OPTION_CHECKS, problems);
   for (const key of ['connectionType', 'domain'] as const) {
-    if (options[key] === undefined) problems.push(`${key} is missing${HINTS[key]}`);
+    if (raw[key] === undefined) problems.push(`${key} is missing${HINTS[key]}`);
   }
   const limitDefaults: Limits = { ...DEFAULT_LIMITS, requests: 10_000, filterVisits };
-  const tls = given.tls ?? {};
+  const tls: TlsOptions = group(given.tls);
   problems.push(...tlsProblems(tls));
   const timeouts = checked<Timeouts>(
-    given.timeouts ?? {},
+    group(given.timeouts),
     'timeouts.',
     allOf(DEFAULT_TIMEOUTS, milliseconds),
     problems,
   );
   const liveness = checked<LivenessOptions>(
-    isRecord(given.liveness) ? given.liveness : {},
+    group(given.liveness),
     'liveness.',
     allOf(DEFAULT_LIVENESS, milliseconds),
     problems,
   );
-  const limits = checked<Limits>(given.limits ?? {}, 'limits.', allOf(limitDefaults, count), problems);
-  const queue = checked<QueueOptions>(given.queue ?? {}, 'queue.', QUEUE_CHECKS, problems);
-  const reconnect = checked<ReconnectOptions>(
-    isRecord(given.reconnect) ? given.reconnect : {},
-    'reconnect.',
-    RECONNECT_CHECKS,
-    problems,
-  );
+  const limits = checked<Limits>(group(given.limits), 'limits.', allOf(limitDefaults, count), problems);
+  const queue = checked<QueueOptions>(group(given.queue), 'queue.', QUEUE_CHECKS, problems);
+  const reconnect = checked<ReconnectOptions>(group(given.reconnect), 'reconnect.', RECONNECT_CHECKS, problems);
   const dialect = given.connectionType;
-  if (dialect !== undefined) problems.push(...dialectProblems(dialect, given, tls, options));
+  if (dialect !== undefined) problems.push(...dialectProblems(dialect, given, tls, raw));
   if (problems.length > 0 || dialect === undefined || given.domain === undefined) {
-    throw new BrokerError(
+    throw usageError(
       'USAGE_OPTIONS',
       `the broker's options have ${problems.length === 1 ? 'a problem' : `${String(problems.length)} problems`}:\n- ${problems.join('\n- ')}`,
-      {
-        layer: 'usage',
-      },
     );
   }
   const domain = JID.parse(given.domain).domain;
@@ -310,16 +303,27 @@ const HINTS = {
   domain: ": pass the XMPP domain, or the component's name",
 } as const;
 
+const LEVELS = ['debug', 'info', 'warn', 'error'];
+
+/** Whether a value can be read as a group of options. */
+function readable(value: unknown): boolean {
+  return isRecord(value) && ownProperties(value) !== null;
+}
+
+/** The options of one group, such as `timeouts`; none when the group is left out or is no object. */
+function group(value: unknown): Record<string, unknown> {
+  return (isRecord(value) ? ownProperties(value) : null) ?? {};
+}
+
 /** The known, defined and valid properties of a user's object. Unknown and invalid ones become problems. */
 function checked<T extends object>(
-  value: object,
+  value: Record<string, unknown>,
   path: string,
   checks: Record<keyof T, Check>,
   problems: string[],
 ): Partial<T> {
   const good: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) {
-    const given = (value as Record<string, unknown>)[key];
+  for (const [key, given] of Object.entries(value)) {
     if (!Object.hasOwn(checks, key)) {
       const near = Object.keys(checks).find((known) => known.toLowerCase() === key.toLowerCase());
       problems.push(
@@ -375,25 +379,37 @@ function allOf<T extends object>(defaults: T, check: Check): Record<keyof T, Che
   return Object.fromEntries(Object.keys(defaults).map((key) => [key, check])) as Record<keyof T, Check>;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function isLogger(value: unknown): value is Logger {
-  return isRecord(value) && ['debug', 'info', 'warn', 'error'].every((level) => typeof value[level] === 'function');
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return LEVELS.every((level) => typeof (value as Record<string, unknown>)[level] === 'function');
+  } catch {
+    return false;
+  }
 }
 
-function isDialect(value: unknown): string | null {
-  if (!isRecord(value))
-    return 'must be a dialect: XMPP, LEGACY, JABBERD14_COMPONENT, JABBERD20_COMPONENT or an object of your own';
-  const missing = [
-    typeof value['name'] === 'string' ? null : 'a name',
-    typeof value['xmlns'] === 'string' ? null : 'an xmlns',
-    typeof value['negotiate'] === 'function' ? null : 'a negotiate function',
-  ].filter((one) => one !== null);
-  return missing.length === 0
+/** What is wrong with a host to dial, or null. */
+export function hostProblem(value: unknown): string | null {
+  if (typeof value !== 'string' || value === '') return 'must be a non-empty string';
+  return /[\s\p{Cc}\p{Cs}/@]/u.test(value) ? 'must be the name or address of a host and nothing else' : null;
+}
+
+/** What is wrong with a port to dial, or null. */
+export function portProblem(value: unknown): string | null {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535
     ? null
-    : `must be a dialect, but it has no ${missing.join(' and no ').replaceAll('no a ', 'no ').replaceAll('no an ', 'no ')}`;
+    : 'must be a whole number from 1 to 65535';
+}
+
+/** What stands in the stream header has to be something XML can hold. */
+function headerText(value: unknown): string | null {
+  if (typeof value !== 'string' || value === '') return 'must be a non-empty string';
+  try {
+    escapeValue(value);
+    return null;
+  } catch {
+    return 'has a character that XML cannot hold';
+  }
 }
 
 function isDomain(value: unknown): string | null {

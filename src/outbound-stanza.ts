@@ -1,3 +1,4 @@
+import { isA, kindOf } from './arguments.js';
 import { usageError } from './errors.js';
 import { fromDom } from './xml/dom.js';
 import { Element } from './xml/element.js';
@@ -9,7 +10,7 @@ import { parseInScope } from './xml/parse.js';
  * @throws BrokerError `USAGE_NOT_ONE_STANZA` naming what was given; nothing was accepted
  */
 export function asStanza(node: unknown, xmlns: string): Element {
-  if (node instanceof Element) return node;
+  if (isA(node, Element)) return node;
   if (typeof node === 'string') {
     try {
       return parseInScope(node, xmlns);
@@ -21,22 +22,20 @@ export function asStanza(node: unknown, xmlns: string): Element {
       );
     }
   }
-  if (typeof node === 'object' && node !== null && 'nodeType' in node) {
+  if (typeof node === 'object' && node !== null) {
     try {
-      return fromDom(node as Parameters<typeof fromDom>[0]);
+      if ('nodeType' in node) return fromDom(node as Parameters<typeof fromDom>[0]);
     } catch (cause) {
       throw usageError(
         'USAGE_NOT_ONE_STANZA',
-        `the DOM node cannot be sent: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `the DOM element cannot be sent: ${cause instanceof Error ? cause.message : String(cause)}`,
         { cause },
       );
     }
   }
-  const given =
-    node === null ? 'null' : Array.isArray(node) ? 'an array' : typeof node === 'object' ? 'an object' : typeof node;
   throw usageError(
     'USAGE_NOT_ONE_STANZA',
-    `${given} was given where an element, a DOM element or a string with one element belongs`,
+    `${kindOf(node)} was given where an element, a DOM element or a string with one element belongs`,
   );
 }
 

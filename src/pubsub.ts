@@ -1,4 +1,5 @@
 import { EventEmitter } from 'eventemitter3';
+import { checkSignal, isA, kindOf, readOptions, shown } from './arguments.js';
 import { BrokerError, printable, usageError } from './errors.js';
 import { EventQueue } from './pubsub/event-queue.js';
 import { Grant, type Publication } from './pubsub/publication.js';
@@ -122,11 +123,8 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   ): Subscription {
     this.#refuseClosed();
     checkName(event);
-    if (typeof handler !== 'function') {
-      throw usageError('USAGE_HANDLER', `The handler of ${quoted(event)} is ${typeof handler}, a function is wanted.`);
-    }
-    const { once = false, signal } = options;
-    checkSignal(signal);
+    checkHandler(event, handler);
+    const { once, signal } = subscribeOptions(options);
     const entry = new Entry(event, handler, once, this.#delivery, (gone) => this.#remove(gone));
     if (signal?.aborted === true) {
       entry.retire();
@@ -147,9 +145,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    * A rejection that nobody waits for is no unhandled rejection.
    */
   once<Name extends keyof Events & string>(event: Name, options: { signal?: AbortSignal } = {}): Promise<Events[Name]> {
-    const { signal } = options;
     const promise = new Promise<Events[Name]>((resolve, reject) => {
-      checkSignal(signal);
+      const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ['signal']);
+      checkSignal('once()', signal);
       const settled = () => {
         this.#waiting.delete(close);
         signal?.removeEventListener('abort', abort);
@@ -191,14 +189,17 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     event: Name,
     options: { signal?: AbortSignal; limit?: number } = {},
   ): AsyncIterableIterator<Events[Name]> {
-    const { signal, limit = ITERATION_LIMIT } = options;
-    if (!Number.isSafeInteger(limit) || limit < 1) {
+    this.#refuseClosed();
+    checkName(event);
+    const known = readOptions('USAGE_EVENT_OPTIONS', 'iterate()', options, ['signal', 'limit']);
+    const { signal, limit = ITERATION_LIMIT } = known;
+    if (!isPositive(limit)) {
       throw usageError(
         'USAGE_EVENT_LIMIT',
-        `The limit of an iteration over ${quoted(event)} has to be a positive integer.`,
+        `The limit of an iteration over ${quoted(event)} has to be a positive integer, not ${shown(limit)}.`,
       );
     }
-    checkSignal(signal);
+    checkSignal('iterate()', signal);
     const queue = new EventQueue<Events[Name]>(limit, () => {
       subscription.cancel();
       signal?.removeEventListener('abort', abort);
@@ -225,16 +226,24 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   cancel(subscription: Subscription): number;
   cancel<Name extends keyof Events & string>(event: Name, handler: Handler<Events[Name]>): number;
   cancel(subject: Subscription | string, handler?: unknown): number {
+    if (typeof subject === 'string') checkHandler(subject, handler);
+    else if (!isA(subject, Entry)) {
+      throw usageError(
+        'USAGE_SUBSCRIPTION',
+        `cancel() takes a subscription, or an event and a handler, not ${kindOf(subject)}.`,
+      );
+    }
     const found =
       typeof subject === 'string'
         ? [...(this.#channels.get(subject)?.entries ?? [])].filter((entry) => entry.handler === handler)
-        : [subject].filter((entry) => entry instanceof Entry && entry.active);
+        : [subject].filter(({ active }) => active);
     for (const entry of found) entry.cancel();
     return found.length;
   }
 
   /** How many subscriptions an event has. */
   subscribers(event: string): number {
+    checkName(event);
     return this.#channels.get(event)?.entries.size ?? 0;
   }
 
@@ -297,12 +306,25 @@ export class PubSub<Events extends object = Record<string, unknown>> {
 
 function checkName(event: unknown): asserts event is string {
   if (typeof event === 'string') return;
-  throw usageError('USAGE_EVENT', `The name of an event is a string, not ${event === null ? 'null' : typeof event}.`);
+  throw usageError('USAGE_EVENT', `The name of an event is a string, not ${kindOf(event)}.`);
 }
 
-function checkSignal(signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw usageError('USAGE_SIGNAL', 'The option signal is not an AbortSignal.');
+function checkHandler(event: string, handler: unknown): void {
+  if (typeof handler === 'function') return;
+  throw usageError('USAGE_HANDLER', `The handler of ${quoted(event)} is ${kindOf(handler)}, a function is wanted.`);
+}
+
+function subscribeOptions(options: SubscribeOptions): { once: boolean; signal: AbortSignal | undefined } {
+  const { once = false, signal } = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, ['once', 'signal']);
+  if (typeof once !== 'boolean') {
+    throw usageError('USAGE_EVENT_OPTIONS', `The option once of subscribe() is true or false, not ${shown(once)}.`);
+  }
+  checkSignal('subscribe()', signal);
+  return { once, signal };
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
 }
 
 function taken(event: string): BrokerError {

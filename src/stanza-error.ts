@@ -1,6 +1,7 @@
 // Stanza errors: RFC 6120 §8.3.
-import { BrokerError } from './errors.js';
-import type { Element } from './xml/element.js';
+import { isA, kindOf } from './arguments.js';
+import { BrokerError, usageError } from './errors.js';
+import { Element } from './xml/element.js';
 import { NS } from './xml/namespaces.js';
 
 /** Type of a stanza error: what the sender may do about it (RFC 6120 §8.3.2). */
@@ -62,6 +63,9 @@ export class StanzaError extends BrokerError {
 
   /** Reads the error of a stanza of type `error`. An unknown condition counts as `undefined-condition`. */
   constructor(stanza: Element) {
+    if (!isA(stanza, Element)) {
+      throw usageError('USAGE_ELEMENT', `a StanzaError is made of a stanza, an Element, not of ${kindOf(stanza)}`);
+    }
     const error = stanza.children.find(
       (child) => child.localName === 'error' && child.namespaceURI === stanza.namespaceURI,
     );

@@ -1,4 +1,5 @@
-import { BrokerError } from '../errors.js';
+import { shown, kindOf } from '../arguments.js';
+import { BrokerError, usageError } from '../errors.js';
 import type { Ticket } from './ticket.js';
 
 /** Bounds of what the broker keeps for sending. */
@@ -36,8 +37,11 @@ export class OutboundQueue implements Iterable<Ticket> {
     return this.#bytes;
   }
 
-  /** The held stanza at an index, 0 being the oldest; undefined when there is none. */
+  /** The held stanza at an index, 0 being the oldest; undefined when there is none. @throws BrokerError `USAGE_INDEX` */
   at(index: number): Ticket | undefined {
+    if (typeof index !== 'number') {
+      throw usageError('USAGE_INDEX', `queue.at() takes a number, not ${shown(index)}`);
+    }
     return this.#tickets[index];
   }
 
@@ -46,8 +50,11 @@ export class OutboundQueue implements Iterable<Ticket> {
     return [...this.#tickets][Symbol.iterator]();
   }
 
-  /** Discards held stanzas, all or those selected; their tickets become `dropped`. Returns them, oldest first. */
+  /** Discards held stanzas, all or those selected; their tickets become `dropped`. Returns them, oldest first. @throws BrokerError `USAGE_SELECT` */
   drop(select?: (ticket: Ticket) => boolean): Ticket[] {
+    if (select !== undefined && typeof select !== 'function') {
+      throw usageError('USAGE_SELECT', `queue.drop() takes a function of a ticket, or nothing, not ${kindOf(select)}`);
+    }
     const dropped = this.take(select);
     for (const ticket of dropped) {
       ticket.markDropped();

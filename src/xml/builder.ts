@@ -1,4 +1,5 @@
-import { printable, usageError } from '../errors.js';
+import { isA, isRecord, kindOf } from '../arguments.js';
+import { BrokerError, printable, usageError } from '../errors.js';
 import { Element } from './element.js';
 import { badName, QName, splitName, unprefixed } from './qname.js';
 import { NS } from './namespaces.js';
@@ -22,10 +23,30 @@ export type XmlChild = Element | string | number | null | undefined | false | re
  */
 export function xml(name: string, attributes?: XmlAttributes | null, ...children: XmlChild[]): Element {
   if (typeof name !== 'string') throw badName(name);
-  const element = new Element(elementName(name, attributes));
-  if (attributes !== undefined && attributes !== null) setAttributes(element, attributes);
-  for (const child of children) append(element, child, 0);
-  return element;
+  try {
+    checkAttributes(attributes);
+    const element = new Element(elementName(name, attributes));
+    if (attributes !== undefined && attributes !== null) setAttributes(element, attributes);
+    for (const child of children) append(element, child, 0);
+    return element;
+  } catch (error) {
+    if (error instanceof BrokerError) throw error;
+    const what = `xml("${printable(name, 64)}") was given attributes or a child that throw when they are read`;
+    throw usageError('USAGE_XML', what, { cause: error });
+  }
+}
+
+/** What a date, a map or an element has for properties is not meant as attributes. */
+function checkAttributes(attributes: unknown): void {
+  if (attributes === undefined || attributes === null) return;
+  if (typeof attributes === 'object') {
+    const prototype: unknown = Object.getPrototypeOf(attributes);
+    if (prototype === Object.prototype || (isRecord(attributes) && !isA(attributes, Element))) return;
+  }
+  throw usageError(
+    'USAGE_XML',
+    `the second argument of xml() is the attributes: give an object, or {} before children, not ${kind(attributes)}`,
+  );
 }
 
 function elementName(name: string, attributes: XmlAttributes | null | undefined): QName {
@@ -51,12 +72,6 @@ function own(attributes: XmlAttributes | null | undefined, name: string): string
 }
 
 function setAttributes(element: Element, attributes: XmlAttributes): void {
-  if (typeof attributes !== 'object' || attributes instanceof Element || Array.isArray(attributes)) {
-    throw usageError(
-      'USAGE_XML',
-      `the second argument of xml() is the attributes: give an object, or {} before children, not ${kind(attributes)}`,
-    );
-  }
   let prefixed = false;
   for (const name in attributes) {
     if (!Object.hasOwn(attributes, name)) continue;
@@ -111,7 +126,5 @@ function append(element: Element, child: unknown, nesting: number): void {
 }
 
 function kind(value: unknown): string {
-  if (Array.isArray(value)) return 'an array';
-  if (value instanceof Element) return 'an element';
-  return typeof value === 'object' ? 'another object' : `a ${typeof value}`;
+  return isA(value, Element) ? 'an element' : kindOf(value);
 }

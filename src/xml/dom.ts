@@ -1,4 +1,5 @@
 import { DOMImplementation, type Document, type Element as DomElement, type Node as DomNode } from '@xmldom/xmldom';
+import { isA, kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Element, type Node } from './element.js';
@@ -17,8 +18,8 @@ const DOCUMENT = 9;
  * @throws BrokerError `USAGE_ELEMENT` if the argument is no element of this library
  */
 export function toDom(element: Element): DomElement {
-  if (!(element instanceof Element)) {
-    throw usageError('USAGE_ELEMENT', `toDom() wants an Element of this library, not a ${typeof element}`);
+  if (!isA(element, Element)) {
+    throw usageError('USAGE_ELEMENT', `toDom() wants an Element of this library, not ${kindOf(element)}`);
   }
   const document = new DOMImplementation().createDocument(element.namespaceURI, element.nodeName);
   const root = document.documentElement as DomElement;
@@ -63,6 +64,17 @@ function copyAttributes(element: Element, copy: DomElement): void {
  * cannot be written; `USAGE_ELEMENT` if the argument is no DOM element
  */
 export function fromDom(node: DomElement | Document): Element {
+  try {
+    return copyOf(node);
+  } catch (error) {
+    if (error instanceof BrokerError) throw error;
+    throw usageError('USAGE_ELEMENT', 'fromDom() was given a DOM element that throws when it is read', {
+      cause: error,
+    });
+  }
+}
+
+function copyOf(node: DomElement | Document): Element {
   const source = rootElement(node);
   const root = fromDomElement(source);
   let target = root;

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { isA, kindOf } from '../arguments.js';
 import { usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Document } from './document.js';
@@ -218,6 +219,7 @@ export class Element {
    * @throws BrokerError `XML_BAD_NAME`, `XML_UNSERIALIZABLE`
    */
   setAttribute(name: string, value: string): void {
+    if (typeof name !== 'string') throw badName(name);
     checkCharacters(value);
     const attr = this.getAttributeNode(name);
     if (name === 'xmlns') this.declareDefault(value);
@@ -231,6 +233,10 @@ export class Element {
    * @throws BrokerError `XML_BAD_NAME` if a namespace is given without a prefix, or the other way round; `XML_UNSERIALIZABLE`
    */
   setAttributeNS(namespaceURI: string | null, name: string, value: string): void {
+    if (namespaceURI !== null && typeof namespaceURI !== 'string') {
+      throw usageError('USAGE_XML', `the namespace of an attribute is a string or null, not ${kindOf(namespaceURI)}`);
+    }
+    checkCharacters(namespaceURI ?? '');
     const { prefix, localName } = splitName(name);
     if ((namespaceURI || null) === null && prefix === null && name !== 'xmlns') {
       this.setAttribute(name, value);
@@ -275,18 +281,18 @@ export class Element {
    */
   appendChild<T extends Node>(node: T): T;
   appendChild(node: Node): Node {
-    if (node instanceof Element) {
+    if (isA(node, Element)) {
       if (node.firstChild !== null || node === this) refuseCycle(node, this);
       node.parentElement?.removeChild(node);
       if (node.qname.inherits || node.qname.prefix !== null) inherit(node, defaultNamespace(this));
-    } else if (node instanceof Text) {
+    } else if (isA(node, Text)) {
       node.parentElement?.removeChild(node);
       if (this.lastChild instanceof Text) {
         this.lastChild.data += node.data;
         return this.lastChild;
       }
     } else {
-      throw usageError('USAGE_ELEMENT', 'appendChild() wants an Element or Text of this library');
+      throw usageError('USAGE_ELEMENT', `appendChild() wants an Element or Text of this library, not ${kindOf(node)}`);
     }
     const last = this.lastChild;
     node.parentElement = this;
@@ -307,7 +313,7 @@ export class Element {
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */
   removeChild<T extends Node>(node: T): T {
-    if (node.parentElement !== this) {
+    if (!(isA(node, Element) || isA(node, Text)) || node.parentElement !== this) {
       throw usageError('USAGE_ELEMENT', `removeChild() wants a child of this <${this.qname.name}>`);
     }
     const before = node.previousSibling;

@@ -1,3 +1,4 @@
+import { isRecord, ownProperties, kindOf } from '../arguments.js';
 import { usageError } from '../errors.js';
 
 /** What one stream, stanza or name may cost. Every number is enforced while the bytes arrive. */
@@ -38,7 +39,9 @@ export const DEFAULT_LIMITS: Readonly<XmlLimits> = Object.freeze({
  */
 export function xmlLimits(given: Partial<XmlLimits> = {}): XmlLimits {
   const limits: XmlLimits = { ...DEFAULT_LIMITS };
-  for (const [key, value] of Object.entries(given) as [string, unknown][]) {
+  const own = isRecord(given) ? ownProperties(given) : null;
+  if (own === null) throw usageError('USAGE_LIMITS', `the limits are an object of numbers, not ${kindOf(given)}`);
+  for (const [key, value] of Object.entries(own)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, key)) {
       throw usageError('USAGE_LIMITS', `unknown limit "${key}": known are ${Object.keys(DEFAULT_LIMITS).join(', ')}`);
     }
@@ -46,7 +49,7 @@ export function xmlLimits(given: Partial<XmlLimits> = {}): XmlLimits {
     if (typeof value !== 'number' || !(value >= 1) || (!Number.isInteger(value) && value !== Infinity)) {
       throw usageError(
         'USAGE_LIMITS',
-        `limit ${key} is ${typeof value === 'number' ? value : `a ${typeof value}`}: give a whole number of at least 1, or Infinity`,
+        `limit ${key} is ${typeof value === 'number' ? value : kindOf(value)}: give a whole number of at least 1, or Infinity`,
       );
     }
     limits[key as keyof XmlLimits] = value;

@@ -1,3 +1,4 @@
+import { isA, kindOf } from '../arguments.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Element } from './element.js';
 import { Fault } from './fault.js';
@@ -64,9 +65,9 @@ function parseWith(source: string | Uint8Array, scope: Scope, limits?: Partial<X
 }
 
 function bytesOf(source: string | Uint8Array): Uint8Array {
-  if (source instanceof Uint8Array) return source;
+  if (isA(source, Uint8Array)) return source;
   if (typeof source !== 'string') {
-    throw usageError('USAGE_TYPE', `parse() wants a string or bytes (a Buffer or Uint8Array), not ${typeof source}`);
+    throw usageError('USAGE_TYPE', `parse() wants a string or bytes (a Buffer or Uint8Array), not ${kindOf(source)}`);
   }
   if (!source.isWellFormed()) {
     const offset = source.search(/\p{Surrogate}/u);

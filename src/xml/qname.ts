@@ -64,6 +64,7 @@ export function unprefixed(localName: string, namespaceURI: string | null | unde
 
 /** Splits a qualified name. @throws BrokerError `XML_BAD_NAME` */
 export function splitName(name: string): { prefix: string | null; localName: string } {
+  if (typeof name !== 'string') throw badName(name);
   const colon = name.indexOf(':');
   const prefix = colon < 0 ? null : name.slice(0, colon);
   const localName = name.slice(colon + 1);

@@ -1,4 +1,5 @@
 // RFC 6120 §8.2.3 (iq semantics), §8.3 (stanza errors).
+import { isA, kindOf, readOptions, shown } from '../arguments.js';
 import { printable, usageError } from '../errors.js';
 import { xml, type XmlChild } from './builder.js';
 import { Element } from './element.js';
@@ -85,8 +86,7 @@ export function errorReply(node: Element, condition: StanzaErrorCondition, optio
       `the condition is one of RFC 6120 §8.3.3: ${Object.keys(CONDITIONS).join(', ')}`,
     );
   }
-  const { type = CONDITIONS[condition], text, lang, by, address, appCondition } = options;
-  if (!TYPES.has(type)) throw usageError('USAGE_CONDITION', `the type of an error is one of ${[...TYPES].join(', ')}`);
+  const { type = CONDITIONS[condition], text, lang, by, address, appCondition } = checked(options);
   if (address !== undefined && condition !== 'gone' && condition !== 'redirect') {
     throw usageError('USAGE_CONDITION', `an address goes with gone and redirect, not with ${condition}`);
   }
@@ -100,8 +100,31 @@ export function errorReply(node: Element, condition: StanzaErrorCondition, optio
   return answer(node, 'error', [error]);
 }
 
+/** @throws BrokerError `USAGE_CONDITION` */
+function checked(options: ErrorReplyOptions): ErrorReplyOptions {
+  const given = readOptions('USAGE_CONDITION', 'errorReply()', options, [...TEXTS, 'type', 'appCondition']);
+  const { type, appCondition } = given;
+  if (type !== undefined && !TYPES.has(type as string)) {
+    throw usageError('USAGE_CONDITION', `the type of an error is one of ${[...TYPES].join(', ')}, not ${shown(type)}`);
+  }
+  for (const name of TEXTS) {
+    const value = given[name];
+    if (value === undefined || typeof value === 'string') continue;
+    throw usageError('USAGE_CONDITION', `the option ${name} of errorReply() is a string, not ${shown(value)}`);
+  }
+  if (appCondition !== undefined && !isA(appCondition, Element)) {
+    throw usageError(
+      'USAGE_CONDITION',
+      `the option appCondition of errorReply() is an Element, not ${kindOf(appCondition)}`,
+    );
+  }
+  return given as ErrorReplyOptions;
+}
+
+const TEXTS = ['text', 'lang', 'by', 'address'] as const;
+
 function stanzaKind(node: Element): string {
-  if (!(node instanceof Element)) throw usageError('USAGE_REPLY', `only a stanza has a reply, not a ${typeof node}`);
+  if (!isA(node, Element)) throw usageError('USAGE_REPLY', `only a stanza has a reply, not ${kindOf(node)}`);
   const { localName } = node;
   if (localName === 'message' || localName === 'presence' || localName === 'iq') return localName;
   throw usageError('USAGE_REPLY', `only a message, presence or iq has a reply, not <${printable(node.nodeName, 64)}>`);

@@ -1,4 +1,5 @@
-import { BrokerError, printable } from '../errors.js';
+import { isA, kindOf } from '../arguments.js';
+import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { Element } from './element.js';
 import { escapeText, escapeValue } from './escape.js';
@@ -32,11 +33,12 @@ interface Frame {
 /**
  * Writes an element as XML that reads back as the same element: declarations that are missing are added, those that
  * change nothing are left out, and an element that says no namespace gets none.
- * @throws BrokerError `XML_UNSERIALIZABLE` if a text, value or name in it cannot be written; `USAGE_ELEMENT` if it is no element
+ * @throws BrokerError `XML_UNSERIALIZABLE` if a text, value or name in it cannot be written; `USAGE_ELEMENT` if it is no
+ * element, `USAGE_SCOPE` if the scope is none
  */
 export function serialize(element: Element, scope?: SerializeScope): string {
-  if (!(element instanceof Element)) throw notAnElement(element);
-  const writer = new Writer(scope);
+  if (!isA(element, Element)) throw notAnElement(element);
+  const writer = new Writer(checkedScope(scope));
   let out = '';
   let node: Element | Text = element;
   for (;;) {
@@ -65,7 +67,7 @@ export function serialize(element: Element, scope?: SerializeScope): string {
 
 /** Writes only the start tag, as a stream header needs it (RFC 6120 §4.7). Errors as of {@link serialize}. */
 export function serializeStart(element: Element, scope?: SerializeScope): string {
-  if (!(element instanceof Element)) throw notAnElement(element);
+  if (!isA(element, Element)) throw notAnElement(element);
   return new Writer(scope).start(element) + '>';
 }
 
@@ -197,9 +199,29 @@ function contradiction(prefix: string): BrokerError {
   );
 }
 
+function checkedScope(scope: SerializeScope | undefined): SerializeScope | undefined {
+  if (scope === undefined) return undefined;
+  try {
+    const { defaultNamespace, prefixes } = scope;
+    if (typeof scope === 'object' && isText(defaultNamespace) && isTexts(prefixes)) return scope;
+  } catch {
+    // It cannot be read, so it is no scope.
+  }
+  throw usageError(
+    'USAGE_SCOPE',
+    `the scope of serialize() is { defaultNamespace, prefixes }, a string and an object of strings, not ${kindOf(scope)}`,
+  );
+}
+
+function isText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
+}
+
+function isTexts(value: unknown): boolean {
+  if (value === undefined) return true;
+  return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string');
+}
+
 function notAnElement(value: unknown): BrokerError {
-  const what = value === null ? 'null' : typeof value;
-  return new BrokerError('USAGE_ELEMENT', `wanted an Element as xml() and parse() make it, not ${what}`, {
-    layer: 'usage',
-  });
+  return usageError('USAGE_ELEMENT', `wanted an Element as xml() and parse() make it, not ${kindOf(value)}`);
 }

@@ -1,3 +1,5 @@
+import { kindOf } from '../arguments.js';
+import { usageError } from '../errors.js';
 import type { Document } from './document.js';
 import type { Element } from './element.js';
 
@@ -7,7 +9,10 @@ export class Text {
   previousSibling: Element | Text | null = null;
   nextSibling: Element | Text | null = null;
 
-  constructor(public data: string) {}
+  /** @throws BrokerError `USAGE_XML` if the data is no string */
+  constructor(public data: string) {
+    if (typeof data !== 'string') throw usageError('USAGE_XML', `the data of a Text is a string, not ${kindOf(data)}`);
+  }
 
   get nodeType(): 3 {
     return 3;
