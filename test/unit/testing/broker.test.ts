@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import {
   Broker,
@@ -42,7 +43,7 @@ function optionsFor(name: Names, server: LoopbackServer): BrokerOptions {
       tls: { ca },
     },
   };
-  return { host, reconnect: false, ...options[name] };
+  return { host, reconnect: false, logger: false, ...options[name] };
 }
 
 describe('a broker', () => {
@@ -69,6 +70,46 @@ describe('a broker', () => {
     expect(answer.getChildText('answer', 'urn:example')).toBe('42');
     const pong = await broker.request(xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: NS.PING })));
     expect(pong.getAttribute('type')).toBe('result');
+    await broker.shutdown();
+    await service.shutdown();
+  });
+
+  test('loses nothing while its connection is cut again and again', async () => {
+    await using server = await LoopbackServer.start(SERVER);
+    await using service = new Broker(optionsFor('JABBERD14_COMPONENT', server));
+    const options = optionsFor('XMPP', server);
+    await using broker = new Broker({ ...options, reconnect: { resumeDelayMs: 1, firstDelayMs: 1 } });
+    const [there, back]: [string[], string[]] = [[], []];
+    const numbers = 3000;
+    const cuts = 25;
+    service.subscribe('PCJ_NODERECEIVED', (node) => {
+      if (node.localName !== 'message') return;
+      there.push(node.getAttribute('id') ?? '');
+      service.output(xml('message', { to: 'alice@localhost/r', id: node.getAttribute('id') }));
+    });
+    const all = new Promise<void>((resolve) => {
+      broker.subscribe('PCJ_NODERECEIVED', (node) => {
+        if (node.localName !== 'message') return;
+        back.push(node.getAttribute('id') ?? '');
+        if (back.length === numbers) resolve();
+      });
+    });
+    await service.connect();
+    await broker.connect();
+    const ready = () => broker.events.once('PCJ_READY', { signal: AbortSignal.timeout(10_000) });
+    for (let id = 0; id < numbers; id++) {
+      broker.output(xml('message', { to: 'echo.localhost', id }));
+      if (id % 10 === 9) await setImmediate();
+      if (id % (numbers / cuts) === 60) {
+        const resumed = ready();
+        server.cut('alice@localhost/r');
+        expect(await resumed).toMatchObject({ resumed: true });
+      }
+    }
+    await all;
+    const expected = Array.from({ length: numbers }, (_, id) => String(id));
+    expect(there).toEqual(expected);
+    expect(back).toEqual(expected);
     await broker.shutdown();
     await service.shutdown();
   });
