@@ -1,0 +1,98 @@
+/** xmpp-broker as it is published, from `dist/` or where the environment variable DIST points. */
+import { DOMImplementation } from '@xmldom/xmldom';
+import { dist } from '../dist.mjs';
+import { probeTime } from '../traffic.mjs';
+
+const { Broker, JABBERD14_COMPONENT, xml } = await import(dist('index.js'));
+const { Tokenizer } = await import(dist('xml/tokenizer.js'));
+
+/** A parser fed with bytes; calls back with the tree of each stanza. */
+export function parser(onStanza) {
+  return new Tokenizer({
+    onStreamStart: () => undefined,
+    onStreamEnd: () => undefined,
+    onElement: onStanza,
+    onError: (error) => {
+      throw error;
+    },
+  });
+}
+
+const broker = (options) =>
+  new Broker({
+    connectionType: JABBERD14_COMPONENT,
+    host: '127.0.0.1',
+    domain: 'echo.example.org',
+    password: 'secret',
+    reconnect: false,
+    logger: false,
+    ...options,
+  });
+
+/** A broker that is not connected. */
+export const idle = () => broker({ port: 5347 });
+
+/** A ready broker that hands each stanza to `received`, and each match to a subscriber of its filter's event. */
+export async function connect({ port, received = () => undefined, filters = [], answer = false }) {
+  let matches = 0;
+  const one = broker({ port, answerRequests: answer });
+  const onMatch = () => {
+    matches += 1;
+  };
+  for (const [event, expression, options] of filters) {
+    one.filters.add(event, expression, options);
+    one.subscribe(event, onMatch);
+  }
+  one.subscribe('PCJ_NODERECEIVED', (stanza) => {
+    received(1, stanza);
+  });
+  await one.connect();
+  return {
+    broker: one,
+    matches: () => matches,
+    close: () => {
+      one.halt();
+    },
+  };
+}
+
+export const probeOf = (stanza) => probeTime(stanza.getAttribute('id'));
+
+const message = (number, to, text) =>
+  xml('message', { from: 'echo.example.org', to, id: `m${number}`, type: 'chat' }, xml('body', {}, text));
+
+const dom = new DOMImplementation();
+
+function domMessage(number, to, text) {
+  const document = dom.createDocument(null, 'message', null);
+  const { documentElement } = document;
+  documentElement.setAttribute('from', 'echo.example.org');
+  documentElement.setAttribute('to', to);
+  documentElement.setAttribute('id', `m${number}`);
+  documentElement.setAttribute('type', 'chat');
+  documentElement.appendChild(document.createElementNS(null, 'body')).appendChild(document.createTextNode(text));
+  return documentElement;
+}
+
+/** Ways to send `count` messages, each made for the occasion; the promise settles when they are written. */
+export const senders = {
+  element: ({ broker }, first, count, to, text) => {
+    let ticket;
+    for (let i = 0; i < count; i += 1) ticket = broker.output(message(first + i, to, text));
+    return ticket.sent;
+  },
+  string: ({ broker }, first, count, to, text) => {
+    let ticket;
+    for (let i = 0; i < count; i += 1) {
+      ticket = broker.output(
+        `<message from='echo.example.org' to='${to}' id='m${first + i}' type='chat'><body>${text}</body></message>`,
+      );
+    }
+    return ticket.sent;
+  },
+  dom: ({ broker }, first, count, to, text) => {
+    let ticket;
+    for (let i = 0; i < count; i += 1) ticket = broker.output(domMessage(first + i, to, text));
+    return ticket.sent;
+  },
+};

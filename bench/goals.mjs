@@ -1,0 +1,135 @@
+/**
+ * What is to be reached, as ratios of medians of one run, and the floors below which a run fails.
+ *
+ * `of` over `to`: cells as measure/key. `least` and `aim` are lower bounds, `most` and `aim` upper ones.
+ */
+import { median } from './statistics.mjs';
+
+/** How far below its goal a ratio may be on a noisy machine before it counts as a fault. */
+export const NOISE = 0.25;
+
+export const GOALS = [
+  {
+    text: 'parser with tree against @xmpp/xml',
+    of: 'parse/xmppjs-16384',
+    to: 'parse/ours-16384',
+    least: 3,
+    aim: 4,
+    gate: 2.5,
+  },
+  {
+    text: 'parser with tree against expat in C without',
+    of: 'parse/expat-16384',
+    to: 'parse/ours-16384',
+    least: 2,
+    aim: 2.9,
+  },
+  { text: 'inbound, 0 filters, against @xmpp/component', of: 'inbound/xmppjs', to: 'inbound/ours-0', least: 4, aim: 6 },
+  {
+    text: 'inbound, 10 filters, against the same',
+    of: 'inbound/xmppjs',
+    to: 'inbound/ours-10',
+    least: 3.5,
+    aim: 5,
+    gate: 3,
+  },
+  {
+    text: 'inbound, the 10 typical filters, against the same',
+    of: 'inbound/xmppjs',
+    to: 'inbound/ours-typical',
+    least: 2.5,
+    aim: 3.2,
+  },
+  {
+    text: 'inbound, 10,000 filters, against the same',
+    of: 'inbound/xmppjs',
+    to: 'inbound/ours-10000',
+    least: 2.5,
+    aim: 4,
+    gate: 2.5,
+  },
+  { text: 'cost of 10,000 filters over 10', of: 'inbound/ours-10000', to: 'inbound/ours-10', most: 1.5, aim: 1.2 },
+  { text: 'cost of 100,000 filters over 10', of: 'inbound/ours-100000', to: 'inbound/ours-10', most: 2.5, aim: 1.5 },
+  {
+    text: 'inbound, 10 filters, against PCJ with the same',
+    of: 'inbound/pcj-10',
+    to: 'inbound/ours-10',
+    least: 100,
+    aim: 200,
+  },
+  {
+    text: 'inbound, 100 filters, against PCJ with the same',
+    of: 'inbound/pcj-100',
+    to: 'inbound/ours-100',
+    least: 150,
+    aim: 300,
+  },
+  {
+    text: 'inbound, 0 filters, against libstrophe in C',
+    of: 'inbound/libstrophe',
+    to: 'inbound/ours-0',
+    least: 4,
+    aim: 5,
+  },
+  { text: 'inbound, 0 filters, against slixmpp', of: 'inbound/slixmpp-0', to: 'inbound/ours-0', least: 14, aim: 18 },
+  {
+    text: 'inbound, the 10 typical filters, against saxes, @xmldom/xmldom and xpath',
+    of: 'inbound/obvious-typical',
+    to: 'inbound/ours-typical',
+    least: 10,
+    aim: 16,
+  },
+  {
+    text: 'inbound, 100 filters, against the same',
+    of: 'inbound/obvious-100',
+    to: 'inbound/ours-100',
+    least: 80,
+    aim: 120,
+  },
+  {
+    text: 'outbound against send() of @xmpp/component',
+    of: 'outbound/xmppjs-send',
+    to: 'outbound/ours',
+    least: 3.5,
+    aim: 5,
+    gate: 2.5,
+  },
+  { text: 'outbound against its sendMany()', of: 'outbound/xmppjs-many', to: 'outbound/ours', least: 1.7, aim: 2.3 },
+  {
+    text: 'outbound from @xmldom/xmldom elements against send()',
+    of: 'outbound/xmppjs-send',
+    to: 'outbound/ours-dom',
+    least: 1.1,
+    aim: 1.3,
+  },
+  { text: 'from connect() to ready over a bare socket', of: 'connect/ours', to: 'connect/raw', most: 1.5, aim: 1.2 },
+  { text: 'heap of an idle connection over a bare socket', of: 'idle/ours', to: 'idle/raw', most: 5, aim: 3 },
+];
+
+/** The ratio of two cells: of their medians, and the spread over the rounds; null when one was not measured. */
+export function ratio(results, of, to) {
+  const values = [of, to].map((cell) => results[cell]);
+  if (values.some((list) => list === undefined || list.length === 0)) return null;
+  const [above, below] = values;
+  const rounds = Array.from({ length: Math.min(above.length, below.length) }, (_, i) => above[i] / below[i]);
+  return { value: median(above) / median(below), min: Math.min(...rounds), max: Math.max(...rounds) };
+}
+
+/** Every goal with what was measured of it, leaving out those with a cell that was not. */
+export function reached(results) {
+  return GOALS.flatMap((goal) => {
+    const measured = ratio(results, goal.of, goal.to);
+    if (measured === null) return [];
+    const met = goal.least === undefined ? measured.value <= goal.most : measured.value >= goal.least;
+    const aimed = goal.least === undefined ? measured.value <= goal.aim : measured.value >= goal.aim;
+    return [{ ...goal, ...measured, met, aimed }];
+  });
+}
+
+/** The floors that a run fell through: a goal's gate less the noise. */
+export function failures(results) {
+  return reached(results)
+    .filter(({ gate }) => gate !== undefined)
+    .map((goal) => ({ ...goal, floor: goal.gate * (1 - NOISE) }))
+    .filter(({ value, floor }) => value < floor);
+}
