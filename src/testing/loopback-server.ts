@@ -69,6 +69,7 @@ export class LoopbackServer implements AsyncDisposable {
   private constructor(settings: Settings, authority: Authority | null, tls: TlsIdentity | null) {
     const publications = new Map<string, Publication<never>>();
     this.events = new PubSub<LoopbackEvents>({
+      onHandlerError: settings.onHandlerError,
       reserved: () => true,
       owner: (owner) => {
         for (const name of EVENTS) publications.set(name, owner.publish(name));

@@ -39,6 +39,8 @@ export interface LoopbackOptions {
   /** What a peer's XML may cost; see {@link XmlLimits}. */
   limits?: Partial<XmlLimits>;
   timeouts?: LoopbackTimeouts;
+  /** Told what a handler of one of the server's events threw or rejected with. Default: a warning of the process. */
+  onHandlerError?: (error: unknown, event: string) => void;
 }
 
 /** The ports. Those for direct TLS are open when the server has TLS (XEP-0368 for clients). */

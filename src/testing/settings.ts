@@ -37,6 +37,7 @@ export interface Settings {
   readonly streamManagement: Required<LoopbackManagementOptions> | null;
   readonly limits: Partial<XmlLimits>;
   readonly timeouts: Required<LoopbackTimeouts>;
+  readonly onHandlerError: (error: unknown, event: string) => void;
 }
 
 /** Known keys and what is wrong with a value, or null. */
@@ -85,6 +86,7 @@ const SHAPE: Shape = {
   streamManagement: objectOrFalse,
   limits: object,
   timeouts: object,
+  onHandlerError: (value) => (typeof value === 'function' ? null : 'a function'),
 };
 const PARTS: Readonly<Record<string, Shape>> = {
   ports: { client: PORT, clientDirectTls: PORT, component: PORT, componentDirectTls: PORT, router: PORT },
@@ -207,7 +209,14 @@ export function settingsOf(options: LoopbackOptions): Settings {
           },
     limits: { ...options.limits },
     timeouts: { negotiation: 30_000, close: 1000, ...defined(options.timeouts) },
+    onHandlerError: options.onHandlerError ?? warn,
   };
+}
+
+/** A mistake in a test's handler is to be seen, and to stop nothing. */
+function warn(error: unknown, event: string): void {
+  const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(`a handler of the loopback server's event "${event}" failed: ${why}`, 'LoopbackServerWarning');
 }
 
 /** Whether somebody may sign in as a client. */

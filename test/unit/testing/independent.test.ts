@@ -10,7 +10,9 @@ afterEach(() => {
 
 function dial(server: LoopbackServer, service: string, username: 'alice' | 'bob', resource: string): ForeignClient {
   const password = { alice: 'secret', bob: 'hidden' }[username];
-  const dialled = client({ service, domain: server.domain, username, password, resource });
+  // It gives up after two seconds, which is not long on a busy machine.
+  const patience = { timeout: 15_000 };
+  const dialled = client({ service, domain: server.domain, username, password, resource, ...patience });
   dialled.on('error', () => undefined);
   return dialled;
 }
@@ -58,10 +60,8 @@ describe('an independent client', () => {
   test('resumes its stream after a cut, and misses nothing', async () => {
     await using server = await LoopbackServer.start({ ...ACCOUNTS, tls: { starttls: 'off' } });
     const alice = dial(server, `xmpp://${server.host}:${server.ports.client}`, 'alice', 'one');
-    const ready = server.events.once('received');
     await alice.start();
-    await ready;
-    await vi.waitUntil(() => alice.streamManagement.enabled);
+    await vi.waitUntil(() => alice.streamManagement.enabled, { timeout: 15_000 });
     const closed = server.events.once('closed');
     const resumed = server.events.once('session');
     const received = next(alice);

@@ -308,6 +308,33 @@ describe('the server', () => {
     alice.close();
   });
 
+  test('tells of a handler that throws, and goes on', async () => {
+    const errors: unknown[] = [];
+    await using server = await LoopbackServer.start({
+      ...FULL,
+      onHandlerError: (error, event) => errors.push([event, error]),
+    });
+    const mistake = new Error('expected 1 to be 2');
+    server.subscribe('connection', () => {
+      throw mistake;
+    });
+    const alice = await RawClient.bound(server, 'alice', 'r');
+    expect(errors).toEqual([['connection', mistake]]);
+    alice.close();
+
+    await using other = await LoopbackServer.start(FULL);
+    const warned = once(process, 'warning');
+    other.subscribe('connection', () => {
+      throw mistake;
+    });
+    const bob = await RawClient.dial(other);
+    expect((await warned)[0]).toMatchObject({
+      name: 'LoopbackServerWarning',
+      message: expect.stringContaining('expected 1 to be 2') as string,
+    });
+    bob.close();
+  });
+
   test('cannot be fired by others', async () => {
     await using server = await LoopbackServer.start(FULL);
     expect(() => server.events.publish('closed')).toThrow(expect.objectContaining({ code: 'USAGE_EVENT_RESERVED' }));
