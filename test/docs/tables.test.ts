@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { Broker, JABBERD14_COMPONENT } from 'xmpp-broker';
+import { ROOT } from './support/markdown.js';
+
+/** Cells of the table rows below a heading. */
+function rows(page: string, heading: string): string[][] {
+  const lines = readFileSync(`${ROOT}/docs/${page}`, 'utf8').split('\n');
+  const begin = lines.indexOf(heading);
+  if (begin < 0) throw new Error(`docs/${page} has no heading "${heading}"`);
+  const end = lines.findIndex((line, i) => i > begin && line.startsWith('#'));
+  return lines
+    .slice(begin, end < 0 ? undefined : end)
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+const bare = (cell = ''): string => cell.replaceAll(/[` ]/g, '');
+
+describe('docs/options.md', () => {
+  const { config } = new Broker({
+    connectionType: JABBERD14_COMPONENT,
+    host: '127.0.0.1',
+    port: 5347,
+    domain: 'echo.example.org',
+    password: 'secret',
+    logger: false,
+  });
+
+  it.each([
+    ['## `timeouts`, in milliseconds', config.timeouts],
+    ['## `liveness`, in milliseconds', config.liveness],
+    ['## `reconnect`', config.reconnect],
+    ['## `limits`', config.limits],
+    ['## `queue`', config.queue],
+  ])('%s: names and defaults are those of the code', (heading, defaults) => {
+    const printed = Object.fromEntries(rows('options.md', heading).map(([name, value]) => [bare(name), bare(value)]));
+    const real = Object.fromEntries(
+      Object.entries(defaults).map(([name, value]) => [name, value === Infinity ? 'noend' : String(value)]),
+    );
+    expect(printed).toEqual(real);
+  });
+
+  it('has every option', () => {
+    const printed = rows('options.md', '# Options').flatMap(([names = '']) => names.match(/\w+/g) ?? []);
+    expect(printed.sort()).toEqual(membersOf('src/options.ts', 'BrokerOptions').sort());
+  });
+});
+
+describe('docs/tls.md', () => {
+  it('has every TLS option', () => {
+    const printed = rows('tls.md', '## What is checked of a certificate').flatMap(
+      ([names = '']) => names.match(/\w+/g) ?? [],
+    );
+    expect(['policy', ...printed].sort()).toEqual(membersOf('src/stream/tls-options.ts', 'TlsOptions').sort());
+  });
+});
+
+describe('docs/dialects.md', () => {
+  it.each([
+    ['## XMPP', 'src/protocols/xmpp.ts', 'XmppOptions'],
+    ['## LEGACY', 'src/protocols/legacy.ts', 'LegacyOptions'],
+    ['## JABBERD14_COMPONENT', 'src/protocols/jabberd14.ts', 'ComponentOptions'],
+  ])('%s: has every option', (heading, file, type) => {
+    const printed = rows('dialects.md', heading).map(([name]) => bare(name));
+    expect(printed.filter((name) => /^[a-z]\w+$/i.test(name) && !/^(digest|password)$/.test(name)).sort()).toEqual(
+      membersOf(file, type).sort(),
+    );
+  });
+});
+
+describe('docs/events.md', () => {
+  const page = readFileSync(`${ROOT}/docs/events.md`, 'utf8');
+
+  it.each(membersOf('src/events.ts', 'StatusEvents'))('%s is there with its payload', (event) => {
+    const lines = page.split('\n').filter((line) => line.startsWith(`| \`${event}\` |`));
+    expect(lines.length, 'lines of tables that begin with the event').toBeGreaterThan(0);
+    const fields = payloadFields(event);
+    if (fields.length === 0) return;
+    const named = lines.flatMap((line) => /\| `\{ ([^}]*) \}`/.exec(line)?.[1]?.split(', ') ?? []);
+    expect(named.map((name) => name.replace('?', ''))).toEqual(fields);
+  });
+
+  it('shows no event that does not exist', () => {
+    const known = new Set(membersOf('src/events.ts', 'StatusEvents'));
+    expect([...page.matchAll(/PCJ_[A-Z_]*[A-Z]/g)].map(([name]) => name).filter((name) => !known.has(name))).toEqual(
+      [],
+    );
+  });
+});
+
+function declaration(file: string, name: string): ts.InterfaceDeclaration {
+  const source = ts.createSourceFile(file, readFileSync(`${ROOT}/${file}`, 'utf8'), ts.ScriptTarget.ES2023);
+  const found = source.statements.find(
+    (statement): statement is ts.InterfaceDeclaration =>
+      ts.isInterfaceDeclaration(statement) && statement.name.text === name,
+  );
+  if (found === undefined) throw new Error(`${file} has no interface ${name}`);
+  return found;
+}
+
+function namesOf(members: ts.NodeArray<ts.TypeElement>): string[] {
+  return members.flatMap(({ name }) => (name !== undefined && ts.isIdentifier(name) ? [name.text] : []));
+}
+
+function membersOf(file: string, name: string): string[] {
+  return namesOf(declaration(file, name).members);
+}
+
+/** Fields of an event whose payload is spelt out as an object. */
+function payloadFields(event: string): string[] {
+  const member = declaration('src/events.ts', 'StatusEvents').members.find(
+    ({ name }) => name !== undefined && ts.isIdentifier(name) && name.text === event,
+  );
+  const type = member !== undefined && ts.isPropertySignature(member) ? member.type : undefined;
+  return type !== undefined && ts.isTypeLiteralNode(type) ? namesOf(type.members) : [];
+}
