@@ -1,0 +1,173 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Broker, BrokerError, JABBERD14_COMPONENT, NS, type BrokerOptions } from 'xmpp-broker';
+import { trace, type Trace } from '../support/trace.js';
+import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
+
+const DOMAIN = 'comp.localhost';
+const HEADER = streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null });
+const TRANSCRIPT = Buffer.from(`${HEADER}<handshake/>`);
+/** How many attempts run at the same time. */
+const AT_ONCE = 20;
+
+const SUCCESS = [
+  'CONNECT',
+  'CONNECTING',
+  'CONNECTED',
+  'STREAMSTART',
+  'NODESENT(stream)',
+  'AUTHNEGOTIATE',
+  'NODESENT(handshake)',
+  'AUTHSUCCESS',
+  'READY',
+];
+const OPENED = SUCCESS.slice(0, 5);
+const ASKED = SUCCESS.slice(0, 7);
+const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];
+
+type Cut = 'end' | 'reset' | 'stall';
+
+function component(port: number, options: Partial<BrokerOptions> = {}): Broker {
+  return new Broker({
+    connectionType: JABBERD14_COMPONENT,
+    host: '127.0.0.1',
+    port,
+    domain: DOMAIN,
+    password: 'secret',
+    reconnect: false,
+    logger: false,
+    ...options,
+  });
+}
+
+/** Sends the first bytes of the transcript, the handshake's answer only when we were asked. */
+async function serve(conversation: Conversation, bytes: number): Promise<void> {
+  await conversation.expect(/<stream:stream[^>]*>/);
+  await conversation.sendBytes(TRANSCRIPT.subarray(0, Math.min(bytes, HEADER.length)));
+  if (bytes < HEADER.length) return;
+  await conversation.expect('</handshake>');
+  await conversation.sendBytes(TRANSCRIPT.subarray(HEADER.length, bytes));
+}
+
+/** Timers and sockets that are open in this process. */
+function resources(): Record<string, number> {
+  const counted: Record<string, number> = { Timeout: 0, TCPSocketWrap: 0, TCPConnectWrap: 0 };
+  for (const name of process.getActiveResourcesInfo()) if (name in counted) counted[name] = counted[name]! + 1;
+  return counted;
+}
+
+/** What is open now and was not before. What else was open then may be gone. */
+function leftOver(before: Record<string, number>): string[] {
+  const now = resources();
+  return Object.keys(now).filter((name) => now[name]! > before[name]!);
+}
+
+describe('A-NEG-14: FIN, RST and silence at every byte of the negotiation', () => {
+  let peer: ScriptedPeer;
+  let cut: Cut = 'end';
+  const lengths = Array.from({ length: TRANSCRIPT.length }, (_, index) => index);
+  const unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => unhandled.push(reason);
+
+  beforeAll(() => {
+    process.on('unhandledRejection', onUnhandled).on('uncaughtException', onUnhandled);
+  });
+  afterAll(() => {
+    process.off('unhandledRejection', onUnhandled).off('uncaughtException', onUnhandled);
+  });
+  afterEach(async () => {
+    await peer.close();
+  });
+
+  /** One attempt that is cut behind so many bytes. */
+  async function attempt(bytes: number): Promise<{ recorded: Trace; error: BrokerError; broker: Broker }> {
+    const one = await ScriptedPeer.listen({
+      script: async (conversation) => {
+        await serve(conversation, bytes);
+        if (cut === 'end') conversation.end();
+        else if (cut === 'reset') conversation.reset();
+        else await conversation.ended;
+        conversation.end();
+      },
+    });
+    const broker = component(one.port, cut === 'stall' ? { timeouts: { stream: 50, auth: 50, close: 50 } } : {});
+    const recorded = trace(broker);
+    const { closed } = broker;
+    const error: unknown = await broker.connect().then(
+      () => null,
+      (caught: unknown) => caught,
+    );
+    expect(error, `cut at ${bytes}`).toBeInstanceOf(BrokerError);
+    expect(await closed).toEqual({ clean: false, error });
+    expect(broker.state).toBe('disconnected');
+    await one.close();
+    return { recorded, error: error as BrokerError, broker };
+  }
+
+  async function attempts(): Promise<Map<number, Awaited<ReturnType<typeof attempt>>>> {
+    const results = new Map<number, Awaited<ReturnType<typeof attempt>>>();
+    for (let from = 0; from < lengths.length; from += AT_ONCE) {
+      await Promise.all(
+        lengths.slice(from, from + AT_ONCE).map(async (bytes) => {
+          results.set(bytes, await attempt(bytes));
+        }),
+      );
+    }
+    return results;
+  }
+
+  it.each(['end', 'reset', 'stall'] as const)('%s', { timeout: 60_000 }, async (how) => {
+    cut = how;
+    peer = await ScriptedPeer.listen({ script: (conversation) => serve(conversation, TRANSCRIPT.length) });
+    const before = resources();
+    const results = await attempts();
+    for (const [bytes, { recorded, error, broker }] of results) {
+      const begun = bytes < HEADER.length ? OPENED : ASKED;
+      const where = `cut at ${bytes}`;
+      if (how === 'stall') {
+        const [code, event] = bytes < HEADER.length ? ['STREAM_TIMEOUT', 'CONNECTFAIL'] : ['SASL_TIMEOUT', 'AUTHFAIL'];
+        expect(error, where).toMatchObject({
+          code,
+          phase: bytes < HEADER.length ? 'pre-tls' : 'auth',
+          retryable: true,
+        });
+        expect(recorded.short, where).toEqual([...begun, event, ...TAIL]);
+      } else {
+        expect(error, where).toMatchObject({ layer: 'tcp', retryable: true });
+        expect(error.code, where).toMatch(how === 'end' ? /^STREAM_CLOSED$/ : /^(TCP_RESET|STREAM_CLOSED)$/);
+        expect(error.phase, where).toBe(bytes < HEADER.length ? 'pre-tls' : 'auth');
+        expect(recorded.short, where).toEqual([...begun, 'SOCKETFAIL', 'SOCKETDISCONNECT']);
+      }
+      expect(broker.pending.size + broker.queue.size).toBe(0);
+    }
+    // The same broker connects as if nothing had been.
+    const last = results.get(TRANSCRIPT.length - 1)!;
+    await last.broker.connect({ port: peer.port });
+    expect(last.broker.state).toBe('ready');
+    expect(last.recorded.short.slice(-SUCCESS.length)).toEqual(SUCCESS);
+    for (const { broker } of results.values()) broker.halt();
+    for (const conversation of peer.conversations) conversation.destroy();
+    await expect.poll(() => leftOver(before)).toEqual([]);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('before the first byte: a server that accepts and closes at once', async () => {
+    peer = await ScriptedPeer.listen({
+      script: (conversation, index) => {
+        if (index === 0) conversation.end();
+        else conversation.reset();
+        return Promise.resolve();
+      },
+    });
+    for (const round of [0, 1]) {
+      const broker = component(peer.port);
+      const recorded = trace(broker);
+      const error: unknown = await broker.connect().catch((caught: unknown) => caught);
+      expect(error).toMatchObject({ layer: 'tcp' });
+      expect(
+        recorded.short.filter((name) => name.endsWith('FAIL')),
+        `round ${round}`,
+      ).toHaveLength(1);
+      expect(recorded.short.at(-1)).toMatch(/^(SOCKETDISCONNECT|CONNECTFAIL)$/);
+    }
+  });
+});
