@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import ts from 'typescript';
 import { ROOT } from './markdown.js';
 import type { Program } from './programs.js';
@@ -36,8 +35,7 @@ export function typeErrors(programs: readonly Program[]): string[] {
     const found = [...compilation.getSyntacticDiagnostics(file), ...compilation.getSemanticDiagnostics(file)];
     return found.map(({ start = 0, messageText }) => {
       const line = program.lines[file.getLineAndCharacterOfPosition(start).line] ?? 0;
-      const page = relative(ROOT, `${ROOT}/${program.name}`).replace(/:\d+$/, '');
-      return `${page}:${String(line)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+      return `${program.name.replace(/:\d+$/, '')}:${String(line)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
     });
   });
 }
