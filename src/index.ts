@@ -54,3 +54,13 @@ export { serialize } from './xml/serializer.js';
 export { reply, errorReply } from './xml/replies.js';
 export { toDom, fromDom } from './xml/dom.js';
 export { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';
+export {
+  Connection,
+  HANDLED,
+  JABBER_NS,
+  JabberNode,
+  NodeFactory,
+  type ConnectionOptions,
+  type NodeHandler,
+  type Registration,
+} from './connection/index.js';
