@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { posix } from 'node:path';
+import { check, resolveConfig } from 'prettier';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { readPages, ROOT, type Page } from './support/markdown.js';
@@ -64,6 +65,15 @@ describe('README, changelog and docs', () => {
       return !Object.hasOwn(scripts, script) && !KNOWN_COMMANDS.test(command);
     });
     expect(unknown).toEqual([]);
+  });
+
+  it.each(pages)('$path: the code is formatted like the sources', async ({ path, blocks }) => {
+    const options = { ...(await resolveConfig(`${ROOT}/src/index.ts`)), parser: 'typescript' };
+    const other: string[] = [];
+    for (const { language, text, line } of blocks) {
+      if (language === 'ts' && !(await check(`${text}\n`, options))) other.push(`${path}:${String(line)}`);
+    }
+    expect(other).toEqual([]);
   });
 
   it('every line of a table has as many cells as its head', () => {
