@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Broker, JABBERD14_COMPONENT, LEGACY, XMPP, xml, type BrokerOptions } from 'xmpp-broker';
+import { Broker, JABBERD14_COMPONENT, JABBERD20_COMPONENT, LEGACY, XMPP, xml, type BrokerOptions } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { trace } from '../support/trace.js';
 import { readPages } from './support/markdown.js';
@@ -18,6 +18,7 @@ beforeAll(async () => {
   server = await LoopbackServer.start({
     accounts: { juliet: 'r0m30' },
     components: { 'echo.localhost': 'secret' },
+    routerUsers: { jabberd: 'secret' },
   });
 });
 afterAll(() => server.stop({ abrupt: true }));
@@ -82,6 +83,17 @@ const real: Record<string, () => Promise<string[]>> = {
   },
   'XEP-0114': async () => {
     await using broker = component();
+    return await during(broker, () => broker.connect());
+  },
+  JABBERD20_COMPONENT: async () => {
+    await using broker = client({
+      connectionType: JABBERD20_COMPONENT,
+      port: server.ports.router,
+      domain: 'service.localhost',
+      username: 'jabberd',
+      password: 'secret',
+      tls: { ca: server.ca, servername: 'localhost' },
+    });
     return await during(broker, () => broker.connect());
   },
   request: async () => {
