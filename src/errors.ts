@@ -52,19 +52,20 @@ export function printable(text: string, limit = TEXT_LIMIT): string {
 export class BrokerError extends Error {
   override readonly name: string = 'BrokerError';
   readonly layer: ErrorLayer;
-  readonly phase?: ErrorPhase;
-  readonly dialect?: string;
+  // Only declared: what is not known is not there, so a printed error shows no row of undefined.
+  declare readonly phase?: ErrorPhase;
+  declare readonly dialect?: string;
   readonly origin: 'peer' | 'local' | 'os';
-  readonly condition?: string;
-  readonly appCondition?: { ns: string; name: string };
-  readonly lang?: string;
-  readonly text?: string;
-  readonly sentCondition?: string;
+  declare readonly condition?: string;
+  declare readonly appCondition?: { ns: string; name: string };
+  declare readonly lang?: string;
+  declare readonly text?: string;
+  declare readonly sentCondition?: string;
   readonly retryable: boolean;
-  readonly retryAfterMs?: number;
-  readonly redirect?: { host: string; port: number | null };
-  readonly offset?: number;
-  readonly sent?: 'no' | 'maybe' | 'acked';
+  declare readonly retryAfterMs?: number;
+  declare readonly redirect?: { host: string; port: number | null };
+  declare readonly offset?: number;
+  declare readonly sent?: 'no' | 'maybe' | 'acked';
 
   constructor(
     readonly code: string,

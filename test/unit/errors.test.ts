@@ -1,0 +1,27 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { BrokerError } from 'xmpp-broker';
+
+describe('BrokerError', () => {
+  it('has only the facts that are known, and shows no others', () => {
+    const error = new BrokerError('TCP_REFUSED', 'nobody listens', { layer: 'tcp', retryable: true });
+    expect(Object.keys(error).sort()).toEqual(['code', 'layer', 'name', 'origin', 'retryable']);
+    expect(inspect(error)).not.toContain('undefined');
+  });
+
+  it('keeps its facts and its stack when an outer layer adds to them', () => {
+    const cause = new Error('below');
+    const error = new BrokerError('STREAM_ERROR', 'closed', { layer: 'stream', condition: 'reset', cause });
+    const fuller = error.with({ phase: 'ready' });
+    expect(fuller).toMatchObject({ code: 'STREAM_ERROR', condition: 'reset', phase: 'ready', cause });
+    expect(fuller.stack).toBe(error.stack);
+    expect(error.phase).toBeUndefined();
+  });
+
+  it('S-ERR-4 A-STZ-14: the text of a peer is cut, and its control characters are escaped', () => {
+    const text = `\u001b[2J\r\nFAKE \u202e${'x'.repeat(2_000)}`;
+    const error = new BrokerError('STREAM_ERROR', 'closed', { layer: 'stream', text });
+    expect(error.text).toMatch(/^\\u001b\[2J\\u000d\\u000aFAKE \\u202ex+…$/);
+    expect(error.text?.length).toBeLessThan(1_100);
+  });
+});
