@@ -22,6 +22,7 @@ export const CLOSE_BRACKET = 0x5d;
 export const IS_NAME_START = 1;
 export const IS_NAME = 2;
 export const IS_SPACE = 4;
+export const ENDS_NAME = 8;
 
 /** Values of the content tables: below `SPECIAL` a byte is content as it stands. */
 export const PLAIN = 0;
@@ -43,7 +44,8 @@ export const BYTE_CLASS = table((byte) => {
   const char = String.fromCharCode(byte);
   if (byte >= 0x80 || /[A-Za-z_:]/.test(char)) return IS_NAME_START | IS_NAME;
   if (/[-.0-9]/.test(char)) return IS_NAME;
-  return /[ \t\r\n]/.test(char) ? IS_SPACE : 0;
+  if (/[ \t\r\n]/.test(char)) return IS_SPACE | ENDS_NAME;
+  return /[=/>]/.test(char) ? ENDS_NAME : 0;
 });
 
 /** Bytes of character data. Tab and line feed are plain; `>` is special because of `]]>`. */
@@ -87,30 +89,4 @@ export function isChar(code: number): boolean {
 /** A string that holds white space of XML and nothing else, or nothing. */
 export function isBlank(text: string): boolean {
   return /^[ \t\r\n]*$/.test(text);
-}
-
-/** The longest character reference that is read: nobody needs more leading zeros. */
-export const REFERENCE_LENGTH = 64;
-
-/**
- * What `&body;` stands for: one of the five predefined entities or a character (XML 1.0 §4.1, §4.6). Others need a
- * DTD, which XMPP does not have (RFC 6120 §11.1).
- */
-export function resolveReference(body: string): string | null {
-  switch (body) {
-    case 'lt':
-      return '<';
-    case 'gt':
-      return '>';
-    case 'amp':
-      return '&';
-    case 'apos':
-      return "'";
-    case 'quot':
-      return '"';
-  }
-  const numeric = /^#(?:x0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}))$/.exec(body);
-  if (numeric === null) return null;
-  const code = numeric[1] === undefined ? Number(numeric[2]) : parseInt(numeric[1], 16);
-  return isChar(code) ? String.fromCodePoint(code) : null;
 }

@@ -25,6 +25,7 @@ export class Collected {
   }
 
   add(piece: string): void {
+    if (piece === '') return;
     this.head += piece;
     if (++this.pieces === PIECES) this.flush();
   }

@@ -1,8 +1,15 @@
-import { isNCName } from './characters.js';
+import { BYTE_CLASS, ENDS_NAME, isNCName } from './characters.js';
 import { malformed, shown } from './fault.js';
 import { NS } from './namespaces.js';
+import { Packed } from './packed.js';
 import { QName } from './qname.js';
-import { NO_NAMESPACE, type Namespace } from './scope.js';
+import type { Namespace } from './scope.js';
+import { bytes as windowBytes } from './window.js';
+
+// Constants of this module: where the functions below are inlined, the engine takes them for what they are.
+const bytes = windowBytes;
+const classes = BYTE_CLASS;
+const endsName = ENDS_NAME;
 
 /** What kind of attribute a name makes. */
 export const ORDINARY = 0;
@@ -14,21 +21,27 @@ export const PREFIX_DECLARATION = 3;
 export class Name {
   readonly prefix: string | null;
   readonly localName: string;
+  readonly packed: Packed;
   /** Kind of attribute with this name. */
   readonly attributeKind: number;
   /** The resolved name of such an attribute; a {@link PREFIXED} one is resolved in its element's scope instead. */
   readonly attributeName: QName;
-  private namespace: Namespace;
-  private elementName: QName;
-  private otherNamespace: Namespace;
-  private otherElementName: QName;
+  /** One bit of the hash: names of different bits are different. */
+  readonly bit: number;
+
+  // What came the last time, tried first. Each has to be compared with what is there.
+  private readonly declared: Namespace[] = [];
+  private readonly followers: Name[] = [];
+  private readonly attributes: Name[] = [];
+
+  /** Names of elements, by the namespaces at the same places. */
+  private readonly elementNames: QName[] = [];
+  private readonly namespaces: Namespace[] = [];
 
   /** @throws Fault if the text is not a qualified name (Namespaces in XML 1.0 §4) */
   constructor(
     readonly text: string,
-    /** The name in UTF-8. */
-    readonly bytes: Uint8Array,
-    readonly hash: number,
+    private readonly hash: number,
   ) {
     const colon = text.indexOf(':');
     this.prefix = colon < 0 ? null : text.slice(0, colon);
@@ -36,6 +49,7 @@ export class Name {
     if (!isNCName(this.localName) || (this.prefix !== null && !isNCName(this.prefix))) {
       throw malformed(`${shown(text)} is not a name`);
     }
+    this.packed = new Packed(Buffer.from(text));
     this.attributeKind = attributeKind(this);
     const known = this.prefix === null ? null : this.prefix === 'xml' ? NS.XML : NS.XMLNS;
     this.attributeName = new QName(
@@ -43,23 +57,85 @@ export class Name {
       this.localName,
       this.attributeKind === DEFAULT_DECLARATION ? NS.XMLNS : this.attributeKind === PREFIXED ? null : known,
     );
-    this.namespace = this.otherNamespace = NO_NAMESPACE;
-    this.elementName = this.otherElementName = new QName(this.prefix, this.localName, null);
+    this.bit = 1 << (hash & 31);
   }
 
-  /** The name of an element in that namespace. The last two are remembered. */
-  inNamespace(namespace: Namespace): QName {
-    if (this.namespace === namespace) return this.elementName;
-    const { namespace: lastNamespace, elementName: lastName } = this;
-    if (this.otherNamespace === namespace) {
-      this.elementName = this.otherElementName;
-    } else {
-      this.elementName = new QName(this.prefix, this.localName, namespace.uri, namespace.inherits);
+  /** Whether it is the name in `source[start, end)`, whose hash is known. */
+  isIn(source: Buffer, start: number, end: number, hash: number): boolean {
+    const { text } = this;
+    const length = end - start;
+    if (this.hash !== hash || this.packed.length !== length) return false;
+    if (text.length !== length) return text === source.toString('utf8', start, end);
+    let k = 0;
+    while (k < length && text.charCodeAt(k) === source[start + k]) k++;
+    return k === length;
+  }
+
+  /** The name of the start tag in the window at `i`, if it is one that came behind a tag of this name before. */
+  likelyElement(i: number): Name | null {
+    const { followers } = this;
+    for (let k = 0; k < followers.length; k++) {
+      const name = followers[k] as Name;
+      if (name.isWholeAt(i)) return name;
     }
-    this.namespace = namespace;
-    this.otherNamespace = lastNamespace;
-    this.otherElementName = lastName;
-    return this.elementName;
+    return null;
+  }
+
+  rememberElement(name: Name): void {
+    if (name.packed.length > LONGEST_KEPT || this.followers.includes(name)) return;
+    if (this.followers.length === FOLLOWERS_KEPT) this.followers.shift();
+    this.followers.push(name);
+  }
+
+  /** The name of the attribute in the window at `i`, if a tag of this name had it at this place the last time. */
+  likelyAttribute(place: number, i: number): Name | null {
+    const { attributes } = this;
+    if (place >= attributes.length) return null;
+    const name = attributes[place] as Name;
+    return name.isWholeAt(i) ? name : null;
+  }
+
+  rememberAttribute(place: number, name: Name): void {
+    if (place < ATTRIBUTES_KEPT && place <= this.attributes.length && name.packed.length <= LONGEST_KEPT) {
+      this.attributes[place] = name;
+    }
+  }
+
+  /** The namespace whose name is in the window at `i` in front of `quote`, if a tag of this name declared it before. */
+  likelyNamespace(i: number, quote: number): Namespace | null {
+    const { declared } = this;
+    for (let k = 0; k < declared.length; k++) {
+      const namespace = declared[k] as Namespace;
+      const { packed } = namespace;
+      if (packed?.isAt(i) === true && bytes[i + packed.length] === quote) return namespace;
+    }
+    return null;
+  }
+
+  rememberNamespace(namespace: Namespace): void {
+    if (namespace.packed === null || this.declared.includes(namespace)) return;
+    if (this.declared.length === NAMESPACES_KEPT) this.declared.shift();
+    this.declared.push(namespace);
+  }
+
+  /** Whether this name is in the window at `i`, and what stands behind it ends it. */
+  private isWholeAt(i: number): boolean {
+    const { packed } = this;
+    return packed.isAt(i) && ((classes[bytes[i + packed.length] as number] as number) & endsName) !== 0;
+  }
+
+  /** The name of an element in that namespace. */
+  inNamespace(namespace: Namespace): QName {
+    const { namespaces, elementNames } = this;
+    for (let k = 0; k < namespaces.length; k++) if (namespaces[k] === namespace) return elementNames[k] as QName;
+    const made = new QName(this.prefix, this.localName, namespace.uri, namespace.inherits);
+    if (namespaces.length === NAMESPACES_KEPT) {
+      namespaces.shift();
+      elementNames.shift();
+    }
+    namespaces.push(namespace);
+    elementNames.push(made);
+    return made;
   }
 }
 
@@ -69,31 +145,29 @@ function attributeKind(name: Name): number {
   return name.prefix === 'xml' ? ORDINARY : PREFIXED;
 }
 
-/** How many names are kept. A cache with one place for each hash: a peer that makes up names only costs itself time. */
-const SLOTS = 4096;
+/**
+ * How many names are kept: a cache with two places for each, so a peer that makes up names only costs itself time.
+ * Names that are longer than this are not kept.
+ */
+const SLOTS = 1024;
 const LONGEST_KEPT = 64;
+const ATTRIBUTES_KEPT = 8;
+const FOLLOWERS_KEPT = 8;
+const NAMESPACES_KEPT = 6;
 const cache: (Name | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
 
-/** Continues the hash of a name with its next byte. */
-export function hashByte(hash: number, byte: number): number {
-  return (Math.imul(hash, 31) + byte) | 0;
-}
-
-/** The name in `bytes[start, end)`, whose hash is known. */
-export function nameAt(bytes: Buffer, start: number, end: number, hash: number): Name {
-  const slot = (hash ^ (hash >>> 12)) & (SLOTS - 1);
-  const kept = cache[slot];
-  if (kept?.hash === hash && matches(kept.bytes, bytes, start, end)) return kept;
-  const own = new Uint8Array(bytes.subarray(start, end));
-  const name = new Name(bytes.toString('utf8', start, end), own, hash);
-  if (end - start <= LONGEST_KEPT) cache[slot] = name;
+/** The name in `source[start, end)`. @throws Fault if it is none */
+export function nameAt(source: Buffer, start: number, end: number): Name {
+  let hash = 0;
+  for (let k = start; k < end; k++) hash = (Math.imul(hash, 31) + (source[k] as number)) | 0;
+  const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1);
+  const first = cache[slot];
+  if (first !== undefined && first.isIn(source, start, end, hash)) return first;
+  const second = cache[slot ^ 1];
+  if (second !== undefined && second.isIn(source, start, end, hash)) return second;
+  const name = new Name(source.toString('utf8', start, end), hash);
+  if (end - start > LONGEST_KEPT) return name;
+  if (first !== undefined) cache[slot ^ 1] = first;
+  cache[slot] = name;
   return name;
-}
-
-function matches(name: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  const length = end - start;
-  if (name.length !== length) return false;
-  let k = 0;
-  while (k < length && name[k] === bytes[start + k]) k++;
-  return k === length;
 }

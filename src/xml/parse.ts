@@ -4,7 +4,7 @@ import type { Element } from './element.js';
 import { Fault } from './fault.js';
 import { xmlLimits, type XmlLimits } from './limits.js';
 import { Scanner } from './scanner.js';
-import { INHERITED_NAMESPACE, namespaceOf, Scope } from './scope.js';
+import { INHERITED_NAMESPACE, type Namespace, namespaceOf } from './scope.js';
 import { Window } from './window.js';
 
 /**
@@ -16,7 +16,7 @@ import { Window } from './window.js';
  * one; `USAGE_TYPE` if the argument is neither a string nor bytes
  */
 export function parse(source: string | Uint8Array, limits?: Partial<XmlLimits>): Element {
-  return parseWith(source, new Scope(INHERITED_NAMESPACE), limits);
+  return parseWith(source, INHERITED_NAMESPACE, limits);
 }
 
 /**
@@ -28,10 +28,10 @@ export function parseInScope(
   contentNamespace: string,
   limits?: Partial<XmlLimits>,
 ): Element {
-  return parseWith(source, new Scope(namespaceOf(contentNamespace)), limits);
+  return parseWith(source, namespaceOf(contentNamespace), limits);
 }
 
-function parseWith(source: string | Uint8Array, scope: Scope, limits?: Partial<XmlLimits>): Element {
+function parseWith(source: string | Uint8Array, outer: Namespace, limits?: Partial<XmlLimits>): Element {
   const bytes = bytesOf(source);
   const found: Element[] = [];
   const window = new Window();
@@ -44,20 +44,18 @@ function parseWith(source: string | Uint8Array, scope: Scope, limits?: Partial<X
       whitespace: ignore,
       element: (element) => void found.push(element),
     },
-    scope,
+    outer,
   );
   try {
     for (let at = 0; at < bytes.length;) {
       window.load(bytes, at);
-      const scanned = scanner.scan();
-      if (window.problem !== null) throw window.problem;
-      at = window.leave(scanned);
-      scanner.base += scanned;
+      scanner.scan();
+      at = window.leave();
     }
-    if (window.partial.length > 0) throw new Fault('XML_BAD_UTF8', 'the text ends inside a character');
+    if (window.partial.length > 0) throw new Fault('XML_BAD_UTF8', 'the text ends inside a character', window.offset);
     if (scanner.inStanza) throw new Fault('XML_TRUNCATED', 'the text ends inside an element', bytes.length);
   } catch (fault) {
-    throw fault instanceof Fault ? errorOf(fault, source, bytes, scanner.base + window.end) : fault;
+    throw fault instanceof Fault ? errorOf(fault, source, bytes) : fault;
   }
   const [element] = found;
   if (element !== undefined && found.length === 1) return element;
@@ -79,9 +77,9 @@ function bytesOf(source: string | Uint8Array): Uint8Array {
   return Buffer.from(source);
 }
 
-function errorOf(fault: Fault, source: string | Uint8Array, bytes: Uint8Array, end: number): BrokerError {
-  const at = fault.offset < 0 ? end : fault.offset;
-  const offset = typeof source === 'string' ? Buffer.from(bytes.subarray(0, at)).toString().length : at;
+function errorOf(fault: Fault, source: string | Uint8Array, bytes: Uint8Array): BrokerError {
+  const offset =
+    typeof source === 'string' ? Buffer.from(bytes.subarray(0, fault.offset)).toString().length : fault.offset;
   const unit = typeof source === 'string' ? 'character' : 'byte';
   const message = fault.code === 'XML_STREAM_TEXT' ? 'text outside the element' : fault.message;
   return new BrokerError(fault.code, `${message}, at ${unit} ${offset}`, { layer: 'xml', offset });

@@ -1,14 +1,24 @@
 import { shown } from './fault.js';
 import { NS } from './namespaces.js';
+import { Packed } from './packed.js';
+
+/** Namespace names that are longer than anybody uses are not kept. */
+const LONGEST_KEPT = 256;
 
 /** A namespace name as the tokenizer passes it around: compared by pointer, so usually one object for each name. */
 export class Namespace {
+  /** The name as it is written if it is plain ASCII without references, as nearly all are; else null. */
+  readonly packed: Packed | null;
+
   constructor(
     /** `null`: no namespace. */
     readonly uri: string | null,
     /** An element in it takes the namespace of whatever it is put into ({@link QName.inherits}). */
     readonly inherits = false,
-  ) {}
+  ) {
+    const plain = uri !== null && uri.length <= LONGEST_KEPT && /^[!#-%(-;=?-~]+$/.test(uri);
+    this.packed = plain ? new Packed(Buffer.from(uri)) : null;
+  }
 }
 
 export const NO_NAMESPACE = new Namespace(null);
@@ -20,10 +30,10 @@ export const XML_NAMESPACE = new Namespace(NS.XML);
 const SLOTS = 1024;
 const cache: (Namespace | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
 
-/** The record of a namespace name. Longer names than anybody uses are not kept. */
+/** The record of a namespace name. */
 export function namespaceOf(uri: string): Namespace {
   if (uri === '') return NO_NAMESPACE;
-  if (uri.length > 256) return new Namespace(uri);
+  if (uri.length > LONGEST_KEPT) return new Namespace(uri);
   let hash = uri.length;
   for (let k = 0; k < uri.length; k++) hash = (Math.imul(hash, 31) + uri.charCodeAt(k)) | 0;
   const slot = hash & (SLOTS - 1);
@@ -35,37 +45,21 @@ export function namespaceOf(uri: string): Namespace {
   return made;
 }
 
-interface Binding {
-  readonly prefix: string;
-  readonly namespace: Namespace;
-  readonly outer: Binding | null;
+/** Prefixes in scope, the innermost first. Immutable: elements that declare none share their parent's. */
+export class Binding {
+  constructor(
+    readonly prefix: string,
+    readonly namespace: Namespace,
+    readonly outer: Binding | null,
+  ) {}
 }
 
-/** The namespaces in scope at one element. Immutable: elements that declare nothing share their parent's. */
-export class Scope {
-  /** The scope made last for a child that declared a default namespace: most children declare the same again. */
-  private recent: Scope | null = null;
-
-  constructor(
-    readonly defaultNamespace: Namespace,
-    private readonly bindings: Binding | null = null,
-  ) {}
-
-  withDefault(namespace: Namespace): Scope {
-    if (this.recent?.defaultNamespace !== namespace) this.recent = new Scope(namespace, this.bindings);
-    return this.recent;
-  }
-
-  withPrefix(prefix: string, namespace: Namespace): Scope {
-    return new Scope(this.defaultNamespace, { prefix, namespace, outer: this.bindings });
-  }
-
-  lookup(prefix: string): Namespace | null {
-    if (prefix === 'xml') return XML_NAMESPACE;
-    let binding = this.bindings;
-    while (binding !== null && binding.prefix !== prefix) binding = binding.outer;
-    return binding === null ? null : binding.namespace;
-  }
+/** The namespace a prefix stands for, or null. */
+export function lookup(bindings: Binding | null, prefix: string): Namespace | null {
+  if (prefix === 'xml') return XML_NAMESPACE;
+  let binding = bindings;
+  while (binding !== null && binding.prefix !== prefix) binding = binding.outer;
+  return binding === null ? null : binding.namespace;
 }
 
 /** What is wrong with `xmlns='…'` or `xmlns:prefix='…'` (Namespaces in XML 1.0 §3), or null. */

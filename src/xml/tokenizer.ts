@@ -69,7 +69,7 @@ export class Tokenizer {
 
   /** Bytes of the stream that are consumed. Inside a handler: up to the end of what it was called for. */
   get offset(): number {
-    return this.scanner.base + this.scanner.done;
+    return this.window.offset;
   }
 
   /** Whether the header or a stanza has begun and is not complete. */
@@ -151,11 +151,8 @@ export class Tokenizer {
     try {
       while (at < chunk.length && !scanner.stopped) {
         window.load(chunk, at);
-        const scanned = scanner.scan();
-        if (scanned === window.end && !this.finished && !this.isPaused) this.checkEnd();
-        at = window.leave(scanned);
-        scanner.base += scanned;
-        scanner.done = 0;
+        scanner.scan();
+        at = window.leave();
       }
     } catch (error) {
       this.fail(error instanceof Fault ? error.toError() : internal(error));
@@ -166,19 +163,10 @@ export class Tokenizer {
     this.kept.unshift(own ? rest : Uint8Array.from(rest));
   }
 
-  /** @throws Fault if the window ends because of what comes next */
-  private checkEnd(): void {
-    const { window, scanner } = this;
-    if (window.problem === null) return;
-    const fault = scanner.encodingFault(window.stopByte) ?? window.problem;
-    fault.offset = scanner.base + window.end;
-    throw fault;
-  }
-
   private unseen(): Uint8Array[] {
     const { window, kept } = this;
     if (this.finished) return [];
-    return this.running ? [window.rest(this.scanner.done), ...kept] : [window.partial, ...kept];
+    return this.running ? [window.rest, ...kept] : [window.partial, ...kept];
   }
 
   private deliver(call: () => void): void {

@@ -2,40 +2,44 @@ import { Attr } from './attr.js';
 import { Element, link } from './element.js';
 import { malformed, shown, tooMuch } from './fault.js';
 import type { XmlLimits } from './limits.js';
-import { DEFAULT_DECLARATION, ORDINARY, type Name, PREFIX_DECLARATION } from './names.js';
+import { DEFAULT_DECLARATION, type Name, ORDINARY, PREFIXED } from './names.js';
 import { QName } from './qname.js';
-import { declarationMistake, type Namespace, namespaceOf, type Scope } from './scope.js';
+import { Binding, declarationMistake, lookup, type Namespace, namespaceOf } from './scope.js';
 import { Text } from './text.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/**
- * Builds elements from the tokens of the scanner: namespaces, duplicate attributes and the limits that count things.
- * The root of a stream is never a parent: what is in it are stanzas, each the root of its own tree.
- */
+/** Builds elements from tokens: namespaces, duplicate attributes, and the limits that count things. */
 export class Tree {
+  /** The innermost open element; null between stanzas. The stream's root is nobody's parent. */
+  element: Element | null = null;
+  /** The last attribute of the tag that is being read. */
+  lastAttribute: Attr | null = null;
+  /** Name of the start tag that is being read, or was read last. */
+  tag: Name | null = null;
   /** Open elements, the root included. */
   depth = 0;
-  /** Names of the open elements. */
+  /** Names of the open elements; none for a root that is only thought of. */
   private readonly names: (Name | undefined)[] = [undefined];
-  /** Scopes in which the content of each open element is. */
-  private readonly scopes: (Scope | undefined)[] = [undefined];
-  /** The element whose tag or content is being read; null outside stanzas. */
-  private element: Element | null = null;
-  /** What the tag being read declares so far. */
-  private scope: Scope;
-  private last: Attr | null = null;
-  private readonly hashes: number[] = [];
-  private attributes = 0;
+  /** Default namespace and prefixes in the content of each open element. */
+  private readonly defaults: Namespace[] = [];
+  private readonly bindings: (Binding | null)[] = [];
+  /** The same in the tag that is being read, as far as it was read. */
+  private defaultNamespace: Namespace;
+  private binding: Binding | null = null;
+  /** Attributes of that tag so far, and the bits of their names. */
+  attributes = 0;
+  attributeBits = 0;
   private hasPrefixed = false;
   private nodes = 0;
   private declarations = 0;
 
   constructor(
     private readonly limits: XmlLimits,
-    private readonly outer: Scope,
+    /** Default namespace outside the root. */
+    private readonly outer: Namespace,
   ) {
-    this.scope = outer;
+    this.defaultNamespace = outer;
   }
 
   /** Name of the innermost open element. */
@@ -45,115 +49,139 @@ export class Tree {
 
   /** Goes into a root that is only thought of, so that the first element is a stanza. */
   enterRoot(): void {
-    this.scopes[0] = this.outer;
+    this.defaults[0] = this.outer;
+    this.bindings[0] = null;
     this.depth = 1;
   }
 
   /** A start tag begins. */
   open(name: Name): void {
+    this.tag?.rememberElement(name);
+    this.tag = name;
+    this.element = this.make(name, this.element);
+    this.attributes = this.attributeBits = 0;
+    this.lastAttribute = null;
+  }
+
+  /** Makes an element in another one. */
+  make(name: Name, parent: Element | null): Element {
     const { depth, limits } = this;
     if (depth > limits.depth) throw tooMuch('LIMIT_DEPTH', 'levels of elements', limits.depth);
     if (depth <= 1) this.nodes = this.declarations = 0;
     if (++this.nodes > limits.nodes) throw tooMuch('LIMIT_NODES', 'nodes in a stanza', limits.nodes);
-    const scope = depth === 0 ? this.outer : (this.scopes[depth - 1] ?? this.outer);
+    if (depth > 0) {
+      this.defaultNamespace = this.defaults[depth - 1] as Namespace;
+      this.binding = this.bindings[depth - 1] as Binding | null;
+    }
+    this.hasPrefixed = false;
     // Which namespace the name is in is known when all attributes are: until then it has none.
     const element = new Element(name.attributeName);
-    const parent = this.element;
     if (parent !== null) link(parent, element);
-    this.element = element;
-    this.scope = scope;
-    this.last = null;
-    this.attributes = 0;
-    this.hasPrefixed = false;
-    this.names[depth] = name;
-    this.depth = depth + 1;
+    return element;
   }
 
   /** An attribute's name was read: refused before its value if there is one of that name. */
   attributeName(name: Name): void {
-    const { hashes, attributes } = this;
-    const hash = name.hash;
-    for (let k = 0; k < attributes; k++) {
-      if (hashes[k] === hash && this.element?.hasAttribute(name.text) === true) {
-        throw malformed(`attribute ${shown(name.text)} is there twice`);
-      }
+    this.tag?.rememberAttribute(this.attributes, name);
+    if ((this.attributeBits & name.bit) !== 0 || this.attributes >= this.limits.attributes) {
+      this.checkAttribute(name, this.element as Element, this.attributes);
     }
-    if (attributes === this.limits.attributes) {
-      throw tooMuch('LIMIT_ATTRIBUTES', 'attributes in an element', attributes);
-    }
-    hashes[attributes] = hash;
-    this.attributes = attributes + 1;
+    this.attributes++;
+    this.attributeBits |= name.bit;
   }
 
+  /** @throws Fault if an element cannot have an attribute of that name, or not one more */
+  checkAttribute(name: Name, element: Element, count: number): void {
+    if (element.hasAttribute(name.text)) throw malformed(`attribute ${shown(name.text)} is there twice`);
+    if (count >= this.limits.attributes) throw tooMuch('LIMIT_ATTRIBUTES', 'attributes in an element', count);
+  }
+
+  /** An attribute is complete. */
   attribute(name: Name, value: string): void {
-    const attr = new Attr(name.attributeName, value, this.element);
     if (name.attributeKind !== ORDINARY) this.special(name, value);
-    if (this.last === null) (this.element as Element).firstAttribute = attr;
-    else this.last.nextAttribute = attr;
-    this.last = attr;
+    const attr = new Attr(name.attributeName, value, this.element);
+    if (this.lastAttribute === null) (this.element as Element).firstAttribute = attr;
+    else this.lastAttribute.nextAttribute = attr;
+    this.lastAttribute = attr;
   }
 
-  /** The start tag is complete. */
+  /** An attribute that is not an ordinary one. */
+  special(name: Name, value: string): void {
+    if (name.attributeKind === PREFIXED) {
+      this.hasPrefixed = true;
+    } else if (name.attributeKind === DEFAULT_DECLARATION) {
+      const mistake = declarationMistake(null, value);
+      if (mistake !== null) throw malformed(mistake);
+      const namespace = namespaceOf(value);
+      this.declareDefault(namespace);
+      this.tag?.rememberNamespace(namespace);
+    } else {
+      const mistake = declarationMistake(name.localName, value);
+      if (mistake !== null) throw malformed(mistake);
+      this.countDeclaration();
+      this.binding = new Binding(name.localName, namespaceOf(value), this.binding);
+    }
+  }
+
+  /** `xmlns` with the name of a namespace that was checked. */
+  declareDefault(namespace: Namespace): void {
+    this.countDeclaration();
+    this.defaultNamespace = namespace;
+  }
+
+  /** The start tag is complete: its element is open. */
   opened(): void {
-    const { scope } = this;
-    const depth = this.depth - 1;
-    const name = this.names[depth] as Name;
-    const element = this.element as Mutable<Element>;
-    this.scopes[depth] = scope;
-    element.qname = name.inNamespace(name.prefix === null ? scope.defaultNamespace : resolve(scope, name.prefix));
-    if (this.hasPrefixed) this.resolveAttributes();
+    this.settle(this.element as Element, this.tag as Name);
+    this.enter(this.tag as Name);
   }
 
-  text(data: string): void {
-    const parent = this.element;
-    if (parent === null || data === '') return;
+  /** Gives an element and its attributes their namespaces. */
+  settle(element: Element, name: Name): void {
+    const { prefix } = name;
+    element.qname = name.inNamespace(prefix === null ? this.defaultNamespace : resolve(this.binding, prefix));
+    if (this.hasPrefixed) this.resolveAttributes(element);
+  }
+
+  /** What comes next is in an element of that name. */
+  enter(name: Name): void {
+    const { depth } = this;
+    this.names[depth] = name;
+    this.defaults[depth] = this.defaultNamespace;
+    this.bindings[depth] = this.binding;
+    this.depth = depth + 1;
+  }
+
+  /** An element is complete. Gives it, or null for the root. */
+  close(): Element | null {
+    this.depth--;
+    const { element } = this;
+    if (element !== null) this.element = element.parentElement;
+    return element;
+  }
+
+  text(data: string, parent: Element): void {
     if (++this.nodes > this.limits.nodes) throw tooMuch('LIMIT_NODES', 'nodes in a stanza', this.limits.nodes);
     link(parent, new Text(data));
   }
 
-  /** The innermost element is complete. Gives it. */
-  close(): Element | null {
-    const closed = this.element;
-    this.depth--;
-    if (closed !== null) this.element = closed.parentElement;
-    return closed;
-  }
-
-  /** The root's start tag is complete: from here on there are stanzas. */
-  closeHeader(): Element {
-    const header = this.element as Element;
-    this.element = null;
-    return header;
-  }
-
-  /** Forgets everything that was built. */
+  /** Forgets what is open. */
   drop(): void {
-    this.element = this.last = null;
-    this.names.length = this.scopes.length = 0;
+    this.element = this.lastAttribute = null;
+    this.names.length = this.defaults.length = this.bindings.length = 0;
+    this.binding = null;
   }
 
-  private special(name: Name, value: string): void {
-    if (name.attributeKind !== DEFAULT_DECLARATION && name.attributeKind !== PREFIX_DECLARATION) {
-      this.hasPrefixed = true;
-      return;
-    }
-    if (++this.declarations > this.limits.namespaceDeclarations) {
-      throw tooMuch('LIMIT_NS', 'namespace declarations in a stanza', this.limits.namespaceDeclarations);
-    }
-    const prefix = name.attributeKind === DEFAULT_DECLARATION ? null : name.localName;
-    const mistake = declarationMistake(prefix, value);
-    if (mistake !== null) throw malformed(mistake);
-    const namespace = namespaceOf(value);
-    this.scope = prefix === null ? this.scope.withDefault(namespace) : this.scope.withPrefix(prefix, namespace);
+  private countDeclaration(): void {
+    if (++this.declarations <= this.limits.namespaceDeclarations) return;
+    throw tooMuch('LIMIT_NS', 'namespace declarations in a stanza', this.limits.namespaceDeclarations);
   }
 
   /** Gives prefixed attributes their namespaces: declarations may have come behind them. */
-  private resolveAttributes(): void {
-    const element = this.element as Element;
+  private resolveAttributes(element: Element): void {
     for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
       const { prefix, localName, namespaceURI } = attr.qname;
       if (prefix === null || namespaceURI !== null) continue;
-      const { uri } = resolve(this.scope, prefix);
+      const { uri } = resolve(this.binding, prefix);
       if (element.hasAttributeNS(uri, localName)) {
         throw malformed(`attribute ${shown(localName)} of namespace ${shown(uri ?? '')} is there twice`);
       }
@@ -162,8 +190,8 @@ export class Tree {
   }
 }
 
-function resolve(scope: Scope, prefix: string): Namespace {
-  const namespace = scope.lookup(prefix);
+function resolve(bindings: Binding | null, prefix: string): Namespace {
+  const namespace = lookup(bindings, prefix);
   if (namespace === null) throw malformed(`prefix ${shown(prefix)} is not declared`);
   return namespace;
 }
