@@ -135,7 +135,9 @@ export class Asking {
   }
 
   #failed(error: BrokerError, { ticket }: PendingRequest): void {
-    ticket.expectNoAck();
+    // Nobody waits for the answer any more, so a stanza that was not written is not sent later.
+    if (this.#parts.outbox.queue.remove(ticket)) ticket.markFailed(error);
+    else ticket.expectNoAck();
     this.#parts.status.publish('PCJ_RTS_FAIL', Object.assign(error, { ticket }));
   }
 }

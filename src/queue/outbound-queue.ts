@@ -110,7 +110,11 @@ export class OutboundQueue implements Iterable<Ticket> {
 
   /** @internal Takes one stanza out if it is held. */
   remove(ticket: Ticket): boolean {
-    return this.take((held) => held === ticket).length > 0;
+    const index = this.#tickets.indexOf(ticket);
+    if (index < 0) return false;
+    this.#tickets.splice(index, 1);
+    this.#bytes -= ticket.bytes;
+    return true;
   }
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { parseInScope } from '../xml/parse.js';
@@ -148,6 +149,11 @@ export class Ticket {
     this.#error = error;
     this.#sent?.reject(error);
     this.#acked?.reject(error);
+  }
+
+  /** Without the stanza: it may hold a password. */
+  [inspect.custom](): string {
+    return `Ticket ${JSON.stringify(this)}`;
   }
 
   toJSON(): object {

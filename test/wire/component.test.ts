@@ -725,6 +725,21 @@ describe('requests', () => {
     expect(broker.events.listing().find(({ event }) => event === 'x')?.published ?? false).toBe(false);
   });
 
+  it('a request that ends while its stanza is held takes the stanza out of the queue', async () => {
+    const broker = component(1);
+    const late = broker.request(query(), { timeout: 20 });
+    const controller = new AbortController();
+    const aborted = broker.request(query(), { signal: controller.signal });
+    const tickets = [...broker.queue];
+    controller.abort();
+    await expect(aborted).rejects.toMatchObject({ code: 'RTS_ABORTED', sent: 'no' });
+    await expect(late).rejects.toMatchObject({ code: 'RTS_TIMEOUT', sent: 'no' });
+    expect(broker.queue.size).toBe(0);
+    expect(broker.queue.bytes).toBe(0);
+    expect(tickets.map(({ state }) => state)).toEqual(['failed', 'failed']);
+    await expect(tickets[0]!.sent).rejects.toMatchObject({ code: 'RTS_TIMEOUT' });
+  });
+
   it('S-RTS-5: ids that are names of Object.prototype are ordinary ids', async () => {
     const { broker, server } = await ready();
     for (const id of ['__proto__', 'constructor', 'toString', '😀']) {
