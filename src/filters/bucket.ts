@@ -61,13 +61,14 @@ export class Bucket<T extends Candidate> {
 /** Buckets by key. */
 export class Buckets<T extends Candidate> {
   readonly #buckets = new Map<string, Bucket<T>>();
+  /** A bit for each length of a key modulo 64: tells of many texts that they are no key without hashing them. */
+  #shorter = 0;
+  #longer = 0;
+  /** No key is longer, in UTF-16 code units. */
+  longestKey = 0;
 
   get isEmpty(): boolean {
     return this.#buckets.size === 0;
-  }
-
-  get(key: string): Bucket<T> | undefined {
-    return this.#buckets.get(key);
   }
 
   load(key: string): number {
@@ -76,8 +77,15 @@ export class Buckets<T extends Candidate> {
 
   add(key: string, filter: T): void {
     const bucket = this.#buckets.get(key);
-    if (bucket === undefined) this.#buckets.set(key, new Bucket(filter));
-    else bucket.add(filter);
+    if (bucket !== undefined) {
+      bucket.add(filter);
+      return;
+    }
+    this.#buckets.set(key, new Bucket(filter));
+    const { length } = key;
+    if ((length & 32) === 0) this.#shorter |= 1 << (length & 31);
+    else this.#longer |= 1 << (length & 31);
+    if (length > this.longestKey) this.longestKey = length;
   }
 
   remove(key: string): void {
@@ -86,7 +94,10 @@ export class Buckets<T extends Candidate> {
     if (bucket?.size === 0) this.#buckets.delete(key);
   }
 
-  gather(key: string, into: Gathering<T>): void {
-    this.#buckets.get(key)?.gather(into);
+  gather(text: string, into: Gathering<T>): void {
+    const { length } = text;
+    const lengths = (length & 32) === 0 ? this.#shorter : this.#longer;
+    if (((lengths >>> (length & 31)) & 1) === 0 || length > this.longestKey) return;
+    this.#buckets.get(text)?.gather(into);
   }
 }

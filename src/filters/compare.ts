@@ -1,8 +1,18 @@
 // XPath 1.0 §3.4: comparisons.
+import { Element } from '../xml/element.js';
+import type { QName } from '../xml/qname.js';
 import type { Test } from './axes.js';
 import type { Compiler } from './compile.js';
-import { isNodeSet, typeOf, type CompareExpr, type Comparison, type Expr, type NodeSetExpr } from './expression.js';
-import type { XNode } from './node.js';
+import {
+  isNodeSet,
+  typeOf,
+  type CompareExpr,
+  type Comparison,
+  type Expr,
+  type NameTest,
+  type NodeSetExpr,
+} from './expression.js';
+import { isDeclaration, type XNode } from './node.js';
 import type { Run } from './run.js';
 import { toNumber } from './values.js';
 
@@ -61,6 +71,8 @@ function withValue(operator: Comparison, nodes: NodeSetExpr, value: Expr, compil
   const asText = type === 'string' && (operator === '=' || operator === '!=');
   if (value.kind === 'constant' && asText) {
     const wanted = value.value as string;
+    const name = operator === '=' ? attributeOfContext(nodes) : null;
+    if (name !== null) return attributeEquals(compiler.paths.nameTest(name), wanted);
     return compiler.paths.some(
       nodes,
       operator === '='
@@ -87,6 +99,25 @@ function withValue(operator: Comparison, nodes: NodeSetExpr, value: Expr, compil
   return (node, run) => {
     const wanted = number(node, run);
     return collect(node, run).some((each) => compare(numberValue(each, run), wanted));
+  };
+}
+
+/** The name test if the nodes are attributes of the context node, as in `@from`. */
+function attributeOfContext(nodes: NodeSetExpr): NameTest | null {
+  if (nodes.kind !== 'path' || nodes.start !== 'context' || nodes.steps.length !== 1) return null;
+  const [step] = nodes.steps;
+  return step?.axis === 'attribute' && step.test.kind === 'name' && step.predicates.length === 0 ? step.test : null;
+}
+
+/** The commonest comparison of all, without a walk. */
+function attributeEquals(matches: (name: QName) => boolean, wanted: string): Test {
+  return (node, run) => {
+    if (!(node instanceof Element)) return false;
+    for (let attr = node.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+      run.charge(1);
+      if (attr.value === wanted && matches(attr.qname) && !isDeclaration(attr)) return true;
+    }
+    return false;
   };
 }
 

@@ -76,10 +76,6 @@ export function derive(expr: Expr, cost: Cost): Need {
   function call(expr: CallExpr, place: Place): Need {
     const [first, second] = expr.args;
     switch (expr.name) {
-      case 'true':
-        return nothing('it is always true');
-      case 'false':
-        return NEVER;
       case 'boolean':
         return truth(first as Expr, place);
       case 'not':
@@ -239,6 +235,14 @@ export function cheapest(covers: readonly Cover[], cost: Cost): Cover | null {
     }
   }
   return best;
+}
+
+/** The local name that the stanza must have, or null. */
+export function rootOf(covers: readonly Cover[]): string | null {
+  for (const [condition, ...others] of covers) {
+    if (condition?.on === 'root' && others.length === 0) return condition.name.localName;
+  }
+  return null;
 }
 
 /** Where a step leads. */

@@ -47,7 +47,7 @@ export interface UnionExpr {
   operands: readonly NodeSetExpr[];
 }
 
-/** A literal, a number, or a variable's value. */
+/** A literal, a number, a variable's value, `true()` or `false()`. */
 export interface ConstantExpr {
   kind: 'constant';
   value: string | number | boolean;
@@ -83,7 +83,8 @@ export interface NegateExpr {
 
 export interface CallExpr {
   kind: 'call';
-  name: Exclude<FunctionName, 'id'>;
+  /** The others are constants, or {@link EmptyExpr}. */
+  name: Exclude<FunctionName, 'id' | 'true' | 'false'>;
   args: readonly Expr[];
 }
 

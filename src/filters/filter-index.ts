@@ -1,9 +1,10 @@
 import type { Attr } from '../xml/attr.js';
-import { Element, following } from '../xml/element.js';
+import { Element, following, type Node } from '../xml/element.js';
 import { Text } from '../xml/text.js';
 import { Bucket, Buckets, type Candidate, type Gathering } from './bucket.js';
 import { frequency, type Condition, type Cover } from './condition.js';
 import { NameTable } from './name-table.js';
+import { OpenTexts } from './open-texts.js';
 import { ValueIndex } from './value-index.js';
 
 /** The filters that ask for an element of one name: at the stanza itself, anywhere, with some text. */
@@ -40,8 +41,7 @@ export class FilterIndex<T extends Candidate> {
   readonly #text = new ValueIndex<T>();
   /** How many conditions are about elements below the stanza, and about their attributes. */
   #below = { elements: 0, attributes: 0 };
-  /** Elements with elements inside whose text was searched, by what was searched for; empty between stanzas. */
-  readonly #searched = new Map<ValueIndex<T>, Element>();
+  readonly #openTexts = new OpenTexts<T>();
   readonly #contentNamespaces: readonly string[];
 
   constructor(contentNamespaces: readonly string[]) {
@@ -105,16 +105,33 @@ export class FilterIndex<T extends Candidate> {
   gather(stanza: Element, into: Gathering<T>): void {
     this.#gatherElement(stanza, true, into);
     if (!this.#attributes.isEmpty) this.#gatherAttributes(stanza, true, into);
+    if (this.#below.elements > 0 || this.#below.attributes > 0) this.#gatherBelow(stanza, into);
+    if (this.#text.hasParts) this.#text.gatherParts(textOf(stanza), into);
+  }
+
+  #gatherBelow(stanza: Element, into: Gathering<T>): void {
     const { elements, attributes } = this.#below;
-    if (elements > 0 || attributes > 0) {
-      for (let node = stanza.firstChild; node !== null; node = following(node, stanza)) {
-        if (!(node instanceof Element)) continue;
+    const texts = this.#openTexts;
+    let node: Node | null = stanza.firstChild;
+    while (node !== null) {
+      if (node instanceof Element) {
         if (elements > 0) this.#gatherElement(node, false, into);
         if (attributes > 0) this.#gatherAttributes(node, false, into);
+        if (node.firstChild !== null) {
+          node = node.firstChild;
+          continue;
+        }
+      } else if (!texts.isEmpty) texts.text(node.data);
+      let left: Node = node;
+      while (left.nextSibling === null) {
+        const { parentElement } = left;
+        if (parentElement === null) return;
+        if (!texts.isEmpty) texts.leave(parentElement, into);
+        if (parentElement === stanza) return;
+        left = parentElement;
       }
-      if (this.#searched.size > 0) this.#searched.clear();
+      node = left.nextSibling;
     }
-    if (this.#text.hasParts) this.#text.gatherParts(textOf(stanza), into);
   }
 
   #gatherElement(element: Element, isRoot: boolean, into: Gathering<T>): void {
@@ -138,7 +155,7 @@ export class FilterIndex<T extends Candidate> {
   #gatherKeys({ root, any, text }: ElementKeys<T>, element: Element, isRoot: boolean, into: Gathering<T>): void {
     if (isRoot) root?.gather(into);
     any?.gather(into);
-    if (text !== null) this.#gatherText(text, element, into);
+    if (text !== null) this.#openTexts.enter(element, text, into);
   }
 
   #gatherAttributes(element: Element, isRoot: boolean, into: Gathering<T>): void {
@@ -154,28 +171,6 @@ export class FilterIndex<T extends Candidate> {
         if (keys !== undefined) gatherValue(keys, attr, isRoot, into);
       }
     }
-  }
-
-  /**
-   * Looks the text of an element up. What is inside an element that was searched is not searched again, unless it is a
-   * single text: so a stanza is searched at most twice for each name, however deeply its elements lie in one another.
-   */
-  #gatherText(keys: ValueIndex<T>, element: Element, into: Gathering<T>): void {
-    const { firstChild } = element;
-    if (firstChild === null || (firstChild === element.lastChild && firstChild instanceof Text)) {
-      keys.gather(firstChild === null ? '' : firstChild.data, into);
-      return;
-    }
-    const longest = keys.longestEqual;
-    if (longest >= 0) {
-      const text = textOf(element, longest);
-      if (text.length <= longest) keys.gatherEqual(text, into);
-    }
-    if (!keys.hasParts) return;
-    const last = this.#searched.get(keys);
-    if (last !== undefined && isInside(element, last)) return;
-    this.#searched.set(keys, element);
-    keys.gatherParts(textOf(element), into);
   }
 
   #isNone(namespaceURI: string | null): boolean {
@@ -220,18 +215,10 @@ function without<T extends Candidate>(
   return keys?.isEmpty === true ? null : keys;
 }
 
-function isInside(element: Element, outer: Element): boolean {
-  for (let at = element.parentElement; at !== null; at = at.parentElement) if (at === outer) return true;
-  return false;
-}
-
-/** The text below an element; when it is longer than `most`, perhaps only the beginning, but more than `most`. */
-function textOf(element: Element, most = Infinity): string {
+function textOf(element: Element): string {
   let text = '';
-  for (let node: Element | Text | null = element.firstChild; node !== null; node = following(node, element)) {
-    if (!(node instanceof Text)) continue;
-    text += node.data;
-    if (text.length > most) break;
+  for (let node: Node | null = element.firstChild; node !== null; node = following(node, element)) {
+    if (node instanceof Text) text += node.data;
   }
   return text;
 }

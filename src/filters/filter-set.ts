@@ -3,7 +3,7 @@ import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
 import { Gathering } from './bucket.js';
 import { describe, distinct, type Cover } from './condition.js';
-import { cheapest, derive, type Need } from './derive.js';
+import { cheapest, derive, rootOf, type Need } from './derive.js';
 import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
 import type { Expr } from './expression.js';
 import { FilterIndex } from './filter-index.js';
@@ -104,7 +104,7 @@ export class FilterSet {
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
     checkArguments(event, expression, options);
     const expr = understand(expression, options);
-    const { cover, why } = this.#key(expr);
+    const { cover, root, why } = this.#key(expr);
     const matcher = this.#isRare(cover) ? null : compileMatcher(expr, this.#contentNamespaces);
     this.#added += 1;
     const entry = new Entry(
@@ -114,6 +114,7 @@ export class FilterSet {
       matcher,
       copy(options),
       cover,
+      root,
       why,
       this.#gathering.stanza,
       this.#removed,
@@ -187,12 +188,12 @@ export class FilterSet {
   }
 
   /** What to file an expression under; null: nothing, because of `why`. */
-  #key(expr: Expr): { cover: Cover | null; why: string } {
-    if (!this.#indexed) return { cover: null, why: 'the index is switched off' };
+  #key(expr: Expr): { cover: Cover | null; root: string | null; why: string } {
+    if (!this.#indexed) return { cover: null, root: null, why: 'the index is switched off' };
     const cost = this.#index.cost.bind(this.#index);
     const { covers, why }: Need = derive(expr, cost);
     const best = cheapest(covers, cost);
-    return { cover: best === null ? null : distinct(best), why };
+    return { cover: best === null ? null : distinct(best), root: rootOf(covers), why };
   }
 
   #evaluate(stanza: Element): Outcome[] | null {
@@ -202,12 +203,13 @@ export class FilterSet {
     this.#index.gather(stanza, gathering);
     for (const entry of this.#always) candidates.push(entry);
     if (candidates.length === 0) return null;
-    if (candidates.length > 1) candidates.sort(byOrder);
+    sort(candidates);
 
     const run = this.#run;
     let outcomes: Outcome[] | null = null;
+    const { localName } = stanza;
     for (const entry of candidates) {
-      if (entry.state !== 'active') continue;
+      if (entry.state !== 'active' || (entry.root !== null && entry.root !== localName)) continue;
       const matcher = (entry.matcher ??= this.#compile(entry));
       run.begin(stanza, this.#visits);
       entry.evaluated += 1;
@@ -280,8 +282,21 @@ function copy({ namespaces, variables }: FilterOptions): FilterOptions {
   return { namespaces: { ...namespaces }, variables: { ...variables } };
 }
 
-function byOrder(a: Entry, b: Entry): number {
-  return a.order - b.order;
+/** Few are sorted by insertion: there are mostly two or three. */
+const FEW = 24;
+
+/** Puts filters into the order in which they were added. */
+function sort(entries: Entry[]): void {
+  if (entries.length > FEW) {
+    entries.sort((a, b) => a.order - b.order);
+    return;
+  }
+  for (let i = 1; i < entries.length; i += 1) {
+    const entry = entries[i] as Entry;
+    let at = i;
+    for (; at > 0 && (entries[at - 1] as Entry).order > entry.order; at -= 1) entries[at] = entries[at - 1] as Entry;
+    entries[at] = entry;
+  }
 }
 
 function timed(entry: Entry, matcher: Matcher, run: Run): readonly MatchedNode[] | null {

@@ -72,10 +72,6 @@ export function numberCall(call: CallExpr, compiler: Compiler): NumberOf {
 /** §4.2, §4.3: functions that give a boolean. */
 export function booleanCall(call: CallExpr, compiler: Compiler): Test {
   switch (call.name) {
-    case 'true':
-      return () => true;
-    case 'false':
-      return () => false;
     case 'boolean':
       return compiler.boolean(argument(call, 0));
     case 'not': {

@@ -218,14 +218,15 @@ export class PathCompiler {
         return never;
       case 'name': {
         if (axis === 'namespace') return namespaceTest(test, next);
-        const matches = this.#nameTest(test);
+        const matches = this.nameTest(test);
         if (axis === 'attribute') return (node, run) => matches((node as Attr).qname) && next(node, run);
         return (node, run) => node instanceof Element && matches(node.qname) && next(node, run);
       }
     }
   }
 
-  #nameTest({ localName, namespaceURI }: NameTest): (name: QName) => boolean {
+  /** Whether a name is the one asked for. */
+  nameTest({ localName, namespaceURI }: NameTest): (name: QName) => boolean {
     if (namespaceURI === undefined) return localName === null ? () => true : (name) => name.localName === localName;
     if (namespaceURI !== null) {
       return localName === null

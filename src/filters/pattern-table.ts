@@ -1,32 +1,28 @@
 import { randomInt } from 'node:crypto';
-import { Bucket, type Candidate } from './bucket.js';
+import type { Bucket, Candidate } from './bucket.js';
 
-/** A text that filters look for, with the filters. */
+/** A text that filters look for, filed under the hash of a part of it. */
 export class Pattern<T extends Candidate> {
-  readonly filters: Bucket<T>;
   /** The next pattern in the same slot of the table. */
   next: Pattern<T> | null = null;
 
   constructor(
     readonly text: string,
-    /** What it is found by. */
+    readonly filters: Bucket<T>,
     readonly hash: number,
     /** Where in `text` the part begins that was hashed. */
     readonly offset: number,
-    first: T,
-  ) {
-    this.filters = new Bucket(first);
-  }
+  ) {}
 }
 
 const LEAST_BITS = 6;
 /** How many slots there are for each pattern at least, as a power of two. */
 const SPARSE = 1;
-/** How many bits of the mask there are for each slot, as a power of two: 16 for each pattern at least. */
-const FINER = 3;
+/** How many bits of the mask there are for each slot, as a power of two: 64 for each pattern at least. */
+const FINER = 5;
 
 /** Not the same in two processes, so that nobody can make up texts that all fall into one slot. */
-const MULTIPLIER = randomInt(2 ** 31) * 2 + 1;
+const MULTIPLIER = (randomInt(2 ** 31) << 1) | 1;
 
 /** Patterns by hash, made for look-ups that mostly fail: those end at a bit of a small mask. */
 export class PatternTable<T extends Candidate> {
@@ -68,34 +64,6 @@ export class PatternTable<T extends Candidate> {
     let load = 0;
     for (let at = this.#slots[this.#fine(hash) >>> FINER] ?? null; at !== null; at = at.next) load += 1;
     return load;
-  }
-
-  /**
-   * Rolls a hash over bytes and calls `found` for each place where a pattern may be filed under it.
-   *
-   * @param hash - that of the bytes before
-   * @param keep - the bits of the hash that count
-   * @returns the hash at the end
-   */
-  scan(
-    bytes: Uint8Array,
-    length: number,
-    hash: number,
-    keep: number,
-    found: (pattern: Pattern<T>, at: number) => void,
-  ): number {
-    const mask = this.#mask;
-    const shift = 32 - this.#bits - FINER;
-    let rolling = hash;
-    for (let i = 0; i < length; i += 1) {
-      rolling = (rolling << 8) | (bytes[i] as number);
-      const fine = Math.imul(rolling & keep, MULTIPLIER) >>> shift;
-      if ((((mask[fine >>> 5] as number) >>> (fine & 31)) & 1) === 0) continue;
-      for (let pattern = this.#slots[fine >>> FINER] ?? null; pattern !== null; pattern = pattern.next) {
-        if (pattern.hash === (rolling & keep)) found(pattern, i);
-      }
-    }
-    return rolling;
   }
 
   #fine(hash: number): number {

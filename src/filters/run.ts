@@ -52,7 +52,7 @@ export class Run {
     this.size = 1;
     this.out = null;
     this.found = null;
-    if (this.seen.length > 0) this.#forgetAll();
+    this.#forgetAll();
   }
 
   /** Forgets the stanza. */
@@ -72,6 +72,7 @@ export class Run {
   }
 
   #forgetAll(): void {
+    if (this.seen.length === 0) return;
     this.seen.length = this.covers.length = this.met.length = 0;
   }
 

@@ -214,6 +214,7 @@ export function translate(parsed: Parsed, { namespaces, variables }: Bindings): 
     }
     const args = node.arguments.map((argument) => expression(argument, depth + 1));
     if (signature.nodes) args.forEach((arg, i) => nodeSet(arg, node.arguments[i] as AstNode, `${name}() takes`));
+    if (name === 'true' || name === 'false') return { kind: 'constant', value: name === 'true' };
     return name === 'id' ? { kind: 'empty' } : { kind: 'call', name, args };
   }
 

@@ -1,14 +1,16 @@
 import { Bucket, Buckets, type Candidate, type Gathering } from './bucket.js';
 import { LONGEST_KEY, type ValueTest } from './condition.js';
-import { PartIndex, PrefixIndex } from './text-index.js';
+import { PartIndex } from './part-index.js';
+import { PrefixIndex } from './prefix-index.js';
 
 /** The filters that ask for a value of one attribute, or for the text of elements of one name. */
 export class ValueIndex<T extends Candidate> {
   #present: Bucket<T> | null = null;
   #equal: Buckets<T> | null = null;
-  #longestEqual = 0;
   #prefixes: PrefixIndex<T> | null = null;
   #parts: PartIndex<T> | null = null;
+  /** How many elements are open whose text is looked up here; see {@link OpenTexts}. */
+  openElements = 0;
 
   get isEmpty(): boolean {
     return this.#present === null && this.#equal === null && this.#prefixes === null && this.#parts === null;
@@ -21,7 +23,7 @@ export class ValueIndex<T extends Candidate> {
 
   /** No text longer than this is one of those asked for, in UTF-16 code units; -1 if none is. */
   get longestEqual(): number {
-    return this.#equal === null ? -1 : this.#longestEqual;
+    return this.#equal === null ? -1 : this.#equal.longestKey;
   }
 
   /** How many filters have that test. */
@@ -46,7 +48,6 @@ export class ValueIndex<T extends Candidate> {
         break;
       case 'equal':
         (this.#equal ??= new Buckets()).add(value, filter);
-        this.#longestEqual = Math.max(this.#longestEqual, value.length);
         break;
       case 'prefix':
         (this.#prefixes ??= new PrefixIndex()).add(keyOf(value), filter);
@@ -65,10 +66,7 @@ export class ValueIndex<T extends Candidate> {
         break;
       case 'equal':
         this.#equal?.remove(value);
-        if (this.#equal?.isEmpty === true) {
-          this.#equal = null;
-          this.#longestEqual = 0;
-        }
+        if (this.#equal?.isEmpty === true) this.#equal = null;
         break;
       case 'prefix':
         this.#prefixes?.remove(keyOf(value));
@@ -83,7 +81,7 @@ export class ValueIndex<T extends Candidate> {
 
   gather(text: string, into: Gathering<T>): void {
     this.#present?.gather(into);
-    if (this.#equal !== null && text.length <= this.#longestEqual) this.#equal.gather(text, into);
+    this.#equal?.gather(text, into);
     this.#prefixes?.gather(text, into);
     this.#parts?.gather(text, into);
   }

@@ -79,7 +79,7 @@ describe('the index changes no result', () => {
     const set = new FilterSet();
     for (let i = 0; i < 8000; i += 1) {
       const { expression, variables } = randomFilter(random);
-      expect(() => set.add('e', expression, { namespaces: NAMESPACES, variables }).remove()).not.toThrow();
+      set.add('e', expression, { namespaces: NAMESPACES, variables }).remove();
     }
     expect(set.size).toBe(0);
   });

@@ -1,0 +1,164 @@
+import { endianness } from 'node:os';
+import { Bucket, type Candidate, type Gathering } from './bucket.js';
+import { Pattern, PatternTable } from './pattern-table.js';
+
+/** How texts of some length are searched for. */
+interface Search {
+  /** How many neighbouring characters are looked up together. */
+  gram: number;
+  /** At every how many places. */
+  stride: number;
+}
+
+/** As many characters as fill a hash with eight bits of each. */
+const GRAM = 4;
+/** By the length of the text, up to the longest that makes a difference. */
+const SEARCHES: readonly Search[] = [1, 1, 2, 3, 4, 5, 6, 7].map((length) => ({
+  gram: Math.min(length, GRAM),
+  stride: endianness() === 'BE' || length < 5 ? 1 : length < 7 ? 2 : 4,
+}));
+
+/** Where texts are laid out to be searched: the low byte of each UTF-16 code unit, read one, two or four at a time. */
+const BYTES = Buffer.from(new ArrayBuffer(8192));
+const PAIRS = new Uint16Array(BYTES.buffer);
+const WORDS = new Uint32Array(BYTES.buffer);
+/** Longer texts are searched piece by piece, and no gram is cut. */
+const PIECE = BYTES.length - 2 * GRAM;
+
+/**
+ * Finds which of many texts are part of a given text, in one pass over it. Four neighbouring characters of each are
+ * filed in a hash table; a pass looks the characters of the text up by fours, and only where something is filed it
+ * compares the whole text. A text of seven characters or more is filed under four such grams in a row: wherever it
+ * stands, one of them begins at every fourth place, so only those places are looked up. A pass costs the length of the
+ * text and what is found; adding and removing costs the length of what is added, no automaton has to be built.
+ */
+export class PartIndex<T extends Candidate> {
+  readonly #patterns = new Map<string, readonly Pattern<T>[]>();
+  readonly #tables = new Map<Search, PatternTable<T>>();
+
+  get size(): number {
+    return this.#patterns.size;
+  }
+
+  /** How many filters look for that text. */
+  load(text: string): number {
+    return this.#patterns.get(text)?.[0]?.filters.size ?? 0;
+  }
+
+  /** @param text - not empty */
+  add(text: string, filter: T): void {
+    const known = this.#patterns.get(text)?.[0];
+    if (known !== undefined) {
+      known.filters.add(filter);
+      return;
+    }
+    const search = searchFor(text);
+    let table = this.#tables.get(search);
+    if (table === undefined) this.#tables.set(search, (table = new PatternTable()));
+    const bucket = new Bucket(filter);
+    const patterns: Pattern<T>[] = [];
+    const first = rarest(text, search, table);
+    for (let offset = first; offset < first + search.stride; offset += 1) {
+      const pattern = new Pattern(text, bucket, hashAt(text, offset, search.gram), offset);
+      table.add(pattern);
+      patterns.push(pattern);
+    }
+    this.#patterns.set(text, patterns);
+  }
+
+  remove(text: string): void {
+    const patterns = this.#patterns.get(text) ?? [];
+    const bucket = patterns[0]?.filters;
+    bucket?.remove();
+    if (bucket === undefined || bucket.size > 0) return;
+    this.#patterns.delete(text);
+    const search = searchFor(text);
+    const table = this.#tables.get(search);
+    for (const pattern of patterns) table?.remove(pattern);
+    if (table?.size === 0) this.#tables.delete(search);
+  }
+
+  /** Makes candidates of the filters whose text is part of `text`. */
+  gather(text: string, into: Gathering<T>): void {
+    let from = 0;
+    const compare = (patterns: Pattern<T>, hash: number, at: number): void => {
+      for (let pattern: Pattern<T> | null = patterns; pattern !== null; pattern = pattern.next) {
+        if (pattern.hash !== hash || pattern.filters.wasGathered(into)) continue;
+        const start = from + at - pattern.offset;
+        if (start >= 0 && text.startsWith(pattern.text, start)) pattern.filters.gather(into);
+      }
+    };
+    for (; from < text.length; from += PIECE) {
+      const piece = text.length <= BYTES.length ? text : text.slice(from, from + BYTES.length);
+      const length = BYTES.write(piece, 'latin1');
+      for (const [{ gram, stride }, table] of this.#tables) {
+        if (stride === 4) lookUpWords(length, table, compare);
+        else if (stride === 2) lookUpPairs(length, table, compare);
+        else lookUpBytes(length, gram, table, compare);
+      }
+      if (piece === text) break;
+    }
+  }
+}
+
+function searchFor({ length }: string): Search {
+  return SEARCHES[Math.min(length, SEARCHES.length - 1)] as Search;
+}
+
+type Compare<T extends Candidate> = (patterns: Pattern<T>, hash: number, at: number) => void;
+
+function lookUpWords<T extends Candidate>(length: number, table: PatternTable<T>, compare: Compare<T>): void {
+  const count = length >> 2;
+  for (let i = 0; i < count; i += 1) {
+    const hash = (WORDS[i] as number) | 0;
+    const patterns = table.at(hash);
+    if (patterns !== null) compare(patterns, hash, i << 2);
+  }
+}
+
+function lookUpPairs<T extends Candidate>(length: number, table: PatternTable<T>, compare: Compare<T>): void {
+  const count = length >> 1;
+  let hash = 0;
+  for (let i = 0; i < count; i += 1) {
+    hash = (hash >>> 16) | ((PAIRS[i] as number) << 16);
+    const patterns = table.at(hash);
+    if (patterns !== null) compare(patterns, hash, (i << 1) - 2);
+  }
+}
+
+function lookUpBytes<T extends Candidate>(
+  length: number,
+  gram: number,
+  table: PatternTable<T>,
+  compare: Compare<T>,
+): void {
+  const shift = 8 * (GRAM - gram);
+  let rolling = 0;
+  for (let i = 0; i < length; i += 1) {
+    rolling = (rolling >>> 8) | ((BYTES[i] as number) << 24);
+    const hash = rolling >> shift;
+    const patterns = table.at(hash);
+    if (patterns !== null) compare(patterns, hash, i + 1 - gram);
+  }
+}
+
+/** The hash of a gram as {@link lookUpBytes} has it when it has read it: the last character is in the highest bits. */
+function hashAt(text: string, offset: number, gram: number): number {
+  let rolling = 0;
+  for (let i = offset; i < offset + gram; i += 1) rolling = (rolling >>> 8) | ((text.charCodeAt(i) & 0xff) << 24);
+  return rolling >> (8 * (GRAM - gram));
+}
+
+/** The offset from which on the grams of a text are filed: where the fewest others are. */
+function rarest<T extends Candidate>(text: string, { gram, stride }: Search, table: PatternTable<T>): number {
+  let best = 0;
+  let least = Infinity;
+  for (let first = 0; first + stride - 1 + gram <= text.length && least > 0; first += 1) {
+    let load = 0;
+    for (let offset = first; offset < first + stride; offset += 1) load += table.load(hashAt(text, offset, gram));
+    if (load >= least) continue;
+    least = load;
+    best = first;
+  }
+  return best;
+}
