@@ -54,7 +54,7 @@ export class Continuity {
   linkReady(link: Link, management: StreamManagement | null): void {
     const previous = this.#take();
     if (previous === null) return;
-    if (previous === management) for (const ticket of previous.unacked()) link.output(ticket);
+    if (previous === management) link.replay(previous.unacked());
     else this.#giveUp(previous);
   }
 

@@ -1,8 +1,15 @@
 // What can be wrong with a ready link.
 import { BrokerError, type ErrorFacts } from './errors.js';
+import { streamError } from './stream/stream-error.js';
 import type { Element } from './xml/element.js';
 
 const PEER = { origin: 'peer', phase: 'ready', retryable: true } as const satisfies Partial<ErrorFacts>;
+
+/** RFC 6120 §4.9. What we write is well-formed: if it arrived as something else, a new link may do better. */
+export function streamErrorOf(element: Element): BrokerError {
+  const error = streamError(element, { phase: 'ready' });
+  return error.condition === 'not-well-formed' ? error.with({ retryable: true }) : error;
+}
 
 /** RFC 6120 §4.4: the peer's closing tag came first. */
 export function streamClosed(): BrokerError {

@@ -13,7 +13,7 @@ import { KeepAlive } from './keep-alive.js';
 import * as linkErrors from './link-error.js';
 import { Liveness } from './liveness.js';
 import { StanzaWatch } from './stanza-watch.js';
-import { isStreamError, redirectable, streamError } from './stream/stream-error.js';
+import { isStreamError, redirectable } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
 import { NS } from './xml/namespaces.js';
@@ -166,6 +166,12 @@ export class Link implements DialectLink, StreamConsumer {
     const text =
       dialect.wrap === undefined ? ticket.xml : serialize(dialect.wrap(element ?? ticket.node, this), this.#scope());
     this.#lane.push(ticket, text);
+  }
+
+  /** Sends what a resumed session has not had acknowledged again, and asks for it. */
+  replay(tickets: readonly Ticket[]): void {
+    for (const ticket of tickets) this.output(ticket);
+    if (tickets.length > 0) this.#acks?.request();
   }
 
   publish<N extends NegotiationEvent>(
@@ -352,7 +358,7 @@ export class Link implements DialectLink, StreamConsumer {
   #streamElement(element: Element): void {
     if (isStreamError(element)) {
       const verified = this.#negotiated.session.tls?.verified === true;
-      const error = redirectable(streamError(element, { phase: 'ready' }), verified);
+      const error = redirectable(linkErrors.streamErrorOf(element), verified);
       this.#host.publish('PCJ_PROTOCOLERROR', error);
       this.#lose(error, () => this.#stream.sendEnd());
       return;
