@@ -95,6 +95,7 @@ function prepare(stanza: Element, domain: string, options: ComponentOptions): El
   }
   const from = stanza.getAttribute('from');
   if (from === null) return withFrom(stanza, domain);
+  if (isPlainlyOurs(from, domain)) return stanza;
   const sender = JID.parse(from);
   if (isOurs(sender.domain, domain, options)) {
     // Prosody closes the stream for another spelling of our name.
@@ -132,6 +133,21 @@ function unwrap(element: Element, link: DialectLink, options: ComponentOptions):
 function isPacket({ localName, namespaceURI, qname }: Element): boolean {
   if (localName !== 'log' && localName !== 'route' && localName !== 'xdb') return false;
   return namespaceURI === NS.COMPONENT_ACCEPT || qname.inherits;
+}
+
+/** Characters of an address that no preparation changes. */
+const PLAIN_ADDRESS = /^[a-z0-9._@/-]+$/;
+
+/** Whether an address is of our name beyond doubt, without reading it as a JID: most are, and each stanza has one. */
+function isPlainlyOurs(from: string, domain: string): boolean {
+  if (from === domain) return true;
+  const at = from.indexOf('@');
+  const slash = from.indexOf('/');
+  const end = slash === -1 ? from.length : slash;
+  if (at < 1 || at > end || slash === from.length - 1) return false;
+  return (
+    end - at - 1 === domain.length && from.startsWith(domain, at + 1) && from.length < 256 && PLAIN_ADDRESS.test(from)
+  );
 }
 
 function withFrom(stanza: Element, from: string): Element {
