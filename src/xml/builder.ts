@@ -1,8 +1,11 @@
-import { isA, isRecord, kindOf } from '../arguments.js';
+import { isRecord, kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { Element } from './element.js';
+import { Attr } from './attr.js';
+import { Element, isElement } from './element.js';
+import { checkCharacters } from './escape.js';
 import { badName, QName, splitName, unprefixed } from './qname.js';
 import { NS } from './namespaces.js';
+import { declarationMistake } from './scope.js';
 
 /** Values of attributes: `undefined` and `null` leave the attribute out. */
 export type XmlAttributes = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -41,7 +44,7 @@ function checkAttributes(attributes: unknown): void {
   if (attributes === undefined || attributes === null) return;
   if (typeof attributes === 'object') {
     const prototype: unknown = Object.getPrototypeOf(attributes);
-    if (prototype === Object.prototype || (isRecord(attributes) && !isA(attributes, Element))) return;
+    if (prototype === Object.prototype || (isRecord(attributes) && !isElement(attributes))) return;
   }
   throw usageError(
     'USAGE_XML',
@@ -72,32 +75,57 @@ function own(attributes: XmlAttributes | null | undefined, name: string): string
 }
 
 function setAttributes(element: Element, attributes: XmlAttributes): void {
+  let last: Attr | null = null;
   let prefixed = false;
-  for (const name in attributes) {
-    if (!Object.hasOwn(attributes, name)) continue;
-    if (name.includes(':') && !name.startsWith('xmlns:')) prefixed = true;
-    else set(element, name, attributes[name]);
+  for (const name of Object.keys(attributes)) {
+    const value = text(name, attributes[name]);
+    if (value === null) continue;
+    if (name.includes(':')) {
+      prefixed = true;
+      continue;
+    }
+    // The names of an object differ, and the element's own is settled: nothing has to be looked up.
+    if (name === 'xmlns') checkDefault(value);
+    else checkCharacters(value);
+    const attr: Attr = new Attr(name === 'xmlns' ? XMLNS : unprefixed(name, null), value, element);
+    if (last === null) element.firstAttribute = attr;
+    else last.nextAttribute = attr;
+    last = attr;
   }
-  if (!prefixed) return;
-  for (const name in attributes) {
-    if (Object.hasOwn(attributes, name) && name.includes(':') && !name.startsWith('xmlns:'))
-      set(element, name, attributes[name]);
+  if (prefixed) setPrefixed(element, attributes);
+}
+
+/** Names with a prefix: the declarations first, whatever their order. */
+function setPrefixed(element: Element, attributes: XmlAttributes): void {
+  for (const declarations of [true, false]) {
+    for (const name of Object.keys(attributes)) {
+      if (!name.includes(':') || name.startsWith('xmlns:') !== declarations) continue;
+      const value = text(name, attributes[name]);
+      if (value !== null) element.setAttribute(name, value);
+    }
   }
 }
 
-function set(element: Element, name: string, value: unknown): void {
+const XMLNS = new QName(null, 'xmlns', NS.XMLNS);
+
+function checkDefault(uri: string): void {
+  checkCharacters(uri);
+  const mistake = declarationMistake(null, uri);
+  if (mistake !== null) throw badName('xmlns', mistake);
+}
+
+/** The value of an attribute as it is written, or null for none. */
+function text(name: string, value: unknown): string | null {
   switch (typeof value) {
     case 'string':
-      element.setAttribute(name, value);
-      return;
+      return value;
     case 'number':
     case 'boolean':
-      element.setAttribute(name, String(value));
-      return;
+      return String(value);
     case 'undefined':
-      return;
+      return null;
     default:
-      if (value === null) return;
+      if (value === null) return null;
       throw usageError(
         'USAGE_XML',
         `attribute "${printable(name, 64)}" is ${kind(value)}: give a string, number or boolean (for a JID its toString())`,
@@ -126,5 +154,5 @@ function append(element: Element, child: unknown, nesting: number): void {
 }
 
 function kind(value: unknown): string {
-  return isA(value, Element) ? 'an element' : kindOf(value);
+  return isElement(value) ? 'an element' : kindOf(value);
 }

@@ -1,8 +1,8 @@
 import { DOMImplementation, type Document, type Element as DomElement, type Node as DomNode } from '@xmldom/xmldom';
-import { isA, kindOf } from '../arguments.js';
+import { kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
-import { Element, type Node } from './element.js';
+import { Element, isElement, type Node } from './element.js';
 import { checkCharacters } from './escape.js';
 import { NS } from './namespaces.js';
 import { QName } from './qname.js';
@@ -18,7 +18,7 @@ const DOCUMENT = 9;
  * @throws BrokerError `USAGE_ELEMENT` if the argument is no element of this library
  */
 export function toDom(element: Element): DomElement {
-  if (!isA(element, Element)) {
+  if (!isElement(element)) {
     throw usageError('USAGE_ELEMENT', `toDom() wants an Element of this library, not ${kindOf(element)}`);
   }
   const document = new DOMImplementation().createDocument(element.namespaceURI, element.nodeName);

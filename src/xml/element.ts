@@ -1,20 +1,27 @@
 import { inspect } from 'node:util';
-import { isA, kindOf } from '../arguments.js';
+import { kindOf } from '../arguments.js';
 import { usageError } from '../errors.js';
 import { Attr } from './attr.js';
+import { Attributes } from './attributes.js';
 import { Document } from './document.js';
 import { checkCharacters } from './escape.js';
 import { NS } from './namespaces.js';
 import { badName, QName, splitName, unprefixed } from './qname.js';
+import { defaultNamespace, inherit, lookup } from './inheritance.js';
+import { following, link, rootOf } from './order.js';
 import { declarationMistake } from './scope.js';
 import { serialize } from './serializer.js';
 import { Text } from './text.js';
 
 /** What an element contains. */
 export type Node = Element | Text;
+export { Attributes } from './attributes.js';
+export { following } from './order.js';
 
 const documents = new WeakMap<Element, Document>();
 const childLists = new WeakMap<Element, readonly Node[]>();
+/** Whether any list was ever made: most programs never ask for one. */
+let listsMade = false;
 
 /**
  * An XML element: the read side of the W3C DOM and a small write side. Siblings are a linked list, so building and
@@ -75,6 +82,7 @@ export class Element {
       const nodes: Node[] = [];
       for (let child = this.firstChild; child !== null; child = child.nextSibling) nodes.push(child);
       list = nodes;
+      listsMade = true;
       childLists.set(this, list);
     }
     return list;
@@ -281,11 +289,11 @@ export class Element {
    */
   appendChild<T extends Node>(node: T): T;
   appendChild(node: Node): Node {
-    if (isA(node, Element)) {
+    if (isElement(node)) {
       if (node.firstChild !== null || node === this) refuseCycle(node, this);
       node.parentElement?.removeChild(node);
       if (node.qname.inherits || node.qname.prefix !== null) inherit(node, defaultNamespace(this));
-    } else if (isA(node, Text)) {
+    } else if (isText(node)) {
       node.parentElement?.removeChild(node);
       if (this.lastChild instanceof Text) {
         this.lastChild.data += node.data;
@@ -300,7 +308,7 @@ export class Element {
     if (last === null) this.firstChild = node;
     else last.nextSibling = node;
     this.lastChild = node;
-    childLists.delete(this);
+    if (listsMade) childLists.delete(this);
     return node;
   }
 
@@ -313,7 +321,7 @@ export class Element {
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */
   removeChild<T extends Node>(node: T): T {
-    if (!(isA(node, Element) || isA(node, Text)) || node.parentElement !== this) {
+    if (!(isElement(node) || isText(node)) || node.parentElement !== this) {
       throw usageError('USAGE_ELEMENT', `removeChild() wants a child of this <${this.qname.name}>`);
     }
     const before = node.previousSibling;
@@ -325,7 +333,7 @@ export class Element {
     node.parentElement = null;
     node.previousSibling = null;
     node.nextSibling = null;
-    childLists.delete(this);
+    if (listsMade) childLists.delete(this);
     return node;
   }
 
@@ -370,6 +378,7 @@ export class Element {
   private declareDefault(uri: string): void {
     declarable('xmlns', null, uri);
     if (this.qname.prefix === null) this.qname = unprefixed(this.qname.localName, uri || null);
+    for (const child of this.children) inherit(child, uri || null);
   }
 
   private attributeName(name: string): QName {
@@ -396,6 +405,23 @@ export class Element {
   }
 }
 
+/** `instanceof`, which a proxy can make throw: that is no element. */
+export function isElement(value: unknown): value is Element {
+  try {
+    return value instanceof Element;
+  } catch {
+    return false;
+  }
+}
+
+function isText(value: unknown): value is Text {
+  try {
+    return value instanceof Text;
+  } catch {
+    return false;
+  }
+}
+
 /** How much of an element's XML `util.inspect` shows. */
 const INSPECTED = 500;
 
@@ -416,98 +442,10 @@ function copyOf(element: Element): Element {
   return copy;
 }
 
-/** Makes a new node the last child, as it is. */
-export function link(parent: Element, node: Node): void {
-  node.parentElement = parent;
-  const last = parent.lastChild;
-  node.previousSibling = last;
-  if (last === null) parent.firstChild = node;
-  else last.nextSibling = node;
-  parent.lastChild = node;
-}
-
 function refuseCycle(node: Element, parent: Element): void {
   for (let outer: Element | null = parent; outer !== null; outer = outer.parentElement) {
     if (outer === node) throw usageError('USAGE_ELEMENT', `<${node.qname.name}> cannot be put into itself`);
   }
-}
-
-/** The default namespace of what is in an element; `undefined` if that is not settled. */
-function defaultNamespace(element: Element): string | null | undefined {
-  for (let outer: Element | null = element; outer !== null; outer = outer.parentElement) {
-    if (outer.qname.prefix === null) return outer.qname.inherits ? undefined : outer.qname.namespaceURI;
-    const own = outer.getAttribute('xmlns');
-    if (own !== null) return own || null;
-  }
-  return undefined;
-}
-
-/** Gives a namespace to those in a subtree that were waiting for one. */
-function inherit(top: Element, namespaceURI: string | null | undefined): void {
-  if (namespaceURI === undefined) return;
-  const waiting = [top];
-  for (let element = waiting.pop(); element !== undefined; element = waiting.pop()) {
-    if (element.qname.inherits) element.qname = unprefixed(element.qname.localName, namespaceURI);
-    else if (element.qname.prefix === null || element.hasAttribute('xmlns')) continue;
-    for (let child = element.firstChild; child !== null; child = child.nextSibling) {
-      if (child instanceof Element && (child.qname.inherits || child.qname.prefix !== null)) waiting.push(child);
-    }
-  }
-}
-
-/** The attributes of one element, as an array with the DOM's `NamedNodeMap` methods. */
-export class Attributes extends Array<Attr> {
-  static override get [Symbol.species](): ArrayConstructor {
-    return Array;
-  }
-  constructor(element: Element) {
-    super();
-    for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) this.push(attr);
-  }
-  item(index: number): Attr | null {
-    return this[index] ?? null;
-  }
-  getNamedItem(name: string): Attr | null {
-    return this.find((attr) => attr.qname.name === name) ?? null;
-  }
-  getNamedItemNS(namespaceURI: string | null, localName: string): Attr | null {
-    return (
-      this.find((attr) => attr.qname.localName === localName && attr.qname.namespaceURI === (namespaceURI || null)) ??
-      null
-    );
-  }
-}
-
-/** The node behind `node` in document order within `root`, descending into elements; null at the end. */
-export function following(node: Node, root: Element): Node | null {
-  if (node instanceof Element && node.firstChild !== null) return node.firstChild;
-  let current: Node = node;
-  while (current !== root) {
-    if (current.nextSibling !== null) return current.nextSibling;
-    if (current.parentElement === null) return null;
-    current = current.parentElement;
-  }
-  return null;
-}
-
-function rootOf(element: Element): Element {
-  let root = element;
-  while (root.parentElement !== null) root = root.parentElement;
-  return root;
-}
-
-function lookup(inner: Element, prefix: string | null): string | null {
-  if (prefix === 'xml') return NS.XML;
-  if (prefix === 'xmlns') return NS.XMLNS;
-  for (let element: Element | null = inner; element !== null; element = element.parentElement) {
-    if (element.qname.prefix === prefix && element.qname.namespaceURI !== null) return element.qname.namespaceURI;
-    for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-      if (attr.qname.namespaceURI !== NS.XMLNS) continue;
-      const declared = attr.qname.prefix === null ? null : attr.qname.localName;
-      if (declared === prefix) return attr.value || null;
-    }
-  }
-  return null;
 }
 
 function documentOf(root: Element): Document {

@@ -18,6 +18,9 @@ const TEXT_SUSPECT = /[\u0000-\u0008\u000b-\u001f&<>\ud800-\udfff\ufffe\uffff]/;
 // eslint-disable-next-line no-control-regex -- control characters are what is searched
 const VALUE_SUSPECT = /[\u0000-\u001f&<'\ud800-\udfff\ufffe\uffff]/;
 
+// eslint-disable-next-line no-control-regex -- control characters are what is searched
+const FORBIDDEN_SUSPECT = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/;
+
 /** Text as it is written between tags. @throws BrokerError `XML_UNSERIALIZABLE` */
 export function escapeText(text: string): string {
   if (!TEXT_SUSPECT.test(text)) return text;
@@ -35,6 +38,7 @@ export function escapeValue(value: string): string {
 /** @throws BrokerError `XML_UNSERIALIZABLE` if no XML document can hold the text, `USAGE_XML` if it is none */
 export function checkCharacters(text: string): void {
   if (typeof text !== 'string') throw usageError('USAGE_XML', `a text or value must be a string, not ${typeof text}`);
+  if (!FORBIDDEN_SUSPECT.test(text)) return;
   const at = indexOfForbidden(text);
   if (at < 0) return;
   const code = text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');

@@ -2,7 +2,7 @@ import { isA, kindOf } from '../arguments.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Element } from './element.js';
 import { Fault } from './fault.js';
-import { xmlLimits, type XmlLimits } from './limits.js';
+import { DEFAULT_LIMITS, xmlLimits, type XmlLimits } from './limits.js';
 import { Scanner } from './scanner.js';
 import { INHERITED_NAMESPACE, type Namespace, namespaceOf } from './scope.js';
 import { Window } from './window.js';
@@ -33,20 +33,39 @@ export function parseInScope(
 
 function parseWith(source: string | Uint8Array, outer: Namespace, limits?: Partial<XmlLimits>): Element {
   const bytes = bytesOf(source);
-  const found: Element[] = [];
-  const window = new Window();
-  const scanner = new Scanner(
-    window,
-    xmlLimits(limits),
-    {
-      streamStart: ignore,
-      streamEnd: ignore,
-      whitespace: ignore,
-      element: (element) => void found.push(element),
-    },
-    outer,
-  );
+  const reader = limits === undefined ? (idle ?? new Reader(DEFAULT_LIMITS)) : new Reader(xmlLimits(limits));
+  idle = null;
+  let found: Element[];
   try {
+    found = reader.read(bytes, outer);
+  } catch (fault) {
+    throw fault instanceof Fault ? errorOf(fault, source, bytes) : fault;
+  }
+  if (limits === undefined) idle = reader;
+  const [element] = found;
+  if (element !== undefined && found.length === 1) return element;
+  throw usageError('USAGE_NOT_ONE_ELEMENT', `wanted exactly one element, found ${found.length}`);
+}
+
+/** Reads texts one by one, until one has a fault. */
+class Reader {
+  private readonly window = new Window();
+  private readonly scanner: Scanner;
+  private found: Element[] = [];
+
+  constructor(limits: XmlLimits) {
+    const ignore = () => undefined;
+    const element = (found: Element) => void this.found.push(found);
+    const events = { streamStart: ignore, streamEnd: ignore, whitespace: ignore, element };
+    this.scanner = new Scanner(this.window, limits, events);
+  }
+
+  /** The elements side by side in a text. @throws Fault */
+  read(bytes: Uint8Array, outer: Namespace): Element[] {
+    const { window, scanner } = this;
+    this.found = [];
+    window.base = 0;
+    scanner.startInside(outer);
     for (let at = 0; at < bytes.length;) {
       window.load(bytes, at);
       scanner.scan();
@@ -54,13 +73,14 @@ function parseWith(source: string | Uint8Array, outer: Namespace, limits?: Parti
     }
     if (window.partial.length > 0) throw new Fault('XML_BAD_UTF8', 'the text ends inside a character', window.offset);
     if (scanner.inStanza) throw new Fault('XML_TRUNCATED', 'the text ends inside an element', bytes.length);
-  } catch (fault) {
-    throw fault instanceof Fault ? errorOf(fault, source, bytes) : fault;
+    const { found } = this;
+    this.found = [];
+    return found;
   }
-  const [element] = found;
-  if (element !== undefined && found.length === 1) return element;
-  throw usageError('USAGE_NOT_ONE_ELEMENT', `wanted exactly one element, found ${found.length}`);
 }
+
+/** A reader with the default limits that has nothing to do: making one costs more than reading a stanza. */
+let idle: Reader | null = null;
 
 function bytesOf(source: string | Uint8Array): Uint8Array {
   if (isA(source, Uint8Array)) return source;
@@ -83,8 +103,4 @@ function errorOf(fault: Fault, source: string | Uint8Array, bytes: Uint8Array): 
   const unit = typeof source === 'string' ? 'character' : 'byte';
   const message = fault.code === 'XML_STREAM_TEXT' ? 'text outside the element' : fault.message;
   return new BrokerError(fault.code, `${message}, at ${unit} ${offset}`, { layer: 'xml', offset });
-}
-
-function ignore(): void {
-  // Only elements count.
 }

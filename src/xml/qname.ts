@@ -11,6 +11,7 @@ export class QName {
   /** The qualified name as written, `prefix:local` or `local`. */
   readonly name: string;
   private valid: boolean | undefined = undefined;
+  private written: { start: string; end: string; attribute: string } | undefined = undefined;
 
   constructor(
     readonly prefix: string | null,
@@ -30,6 +31,13 @@ export class QName {
     return this === other || (this.localName === other.localName && this.namespaceURI === other.namespaceURI);
   }
 
+  /** The pieces of markup with this name, made once: `<name`, `</name>` and ` name='`. */
+  get markup(): { readonly start: string; readonly end: string; readonly attribute: string } {
+    const { name } = this;
+    this.written ??= { start: `<${name}`, end: `</${name}>`, attribute: ` ${name}='` };
+    return this.written;
+  }
+
   /** Whether it can be written: both parts are names, and a prefix stands for a namespace. */
   get writable(): boolean {
     this.valid ??=
@@ -40,25 +48,29 @@ export class QName {
   }
 }
 
-/** Names that programs write are few: this many are kept. */
-const KEPT = 1024;
-const kept = new Map<string, QName>();
+/** Names that programs write are few: so many are kept, in as many namespaces. */
+const NAMES_KEPT = 1024;
+const NAMESPACES_KEPT = 8;
+const kept = new Map<string, QName[]>();
 
 /**
  * A name without prefix. `undefined` as its namespace: it {@link QName.inherits}.
  * @throws BrokerError `XML_BAD_NAME`
  */
 export function unprefixed(localName: string, namespaceURI: string | null | undefined): QName {
-  const found = kept.get(localName);
-  if (found !== undefined) {
-    if (namespaceURI === undefined ? found.inherits : !found.inherits && found.namespaceURI === namespaceURI)
-      return found;
-  } else if (!isNCName(localName)) {
-    throw badName(localName);
+  const uri = namespaceURI ?? null;
+  const inherits = namespaceURI === undefined;
+  let names = kept.get(localName);
+  if (names === undefined) {
+    if (!isNCName(localName)) throw badName(localName);
+    if (kept.size >= NAMES_KEPT) kept.clear();
+    names = [];
+    kept.set(localName, names);
   }
-  const made = new QName(null, localName, namespaceURI ?? null, namespaceURI === undefined);
-  if (kept.size >= KEPT) kept.clear();
-  kept.set(localName, made);
+  for (const name of names) if (name.namespaceURI === uri && name.inherits === inherits) return name;
+  const made = new QName(null, localName, uri, inherits);
+  if (names.length === NAMESPACES_KEPT) names.shift();
+  names.push(made);
   return made;
 }
 

@@ -7,7 +7,7 @@ import { Fault, malformed, restricted, shownByte, tooMuch } from './fault.js';
 import { Lane } from './lane.js';
 import type { XmlLimits } from './limits.js';
 import { Prolog } from './prolog.js';
-import { type Namespace, NO_NAMESPACE } from './scope.js';
+import type { Namespace } from './scope.js';
 import { StartTag } from './start-tag.js';
 import { Tree } from './tree.js';
 import { bytes, type Window } from './window.js';
@@ -55,18 +55,19 @@ export class Scanner {
     private readonly window: Window,
     private readonly limits: XmlLimits,
     private readonly events: ScannerEvents,
-    /** Start inside a root that is only thought of, with this default namespace. */
-    inside: Namespace | null,
   ) {
     const { collected } = this;
-    this.tree = new Tree(limits, inside ?? NO_NAMESPACE);
+    this.tree = new Tree(limits);
     this.prolog = new Prolog(window, collected);
     this.characterData = new CharacterData(window, collected);
     this.startTag = new StartTag(window, this.tree, collected, limits);
     this.endTag = new EndTag(window);
     this.lane = new Lane(window, this.tree, limits);
-    if (inside === null) return;
-    this.tree.enterRoot();
+  }
+
+  /** Begins inside a root that is only thought of, with that default namespace. */
+  startInside(defaultNamespace: Namespace): void {
+    this.tree.enterRoot(defaultNamespace);
     this.state = 'stream';
     this.began = -1;
     this.inHeader = false;

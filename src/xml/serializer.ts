@@ -1,7 +1,7 @@
-import { isA, kindOf } from '../arguments.js';
+import { kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
-import { Element } from './element.js';
+import { Element, isElement } from './element.js';
 import { escapeText, escapeValue } from './escape.js';
 import { NS } from './namespaces.js';
 import type { QName } from './qname.js';
@@ -37,7 +37,7 @@ interface Frame {
  * element, `USAGE_SCOPE` if the scope is none
  */
 export function serialize(element: Element, scope?: SerializeScope): string {
-  if (!isA(element, Element)) throw notAnElement(element);
+  if (!isElement(element)) throw notAnElement(element);
   const writer = new Writer(checkedScope(scope));
   let out = '';
   let node: Element | Text = element;
@@ -57,7 +57,7 @@ export function serialize(element: Element, scope?: SerializeScope): string {
     }
     while (node !== element && node.nextSibling === null) {
       node = node.parentElement as Element;
-      out += `</${node.qname.name}>`;
+      out += node.qname.markup.end;
       writer.leave(node);
     }
     if (node === element) return out;
@@ -67,7 +67,7 @@ export function serialize(element: Element, scope?: SerializeScope): string {
 
 /** Writes only the start tag, as a stream header needs it (RFC 6120 §4.7). Errors as of {@link serialize}. */
 export function serializeStart(element: Element, scope?: SerializeScope): string {
-  if (!isA(element, Element)) throw notAnElement(element);
+  if (!isElement(element)) throw notAnElement(element);
   return new Writer(scope).start(element) + '>';
 }
 
@@ -75,21 +75,21 @@ export function serializeStart(element: Element, scope?: SerializeScope): string
 class Writer {
   /** `undefined`: not known, so every namespace is written. */
   private defaultNamespace: string | undefined;
+  /** Inner ones only: what is declared around everything is in `outer`. */
   private bindings: Binding | null = null;
+  private readonly outer: Readonly<Record<string, string>> | undefined;
   private frame: Frame | null = null;
 
   constructor(scope: SerializeScope | undefined) {
     this.defaultNamespace = scope?.defaultNamespace;
-    for (const [prefix, uri] of Object.entries(scope?.prefixes ?? {})) {
-      this.bindings = { prefix, uri, outer: this.bindings };
-    }
+    this.outer = scope?.prefixes;
   }
 
   /** The start tag without its end; afterwards its declarations are in scope. */
   start(element: Element): string {
     const { qname } = element;
     if (!qname.writable) throw unserializable(qname);
-    let tag = '<' + qname.name;
+    let tag = qname.markup.start;
     let simple = qname.prefix === null;
     if (simple && !qname.inherits) {
       const uri = qname.namespaceURI ?? '';
@@ -103,7 +103,7 @@ class Writer {
       const { prefix, namespaceURI } = attr.qname;
       if (namespaceURI === null && prefix === null) {
         if (!attr.qname.writable || attr.qname.name === 'xmlns') throw unserializable(attr.qname);
-        tag += ` ${attr.qname.name}='${escapeValue(attr.value)}'`;
+        tag += attr.qname.markup.attribute + escapeValue(attr.value) + "'";
       } else if (prefix === null) {
         // xmlns: what it says is known from the element's name, unless that has a prefix.
         if (namespaceURI !== NS.XMLNS || attr.qname.localName !== 'xmlns') throw unserializable(attr.qname);
@@ -161,7 +161,10 @@ class Writer {
   private bind(prefix: string, uri: string): string {
     let binding = this.bindings;
     while (binding !== null && binding.prefix !== prefix) binding = binding.outer;
-    if (binding?.uri === uri) return '';
+    const { outer } = this;
+    const known =
+      binding === null && outer !== undefined && Object.hasOwn(outer, prefix) ? outer[prefix] : binding?.uri;
+    if (known === uri) return '';
     // A prefix cannot mean two things in one tag.
     for (let own = this.bindings; own !== (this.frame as Frame).bindings && own !== null; own = own.outer) {
       if (own.prefix === prefix) throw contradiction(prefix);
@@ -219,7 +222,9 @@ function isText(value: unknown): boolean {
 
 function isTexts(value: unknown): boolean {
   if (value === undefined) return true;
-  return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'string');
+  if (typeof value !== 'object' || value === null) return false;
+  for (const one of Object.values(value)) if (typeof one !== 'string') return false;
+  return true;
 }
 
 function notAnElement(value: unknown): BrokerError {

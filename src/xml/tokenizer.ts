@@ -60,7 +60,7 @@ export class Tokenizer {
       streamEnd: () => this.deliver(() => handler.onStreamEnd()),
       whitespace: () => this.deliver(() => handler.onWhitespace?.()),
     };
-    this.scanner = new Scanner(this.window, xmlLimits(limits), events, null);
+    this.scanner = new Scanner(this.window, xmlLimits(limits), events);
   }
 
   get paused(): boolean {

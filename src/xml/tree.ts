@@ -1,10 +1,11 @@
 import { Attr } from './attr.js';
-import { Element, link } from './element.js';
+import { Element } from './element.js';
 import { malformed, shown, tooMuch } from './fault.js';
 import type { XmlLimits } from './limits.js';
 import { DEFAULT_DECLARATION, type Name, ORDINARY, PREFIXED } from './names.js';
+import { link } from './order.js';
 import { QName } from './qname.js';
-import { Binding, declarationMistake, lookup, type Namespace, namespaceOf } from './scope.js';
+import { Binding, declarationMistake, lookup, type Namespace, namespaceOf, NO_NAMESPACE } from './scope.js';
 import { Text } from './text.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -25,7 +26,7 @@ export class Tree {
   private readonly defaults: Namespace[] = [];
   private readonly bindings: (Binding | null)[] = [];
   /** The same in the tag that is being read, as far as it was read. */
-  private defaultNamespace: Namespace;
+  private defaultNamespace: Namespace = NO_NAMESPACE;
   private binding: Binding | null = null;
   /** Attributes of that tag so far, and the bits of their names. */
   attributes = 0;
@@ -34,13 +35,7 @@ export class Tree {
   private nodes = 0;
   private declarations = 0;
 
-  constructor(
-    private readonly limits: XmlLimits,
-    /** Default namespace outside the root. */
-    private readonly outer: Namespace,
-  ) {
-    this.defaultNamespace = outer;
-  }
+  constructor(private readonly limits: XmlLimits) {}
 
   /** Name of the innermost open element. */
   get openName(): Name | undefined {
@@ -48,8 +43,9 @@ export class Tree {
   }
 
   /** Goes into a root that is only thought of, so that the first element is a stanza. */
-  enterRoot(): void {
-    this.defaults[0] = this.outer;
+  enterRoot(defaultNamespace: Namespace): void {
+    this.names[0] = undefined;
+    this.defaults[0] = defaultNamespace;
     this.bindings[0] = null;
     this.depth = 1;
   }

@@ -163,8 +163,10 @@ describe('the write side', () => {
     const element = xml('a', {}, xml('b'));
     element.setAttribute('xmlns', 'u');
     expect(element.namespaceURI).toBe('u');
+    expect(element.firstElementChild!.namespaceURI).toBe('u');
     expect(serialize(element)).toBe(`<a xmlns='u'><b/></a>`);
     element.setAttribute('xmlns', '');
+    expect(element.firstElementChild!.namespaceURI).toBe('u');
     expect(element.namespaceURI).toBeNull();
     expect(() => element.setAttribute('xmlns', NS.XML)).toThrow(code('XML_BAD_NAME'));
     expect(element.getAttribute('xmlns')).toBe('');

@@ -7,6 +7,7 @@ import { BrokerError } from '../../../src/errors.js';
 import { Attr } from '../../../src/xml/attr.js';
 import { xml, type XmlChild } from '../../../src/xml/builder.js';
 import { Element } from '../../../src/xml/element.js';
+import { DEFAULT_LIMITS } from '../../../src/xml/limits.js';
 import { NS } from '../../../src/xml/namespaces.js';
 import { parse } from '../../../src/xml/parse.js';
 import { QName } from '../../../src/xml/qname.js';
@@ -280,6 +281,35 @@ describe('S-XML-20, S-XML-17: whatever arrives', () => {
       { numRuns: 3 * RUNS },
     );
     expect(refused).toBeGreaterThan(RUNS / 2);
+  });
+
+  test('S-XML-18: limits of any size are hit at the same place, however the bytes are cut', () => {
+    const limits = fc.record({
+      stanzaBytes: fc.integer({ min: 1, max: 900 }),
+      depth: fc.integer({ min: 1, max: 5 }),
+      attributes: fc.integer({ min: 1, max: 6 }),
+      nodes: fc.integer({ min: 1, max: 20 }),
+      namespaceDeclarations: fc.integer({ min: 1, max: 8 }),
+      nameBytes: fc.integer({ min: 1, max: 12 }),
+      attributeValueBytes: fc.integer({ min: 1, max: 60 }),
+    });
+    const some = fc.record({ all: limits, keys: fc.subarray(Object.keys(DEFAULT_LIMITS)) }).map(({ all, keys }) => {
+      return Object.fromEntries(Object.entries(all).filter(([key]) => keys.includes(key)));
+    });
+    const codes = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...samples), { maxLength: 4 }), some, sizes, (stanzas, limited, lengths) => {
+        // With the default limits first, so that every name has been seen.
+        record(STREAM + stanzas.join(''));
+        const whole = record(STREAM + stanzas.join(''), Infinity, limited);
+        let k = 0;
+        const cut = record(STREAM + stanzas.join(''), () => lengths[k++ % lengths.length]!, limited);
+        expect(cut.events).toEqual(whole.events);
+        if (whole.error !== null) codes.add(whole.error.code);
+      }),
+      { numRuns: RUNS },
+    );
+    expect(codes.size).toBe(7);
   });
 
   test('random bytes never throw, and are read the same however they are cut', () => {
