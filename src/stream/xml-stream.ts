@@ -48,6 +48,8 @@ export class XmlStream {
   #closeError: BrokerError | null = null;
   #elements = 0;
   #endSent = false;
+  /** The transport drained while nobody was told. */
+  #drained = false;
   #opened = false;
 
   constructor(transport: Transport, limits: Partial<XmlLimits>) {
@@ -58,7 +60,10 @@ export class XmlStream {
       onData: (chunk) => {
         this.#onData(chunk);
       },
-      onDrain: () => this.#consumer?.onDrain(),
+      onDrain: () => {
+        if (this.#consumer === null) this.#drained = true;
+        else this.#consumer.onDrain();
+      },
       // Nothing more will come; a socket that allows half-open links must be ended by hand.
       onEnd: () => {
         transport.end();
@@ -167,6 +172,7 @@ export class XmlStream {
   /** From now on everything is delivered to the consumer, in order, beginning with what was not read yet. */
   flow(consumer: StreamConsumer): void {
     this.#consumer = consumer;
+    if (this.#drained) consumer.onDrain();
     const item = this.#item;
     this.#item = null;
     if (item?.kind === 'element') consumer.onElement(item.element);

@@ -314,3 +314,25 @@ describe('bad options', () => {
     );
   });
 });
+
+describe('a ready link that is written to at once', () => {
+  it.each([
+    ['in clear', false],
+    ['over TLS', true],
+  ])('everything goes out, %s, however much is output in the turn of PCJ_READY', async (_, secure) => {
+    const peer = await listen(secure ? identity : undefined);
+    const broker = component(peer.port, {}, secure ? { tls: { policy: 'direct', ca: authority.ca } } : {});
+    const tickets: { sent: Promise<void> }[] = [];
+    broker.subscribe('PCJ_READY', () => {
+      for (let n = 0; n < 2_000; n += 1) {
+        tickets.push(broker.output(xml('message', { to: 'a@b', id: n }, xml('body', {}, 'x'.repeat(200)))));
+      }
+    });
+    const connected = broker.connect();
+    const server = await peer.accept();
+    await handshake(server);
+    await connected;
+    await server.expect("id='1999'");
+    await Promise.all(tickets.map(({ sent }) => sent));
+  });
+});
