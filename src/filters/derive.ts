@@ -201,8 +201,9 @@ export function derive(expr: Expr, cost: Cost): Need {
     return { needs, at };
   }
 
+  /** A number in a predicate asks for a position, and those begin at 1: so it is true as well. */
   function tests(predicates: readonly Expr[], at: Place): Need[] {
-    return predicates.filter((predicate) => typeOf(predicate) !== 'number').map((predicate) => truth(predicate, at));
+    return predicates.map((predicate) => truth(predicate, at));
   }
 
   /** All of them hold. */

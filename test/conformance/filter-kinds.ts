@@ -25,6 +25,9 @@ const VALUES = [
   '__proto__',
   'abababac',
   'babac',
+  'x'.repeat(40),
+  `${'y'.repeat(66)}1`,
+  `${'y'.repeat(66)}2`,
 ];
 const NAMESPACES = ['urn:example:x', 'urn:example:y', 'jabber:client', 'urn:none'];
 const NAMES = ['message', 'iq', 'a', 'b', 'body', 'x:a', 'y:b'];
