@@ -8,8 +8,8 @@ function mixedFilter(i, next) {
   const name = pick(['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy']);
   const host = pick(['example.org', 'jabber.example.net', 'chat.example.com', 'xmpp.example']);
   const resource = pick(['phone', 'desktop.4f2a', 'gajim.X3K9', 'Conversations.aB3d', 'web-client-77123']);
-  // one of fifty is somebody who writes, the others do not
-  const user = i % 50 === 0 ? name : `${name}${i}`;
+  // a few are people who write, the others are not
+  const user = i % 25 === 0 && i < 10_000 ? name : `${name}${i}`;
   if (kind < 4) return [`/message[@from='${user}@${host}/${resource}']`];
   if (kind < 7) return [`/presence[@from='${user}@${host}/${resource}']`];
   if (kind < 9) return [`/iq/q:query`, { namespaces: { q: `urn:example:feature:${i}` } }];
