@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { isRecord, ownProperties } from '../arguments.js';
 import { usageError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { BrokerOptions } from '../options.js';
@@ -38,14 +39,13 @@ const OF_BROKER = ['tls', 'timeouts', 'limits', 'answerRequests', 'debug', 'logg
  * The dialect and the broker's options that a connection's options mean.
  * @throws BrokerError `USAGE_CONNECTION` that lists every problem at once
  */
-export function readOptions(options: ConnectionOptions): {
+export function readOptions(given: ConnectionOptions): {
   dialect: Dialect;
   inboxLimit: number;
   broker: Omit<BrokerOptions, 'connectionType'>;
 } {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw usageError('USAGE_CONNECTION', 'new Connection() needs an options object');
-  }
+  const options = (isRecord(given) ? ownProperties(given) : null) as ConnectionOptions | null;
+  if (options === null) throw usageError('USAGE_CONNECTION', 'new Connection() needs an options object');
   const { server, ns = NS.CLIENT, localname, dialect, log = false, inboxLimit = DEFAULT_INBOX, ...rest } = options;
   const problems: string[] = [];
   const known = [...OWN, ...OF_BROKER];
