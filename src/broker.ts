@@ -330,8 +330,8 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
       deliver: (stanza) => {
         router.deliver(stanza);
       },
-      handedOver: (ticket) => {
-        this.#outbox.handedOver(ticket);
+      handedOver: (ticket, element) => {
+        this.#outbox.handedOver(ticket, element);
       },
       ping: () => {
         this.#asking.ping(config.domain);

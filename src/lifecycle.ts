@@ -346,8 +346,8 @@ export class Lifecycle {
       deliver: (stanza) => {
         host.deliver(stanza);
       },
-      handedOver: (ticket) => {
-        host.handedOver(ticket);
+      handedOver: (ticket, element) => {
+        host.handedOver(ticket, element);
       },
       sentNonza: (element) => {
         host.sentNonza(element);

@@ -26,7 +26,7 @@ export interface LinkHost {
   /** One stanza, in wire order. */
   deliver(stanza: Element): void;
   /** A stanza was handed to the socket. */
-  handedOver(ticket: Ticket): void;
+  handedOver(ticket: Ticket, element: Element | undefined): void;
   sentNonza(element: Element): void;
   /** Asks the server for a sign of life with a ping (XEP-0199). */
   ping(): void;
@@ -93,9 +93,9 @@ export class Link implements DialectLink, StreamConsumer {
         this.#keepAlive?.wrote();
         return this.#stream.transport.write(text, done);
       },
-      handedOver: (ticket) => {
+      handedOver: (ticket, element) => {
         this.#acks?.sent(ticket);
-        host.handedOver(ticket);
+        host.handedOver(ticket, element);
       },
       written: (ticket) => {
         ticket.markSent();
@@ -150,6 +150,12 @@ export class Link implements DialectLink, StreamConsumer {
     return this.#lane.waitingBytes + Math.max(this.#lane.inFlightBytes, this.#acks?.management.bytes ?? 0);
   }
 
+  /** A bound of {@link bytes} that costs nothing. */
+  get bytesAtMost(): number {
+    const inFlight = Math.max(this.#lane.inFlightBytesAtMost, this.#acks?.management.bytes ?? 0);
+    return this.#lane.waitingBytes + inFlight;
+  }
+
   /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
   start(): void {
     if (this.#ended) return;
@@ -165,7 +171,7 @@ export class Link implements DialectLink, StreamConsumer {
     const dialect = this.#host.config.connectionType;
     const text =
       dialect.wrap === undefined ? ticket.xml : serialize(dialect.wrap(element ?? ticket.node, this), this.#scope());
-    this.#lane.push(ticket, text);
+    this.#lane.push(ticket, text, element);
   }
 
   /** Sends what a resumed session has not had acknowledged again, and asks for it. */

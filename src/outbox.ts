@@ -5,7 +5,7 @@ import { checkStanza } from './outbound-stanza.js';
 import { OutboundQueue } from './queue/outbound-queue.js';
 import { Ticket } from './queue/ticket.js';
 import type { Element } from './xml/element.js';
-import { serialize } from './xml/serializer.js';
+import { serialize, type SerializeScope } from './xml/serializer.js';
 
 /** What the outbox needs of the broker. */
 export interface OutboxHost {
@@ -28,12 +28,12 @@ export interface OutboxHost {
 export class Outbox {
   readonly queue: OutboundQueue;
   readonly #host: OutboxHost;
+  readonly #scope: SerializeScope;
   #ids = 0;
-  /** The stanza being handed to the link now: PCJ_NODESENT can show it without reading it back. */
-  #handing: { ticket: Ticket; stanza: Element } | null = null;
 
   constructor(host: OutboxHost) {
     this.#host = host;
+    this.#scope = { defaultNamespace: host.config.xmlns };
     this.queue = new OutboundQueue(host.config.queue, (ticket) => {
       host.dropped(ticket);
     });
@@ -49,7 +49,7 @@ export class Outbox {
   /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */
   ticket(stanza: Element): Ticket {
     const { xmlns } = this.#host.config;
-    const text = serialize(stanza, { defaultNamespace: xmlns });
+    const text = serialize(stanza, this.#scope);
     this.#ids += 1;
     return new Ticket(this.#ids, text, xmlns, isStanza(stanza, xmlns));
   }
@@ -62,23 +62,16 @@ export class Outbox {
     try {
       if (ready) {
         checkSize(ticket, link);
-        this.queue.check(ticket.bytes, link.bytes);
+        const most = this.queue.bytes + ticket.bytesAtMost + link.bytesAtMost;
+        // Near the bound it is worth while to count.
+        if (most > this.queue.limits.maxBytes) this.queue.check(ticket.bytes, link.bytes);
       } else this.queue.push(ticket, link?.bytes ?? host.keptBytes());
     } catch (error) {
       if (error instanceof BrokerError) host.refused(error, null);
       throw error;
     }
-    if (!ready) {
-      host.queued(stanza);
-      return;
-    }
-    const outer = this.#handing;
-    this.#handing = { ticket, stanza };
-    try {
-      link.output(ticket, stanza);
-    } finally {
-      this.#handing = outer;
-    }
+    if (ready) link.output(ticket, stanza);
+    else host.queued(stanza);
   }
 
   /** Sends what is held and picked, oldest first. Returns the tickets that are sent; none while not ready. */
@@ -106,11 +99,9 @@ export class Outbox {
     return tickets;
   }
 
-  /** A ticket's stanza was handed to the socket. */
-  handedOver(ticket: Ticket): void {
-    if (!this.#host.watched()) return;
-    const handing = this.#handing;
-    this.#host.sent(handing !== null && handing.ticket === ticket ? handing.stanza : ticket.node);
+  /** A ticket's stanza was handed to the socket; without its element, PCJ_NODESENT shows what is read back. */
+  handedOver(ticket: Ticket, stanza: Element | undefined): void {
+    if (this.#host.watched()) this.#host.sent(stanza ?? ticket.node);
   }
 
   /** Holds stanzas of a lost link again, in front of the queue: those that may have arrived, then those that cannot. */
@@ -122,9 +113,9 @@ export class Outbox {
 }
 
 /** What a server does not take is better not sent: it would close the stream (XEP-0478). */
-function checkSize({ bytes }: Ticket, { maxBytes }: Link): void {
-  if (maxBytes === null || bytes <= maxBytes) return;
-  const text = `the stanza has ${String(bytes)} bytes, and the server takes ${String(maxBytes)} at most`;
+function checkSize(ticket: Ticket, { maxBytes }: Link): void {
+  if (maxBytes === null || ticket.bytes <= maxBytes) return;
+  const text = `the stanza has ${String(ticket.bytes)} bytes, and the server takes ${String(maxBytes)} at most`;
   throw new BrokerError('PEER_LIMIT', text, { layer: 'stanza', sent: 'no' });
 }
 

@@ -1,4 +1,5 @@
-import type { Ticket } from './ticket.js';
+import type { Element } from '../xml/element.js';
+import { MOST_BYTES, type Ticket } from './ticket.js';
 
 /** Characters after which a batch is written without waiting for the end of the turn. */
 const BATCH = 32 * 1024;
@@ -7,8 +8,8 @@ const BATCH = 32 * 1024;
 export interface LaneHooks {
   /** Writes to the socket; false asks to wait until {@link SendLane.drained} is called. `done` when it is written. */
   write(text: string, done: (error?: Error | null) => void): boolean;
-  /** The ticket was handed to the socket. */
-  handedOver(ticket: Ticket): void;
+  /** The ticket was handed to the socket; its element, if that was at hand. */
+  handedOver(ticket: Ticket, element: Element | undefined): void;
   /** The ticket was written to the operating system. */
   written(ticket: Ticket): void;
 }
@@ -18,6 +19,12 @@ interface Entry {
   text: string;
   /** 0 for what is not a stanza: it counts nowhere. */
   bytes: number;
+}
+
+/** What was written at once. */
+interface Batch {
+  readonly tickets: Ticket[];
+  readonly bytes: number;
 }
 
 /**
@@ -37,7 +44,7 @@ export class SendLane {
   #congested = false;
   #held = false;
   #closed = false;
-  #inFlight: Ticket[][] = [];
+  #inFlight: Batch[] = [];
   #inFlightBytes = 0;
   #idle: (() => void)[] = [];
 
@@ -50,19 +57,24 @@ export class SendLane {
     return this.#waitingBytes;
   }
 
-  /** Bytes handed to the socket and not yet written to the operating system. */
+  /** Bytes handed to the socket, or about to be, and not yet written to the operating system. */
   get inFlightBytes(): number {
-    return this.#inFlightBytes;
+    return this.#inFlightBytes + Buffer.byteLength(this.#batch);
+  }
+
+  /** A bound of {@link inFlightBytes} that costs nothing. */
+  get inFlightBytesAtMost(): number {
+    return this.#inFlightBytes + this.#batch.length * MOST_BYTES;
   }
 
   /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
-  push(ticket: Ticket | null, text: string): void {
-    const bytes = ticket === null ? 0 : ticket.bytes;
+  push(ticket: Ticket | null, text: string, element?: Element): void {
     if (this.#congested || this.#held || this.#next < this.#waiting.length) {
+      const bytes = ticket === null ? 0 : ticket.bytes;
       this.#waiting.push({ ticket, text, bytes });
       this.#waitingBytes += bytes;
     } else {
-      this.#add(ticket, text, bytes);
+      this.#add(ticket, text, element);
     }
   }
 
@@ -73,7 +85,7 @@ export class SendLane {
   urgent(text: () => string): void {
     if (this.#closed) return;
     if (this.#congested) this.#urgent.push(text);
-    else this.#add(null, text(), 0);
+    else this.#add(null, text());
   }
 
   /** The socket took what was written and wants more. */
@@ -96,12 +108,13 @@ export class SendLane {
     }
     if (this.#batch === '' || this.#closed) return;
     const text = this.#batch;
-    const tickets = this.#batchTickets;
+    const batch: Batch = { tickets: this.#batchTickets, bytes: Buffer.byteLength(text) };
     this.#batch = '';
     this.#batchTickets = [];
-    this.#inFlight.push(tickets);
+    this.#inFlight.push(batch);
+    this.#inFlightBytes += batch.bytes;
     const more = this.#hooks.write(text, (error) => {
-      this.#written(tickets, error);
+      this.#written(batch, error);
     });
     if (!more) this.#congested = true;
   }
@@ -118,7 +131,7 @@ export class SendLane {
     this.#closed = true;
     if (this.#scheduled !== null) clearImmediate(this.#scheduled);
     this.#scheduled = null;
-    const inFlight = this.#inFlight.flat();
+    const inFlight = this.#inFlight.flatMap(({ tickets }) => tickets);
     const waiting = this.#batchTickets;
     for (const { ticket } of this.#waiting.slice(this.#next)) if (ticket !== null) waiting.push(ticket);
     this.#inFlight = [];
@@ -133,12 +146,11 @@ export class SendLane {
     return { inFlight, waiting };
   }
 
-  #add(ticket: Ticket | null, text: string, bytes: number): void {
+  #add(ticket: Ticket | null, text: string, element?: Element): void {
     this.#batch += text;
     if (ticket !== null) {
       this.#batchTickets.push(ticket);
-      this.#inFlightBytes += bytes;
-      this.#hooks.handedOver(ticket);
+      this.#hooks.handedOver(ticket, element);
     }
     if (this.#batch.length >= BATCH) this.flush();
     else this.#scheduled ??= setImmediate(this.#flushLater);
@@ -153,7 +165,7 @@ export class SendLane {
     while (!this.#congested && !this.#closed) {
       const urgent = this.#urgent.shift();
       if (urgent !== undefined) {
-        this.#add(null, urgent(), 0);
+        this.#add(null, urgent());
         continue;
       }
       const entry = this.#waiting[this.#next];
@@ -167,19 +179,17 @@ export class SendLane {
         this.#waiting.splice(0, this.#next);
         this.#next = 0;
       }
-      this.#add(entry.ticket, entry.text, entry.bytes);
+      this.#add(entry.ticket, entry.text);
     }
     this.flush();
   }
 
-  #written(tickets: Ticket[], error: Error | null | undefined): void {
+  #written(batch: Batch, error: Error | null | undefined): void {
     if (this.#closed || error != null) return;
-    const index = this.#inFlight.indexOf(tickets);
+    const index = this.#inFlight.indexOf(batch);
     if (index >= 0) this.#inFlight.splice(index, 1);
-    for (const ticket of tickets) {
-      this.#inFlightBytes -= ticket.bytes;
-      this.#hooks.written(ticket);
-    }
+    this.#inFlightBytes -= batch.bytes;
+    for (const ticket of batch.tickets) this.#hooks.written(ticket);
     if (this.#isIdle()) this.#settleIdle();
   }
 
