@@ -1,10 +1,12 @@
 import { BYTE_CLASS, GT, IS_NAME, IS_SPACE } from './characters.js';
-import { malformed, shown, shownByte } from './fault.js';
+import { type Fault, malformed, shown, shownByte } from './fault.js';
 import { bytes, type Window } from './window.js';
+
+const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** An end tag, read from behind its `</` however it is cut up (XML 1.0 §3.1). */
 export class EndTag {
-  private name: Uint8Array = new Uint8Array(0);
+  private name = NOTHING;
   private text = '';
   /** Bytes of the name that were seen. */
   private matched = 0;
@@ -30,6 +32,7 @@ export class EndTag {
         if (byte !== name[this.matched++]) throw this.mismatch();
       } else if (byte === GT) {
         window.at++;
+        this.name = NOTHING;
         return true;
       } else if (kind & IS_SPACE) {
         this.blank = true;
@@ -40,7 +43,7 @@ export class EndTag {
     return false;
   }
 
-  private mismatch() {
+  private mismatch(): Fault {
     return malformed(`an end tag that is not </${shown(this.text).slice(1, -1)}>`);
   }
 }

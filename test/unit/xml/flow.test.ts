@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test, vi } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
 import { Tokenizer } from '../../../src/xml/tokenizer.js';
@@ -172,6 +174,37 @@ describe('end', () => {
     expect(recording.elements).toEqual([]);
     expect(recording.tokenizer.end()).toBeNull();
   });
+});
+
+describe('memory', () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const cases: Record<string, string> = {
+    'an ordinary stanza': `<message to='somebody@example.org'><body>a text of some length</body></message>`,
+    'one the fast lane does not read': `<message  to = 'somebody@example.org&amp;'><body>a &#65; text<![CDATA[ ]]></body ></message >`,
+    'an empty one': `<presence  from='somebody@example.org'/>`,
+  };
+  for (const [name, stanza] of Object.entries(cases)) {
+    test(`nothing of a delivered stanza is kept: ${name}`, async () => {
+      const seen: WeakRef<object>[] = [];
+      const tokenizer = new Tokenizer({
+        onStreamStart: () => undefined,
+        onElement: (element) => void seen.push(new WeakRef(element)),
+        onStreamEnd: () => undefined,
+        onError: (error) => {
+          throw error;
+        },
+      });
+      tokenizer.write(bytes(HEADER + stanza));
+      for (const byte of bytes(stanza)) tokenizer.write(Uint8Array.of(byte));
+      expect(seen).toHaveLength(2);
+      // A WeakRef holds what it was made for until the job is over.
+      await new Promise((resolve) => setImmediate(resolve));
+      gc();
+      expect(seen.map((ref) => ref.deref())).toEqual([undefined, undefined]);
+      expect(tokenizer.pending).toBe(0);
+    });
+  }
 });
 
 describe('offset and inStanza', () => {
