@@ -329,8 +329,8 @@ export class Attempt {
     if (error.layer === 'tcp' && this.#stream !== null && step !== 'ssl') return 'PCJ_SOCKETFAIL';
     if (step === 'ssl' || error.layer === 'tls') return 'PCJ_SSLFAIL';
     if (step === 'auth' || error.layer === 'sasl') return 'PCJ_AUTHFAIL';
-    if (step === 'bind' || error.layer === 'bind') return 'PCJ_BINDFAIL';
-    return step === 'session' ? 'PCJ_SESSIONFAIL' : 'PCJ_CONNECTFAIL';
+    if (step === 'session') return 'PCJ_SESSIONFAIL';
+    return step === 'bind' || error.layer === 'bind' ? 'PCJ_BINDFAIL' : 'PCJ_CONNECTFAIL';
   }
 }
 
