@@ -237,12 +237,12 @@ export class Lifecycle {
   }
 
   /** After a failed attempt or a lost link: dial again later, or come to rest. */
-  #failed(error: BrokerError, mayRetry: boolean): void {
+  #failed(error: BrokerError, mayRetry: boolean, end: Closed = { clean: false, error }): void {
     const { reconnect } = this.#host.config;
     if (!mayRetry || reconnect === false || !error.retryable || this.#failures >= reconnect.maxAttempts) {
       this.#state = 'disconnected';
       this.#rejectQuest(error);
-      this.#rest({ clean: false, error });
+      this.#rest(end);
       return;
     }
     const session = this.#host.resumable();
@@ -333,7 +333,8 @@ export class Lifecycle {
     this.#host.afterLinkEnded(end);
     // A handler may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
     if (end.byUs !== null || error === null || this.#state !== 'disconnected' || this.#quest !== null) return;
-    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
+    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error))
+      this.#failed(error, true, this.#lastEnd);
   }
 
   #linkHost(): LinkHost {
