@@ -79,13 +79,13 @@ export class SendLane {
   }
 
   /**
-   * Writes what is no stanza, ahead of everything that waits; holding does not hold it. Its text is made when it is
-   * written, so that it tells how things are then.
+   * Writes what is no stanza at the end of this turn, ahead of everything that waits; holding does not hold it. Its
+   * text is made when it is written, so that it tells how things are then.
    */
   urgent(text: () => string): void {
     if (this.#closed) return;
-    if (this.#congested) this.#urgent.push(text);
-    else this.#add(null, text());
+    this.#urgent.push(text);
+    if (!this.#congested) this.#scheduled ??= setImmediate(this.#flushLater);
   }
 
   /** The socket took what was written and wants more. */
@@ -106,7 +106,9 @@ export class SendLane {
       clearImmediate(this.#scheduled);
       this.#scheduled = null;
     }
-    if (this.#batch === '' || this.#closed) return;
+    if (this.#closed) return;
+    if (!this.#congested) for (const text of this.#urgent.splice(0)) this.#batch += text();
+    if (this.#batch === '') return;
     const text = this.#batch;
     const batch: Batch = { tickets: this.#batchTickets, bytes: Buffer.byteLength(text) };
     this.#batch = '';
