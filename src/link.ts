@@ -4,7 +4,7 @@ import { BrokerError } from './errors.js';
 import type { StatusEvents } from './events.js';
 import type { JID } from './jid.js';
 import type { BrokerConfig } from './options.js';
-import type { DialectConfig, DialectLink, NegotiationEvent } from './protocols/dialect.js';
+import type { DialectConfig, DialectLink, Established, NegotiationEvent } from './protocols/dialect.js';
 import { SendLane } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
@@ -64,7 +64,11 @@ export class Link implements DialectLink, StreamConsumer {
   readonly jid: JID;
   readonly config: DialectConfig;
   readonly #host: LinkHost;
-  readonly #negotiated: Negotiated;
+  readonly #established: Established;
+  /** Whether the server's certificate was checked. */
+  readonly #verified: boolean;
+  /** What arrived during the negotiation and was set aside, until it is delivered. */
+  #aside: readonly Element[];
   readonly #stream: XmlStream;
   readonly #lane: SendLane;
   readonly #acks: Acknowledgements | null;
@@ -84,7 +88,10 @@ export class Link implements DialectLink, StreamConsumer {
 
   constructor(host: LinkHost, negotiated: Negotiated) {
     this.#host = host;
-    this.#negotiated = negotiated;
+    // Not the whole session: it would keep everything alive that the attempt needed.
+    this.#established = negotiated.established;
+    this.#verified = negotiated.session.tls?.verified === true;
+    this.#aside = negotiated.session.aside;
     this.#stream = negotiated.stream;
     this.jid = negotiated.established.jid;
     this.config = negotiated.dialectConfig;
@@ -137,7 +144,7 @@ export class Link implements DialectLink, StreamConsumer {
 
   /** Most bytes of a stanza that the server takes, or null. */
   get maxBytes(): number | null {
-    return this.#negotiated.established.limits?.maxBytes ?? null;
+    return this.#established.limits?.maxBytes ?? null;
   }
 
   /** Whether stanzas may be sent. */
@@ -160,8 +167,9 @@ export class Link implements DialectLink, StreamConsumer {
   start(): void {
     if (this.#ended) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
-    this.#starting = !(this.#negotiated.established.resumed ?? false);
-    for (const element of this.#negotiated.session.aside) this.onElement(element);
+    this.#starting = !(this.#established.resumed ?? false);
+    for (const element of this.#aside) this.onElement(element);
+    this.#aside = [];
     this.#starting = false;
     this.#stream.flow(this);
   }
@@ -363,8 +371,7 @@ export class Link implements DialectLink, StreamConsumer {
 
   #streamElement(element: Element): void {
     if (isStreamError(element)) {
-      const verified = this.#negotiated.session.tls?.verified === true;
-      const error = redirectable(linkErrors.streamErrorOf(element), verified);
+      const error = redirectable(linkErrors.streamErrorOf(element), this.#verified);
       this.#host.publish('PCJ_PROTOCOLERROR', error);
       this.#lose(error, () => this.#stream.sendEnd());
       return;

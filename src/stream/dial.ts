@@ -118,7 +118,7 @@ class Race {
         signal?.removeEventListener('abort', onAbort);
         clearTimeout(this.#pace);
         this.#steps = [];
-        this.#over.abort();
+        this.#over.abort(OVER);
         for (const close of this.#attempts) close();
         if (outcome instanceof BrokerError) reject(outcome);
         else resolve(outcome);
@@ -197,7 +197,7 @@ class Race {
       this.#attempts.delete(close);
       clearTimeout(timer);
       socket.off('connect', onConnect).off('error', onError).off('close', onClose);
-      socket.on('error', () => undefined);
+      socket.on('error', ignore);
     };
     const close = () => {
       stop();
@@ -237,6 +237,12 @@ class Race {
     if (next === undefined || next.rank <= rank || this.#idle) this.#next();
   }
 }
+
+/** Why lookups end that nobody needs any more. An error would be made in vain, with its stack, for each connection. */
+const OVER = 'the race is over';
+
+/** Made once: a listener made in the race would keep all of it alive, as long as the socket is. */
+const ignore = (): void => undefined;
 
 function openTcp({ host, port, family }: { host: string; port: number; family: number }): Socket {
   return tcpConnect({ host, port, family, autoSelectFamily: false });
