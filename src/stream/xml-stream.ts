@@ -243,7 +243,9 @@ export class XmlStream {
   #onData(chunk: Buffer): void {
     this.#consumer?.onActivity();
     this.#tokenizer.write(chunk);
-    if (this.#consumer === null && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();
+    // While somebody reads, what is kept is one unfinished element, which the parser bounds.
+    const nobodyReads = this.#consumer === null && this.#reader === null;
+    if (nobodyReads && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();
   }
 
   #onClose(error: BrokerError | null): void {
