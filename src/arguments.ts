@@ -28,7 +28,10 @@ export function isArray(value: unknown): value is unknown[] {
 }
 
 /** `instanceof`, which a proxy can make throw: that is no instance of anything. */
-export function isA<T>(value: unknown, type: abstract new (...args: never[]) => T): value is T {
+export function isA<T>(
+  value: unknown,
+  type: { readonly prototype: T; [Symbol.hasInstance](value: unknown): boolean },
+): value is T {
   try {
     return value instanceof type;
   } catch {
@@ -93,4 +96,43 @@ export function readOptions<Name extends string>(
 export function checkSignal(call: string, signal: unknown): asserts signal is AbortSignal | undefined {
   if (signal === undefined || isA(signal, AbortSignal)) return;
   throw usageError('USAGE_SIGNAL', `the option signal of ${call} is an AbortSignal, not ${kindOf(signal)}`);
+}
+
+/**
+ * Named options with a check for each: it says what is wrong with a value, or null.
+ * @throws BrokerError with that code, as {@link readOptions}; and naming the first option that is wrong
+ */
+export function checkOptions<T extends object>(
+  code: `USAGE_${string}`,
+  call: string,
+  value: unknown,
+  checks: Readonly<Record<keyof T & string, (value: unknown) => string | null>>,
+): T {
+  if (value === undefined) throw usageError(code, `${call}() takes an object of options`);
+  const options = readOptions(code, `${call}()`, value, Object.keys(checks));
+  for (const [name, check] of Object.entries<(value: unknown) => string | null>(checks)) {
+    const given = options[name];
+    const problem = given === undefined ? null : check(given);
+    if (problem !== null) throw usageError(code, `${call}({ ${name} }) ${problem}`);
+  }
+  return options as T;
+}
+
+/** A check for one of several words. */
+export function oneOf(...words: readonly string[]): (value: unknown) => string | null {
+  const choice = words.map((word) => `'${word}'`).join(' or ');
+  return (value) => (words.includes(value as string) ? null : `must be ${choice}`);
+}
+
+/** A check for a list of one or more of several words. */
+export function someOf(...words: readonly string[]): (value: unknown) => string | null {
+  return (value) =>
+    isArray(value) && value.length > 0 && value.every((one) => words.includes(one as string))
+      ? null
+      : `must be a list of one or more of ${words.join(', ')}`;
+}
+
+/** A check for true or false. */
+export function flag(value: unknown): string | null {
+  return typeof value === 'boolean' ? null : 'must be true or false';
 }

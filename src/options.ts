@@ -240,7 +240,8 @@ export function validateOptions(
   }
   const limitDefaults: Limits = { ...DEFAULT_LIMITS, requests: 10_000, filterVisits };
   const tls: TlsOptions = group(given.tls);
-  problems.push(...tlsProblems(tls));
+  const tlsFaults = tlsProblems(tls);
+  problems.push(...tlsFaults);
   const timeouts = checked<Timeouts>(
     group(given.timeouts),
     'timeouts.',
@@ -257,7 +258,10 @@ export function validateOptions(
   const queue = checked<QueueOptions>(group(given.queue), 'queue.', QUEUE_CHECKS, problems);
   const reconnect = checked<ReconnectOptions>(group(given.reconnect), 'reconnect.', RECONNECT_CHECKS, problems);
   const dialect = given.connectionType;
-  if (dialect !== undefined) problems.push(...dialectProblems(dialect, given, tls, raw));
+  if (dialect !== undefined) {
+    const policy = tlsFaults.some((fault) => fault.startsWith('tls.policy')) ? undefined : tls.policy;
+    problems.push(...dialectProblems(dialect, given, policy, raw));
+  }
   if (problems.length > 0 || dialect === undefined || given.domain === undefined) {
     throw usageError(
       'USAGE_OPTIONS',
@@ -341,7 +345,7 @@ function checked<T extends object>(
 function dialectProblems(
   dialect: Dialect,
   given: Partial<BrokerOptions>,
-  tls: TlsOptions,
+  policy: TlsOptions['policy'],
   raw: Record<string, unknown>,
 ): string[] {
   const problems: string[] = [];
@@ -351,8 +355,8 @@ function dialectProblems(
     }
   }
   const policies = dialect.tlsPolicies;
-  if (tls.policy !== undefined && policies !== undefined && !policies.includes(tls.policy)) {
-    problems.push(`tls.policy ${tls.policy} is not possible with ${dialect.name}: use ${policies.join(' or ')}`);
+  if (policy !== undefined && policies !== undefined && !policies.includes(policy)) {
+    problems.push(`tls.policy ${policy} is not possible with ${dialect.name}: use ${policies.join(' or ')}`);
   }
   if (
     given.host !== undefined &&

@@ -1,3 +1,4 @@
+import { shown } from '../arguments.js';
 import { usageError } from '../errors.js';
 import { registration, type Registration } from './handlers.js';
 
@@ -56,7 +57,7 @@ export class Beats {
     if (typeof seconds !== 'number' || !(seconds > 0) || seconds * 1_000 > MAX_TIMER_MS) {
       throw usageError(
         'USAGE_BEAT',
-        `registerBeat() wants a number of seconds above 0 and below ${String(Math.floor(MAX_TIMER_MS / 1_000))}, not ${String(seconds)}`,
+        `registerBeat() wants a number of seconds above 0 and below ${String(Math.floor(MAX_TIMER_MS / 1_000))}, not ${shown(seconds)}`,
       );
     }
     if (typeof callback !== 'function') throw usageError('USAGE_BEAT', 'registerBeat() wants a function second');

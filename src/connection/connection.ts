@@ -1,3 +1,4 @@
+import { shown } from '../arguments.js';
 import { Broker } from '../broker.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Secret } from '../options.js';
@@ -160,7 +161,7 @@ export class Connection implements AsyncDisposable {
    */
   async process(seconds = 0): Promise<boolean> {
     if (typeof seconds !== 'number' || !(seconds >= 0)) {
-      throw usageError('USAGE_PROCESS', `process() wants a number of seconds, not ${String(seconds)}`);
+      throw usageError('USAGE_PROCESS', `process() wants a number of seconds, not ${shown(seconds)}`);
     }
     return this.#serve(() => this.#pump(seconds * 1_000));
   }

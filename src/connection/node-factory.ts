@@ -1,6 +1,5 @@
-import { xml } from '../xml/builder.js';
 import { parse } from '../xml/parse.js';
-import { JabberNode } from './node.js';
+import { JabberNode, namedNode } from './node.js';
 
 /** Makes nodes. It holds nothing, so an error leaves nothing behind. */
 export class NodeFactory {
@@ -9,7 +8,7 @@ export class NodeFactory {
    * @throws BrokerError `XML_BAD_NAME`, `XML_UNSERIALIZABLE`
    */
   newNode(name: string, namespace?: string): JabberNode {
-    return JabberNode.of(xml(name, namespace === undefined ? {} : { xmlns: namespace }));
+    return JabberNode.of(namedNode(name, namespace));
   }
 
   /** The node in a string that holds exactly one. @throws BrokerError as `parse()` */

@@ -1,3 +1,4 @@
+import { isA, kindOf } from '../arguments.js';
 import { usageError } from '../errors.js';
 import { xml } from '../xml/builder.js';
 import { Element } from '../xml/element.js';
@@ -20,7 +21,9 @@ export class JabberNode {
 
   /** The node of an element. @throws BrokerError `USAGE_ELEMENT` */
   static of(element: Element): JabberNode {
-    if (!(element instanceof Element)) throw usageError('USAGE_ELEMENT', 'JabberNode.of() wants an Element');
+    if (!isA(element, Element)) {
+      throw usageError('USAGE_ELEMENT', `JabberNode.of() wants an Element, not ${kindOf(element)}`);
+    }
     let node = wrappers.get(element);
     if (node === undefined) {
       node = new JabberNode(element);
@@ -46,9 +49,10 @@ export class JabberNode {
   attr(name: string, value: string | number): string;
   attr(name: string, value?: string | number): string | undefined {
     if (value === undefined) return this.element.getAttribute(name) ?? undefined;
-    if (value === '') this.element.removeAttribute(name);
-    else this.element.setAttribute(name, String(value));
-    return String(value);
+    const text = asText('the value of an attribute', value);
+    if (text === '') this.element.removeAttribute(name);
+    else this.element.setAttribute(name, text);
+    return text;
   }
 
   /**
@@ -57,8 +61,9 @@ export class JabberNode {
    */
   data(text?: string | number): string {
     if (text === undefined) return this.#texts().reduce((all, node) => all + node.data, '');
-    this.#replaceText([new Text(String(text))]);
-    return String(text);
+    const data = asText('the text of a node', text);
+    this.#replaceText([new Text(data)]);
+    return data;
   }
 
   /**
@@ -68,6 +73,7 @@ export class JabberNode {
    */
   rawdata(source?: string): string {
     if (source === undefined) return escapeText(this.data());
+    if (typeof source !== 'string') throw usageError('USAGE_XML', `rawdata() takes a string, not ${kindOf(source)}`);
     this.#replaceText([...parse(`<x>${source}</x>`).childNodes]);
     return source;
   }
@@ -78,7 +84,7 @@ export class JabberNode {
   insertTag(node: JabberNode | Element): JabberNode;
   insertTag(tag: string | JabberNode | Element, namespace?: string): JabberNode {
     if (typeof tag === 'string') {
-      return JabberNode.of(this.element.appendChild(xml(tag, namespace === undefined ? {} : { xmlns: namespace })));
+      return JabberNode.of(this.element.appendChild(namedNode(tag, namespace)));
     }
     return JabberNode.of(this.element.appendChild(elementOf(tag)));
   }
@@ -137,11 +143,19 @@ export class JabberNode {
 
 /** The element of a node. @throws BrokerError `USAGE_ELEMENT` */
 export function elementOf(node: JabberNode | Element): Element {
-  if (node instanceof JabberNode) return node.element;
-  if (node instanceof Element) return node;
-  throw usageError('USAGE_ELEMENT', `a JabberNode or an Element is wanted, not ${describe(node)}`);
+  if (isA(node, JabberNode)) return node.element;
+  if (isA(node, Element)) return node;
+  throw usageError('USAGE_ELEMENT', `a JabberNode or an Element is wanted, not ${kindOf(node)}`);
 }
 
-function describe(value: unknown): string {
-  return value === null ? 'null' : typeof value;
+/** An element with that name, in that namespace or in that of wherever it is put. @throws BrokerError `USAGE_XML` */
+export function namedNode(name: string, namespace: string | undefined): Element {
+  if (namespace === undefined) return xml(name);
+  if (typeof namespace === 'string') return xml(name, { xmlns: namespace });
+  throw usageError('USAGE_XML', `the namespace of a node is a string, not ${kindOf(namespace)}`);
+}
+
+function asText(what: string, value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  throw usageError('USAGE_XML', `${what} is a string or a number, not ${kindOf(value)}`);
 }

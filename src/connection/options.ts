@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { isRecord, ownProperties } from '../arguments.js';
+import { dialectProblem } from '../dialect-check.js';
 import { usageError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { BrokerOptions } from '../options.js';
@@ -54,13 +55,16 @@ export function readOptions(given: ConnectionOptions): {
   }
   const target = readServer(server);
   if (target === null) problems.push("server is missing, or not 'host', 'host:port' or '[IPv6 address]:port'");
-  const meant = dialect ?? DIALECTS.get(ns);
+  const dialectFault = dialect === undefined ? null : dialectProblem(dialect);
+  if (dialectFault !== null) problems.push(`dialect ${dialectFault}`);
+  const meant = dialect === undefined ? DIALECTS.get(ns) : dialect;
   if (meant === undefined) problems.push(`ns must be ${[...DIALECTS.keys()].join(' or ')}, or a dialect must be given`);
   if (localname !== undefined && (typeof localname !== 'string' || localname === '')) {
     problems.push('localname must be a non-empty string');
   }
   if (typeof log !== 'boolean' && typeof log !== 'function') problems.push('log must be true, false or a function');
-  if (!Number.isInteger(inboxLimit) || inboxLimit < 1) problems.push('inboxLimit must be a whole number, 1 or more');
+  if (!Number.isSafeInteger(inboxLimit) || inboxLimit < 1)
+    problems.push('inboxLimit must be a whole number, 1 or more');
   if (problems.length > 0 || target === null || meant === undefined) {
     throw usageError('USAGE_CONNECTION', `the connection's options have problems:\n- ${problems.join('\n- ')}`);
   }
@@ -72,7 +76,10 @@ export function readOptions(given: ConnectionOptions): {
       ...target,
       domain: localname ?? (isIPv6(target.host) ? `[${target.host}]` : target.host),
       reconnect: false,
-      timeouts: { attempt: ATTEMPT_MS, ...rest.timeouts },
+      timeouts:
+        rest.timeouts === undefined || isRecord(rest.timeouts)
+          ? { attempt: ATTEMPT_MS, ...rest.timeouts }
+          : rest.timeouts,
       ...(log === false ? {} : { debug: true, logger: lineLogger(log === true ? toStderr : log) }),
     },
   };
