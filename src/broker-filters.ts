@@ -10,26 +10,33 @@ import type { Publication, PubSub } from './pubsub.js';
  * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
  */
 export class BrokerFilters implements Iterable<Filter> {
-  /** @internal */
-  readonly set: FilterSet;
   readonly #bus: PubSub;
+  readonly #config: BrokerConfig;
+  /** Made when it is needed: a thousand brokers without filters shall be cheap. */
+  #set: FilterSet | null = null;
   readonly #publications = new Map<string, { publication: Publication<unknown>; filters: number }>();
 
   /** @internal */
   constructor(bus: PubSub, config: BrokerConfig) {
     this.#bus = bus;
-    this.set = new FilterSet({
-      contentNamespaces: [config.xmlns],
-      visits: config.limits.filterVisits,
+    this.#config = config;
+  }
+
+  /** @internal */
+  get set(): FilterSet {
+    this.#set ??= new FilterSet({
+      contentNamespaces: [this.#config.xmlns],
+      visits: this.#config.limits.filterVisits,
       onRemove: (filter) => {
         this.#removed(filter.event);
       },
     });
+    return this.#set;
   }
 
   /** Number of filters. */
   get size(): number {
-    return this.set.size;
+    return this.#set?.size ?? 0;
   }
 
   /**

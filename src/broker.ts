@@ -215,33 +215,14 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
 
   /** Does what one of the eight input events names, with its arguments, and returns what the method returns. */
   post<Command extends keyof Commands>(command: Command, ...args: Commands[Command]): unknown {
-    const known = typeof command === 'string' && Object.hasOwn(this.#commands, command);
+    const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command);
     if (!known) {
-      throw usageError(
-        'USAGE_POST',
-        `${shown(command)} is no input event; there are ${Object.keys(this.#commands).join(', ')}`,
-      );
+      const names = Object.keys(COMMANDS).join(', ');
+      throw usageError('USAGE_POST', `${shown(command)} is no input event; there are ${names}`);
     }
-    const run = this.#commands[command];
-    return (run as (...args: unknown[]) => unknown)(...args);
+    const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => unknown;
+    return run(this, ...args);
   }
-
-  readonly #commands: { [Command in keyof Commands]: (...args: Commands[Command]) => unknown } = {
-    output: (node) => this.output(node),
-    return_to_sender: (event, node) => this.returnToSender(event as keyof MyEvents & string, node),
-    xpath_filter: (...args) => {
-      if (args[0] === 'add') return this.filters.add(args[1], args[2], args[3]);
-      if ((args[0] as string) === 'remove') return this.filters.remove(args[1]);
-      throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
-    },
-    shutdown: () => this.shutdown(),
-    connect: (host, port) => this.connect(target(host, port)),
-    reconnect: (host, port) => this.reconnect(target(host, port)),
-    purge_queue: (select) => this.purgeQueue(select),
-    halt: () => {
-      this.halt();
-    },
-  };
 
   #refuseHalted(): void {
     if (this.#lifecycle.state !== 'halted') return;
@@ -398,6 +379,24 @@ function checkedTarget(options: ConnectOptions): ConnectOptions {
     ...(signal === undefined ? {} : { signal }),
   };
 }
+
+/** What `post` does. */
+const COMMANDS: { [Command in keyof Commands]: (broker: Broker, ...args: Commands[Command]) => unknown } = {
+  output: (broker, node) => broker.output(node),
+  return_to_sender: (broker, event, node) => broker.returnToSender(event, node),
+  xpath_filter: ({ filters }, ...args) => {
+    if (args[0] === 'add') return filters.add(args[1], args[2], args[3]);
+    if ((args[0] as string) === 'remove') return filters.remove(args[1]);
+    throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
+  },
+  shutdown: (broker) => broker.shutdown(),
+  connect: (broker, host, port) => broker.connect(target(host, port)),
+  reconnect: (broker, host, port) => broker.reconnect(target(host, port)),
+  purge_queue: (broker, select) => broker.purgeQueue(select),
+  halt: (broker) => {
+    broker.halt();
+  },
+};
 
 function target(host: string | undefined, port: number | undefined): ConnectOptions {
   return { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };

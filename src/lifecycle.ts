@@ -1,7 +1,7 @@
 import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
-import { Link, type LinkEnd, type LinkHost } from './link.js';
+import { Link, type LinkEnd, type LinkHost, type LinkOwner } from './link.js';
 import { reconnectDelay } from './reconnect-delay.js';
 
 /**
@@ -31,7 +31,7 @@ export interface Closed {
 }
 
 /** What the lifecycle needs of the broker. */
-export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, Omit<LinkHost, 'notReady' | 'ended'> {
+export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, LinkHost {
   /** Stanzas may be sent; PCJ_READY was not published yet. */
   ready(link: Link, established: Established): void;
   /** Something of the program, such as its dialect, threw where nothing should. */
@@ -184,7 +184,7 @@ export class Lifecycle {
     this.#host.publish('PCJ_CONNECT', undefined);
     if (this.#epoch !== epoch) return;
     const attempt = new Attempt({
-      ...this.#attemptHost(),
+      ...this.#host,
       negotiating: () => {
         if (this.#epoch === epoch) this.#state = 'negotiating';
       },
@@ -223,7 +223,7 @@ export class Lifecycle {
       return;
     }
     this.#failures = 0;
-    const link = new Link(this.#linkHost(), negotiated);
+    const link = new Link(this.#host, this.#linkOwner(), negotiated);
     this.#link = link;
     this.#state = 'ready';
     this.#resolveQuest();
@@ -337,53 +337,14 @@ export class Lifecycle {
       this.#failed(error, true, this.#lastEnd);
   }
 
-  #linkHost(): LinkHost {
-    const host = this.#host;
+  #linkOwner(): LinkOwner {
     return {
-      config: host.config,
-      publish: (event, payload) => {
-        host.publish(event, payload);
-      },
-      deliver: (stanza) => {
-        host.deliver(stanza);
-      },
-      handedOver: (ticket, element) => {
-        host.handedOver(ticket, element);
-      },
-      sentNonza: (element) => {
-        host.sentNonza(element);
-      },
-      ping: () => {
-        host.ping();
-      },
-      received: (element) => {
-        host.received(element);
-      },
       notReady: () => {
         if (this.#state === 'ready') this.#state = 'closing';
       },
       ended: (end) => {
         this.#linkEnded(end);
       },
-    };
-  }
-
-  #attemptHost(): Omit<AttemptHost, 'negotiating'> {
-    const host = this.#host;
-    return {
-      config: host.config,
-      secrets: host.secrets,
-      connector: host.connector,
-      publish: (event, payload) => {
-        host.publish(event, payload);
-      },
-      sent: (element, secret) => {
-        host.sent(element, secret);
-      },
-      received: (element) => {
-        host.received(element);
-      },
-      resumable: () => host.resumable(),
     };
   }
 

@@ -31,6 +31,10 @@ export interface LinkHost {
   /** Asks the server for a sign of life with a ping (XEP-0199). */
   ping(): void;
   received(element: Element): void;
+}
+
+/** Who has a link, and hears how far it is. */
+export interface LinkOwner {
   /** The link can send no more: outputs are held from now on. */
   notReady(): void;
   /** The socket is closed. Called once, before the events that say so. */
@@ -64,6 +68,7 @@ export class Link implements DialectLink, StreamConsumer {
   readonly jid: JID;
   readonly config: DialectConfig;
   readonly #host: LinkHost;
+  readonly #owner: LinkOwner;
   readonly #established: Established;
   /** Whether the server's certificate was checked. */
   readonly #verified: boolean;
@@ -86,8 +91,9 @@ export class Link implements DialectLink, StreamConsumer {
   #closing: Promise<void> | null = null;
   #whenEnded: (() => void)[] = [];
 
-  constructor(host: LinkHost, negotiated: Negotiated) {
+  constructor(host: LinkHost, owner: LinkOwner, negotiated: Negotiated) {
     this.#host = host;
+    this.#owner = owner;
     // Not the whole session: it would keep everything alive that the attempt needed.
     this.#established = negotiated.established;
     this.#verified = negotiated.session.tls?.verified === true;
@@ -299,7 +305,7 @@ export class Link implements DialectLink, StreamConsumer {
     const management = this.#acks?.management ?? null;
     const halted = this.#halted;
     if (halted === null) {
-      this.#host.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, management });
+      this.#owner.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, management });
     } else {
       for (const ticket of [...inFlight, ...waiting, ...(management?.takeUnacked() ?? [])]) ticket.markFailed(halted);
     }
@@ -313,7 +319,7 @@ export class Link implements DialectLink, StreamConsumer {
     const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
     if (this.#lostError === null) {
       this.#byUs = why;
-      this.#host.notReady();
+      this.#owner.notReady();
       const limit =
         why === 'shutdown'
           ? this.#host.config.timeouts.close
@@ -361,7 +367,7 @@ export class Link implements DialectLink, StreamConsumer {
   #lose(error: BrokerError, lastWords: () => void): void {
     if (this.#lostError !== null || this.#ended) return;
     this.#lostError = error;
-    this.#host.notReady();
+    this.#owner.notReady();
     this.#lane.flush();
     lastWords();
     this.#stream.transport.end();

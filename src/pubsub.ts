@@ -107,7 +107,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     const shares = this.#published.get(event) ?? 0;
     if (shares < 0) throw taken(event);
     this.#published.set(event, shares + 1);
-    return new Grant<Events[Name]>(event, this.#delivery, () => this.#giveBack(event));
+    return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
   }
 
   /**
@@ -260,14 +260,14 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     checkName(event);
     if (this.#published.has(event)) throw taken(event);
     this.#published.set(event, -1);
-    return new Grant<Events[Name]>(event, this.#delivery, () => this.#giveBack(event));
+    return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
   }
 
-  #giveBack(event: string): void {
+  readonly #giveBack = (event: string): void => {
     const shares = this.#published.get(event) ?? 0;
     if (shares > 1) this.#published.set(event, shares - 1);
     else this.#published.delete(event);
-  }
+  };
 
   #remove(entry: Entry): void {
     const { emitter } = this.#delivery;

@@ -60,7 +60,7 @@ export class Router {
     const pending: Promise<void>[] | undefined = config.answerRequests && isRequest(stanza) ? [] : undefined;
     if (pending !== undefined) unanswered.arrived(stanza);
     this.#pending = pending;
-    filters.set.match(stanza, this.#onMatch, this.#onError);
+    if (filters.size > 0) filters.set.match(stanza, this.#onMatch, this.#onError);
     this.#pending = undefined;
     status.publish('PCJ_NODERECEIVED', stanza, pending);
     if (pending === undefined) return;

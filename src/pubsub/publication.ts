@@ -24,7 +24,7 @@ export class Grant<Payload> implements Publication<Payload> {
   constructor(
     readonly event: string,
     private readonly delivery: Delivery,
-    private readonly giveBack: () => void,
+    private readonly giveBack: (event: string) => void,
   ) {}
 
   get active(): boolean {
@@ -48,6 +48,6 @@ export class Grant<Payload> implements Publication<Payload> {
   rescind(): void {
     if (!this.#active) return;
     this.#active = false;
-    this.giveBack();
+    this.giveBack(this.event);
   }
 }
