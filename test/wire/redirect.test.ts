@@ -139,7 +139,7 @@ describe('see-other-host', () => {
   it.each(NO_PLACES.map((place) => [place.slice(0, 40), place]))('A-NEG-13: %j is no place to go', async (_, place) => {
     const { server, connected } = await rig.dialled();
     await server.expect(OPENING);
-    await server.send(streamHeader() + elsewhere(place ?? ''));
+    await server.send(streamHeader() + elsewhere(place));
     server.end();
     expect(await failure(connected)).toMatchObject({ condition: 'see-other-host', retryable: false });
   });
