@@ -108,6 +108,14 @@ export class Attempt {
     }
   }
 
+  /** Closes the stream of an attempt that was given up in the very moment of its success; publishes its failure. */
+  discard(): Promise<void> {
+    const late = new BrokerError('CONNECT_SUPERSEDED', 'a later command took the place of this attempt', {
+      layer: 'usage',
+    });
+    return this.#fail(this.#asBrokerError(this.#abort.signal.reason ?? late));
+  }
+
   async #negotiate(given: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
     const { config } = this.#host;
     const dialect = config.connectionType;

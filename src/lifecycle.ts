@@ -2,6 +2,7 @@ import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
 import { Link, type LinkEnd, type LinkHost, type LinkOwner } from './link.js';
+import { Quest } from './quest.js';
 import { reconnectDelay } from './reconnect-delay.js';
 
 /**
@@ -56,13 +57,6 @@ interface Place {
   readonly port: number | undefined;
 }
 
-/** One call of `connect`: a series of attempts until its outcome. */
-interface Quest {
-  resolve: () => void;
-  reject: (error: BrokerError) => void;
-  detachSignal: () => void;
-}
-
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
 export class Lifecycle {
   readonly #host: LifecycleHost;
@@ -101,17 +95,14 @@ export class Lifecycle {
   }
 
   /** See `Broker.connect`. The promise never becomes an unhandled rejection. */
-  connect(options: ConnectOptions): Promise<void> {
-    const promise = this.#connect(options);
-    promise.catch(() => undefined);
-    return promise;
-  }
-
-  #connect(options: ConnectOptions): Promise<void> {
-    const { signal } = options;
-    if (signal?.aborted === true) return Promise.reject(aborted(signal));
-    if (options.host !== undefined) this.#target = { host: options.host, port: options.port ?? this.#target.port };
-    else if (options.port !== undefined) this.#target = { ...this.#target, port: options.port };
+  connect({ host, port, signal }: ConnectOptions): Promise<void> {
+    if (signal?.aborted === true) {
+      const refused: Promise<void> = Promise.reject(aborted(signal));
+      refused.catch(() => undefined);
+      return refused;
+    }
+    if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
+    else if (port !== undefined) this.#target = { ...this.#target, port };
     if (this.#life.over) this.#life = newLife();
     const superseded = new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', {
       layer: 'usage',
@@ -121,27 +112,27 @@ export class Lifecycle {
     this.#failures = 0;
     this.#hops = 0;
     const epoch = ++this.#epoch;
-    return new Promise<void>((resolve, reject) => {
-      const onAbort = () => {
-        if (this.#epoch !== epoch || signal === undefined) return;
-        this.#giveUp(aborted(signal));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#quest = { resolve, reject, detachSignal: () => signal?.removeEventListener('abort', onAbort) };
-      void this.#begin(epoch, superseded);
+    const quest = new Quest(signal, () => {
+      if (this.#epoch === epoch && signal !== undefined) this.#giveUp(aborted(signal));
     });
+    this.#quest = quest;
+    void this.#begin(epoch, quest, superseded);
+    return quest.promise;
   }
 
   /** See `Broker.shutdown`. */
   shutdown(): Promise<void> {
-    if (this.#shutdown !== null) return this.#shutdown;
-    const promise = this.#close();
-    promise.catch(() => undefined);
-    this.#shutdown = promise;
-    void promise.finally(() => {
-      if (this.#shutdown === promise) this.#shutdown = null;
-    });
-    return promise;
+    if (this.#shutdown === null) {
+      this.#shutdown = this.#close().finally(() => {
+        this.#shutdown = null;
+      });
+      this.#shutdown.catch(() => undefined);
+    } else if (this.#quest?.begun === false) {
+      // A connect() that waits behind the shutdown that is going on.
+      this.#epoch += 1;
+      this.#rejectQuest(shutDown());
+    }
+    return this.#shutdown;
   }
 
   /** See `Broker.halt`. */
@@ -162,7 +153,7 @@ export class Lifecycle {
   }
 
   /** Makes room, then runs the first attempt of a quest. */
-  async #begin(epoch: number, superseded: BrokerError): Promise<void> {
+  async #begin(epoch: number, quest: Quest, superseded: BrokerError): Promise<void> {
     if (this.#attempt !== null) {
       this.#attempt.abort(superseded);
       await this.#attemptDone;
@@ -176,6 +167,7 @@ export class Lifecycle {
       await this.#link.replace();
       if (this.#epoch !== epoch) return;
     }
+    quest.begun = true;
     this.#run(epoch);
   }
 
@@ -190,38 +182,31 @@ export class Lifecycle {
       },
     });
     this.#attempt = attempt;
-    this.#attemptDone = attempt
-      .run(place)
-      .then(
-        (negotiated) => {
-          this.#attempt = null;
-          this.#negotiated(epoch, negotiated);
-        },
-        (error: unknown) => {
-          this.#attempt = null;
-          if (this.#epoch !== epoch) return;
-          const failure = error as BrokerError;
-          if (!this.#redirected(epoch, failure)) {
-            this.#failed(failure, this.#quest === null || this.#retriesInitial());
-          }
-        },
-      )
-      .catch((error: unknown) => {
-        // Nothing of ours throws here; a dialect may.
-        this.#host.failed(error);
-      });
+    this.#attemptDone = this.#attend(epoch, attempt, place).catch((error: unknown) => {
+      // Nothing of ours throws here; a dialect may.
+      this.#host.failed(error);
+    });
   }
 
-  #negotiated(epoch: number, negotiated: Negotiated): void {
-    if (this.#epoch !== epoch) {
-      // A later command came in the very moment of success: this attempt ends with it.
-      const late = new BrokerError('CONNECT_SUPERSEDED', 'a later command took the place of this attempt', {
-        layer: 'usage',
-      });
-      this.#host.publish('PCJ_CONNECTFAIL', late);
-      negotiated.stream.transport.destroy();
+  /** Waits for the outcome of an attempt, and acts on it unless a later command made it obsolete. */
+  async #attend(epoch: number, attempt: Attempt, place: Place): Promise<void> {
+    let negotiated: Negotiated;
+    try {
+      negotiated = await attempt.run(place);
+    } catch (error) {
+      this.#attempt = null;
+      if (this.#epoch !== epoch) return;
+      const failure = error as BrokerError;
+      if (!this.#redirected(epoch, failure)) this.#failed(failure, this.#quest === null || this.#retriesInitial());
       return;
     }
+    // A later command may have come in the very moment of success: this attempt ends with it.
+    if (this.#epoch !== epoch) await attempt.discard();
+    this.#attempt = null;
+    if (this.#epoch === epoch) this.#negotiated(negotiated);
+  }
+
+  #negotiated(negotiated: Negotiated): void {
     this.#failures = 0;
     const link = new Link(this.#host, this.#linkOwner(), negotiated);
     this.#link = link;
@@ -237,12 +222,11 @@ export class Lifecycle {
   }
 
   /** After a failed attempt or a lost link: dial again later, or come to rest. */
-  #failed(error: BrokerError, mayRetry: boolean, end: Closed = { clean: false, error }): void {
+  #failed(error: BrokerError, mayRetry: boolean): void {
     const { reconnect } = this.#host.config;
     if (!mayRetry || reconnect === false || !error.retryable || this.#failures >= reconnect.maxAttempts) {
-      this.#state = 'disconnected';
       this.#rejectQuest(error);
-      this.#rest(end);
+      this.#restDisconnected(error);
       return;
     }
     const session = this.#host.resumable();
@@ -283,15 +267,28 @@ export class Lifecycle {
 
   /** Ends whatever is going on because an abort signal says so. */
   #giveUp(error: BrokerError): void {
-    if (this.#attempt !== null) {
+    if (this.#attempt !== null && this.#quest?.begun === true) {
       // The attempt publishes its failure; its outcome comes to rest in #failed.
       this.#attempt.abort(error);
       return;
     }
     this.#epoch += 1;
     this.#stopTimer();
-    this.#state = 'disconnected';
     this.#rejectQuest(error);
+    if (this.#shutdown !== null) return;
+    if (this.#attempt === null && this.#link === null) this.#restDisconnected(error);
+    else void this.#restBehind(this.#epoch, error);
+  }
+
+  /** Comes to rest when what a given up quest waited for is gone. */
+  async #restBehind(epoch: number, error: BrokerError): Promise<void> {
+    await this.#attemptDone;
+    await this.#link?.replace();
+    if (this.#epoch === epoch) this.#restDisconnected(error);
+  }
+
+  #restDisconnected(error: BrokerError): void {
+    this.#state = 'disconnected';
     this.#rest({ clean: false, error });
   }
 
@@ -299,12 +296,14 @@ export class Lifecycle {
     if (this.#state === 'halted') return;
     this.#epoch += 1;
     this.#stopTimer();
-    const error = new BrokerError('CONNECT_ABORTED', 'shutdown() ended the attempt to connect', { layer: 'usage' });
+    const quest = this.#quest;
+    const error = shutDown();
     if (this.#attempt !== null) {
       this.#attempt.abort(error);
       await this.#attemptDone;
     }
-    this.#rejectQuest(error);
+    // Another quest may wait behind this shutdown by now.
+    if (this.#quest === quest) this.#rejectQuest(error);
     if (this.#link !== null) {
       this.#state = 'closing';
       await this.#link.shutdown();
@@ -312,7 +311,7 @@ export class Lifecycle {
       this.#lastEnd = { clean: true };
       this.#host.shutDown();
     }
-    if (this.#isHalted()) return;
+    if (this.#isHalted() || this.#quest !== null) return;
     this.#state = 'idle';
     this.#rest(this.#lastEnd);
   }
@@ -331,10 +330,10 @@ export class Lifecycle {
     this.#host.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
     if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
     this.#host.afterLinkEnded(end);
-    // A handler may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
-    if (end.byUs !== null || error === null || this.#state !== 'disconnected' || this.#quest !== null) return;
-    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error))
-      this.#failed(error, true, this.#lastEnd);
+    // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
+    const obsolete = this.#state !== 'disconnected' || this.#quest !== null || this.#shutdown !== null;
+    if (end.byUs !== null || error === null || obsolete) return;
+    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
   }
 
   #linkOwner(): LinkOwner {
@@ -356,14 +355,12 @@ export class Lifecycle {
   #resolveQuest(): void {
     const quest = this.#quest;
     this.#quest = null;
-    quest?.detachSignal();
     quest?.resolve();
   }
 
   #rejectQuest(error: BrokerError): void {
     const quest = this.#quest;
     this.#quest = null;
-    quest?.detachSignal();
     quest?.reject(error);
   }
 
@@ -386,6 +383,10 @@ function newLife(): Life {
     resolve = yes;
   });
   return { promise, resolve, over: false };
+}
+
+function shutDown(): BrokerError {
+  return new BrokerError('CONNECT_ABORTED', 'shutdown() ended the attempt to connect', { layer: 'usage' });
 }
 
 function aborted(signal: AbortSignal): BrokerError {

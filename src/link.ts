@@ -296,7 +296,7 @@ export class Link implements DialectLink, StreamConsumer {
     this.#liveness?.stop();
     this.#acks?.stop();
     const { inFlight, waiting } = this.#lane.close();
-    const clean = this.#peerEnded && this.#stream.endSent;
+    const clean = this.#byUs !== null && this.#peerEnded && this.#stream.endSent;
     const lost =
       this.#lostError ??
       error?.with({ phase: this.#byUs === null ? 'ready' : 'closing' }) ??

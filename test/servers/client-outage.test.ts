@@ -209,7 +209,7 @@ for (const site of CLIENT_SITES) {
         const back = broker.events.once('PCJ_READY');
         await server.kick('alice@localhost/desk');
         await back;
-        expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({ clean: true, error: { code: 'STREAM_CLOSED' } });
+        expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({ clean: false, error: { code: 'STREAM_CLOSED' } });
         await settled(broker);
       });
     }

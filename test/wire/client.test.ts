@@ -362,7 +362,7 @@ describe('what belongs where in a stream', () => {
     server.end();
     await closed;
     expect(recorded.short).toContain('NODERECEIVED');
-    expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({ clean: true, error: { code: 'STREAM_CLOSED' } });
+    expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({ clean: false, error: { code: 'STREAM_CLOSED' } });
   });
 
   it('S-STREAM-18: an end of the connection without that of the stream is not clean', async () => {

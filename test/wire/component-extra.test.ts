@@ -254,7 +254,7 @@ describe('a name that another connection has', () => {
     const { closed } = broker;
     await server.send(CONFLICT);
     server.end();
-    expect(await closed).toMatchObject({ error: { condition: 'conflict', retryable: false } });
+    expect(await closed).toMatchObject({ clean: false, error: { condition: 'conflict', retryable: false } });
     expect(recorded.short.slice(0, 3)).toEqual(['PROTOCOLERROR', 'SOCKETFAIL', 'SOCKETDISCONNECT']);
     expect(recorded.short).not.toContain('RECONNECTING');
     expect(broker.state).toBe('disconnected');
