@@ -1,4 +1,5 @@
-// XPath 1.0 §2.2: the axes. No loop recurses by the depth of the tree, and each node met takes one visit of the budget.
+// XPath 1.0 §2.2: the axes. No loop recurses by the depth of the tree, and each node met takes at least one
+// visit of the budget.
 import { Attr } from '../xml/attr.js';
 import { Element, following, type Node } from '../xml/element.js';
 import { Text } from '../xml/text.js';
@@ -35,9 +36,13 @@ const attribute: Walk = (accept) => (node, run) => {
 const namespace: Walk = (accept) => (node, run) =>
   node instanceof Element && run.namespacesOf(node).some((each) => accept(each, run));
 
-const self: Walk = (accept) => (node, run) => accept(node, run);
+const self: Walk = (accept) => (node, run) => {
+  run.charge(1);
+  return accept(node, run);
+};
 
 const parent: Walk = (accept) => (node, run) => {
+  run.charge(1);
   const above = parentOf(node, run.root);
   return above !== null && accept(above, run);
 };
@@ -86,7 +91,7 @@ const precedingSibling: Walk = (accept) => (node, run) => {
 const followingNodes: Walk = (accept) => (node, run) => {
   if (node === ROOT) return false;
   let at: Node | null;
-  if (node instanceof Element || node instanceof Text) at = behind(node, run.root);
+  if (node instanceof Element || node instanceof Text) at = behind(node, run);
   else at = following((node as Attr).ownerElement as Element, run.root);
   for (; at !== null; at = following(at, run.root)) {
     run.charge(1);
@@ -96,8 +101,9 @@ const followingNodes: Walk = (accept) => (node, run) => {
 };
 
 /** The first node behind everything below `node`. */
-function behind(node: Node, root: Element): Node | null {
-  for (let at: Node | null = node; at !== null && at !== root; at = at.parentElement) {
+function behind(node: Node, run: Run): Node | null {
+  for (let at: Node | null = node; at !== null && at !== run.root; at = at.parentElement) {
+    run.charge(1);
     if (at.nextSibling !== null) return at.nextSibling;
   }
   return null;
@@ -109,12 +115,13 @@ const preceding: Walk = (accept) => (node, run) => {
   let at: Node | null = node instanceof Element || node instanceof Text ? node : (node as Attr).ownerElement;
   for (; at !== null && at !== run.root; at = at.parentElement) {
     for (let top = at.previousSibling; top !== null; top = top.previousSibling) {
-      let below = lastBelow(top);
+      let below = lastBelow(top, run);
       for (;;) {
         run.charge(1);
         if (accept(below, run)) return true;
         if (below === top) break;
-        below = below.previousSibling === null ? (below.parentElement as Element) : lastBelow(below.previousSibling);
+        below =
+          below.previousSibling === null ? (below.parentElement as Element) : lastBelow(below.previousSibling, run);
       }
     }
   }
@@ -122,9 +129,12 @@ const preceding: Walk = (accept) => (node, run) => {
 };
 
 /** The last node of the subtree in document order. */
-function lastBelow(node: Node): Node {
+function lastBelow(node: Node, run: Run): Node {
   let at = node;
-  while (at instanceof Element && at.lastChild !== null) at = at.lastChild;
+  while (at instanceof Element && at.lastChild !== null) {
+    run.charge(1);
+    at = at.lastChild;
+  }
   return at;
 }
 

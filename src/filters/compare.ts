@@ -126,9 +126,7 @@ function booleanOf(nodes: NodeSetExpr): Expr {
 }
 
 function numberValue(node: XNode, run: Run): number {
-  const text = run.stringValue(node);
-  run.chargeText(text.length);
-  return toNumber(text);
+  return run.toNumber(run.stringValue(node));
 }
 
 /** True when the comparison is true for some pair of nodes: without trying every pair. */

@@ -6,10 +6,13 @@ import { booleanCall, numberCall, stringCall } from './functions.js';
 import type { XNode } from './node.js';
 import { PathCompiler } from './paths.js';
 import type { Run } from './run.js';
-import { numberToString, toNumber, toText } from './values.js';
+import { numberToString, toText } from './values.js';
 
 export type NumberOf = (node: XNode, run: Run) => number;
 export type StringOf = (node: XNode, run: Run) => string;
+
+/** How many visits it costs to write a number down. */
+const FORMAT_VISITS = 4;
 
 const yes: Test = () => true;
 
@@ -72,11 +75,7 @@ export class Compiler {
       case 'node-set':
       case 'string': {
         const string = this.string(expr);
-        return (node, run) => {
-          const text = string(node, run);
-          run.chargeText(text.length);
-          return toNumber(text);
-        };
+        return (node, run) => run.toNumber(string(node, run));
       }
       case 'number':
         break;
@@ -114,7 +113,10 @@ export class Compiler {
       }
       case 'number': {
         const number = this.number(expr);
-        return (node, run) => numberToString(number(node, run));
+        return (node, run) => {
+          run.charge(FORMAT_VISITS);
+          return numberToString(number(node, run));
+        };
       }
       case 'node-set':
       case 'string':

@@ -108,19 +108,23 @@ export function derive(expr: Expr, cost: Cost): Need {
     return nothing('it compares values of which none is known before');
   }
 
-  /** A comparison with a constant. */
+  /**
+   * A comparison with a constant. Each operand is looked at once, by the question that tells most: where predicates
+   * compare inside predicates, every further question would double the work with each level.
+   */
   function against(operator: Comparison, expr: Expr, value: Scalar, place: Place): Need {
-    const needs: Need[] = [];
-    if (operator === '=' && typeof value === 'string' && value !== '' && isTextual(expr)) {
-      needs.push(text(expr, { is: 'equal', value }, place));
+    if (operator === '=') {
+      if (typeof value === 'string' && value !== '' && isTextual(expr)) {
+        return text(expr, { is: 'equal', value }, place);
+      }
+      if (value === true && typeOf(expr) === 'boolean') return truth(expr, place);
     }
-    if (operator === '=' && value === true && typeOf(expr) === 'boolean') needs.push(truth(expr, place));
-    if (isNodeSet(expr) && typeof value !== 'boolean') needs.push(exists(expr, place, null));
+    if (isNodeSet(expr) && typeof value !== 'boolean') return exists(expr, place, null);
     const origin = originOf(expr);
     if (origin !== null && !compare(operator, isNodeSet(expr) ? false : origin.empty, value)) {
-      needs.push(exists(origin.nodes, place, null));
+      return exists(origin.nodes, place, null);
     }
-    return needs.length === 0 ? nothing('the comparison is also true where there is nothing') : both(needs);
+    return nothing('the comparison is also true where there is nothing');
   }
 
   /** What must hold for a text to pass a test; the test's value is not empty. */
@@ -311,9 +315,10 @@ function originOf(expr: Expr): { nodes: NodeSetExpr; empty: Scalar } | null {
   if (expr.kind !== 'call') return null;
   const [first] = expr.args;
   if (first === undefined) return null;
-  const nodes = isNodeSet(first) ? first : (originOf(first)?.nodes ?? null);
-  if (nodes === null) return null;
-  const direct = isNodeSet(first) || originOf(first)?.empty === '';
+  const inner = originOf(first);
+  if (inner === null) return null;
+  const { nodes } = inner;
+  const direct = isNodeSet(first) || inner.empty === '';
   switch (expr.name) {
     case 'boolean':
       return isNodeSet(first) ? { nodes, empty: false } : null;

@@ -197,3 +197,27 @@ export function isPositional(expr: Expr): boolean {
 export function isPositionalPredicate(predicate: Expr): boolean {
   return typeOf(predicate) === 'number' || isPositional(predicate);
 }
+
+/** How much there is to do for one evaluation, without what is in the predicates of its paths. */
+export function operations(expr: Expr): number {
+  const sum = (parts: readonly Expr[]) => parts.reduce((total, part) => total + operations(part), 1);
+  switch (expr.kind) {
+    case 'constant':
+    case 'empty':
+      return 1;
+    case 'path':
+      return 1 + expr.steps.length + (typeof expr.start === 'string' ? 0 : operations(expr.start));
+    case 'union':
+    case 'and':
+    case 'or':
+      return sum(expr.operands);
+    case 'compare':
+      return sum([expr.left, expr.right]);
+    case 'arithmetic':
+      return sum([expr.first, ...expr.rest.map(({ operand }) => operand)]);
+    case 'negate':
+      return sum([expr.operand]);
+    case 'call':
+      return sum(expr.args);
+  }
+}

@@ -34,11 +34,7 @@ export function numberCall(call: CallExpr, compiler: Compiler): NumberOf {
       const collect = collected(call, compiler);
       return (node, run) => {
         let sum = 0;
-        for (const each of collect(node, run)) {
-          const text = run.stringValue(each);
-          run.chargeText(text.length);
-          sum += values.toNumber(text);
-        }
+        for (const each of collect(node, run)) sum += run.toNumber(run.stringValue(each));
         return sum;
       };
     }

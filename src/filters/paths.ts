@@ -6,6 +6,7 @@ import { Text } from '../xml/text.js';
 import { AXES, type Test } from './axes.js';
 import {
   isPositionalPredicate,
+  operations,
   typeOf,
   type Expr,
   type NameTest,
@@ -92,17 +93,16 @@ export class PathCompiler {
 
   /** The first node in document order, or null. */
   first(expr: NodeSetExpr): (node: XNode, run: Run) => XNode | null {
-    if (expr.kind === 'path') {
-      const { test, flow } = this.#path(expr, stop);
-      if (flow.ordered) return (node, run) => (test(node, run) ? run.found : null);
+    if (expr.kind === 'path' && flowsOf(expr).at(-1)?.ordered === true) {
+      const { test } = this.#path(expr, stop);
+      return (node, run) => (test(node, run) ? run.found : null);
     }
     const all = this.collect(expr, true);
     return (node, run) => all(node, run)[0] ?? null;
   }
 
   #path(expr: PathExpr, terminal: Test): { test: Test; flow: Flow } {
-    const flows = [this.#startFlow(expr)];
-    for (const step of expr.steps) flows.push(after(step, { ...(flows.at(-1) as Flow), distinct: true }));
+    const flows = flowsOf(expr);
     let next = terminal;
     const sets: number[] = [];
     for (let i = expr.steps.length - 1; i >= 0; i -= 1) {
@@ -125,11 +125,6 @@ export class PathCompiler {
     this.#sets += 1;
     sets.push(set);
     return set;
-  }
-
-  #startFlow({ start, predicates }: PathExpr): Flow {
-    if (typeof start === 'string') return ONE;
-    return { single: false, distinct: true, ordered: predicates.some(isPositionalPredicate), nested: true };
   }
 
   #fromNodes(collect: Collect, next: Test): Test {
@@ -155,7 +150,7 @@ export class PathCompiler {
     const walk = (accept: Test): Test => {
       const tests = plain.map((predicate) => this.#compiler.boolean(predicate));
       const passed = tests.reduceRight<Test>((then, test) => (node, run) => test(node, run) && then(node, run), accept);
-      return AXES[step.axis](this.#nodeTest(step, passed));
+      return AXES[step.axis](this.#nodeTest(step, charging(visitsOf(plain), passed)));
     };
     if (rest.length === 0) return walk(next);
 
@@ -181,20 +176,19 @@ export class PathCompiler {
 
   /** §2.4: applies predicates one after the other, each with positions among what the one before left. */
   #select(predicates: readonly Expr[]): (nodes: readonly XNode[], run: Run) => readonly XNode[] {
-    const tests = predicates.map((predicate): Test => {
-      if (typeOf(predicate) !== 'number') return this.#compiler.boolean(predicate);
-      const number = this.#compiler.number(predicate);
-      return (node, run) => number(node, run) === run.position;
-    });
+    const tests = predicates.map((predicate) => ({
+      test: this.#positionTest(predicate),
+      visits: 1 + visitsOf([predicate]),
+    }));
     return (nodes, run) => {
       const { position, size } = run;
       let left = nodes;
-      for (const test of tests) {
+      for (const { test, visits } of tests) {
         const passed: XNode[] = [];
         let at = 0;
         for (const node of left) {
           at += 1;
-          run.charge(1);
+          run.charge(visits);
           run.position = at;
           run.size = left.length;
           if (test(node, run)) passed.push(node);
@@ -205,6 +199,13 @@ export class PathCompiler {
       run.size = size;
       return left;
     };
+  }
+
+  /** §2.4: a predicate that is a number asks for that position. */
+  #positionTest(predicate: Expr): Test {
+    if (typeOf(predicate) !== 'number') return this.#compiler.boolean(predicate);
+    const number = this.#compiler.number(predicate);
+    return (node, run) => number(node, run) === run.position;
   }
 
   /** §2.3: lets through what the node test of the step lets through. */
@@ -272,6 +273,23 @@ function nth(wanted: number, walk: Test, next: Test): Test {
   };
 }
 
+/** How many operations of an expression cost as much as visiting one node. */
+const OPERATIONS_PER_VISIT = 4;
+
+/** What evaluating predicates costs beside the nodes that they visit. */
+function visitsOf(predicates: readonly Expr[]): number {
+  return Math.floor(predicates.reduce((sum, predicate) => sum + operations(predicate), 0) / OPERATIONS_PER_VISIT);
+}
+
+/** Takes that many visits from the budget each time. */
+function charging(visits: number, test: Test): Test {
+  if (visits === 0) return test;
+  return (node, run) => {
+    run.charge(visits);
+    return test(node, run);
+  };
+}
+
 function fromRoot(next: Test): Test {
   return (_node, run) => next(ROOT, run);
 }
@@ -318,6 +336,17 @@ function outermost(cover: number, next: Test): Test {
 /** Whether a step from a node finds all that it finds from the nodes below it. */
 function coversSubtrees({ axis, predicates }: Step): boolean {
   return (axis === 'descendant' || axis === 'descendant-or-self') && !predicates.some(isPositionalPredicate);
+}
+
+/** What is known about the nodes a path begins with, and about those behind each of its steps. */
+function flowsOf({ start, predicates, steps }: PathExpr): Flow[] {
+  const from =
+    typeof start === 'string'
+      ? ONE
+      : { single: false, distinct: true, ordered: predicates.some(isPositionalPredicate), nested: true };
+  const flows = [from];
+  for (const step of steps) flows.push(after(step, { ...(flows.at(-1) as Flow), distinct: true }));
+  return flows;
 }
 
 /** What is known about the nodes behind a step. */

@@ -3,6 +3,7 @@ import { Attr } from '../xml/attr.js';
 import { Document } from '../xml/document.js';
 import { Text } from '../xml/text.js';
 import { namespacesInScope, ROOT, type MatchedNode, type NamespaceNode, type XNode } from './node.js';
+import { toNumber } from './values.js';
 
 /** Thrown inside an evaluation when the budget is used up. Never leaves the filter set. */
 export class BudgetExceeded extends Error {}
@@ -86,6 +87,13 @@ export class Run {
   chargeText(length: number): void {
     this.left -= length >> TEXT_PER_VISIT;
     if (this.left < 0) throw new BudgetExceeded();
+  }
+
+  /** §4.4 `number()` of a text. */
+  toNumber(text: string): number {
+    this.charge(1);
+    this.chargeText(text.length);
+    return toNumber(text);
   }
 
   /** The string-value of a node (§5). */

@@ -3,7 +3,6 @@
 
 const NUMBER = /^[ \t\r\n]*-?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[ \t\r\n]*$/;
 const SURROGATE = /[\ud800-\udfff]/;
-const PAIR = /[\ud800-\udbff][\udc00-\udfff]/g;
 const SPACES = /[ \t\r\n]+/g;
 
 /** §4.4 `number()` of a string. */
@@ -36,7 +35,11 @@ export function round(value: number): number {
 }
 
 export function stringLength(text: string): number {
-  return text.length - (text.match(PAIR)?.length ?? 0);
+  let pairs = 0;
+  for (let i = 1; i < text.length; i += 1) {
+    if ((text.charCodeAt(i) & 0xfc00) === 0xdc00 && (text.charCodeAt(i - 1) & 0xfc00) === 0xd800) pairs += 1;
+  }
+  return text.length - pairs;
 }
 
 /** §4.2 `substring()`: the characters whose position p has round(start) <= p < round(start) + round(length). */

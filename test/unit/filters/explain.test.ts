@@ -91,6 +91,22 @@ describe('what a filter is filed under', () => {
     },
   );
 
+  test.each<[what: string, nest: (inner: string) => string]>([
+    ['comparisons', (inner) => `a[${inner} = 'x']`],
+    ['comparisons of texts', (inner) => `a[string(*[${inner}]) = 'x']`],
+    ['texts of texts', (inner) => `string(${inner})`],
+    ['booleans', (inner) => `boolean(a[${inner}]) = true()`],
+    ['parts', (inner) => `a[contains(string(${inner}), 'x')]`],
+    ['counts', (inner) => `*[count(${inner.startsWith('*') ? inner : `*[${inner}]`}) > 1]`],
+    ['first nodes', (inner) => `ancestor::a[string(ancestor::b[${inner}]) = 'x']`],
+  ])('what is nested is looked at once: %s', (_what, nest) => {
+    let expression = '*';
+    for (let i = 0; i < 20; i += 1) expression = nest(expression);
+    const set = new FilterSet();
+    set.add('e', expression);
+    expect(set.explain('e').length).toBe(1);
+  });
+
   test('a bad expression is refused as by add', () => {
     expect(() => new FilterSet().explain('//d:delay')).toThrow('"d" is not bound');
   });

@@ -383,6 +383,32 @@ describe('S-API-5: a filter has a budget for each stanza', () => {
     }
   });
 
+  const alternatives = (count: number, each: (i: number) => string) =>
+    `//*[${Array.from({ length: count }, (_, i) => each(i)).join(' or ')}]`;
+  test.each<[what: string, expression: string]>([
+    ['steps that stay where they are', `//*${'/self::*'.repeat(200)}/x`],
+    ['alternatives', alternatives(400, (i) => `self::x${i}`)],
+    ['attributes that are not there', alternatives(400, (i) => `@x${i} = '1'`)],
+    ['sums', `//*[${Array(1000).fill('1').join(' + ')} = 7]`],
+    ['texts put together', alternatives(250, (i) => `concat('a', '${i}') = 'x'`)],
+    ['predicates in a row', `//*${"[1 = 1 or @n = 'x']".repeat(200)}/x`],
+    ['positions', `//*[position() = ${Array(400).fill('1').join(' + ')}]`],
+  ])('what an expression does at each node counts as well: %s', (_what, expression) => {
+    const set = new FilterSet({ visits: 10_000, index: false });
+    set.add('wordy', expression);
+    expect(run(set, wide).errors).toEqual([['wordy', 'FILTER_BUDGET']]);
+    expect(run(set, tree('<message/>')).errors).toEqual([]);
+  });
+
+  test('so does the way to a node on an axis', () => {
+    const depth = 60;
+    const comb = tree(`<m>${('<a>'.repeat(depth) + '</a>'.repeat(depth)).repeat(20)}</m>`);
+    const set = new FilterSet({ visits: 20_000, index: false });
+    set.add('back', 'count(//a[not(preceding::*)]) = 7');
+    set.add('forth', 'count(//a[not(following::*)]) = 7');
+    expect(run(set, comb).errors.map(([event]) => event)).toEqual(['back', 'forth']);
+  });
+
   test('a filter that does it repeatedly is set aside until it is reinstated', () => {
     const set = new FilterSet({ visits: 100, strikes: 3, index: false });
     const filter = set.add('greedy', '//x');
