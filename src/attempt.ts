@@ -23,12 +23,11 @@ export interface AttemptHost {
   readonly connector: Connector | undefined;
   publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
   /** Publishes PCJ_NODESENT, redacted, and logs. */
-  sent(element: Element, secret: boolean): void;
+  sent(element: Element, secret?: boolean): void;
   /** Logs what arrived. */
   received(element: Element): void;
-  negotiating(): void;
   /** The session of a lost link that may be resumed. */
-  resumable(): StreamManagement | null;
+  readonly resumable: StreamManagement | null;
 }
 
 /** A negotiated stream, ready to be a link. */
@@ -61,6 +60,7 @@ const FAILED_CLOSE_MS = 500;
 /** One way from nothing to a negotiated stream, or to exactly one failure event and a closed socket. */
 export class Attempt {
   readonly #host: AttemptHost;
+  readonly #onNegotiating: () => void;
   readonly #abort = new AbortController();
   #silent = false;
   #stream: XmlStream | null = null;
@@ -68,8 +68,10 @@ export class Attempt {
   #session: Session | null = null;
   #target: Target | null = null;
 
-  constructor(host: AttemptHost) {
+  /** @param onNegotiating called when the dialect is about to get the stream */
+  constructor(host: AttemptHost, onNegotiating: () => void) {
     this.#host = host;
+    this.#onNegotiating = onNegotiating;
   }
 
   /** Gives the attempt up: it fails with this error. With `silent` no event follows. */
@@ -138,7 +140,7 @@ export class Attempt {
     });
     const address = dialled.address ?? dialled.target.host;
     this.#publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
-    this.#host.negotiating();
+    this.#onNegotiating();
     const stream = new XmlStream(transport, config.xmlLimits);
     this.#stream = stream;
     const session = new Session(
@@ -146,7 +148,7 @@ export class Attempt {
         config,
         dialectConfig,
         signal,
-        resumable: () => this.#host.resumable(),
+        resumable: () => this.#host.resumable,
         password: () => this.#password(),
         publish: (event, payload) => {
           this.#publish(event, payload);

@@ -5,6 +5,12 @@ import { FilterSet, type Filter, type FilterOptions } from './filters/filter-set
 import type { BrokerConfig } from './options.js';
 import type { Publication, PubSub } from './pubsub.js';
 
+/** The event that filters publish, and how many do. */
+interface Published {
+  readonly publication: Publication<unknown>;
+  filters: number;
+}
+
 /**
  * The XPath filters of a broker. Each inbound stanza that no pending request took is matched against all of them, in
  * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
@@ -14,7 +20,7 @@ export class BrokerFilters implements Iterable<Filter> {
   readonly #config: BrokerConfig;
   /** Made when it is needed: a thousand brokers without filters shall be cheap. */
   #set: FilterSet | null = null;
-  readonly #publications = new Map<string, { publication: Publication<unknown>; filters: number }>();
+  #publications: Map<string, Published> | null = null;
 
   /** @internal */
   constructor(bus: PubSub, config: BrokerConfig) {
@@ -50,11 +56,12 @@ export class BrokerFilters implements Iterable<Filter> {
       throw usageError('USAGE_FILTER', `the expression of a filter is a string, not ${kindOf(expression)}`);
     }
     const checked = filterOptions(options);
-    const known = this.#publications.get(event);
+    const publications = (this.#publications ??= new Map<string, Published>());
+    const known = publications.get(event);
     const publication = known?.publication ?? this.#bus.share(event);
     try {
       const filter = this.set.add(event, expression, checked);
-      if (known === undefined) this.#publications.set(event, { publication, filters: 1 });
+      if (known === undefined) publications.set(event, { publication, filters: 1 });
       else known.filters += 1;
       return filter;
     } catch (error) {
@@ -78,15 +85,15 @@ export class BrokerFilters implements Iterable<Filter> {
 
   /** @internal publishes a match */
   matched(filter: Filter, match: FilterMatch, promises: Promise<void>[] | undefined): void {
-    this.#publications.get(filter.event)?.publication.fire(match, promises);
+    this.#publications?.get(filter.event)?.publication.fire(match, promises);
   }
 
   #removed(event: string): void {
-    const known = this.#publications.get(event);
+    const known = this.#publications?.get(event);
     if (known === undefined) return;
     known.filters -= 1;
     if (known.filters > 0) return;
-    this.#publications.delete(event);
+    this.#publications?.delete(event);
     known.publication.rescind();
   }
 }

@@ -1,34 +1,19 @@
 import { checkSignal, readOptions, shown } from './arguments.js';
-import { Asking, type RequestOptions } from './asking.js';
-import { BrokerFilters } from './broker-filters.js';
-import { Continuity } from './continuity.js';
+import type { RequestOptions } from './asking.js';
+import type { BrokerFilters } from './broker-filters.js';
+import { Core } from './core.js';
 import { BrokerError, usageError } from './errors.js';
 import type { StatusEvents } from './events.js';
-import { DEFAULT_FILTER_VISITS, type FilterOptions } from './filters/filter-set.js';
+import type { FilterOptions } from './filters/filter-set.js';
 import type { JID } from './jid.js';
-import { Lifecycle, type BrokerState, type Closed, type ConnectOptions } from './lifecycle.js';
-import type { Logger } from './logger.js';
-import {
-  hostProblem,
-  portProblem,
-  validateOptions,
-  type BrokerConfig,
-  type BrokerOptions,
-  type Secrets,
-} from './options.js';
+import type { BrokerState, Closed, ConnectOptions } from './lifecycle.js';
+import { hostProblem, portProblem, type BrokerConfig, type BrokerOptions } from './options.js';
 import { asStanza } from './outbound-stanza.js';
-import { Outbox } from './outbox.js';
 import type { Handler, PubSub, SubscribeOptions, Subscription } from './pubsub.js';
 import type { OutboundQueue } from './queue/outbound-queue.js';
 import type { Ticket } from './queue/ticket.js';
-import { redacted } from './redaction.js';
-import { Requests, type PendingRequest } from './requests.js';
-import { Router } from './router.js';
-import { Status } from './status.js';
-import type { Connector } from './stream/dial-connector.js';
-import { UnansweredRequests } from './unanswered.js';
+import type { PendingRequest } from './requests.js';
 import type { Element } from './xml/element.js';
-import { serialize } from './xml/serializer.js';
 
 /** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
 export type Outbound = Element | object | string;
@@ -63,61 +48,45 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   /** Stanzas held while not ready, oldest first. */
   readonly queue: OutboundQueue;
 
-  readonly #logger: Logger;
-  readonly #status: Status;
-  readonly #outbox: Outbox;
-  readonly #requests: Requests;
-  readonly #asking: Asking;
-  readonly #continuity: Continuity;
-  readonly #unanswered = new UnansweredRequests();
-  readonly #lifecycle: Lifecycle;
-  #jid: JID | null = null;
-  #sid: string | null = null;
-  #lang: string | null = null;
+  readonly #core: Core;
 
   /** @throws BrokerError `USAGE_OPTIONS` that lists every problem at once. Nothing is dialled. */
   constructor(options: BrokerOptions) {
-    const { config, secrets, logger, connector } = validateOptions(options, DEFAULT_FILTER_VISITS);
-    this.config = config;
-    this.#logger = logger;
-    this.#status = new Status(logger);
-    this.events = this.#status.bus as unknown as PubSub<StatusEvents & MyEvents>;
-    this.filters = new BrokerFilters(this.#status.bus, config);
-    this.#requests = new Requests(config.limits.requests, config.timeouts.request);
-    this.#outbox = this.#makeOutbox();
-    this.queue = this.#outbox.queue;
-    this.#asking = new Asking({ status: this.#status, requests: this.#requests, outbox: this.#outbox, logger });
-    this.#continuity = new Continuity(this.#outbox, this.#requests);
-    this.#lifecycle = this.#makeLifecycle(secrets, connector, this.#makeRouter());
+    const core = new Core(options);
+    this.#core = core;
+    this.config = core.config;
+    this.events = core.status.bus as unknown as PubSub<StatusEvents & MyEvents>;
+    this.filters = core.filters;
+    this.queue = core.outbox.queue;
   }
 
   /** Our own address; null while there is no ready link. */
   get jid(): JID | null {
-    return this.#jid;
+    return this.#core.jid;
   }
 
   /** Id of the stream; null while there is no ready link. */
   get sid(): string | null {
-    return this.#sid;
+    return this.#core.sid;
   }
 
   /** Language of inbound stanzas that name none (RFC 6120 §8.1.5); null if the server names none, and while there is no ready link. */
   get lang(): string | null {
-    return this.#lang;
+    return this.#core.lang;
   }
 
   get state(): BrokerState {
-    return this.#lifecycle.state;
+    return this.#core.lifecycle.state;
   }
 
   /** Requests waiting for their answer, by id: a snapshot. */
   get pending(): ReadonlyMap<string, PendingRequest> {
-    return this.#requests.pending();
+    return this.#core.requests.pending();
   }
 
   /** Resolves when the broker has come to rest: shut down, halted, or lost and not to be dialled again. */
   get closed(): Promise<Closed> {
-    return this.#lifecycle.closed;
+    return this.#core.lifecycle.closed;
   }
 
   /**
@@ -128,7 +97,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    */
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#refuseHalted();
-    return this.#lifecycle.connect(checkedTarget(options));
+    return this.#core.lifecycle.connect(checkedTarget(options));
   }
 
   /** The same as {@link connect}, for when it reads better: a link in use is left and negotiated from zero. */
@@ -141,12 +110,12 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    * `timeouts.close`) the socket closes. Again, or with nothing to close, it does nothing. Held stanzas stay.
    */
   shutdown(): Promise<void> {
-    return this.#lifecycle.shutdown();
+    return this.#core.lifecycle.shutdown();
   }
 
   /** Drops everything at once: no event, no farewell. Pending requests and held stanzas fail; later commands throw. */
   halt(): void {
-    this.#lifecycle.halt();
+    this.#core.lifecycle.halt();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -161,11 +130,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    */
   output(node: Outbound): Ticket {
     this.#refuseHalted();
-    const stanza = this.#outbox.prepare(asStanza(node, this.config.xmlns));
-    const ticket = this.#outbox.ticket(stanza);
-    this.#outbox.accept(ticket, stanza);
-    this.#answers(stanza);
-    return ticket;
+    return this.#core.output(asStanza(node, this.config.xmlns));
   }
 
   /**
@@ -177,7 +142,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     if (select !== undefined && typeof select !== 'function') {
       throw usageError('USAGE_SELECT', 'purgeQueue() takes a function of a ticket, or nothing');
     }
-    return this.#outbox.purge(select);
+    return this.#core.outbox.purge(select);
   }
 
   /**
@@ -187,7 +152,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    */
   returnToSender(event: keyof MyEvents & string, node: Outbound): Ticket {
     this.#refuseHalted();
-    return this.#asking.underEvent(event, asStanza(node, this.config.xmlns)).ticket;
+    return this.#core.asking.underEvent(event, asStanza(node, this.config.xmlns)).ticket;
   }
 
   /**
@@ -198,7 +163,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   request(node: Outbound, options: RequestOptions = {}): Promise<Element> {
     const promise = (async () => {
       this.#refuseHalted();
-      return this.#asking.asPromise(asStanza(node, this.config.xmlns), options);
+      return this.#core.asking.asPromise(asStanza(node, this.config.xmlns), options);
     })();
     promise.catch(() => undefined);
     return promise;
@@ -225,141 +190,8 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   }
 
   #refuseHalted(): void {
-    if (this.#lifecycle.state !== 'halted') return;
+    if (this.#core.lifecycle.state !== 'halted') return;
     throw new BrokerError('BROKER_HALTED', 'the broker was halted; make a new one', { layer: 'usage', sent: 'no' });
-  }
-
-  /** An iq result or error goes out: the request it answers is answered. */
-  #answers(stanza: Element): void {
-    if (stanza.localName !== 'iq') return;
-    const type = stanza.getAttribute('type');
-    if (type === 'result' || type === 'error') this.#unanswered.answered(stanza);
-  }
-
-  #sent(element: Element, secret: boolean): void {
-    const shown = redacted(element, secret);
-    if (this.config.debug) {
-      const text = element.localName === 'stream' ? `<${element.nodeName}>` : serialize(shown);
-      this.#logger.debug({ direction: 'out', xml: text }, 'sent');
-    }
-    this.#status.publish('PCJ_NODESENT', shown);
-  }
-
-  #makeOutbox(): Outbox {
-    const { config } = this;
-    const status = this.#status;
-    return new Outbox({
-      config,
-      link: () => this.#lifecycle.link,
-      keptBytes: () => this.#continuity.bytes,
-      queued: (stanza) => {
-        if (config.debug) this.#logger.debug({ direction: 'held', xml: serialize(redacted(stanza)) }, 'queued');
-        status.publish('PCJ_NODEQUEUED', stanza);
-      },
-      refused: (error, ticket) => {
-        status.publish('PCJ_QUEUEFAIL', error);
-        if (ticket?.request != null) this.#requests.fail(ticket.request, error);
-      },
-      sent: (stanza) => {
-        this.#sent(stanza, false);
-      },
-      watched: () => config.debug || status.watched('PCJ_NODESENT'),
-      dropped: ({ request }) => {
-        if (request === null) return;
-        const text = 'the request was dropped from the queue';
-        this.#requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no' }));
-      },
-    });
-  }
-
-  #makeRouter(): Router {
-    return new Router({
-      config: this.config,
-      status: this.#status,
-      requests: this.#requests,
-      filters: this.filters,
-      unanswered: this.#unanswered,
-      logger: this.#logger,
-      jid: () => this.#jid,
-      ready: () => this.#lifecycle.state === 'ready',
-      halted: () => this.#lifecycle.state === 'halted',
-      output: (stanza) => {
-        this.output(stanza);
-      },
-    });
-  }
-
-  #makeLifecycle(secrets: Secrets, connector: Connector | undefined, router: Router): Lifecycle {
-    const { config } = this;
-    const continuity = this.#continuity;
-    return new Lifecycle({
-      config,
-      secrets,
-      connector,
-      publish: (event, payload) => {
-        this.#status.publish(event, payload);
-      },
-      sent: (element, secret) => {
-        this.#sent(element, secret);
-      },
-      sentNonza: (element) => {
-        this.#sent(element, false);
-      },
-      received: (element) => {
-        if (config.debug) this.#logger.debug({ direction: 'in', xml: serialize(redacted(element)) }, 'received');
-      },
-      deliver: (stanza) => {
-        router.deliver(stanza);
-      },
-      handedOver: (ticket, element) => {
-        this.#outbox.handedOver(ticket, element);
-      },
-      ping: () => {
-        this.#asking.ping(config.domain);
-      },
-      resumable: () => continuity.resumable,
-      ready: (link, established) => {
-        this.#jid = established.jid;
-        this.#sid = established.sid;
-        this.#lang = established.lang ?? null;
-        continuity.linkReady(link, established.management ?? null);
-      },
-      failed: (error) => {
-        this.#status.handlerFailed(error, 'PCJ_READY');
-      },
-      afterReady: () => {
-        this.#purgeOnReady(config.queue.purgeOnReady);
-      },
-      linkEnded: (end) => {
-        this.#jid = null;
-        this.#sid = null;
-        this.#lang = null;
-        continuity.linkEnded(end);
-      },
-      afterLinkEnded: () => {
-        continuity.afterLinkEnded();
-      },
-      shutDown: () => {
-        continuity.shutDown();
-      },
-      halted: (error) => {
-        this.#jid = null;
-        this.#sid = null;
-        this.#lang = null;
-        this.#status.close();
-        continuity.halt(error);
-      },
-    });
-  }
-
-  #purgeOnReady(select: boolean | ((ticket: Ticket) => boolean)): void {
-    if (select === false || this.#lifecycle.state !== 'ready') return;
-    try {
-      this.#outbox.purge(select === true ? undefined : select);
-    } catch (error) {
-      // The selector is the user's code.
-      this.#status.handlerFailed(error, 'PCJ_READY');
-    }
   }
 }
 

@@ -32,7 +32,7 @@ export interface Closed {
 }
 
 /** What the lifecycle needs of the broker. */
-export interface LifecycleHost extends Omit<AttemptHost, 'negotiating'>, LinkHost {
+export interface LifecycleHost extends AttemptHost, LinkHost {
   /** Stanzas may be sent; PCJ_READY was not published yet. */
   ready(link: Link, established: Established): void;
   /** Something of the program, such as its dialect, threw where nothing should. */
@@ -58,7 +58,7 @@ interface Place {
 }
 
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
-export class Lifecycle {
+export class Lifecycle implements LinkOwner {
   readonly #host: LifecycleHost;
   #state: BrokerState = 'idle';
   #target: Place;
@@ -175,11 +175,8 @@ export class Lifecycle {
     this.#state = 'connecting';
     this.#host.publish('PCJ_CONNECT', undefined);
     if (this.#epoch !== epoch) return;
-    const attempt = new Attempt({
-      ...this.#host,
-      negotiating: () => {
-        if (this.#epoch === epoch) this.#state = 'negotiating';
-      },
+    const attempt = new Attempt(this.#host, () => {
+      if (this.#epoch === epoch) this.#state = 'negotiating';
     });
     this.#attempt = attempt;
     this.#attemptDone = this.#attend(epoch, attempt, place).catch((error: unknown) => {
@@ -208,7 +205,7 @@ export class Lifecycle {
 
   #negotiated(negotiated: Negotiated): void {
     this.#failures = 0;
-    const link = new Link(this.#host, this.#linkOwner(), negotiated);
+    const link = new Link(this.#host, this, negotiated);
     this.#link = link;
     this.#state = 'ready';
     this.#resolveQuest();
@@ -229,7 +226,7 @@ export class Lifecycle {
       this.#restDisconnected(error);
       return;
     }
-    const session = this.#host.resumable();
+    const session = this.#host.resumable;
     const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
     const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
     const delayMs = reconnectDelay(pace, this.#failures, error.retryAfterMs, Math.random());
@@ -320,7 +317,11 @@ export class Lifecycle {
     return this.#state === 'halted';
   }
 
-  #linkEnded(end: LinkEnd): void {
+  notReady(): void {
+    if (this.#state === 'ready') this.#state = 'closing';
+  }
+
+  ended(end: LinkEnd): void {
     this.#link = null;
     this.#lastEnd = end.error === null ? { clean: end.clean } : { clean: end.clean, error: end.error };
     if (end.byUs === null) this.#state = 'disconnected';
@@ -334,17 +335,6 @@ export class Lifecycle {
     const obsolete = this.#state !== 'disconnected' || this.#quest !== null || this.#shutdown !== null;
     if (end.byUs !== null || error === null || obsolete) return;
     if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
-  }
-
-  #linkOwner(): LinkOwner {
-    return {
-      notReady: () => {
-        if (this.#state === 'ready') this.#state = 'closing';
-      },
-      ended: (end) => {
-        this.#linkEnded(end);
-      },
-    };
   }
 
   #stopTimer(): void {

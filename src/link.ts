@@ -27,7 +27,8 @@ export interface LinkHost {
   deliver(stanza: Element): void;
   /** A stanza was handed to the socket. */
   handedOver(ticket: Ticket, element: Element | undefined): void;
-  sentNonza(element: Element): void;
+  /** Publishes PCJ_NODESENT, redacted, and logs. */
+  sent(element: Element, secret?: boolean): void;
   /** Asks the server for a sign of life with a ping (XEP-0199). */
   ping(): void;
   received(element: Element): void;
@@ -203,7 +204,7 @@ export class Link implements DialectLink, StreamConsumer {
 
   send(element: Element): void {
     this.#lane.push(null, serialize(element, this.#scope()));
-    this.#host.sentNonza(element);
+    this.#host.sent(element);
   }
 
   hold(held: boolean): void {

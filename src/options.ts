@@ -1,6 +1,7 @@
 import { isRecord, kindOf, ownProperties } from './arguments.js';
 import { dialectProblem } from './dialect-check.js';
 import { usageError } from './errors.js';
+import { DEFAULT_FILTER_VISITS } from './filters/filter-set.js';
 import { JID } from './jid.js';
 import type { LivenessOptions } from './liveness.js';
 import { guarded, silence, stderrLogger, type Logger } from './logger.js';
@@ -147,21 +148,29 @@ export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = Object.freeze({
   request: 30_000,
 });
 
-const DEFAULT_RECONNECT: Required<ReconnectOptions> = {
+const DEFAULT_RECONNECT: Readonly<Required<ReconnectOptions>> = Object.freeze({
   initial: false,
   firstDelayMs: 60_000,
   maxDelayMs: 300_000,
   resumeDelayMs: 1_000,
   maxAttempts: Number.POSITIVE_INFINITY,
-};
+});
 
-const DEFAULT_LIVENESS: LivenessOptions = { intervalMs: 300_000, timeoutMs: 30_000 };
+const DEFAULT_LIVENESS: Readonly<LivenessOptions> = Object.freeze({ intervalMs: 300_000, timeoutMs: 30_000 });
 
-const DEFAULT_QUEUE: Required<QueueOptions> = {
+const DEFAULT_QUEUE: Readonly<Required<QueueOptions>> = Object.freeze({
   maxStanzas: 10_000,
   maxBytes: 32 * 1024 * 1024,
   purgeOnReady: false,
-};
+});
+
+const NO_TLS_OPTIONS: BrokerConfig['tls'] = Object.freeze({});
+
+const DEFAULT_ALL_LIMITS: Readonly<Limits> = Object.freeze({
+  ...DEFAULT_LIMITS,
+  requests: 10_000,
+  filterVisits: DEFAULT_FILTER_VISITS,
+});
 
 /** Longest time Node's timers can wait, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
@@ -225,10 +234,12 @@ const OPTION_CHECKS: Record<keyof BrokerOptions, Check> = {
  * Checks the options and fills in defaults.
  * @throws BrokerError `USAGE_OPTIONS` that lists every problem at once
  */
-export function validateOptions(
-  options: unknown,
-  filterVisits: number,
-): { config: BrokerConfig; secrets: Secrets; logger: Logger; connector: Connector | undefined } {
+export function validateOptions(options: unknown): {
+  config: BrokerConfig;
+  secrets: Secrets;
+  logger: Logger;
+  connector: Connector | undefined;
+} {
   const raw = isRecord(options) ? ownProperties(options) : null;
   if (raw === null) {
     throw usageError('USAGE_OPTIONS', `new Broker() needs an object of options, not ${kindOf(options)}`);
@@ -238,7 +249,6 @@ export function validateOptions(
   for (const key of ['connectionType', 'domain'] as const) {
     if (raw[key] === undefined) problems.push(`${key} is missing${HINTS[key]}`);
   }
-  const limitDefaults: Limits = { ...DEFAULT_LIMITS, requests: 10_000, filterVisits };
   const tls: TlsOptions = group(given.tls);
   const tlsFaults = tlsProblems(tls);
   problems.push(...tlsFaults);
@@ -254,7 +264,7 @@ export function validateOptions(
     allOf(DEFAULT_LIVENESS, milliseconds),
     problems,
   );
-  const limits = checked<Limits>(group(given.limits), 'limits.', allOf(limitDefaults, count), problems);
+  const limits = checked<Limits>(group(given.limits), 'limits.', allOf(DEFAULT_ALL_LIMITS, count), problems);
   const queue = checked<QueueOptions>(group(given.queue), 'queue.', QUEUE_CHECKS, problems);
   const reconnect = checked<ReconnectOptions>(group(given.reconnect), 'reconnect.', RECONNECT_CHECKS, problems);
   const dialect = given.connectionType;
@@ -283,13 +293,13 @@ export function validateOptions(
     version: given.version ?? dialect.version,
     xmlns: given.xmlns ?? dialect.xmlns,
     stream: given.stream ?? 'http://etherx.jabber.org/streams',
-    tls: Object.freeze(publicTls),
-    reconnect: given.reconnect === false ? false : Object.freeze({ ...DEFAULT_RECONNECT, ...reconnect }),
-    timeouts: Object.freeze({ ...DEFAULT_TIMEOUTS, ...timeouts }),
-    liveness: given.liveness === false ? false : Object.freeze({ ...DEFAULT_LIVENESS, ...liveness }),
-    limits: Object.freeze({ ...limitDefaults, ...limits }),
-    xmlLimits: Object.freeze(pick(limits, DEFAULT_LIMITS)),
-    queue: Object.freeze({ ...DEFAULT_QUEUE, ...queue }),
+    tls: given.tls === undefined ? NO_TLS_OPTIONS : Object.freeze(publicTls),
+    reconnect: given.reconnect === false ? false : filled(DEFAULT_RECONNECT, reconnect),
+    timeouts: filled(DEFAULT_TIMEOUTS, timeouts),
+    liveness: given.liveness === false ? false : filled(DEFAULT_LIVENESS, liveness),
+    limits: filled(DEFAULT_ALL_LIMITS, limits),
+    xmlLimits: filled(DEFAULT_LIMITS, limits),
+    queue: filled(DEFAULT_QUEUE, queue),
     answerRequests: given.answerRequests ?? dialect.answersRequests ?? false,
     debug,
   };
@@ -370,13 +380,11 @@ function dialectProblems(
   return problems;
 }
 
-/** The given values of the names that the defaults have, and the defaults. */
-function pick<T extends object>(given: Partial<T>, defaults: T): T {
-  const names = Object.keys(defaults) as (keyof T)[];
-  return {
-    ...defaults,
-    ...Object.fromEntries(names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]])),
-  };
+/** The defaults, with the given values of their names: the defaults themselves, where nothing else is given. */
+function filled<T extends object>(defaults: Readonly<T>, given: Partial<NoInfer<T>>): Readonly<T> {
+  const names = (Object.keys(defaults) as (keyof T)[]).filter((name) => given[name] !== undefined);
+  if (names.length === 0) return defaults;
+  return Object.freeze({ ...defaults, ...Object.fromEntries(names.map((name) => [name, given[name]])) });
 }
 
 function allOf<T extends object>(defaults: T, check: Check): Record<keyof T, Check> {

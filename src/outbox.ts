@@ -10,9 +10,9 @@ import { serialize, type SerializeScope } from './xml/serializer.js';
 /** What the outbox needs of the broker. */
 export interface OutboxHost {
   readonly config: BrokerConfig;
-  link(): Link | null;
+  readonly link: Link | null;
   /** Bytes of a managed session that waits to be resumed. */
-  keptBytes(): number;
+  readonly keptBytes: number;
   /** Publishes PCJ_NODEQUEUED. */
   queued(stanza: Element): void;
   /** Publishes PCJ_QUEUEFAIL. With a ticket, its request is over, too. */
@@ -20,7 +20,7 @@ export interface OutboxHost {
   /** Publishes PCJ_NODESENT. */
   sent(stanza: Element): void;
   /** Whether anybody wants to see what is sent. */
-  watched(): boolean;
+  readonly watched: boolean;
   dropped(ticket: Ticket): void;
 }
 
@@ -57,7 +57,7 @@ export class Outbox {
   /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`; nothing was accepted then */
   accept(ticket: Ticket, stanza: Element): void {
     const host = this.#host;
-    const link = host.link();
+    const link = host.link;
     const ready = link?.ready === true;
     try {
       if (ready) {
@@ -65,7 +65,7 @@ export class Outbox {
         const most = this.queue.bytes + ticket.bytesAtMost + link.bytesAtMost;
         // Near the bound it is worth while to count.
         if (most > this.queue.limits.maxBytes) this.queue.check(ticket.bytes, link.bytes);
-      } else this.queue.push(ticket, link?.bytes ?? host.keptBytes());
+      } else this.queue.push(ticket, link?.bytes ?? host.keptBytes);
     } catch (error) {
       if (error instanceof BrokerError) host.refused(error, null);
       throw error;
@@ -77,12 +77,12 @@ export class Outbox {
   /** Sends what is held and picked, oldest first. Returns the tickets that are sent; none while not ready. */
   purge(select?: (ticket: Ticket) => boolean): Ticket[] {
     const host = this.#host;
-    const link = host.link();
+    const link = host.link;
     if (link === null || !link.ready) return [];
     const tickets = this.queue.take(select);
     for (const [index, ticket] of tickets.entries()) {
       // A handler of PCJ_NODESENT may have ended the link: the rest stays held, in front.
-      if (this.#host.link()?.ready !== true) {
+      if (this.#host.link?.ready !== true) {
         this.queue.returnToFront(tickets.splice(index));
         break;
       }
@@ -101,7 +101,7 @@ export class Outbox {
 
   /** A ticket's stanza was handed to the socket; without its element, PCJ_NODESENT shows what is read back. */
   handedOver(ticket: Ticket, stanza: Element | undefined): void {
-    if (this.#host.watched()) this.#host.sent(stanza ?? ticket.node);
+    if (this.#host.watched) this.#host.sent(stanza ?? ticket.node);
   }
 
   /** Holds stanzas of a lost link again, in front of the queue: those that may have arrived, then those that cannot. */

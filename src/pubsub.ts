@@ -2,7 +2,7 @@ import { EventEmitter } from 'eventemitter3';
 import { checkSignal, isA, kindOf, readOptions, shown } from './arguments.js';
 import { BrokerError, printable, usageError } from './errors.js';
 import { EventQueue } from './pubsub/event-queue.js';
-import { Grant, type Publication } from './pubsub/publication.js';
+import { fire, Grant, type Publication } from './pubsub/publication.js';
 import { deliver, Entry, type Delivery, type Handler, type Subscription } from './pubsub/subscription.js';
 
 export type { Publication } from './pubsub/publication.js';
@@ -18,8 +18,8 @@ export interface Listing {
 
 /** What only the creator of a bus can do. */
 export interface Owner<Events extends object> {
-  /** As {@link PubSub.publish}, reserved names included. */
-  publish<Name extends keyof Events & string>(event: Name): Publication<Events[Name]>;
+  /** Fires a reserved name: as {@link Publication.fire}. */
+  fire<Name extends keyof Events & string>(event: Name, payload: Events[Name], promises?: Promise<void>[]): number;
   /**
    * Ends the bus: subscriptions are cancelled, iterations end behind what they hold, waits reject with `EVENT_CLOSED`,
    * and nothing is delivered any more. Later calls of `publish`, `share`, `subscribe`, `once` and `iterate` throw `USAGE_EVENTS_CLOSED`.
@@ -31,8 +31,10 @@ export interface Owner<Events extends object> {
 export interface PubSubOptions<Events extends object> {
   /** Told what a handler of `event` threw or rejected with. What it throws itself is ignored. */
   onHandlerError?(error: unknown, event: string): void;
-  /** Names that `publish` and `share` refuse. Anybody may subscribe to them. */
+  /** Names that `publish` and `share` refuse: only the owner fires them. Anybody may subscribe to them. */
   reserved?(event: string): boolean;
+  /** The reserved names that are listed as published. */
+  own?: readonly string[];
   /** Called once, inside the constructor, with the rights of the creator. */
   owner?(owner: Owner<Events>): void;
 }
@@ -66,11 +68,12 @@ const ITERATION_LIMIT = 1000;
 export class PubSub<Events extends object = Record<string, unknown>> {
   readonly #delivery: Delivery;
   readonly #reserved: (event: string) => boolean;
+  readonly #own: readonly string[];
   readonly #channels = new Map<string, Channel>();
   /** How many publications of a name are in force; -1 for an exclusive one. */
-  readonly #published = new Map<string, number>();
+  #published: Map<string, number> | null = null;
   /** Ends iterations and waits when the bus is closed. */
-  readonly #waiting = new Set<() => void>();
+  #waiting: Set<() => void> | null = null;
 
   constructor(options: PubSubOptions<Events> = {}) {
     this.#delivery = {
@@ -81,8 +84,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
       closed: false,
     };
     this.#reserved = options.reserved?.bind(options) ?? (() => false);
+    this.#own = options.own ?? [];
     options.owner?.({
-      publish: (event) => this.#publish(event),
+      fire: (event, payload, promises) => fire(this.#delivery, event, payload, promises),
       close: () => this.#close(),
     });
   }
@@ -94,7 +98,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    */
   publish<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
     this.#refuseReserved(event);
-    return this.#publish(event);
+    if (this.#published?.has(event) === true) throw taken(event);
+    (this.#published ??= new Map()).set(event, -1);
+    return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
   }
 
   /**
@@ -104,9 +110,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    */
   share<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
     this.#refuseReserved(event);
-    const shares = this.#published.get(event) ?? 0;
+    const shares = this.#published?.get(event) ?? 0;
     if (shares < 0) throw taken(event);
-    this.#published.set(event, shares + 1);
+    (this.#published ??= new Map()).set(event, shares + 1);
     return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
   }
 
@@ -149,7 +155,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
       const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ['signal']);
       checkSignal('once()', signal);
       const settled = () => {
-        this.#waiting.delete(close);
+        this.#waiting?.delete(close);
         signal?.removeEventListener('abort', abort);
       };
       const subscription = this.subscribe(
@@ -172,7 +178,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
         return;
       }
       signal?.addEventListener('abort', abort, { once: true });
-      this.#waiting.add(close);
+      (this.#waiting ??= new Set()).add(close);
     });
     promise.catch(() => undefined);
     return promise;
@@ -203,7 +209,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     const queue = new EventQueue<Events[Name]>(limit, () => {
       subscription.cancel();
       signal?.removeEventListener('abort', abort);
-      this.#waiting.delete(close);
+      this.#waiting?.delete(close);
     });
     const abort = () => queue.abort(aborted(event, signal));
     const close = () => queue.end();
@@ -213,7 +219,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     if (signal?.aborted === true) abort();
     else {
       signal?.addEventListener('abort', abort, { once: true });
-      this.#waiting.add(close);
+      (this.#waiting ??= new Set()).add(close);
     }
     return queue;
   }
@@ -249,24 +255,16 @@ export class PubSub<Events extends object = Record<string, unknown>> {
 
   /** Every name that is published or subscribed to, sorted by code unit. */
   listing(): Listing[] {
-    const names = new Set([...this.#published.keys(), ...this.#channels.keys()]);
-    return [...names]
+    const published = new Set([...this.#own, ...(this.#published?.keys() ?? [])]);
+    return [...new Set([...published, ...this.#channels.keys()])]
       .sort((a, b) => (a < b ? -1 : 1))
-      .map((event) => ({ event, published: this.#published.has(event), subscribers: this.subscribers(event) }));
-  }
-
-  #publish<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
-    this.#refuseClosed();
-    checkName(event);
-    if (this.#published.has(event)) throw taken(event);
-    this.#published.set(event, -1);
-    return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
+      .map((event) => ({ event, published: published.has(event), subscribers: this.subscribers(event) }));
   }
 
   readonly #giveBack = (event: string): void => {
-    const shares = this.#published.get(event) ?? 0;
-    if (shares > 1) this.#published.set(event, shares - 1);
-    else this.#published.delete(event);
+    const shares = this.#published?.get(event) ?? 0;
+    if (shares > 1) this.#published?.set(event, shares - 1);
+    else this.#published?.delete(event);
   };
 
   #remove(entry: Entry): void {
@@ -284,7 +282,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
 
   #close(): void {
     this.#delivery.closed = true;
-    for (const end of [...this.#waiting]) end();
+    for (const end of [...(this.#waiting ?? [])]) end();
     for (const channel of [...this.#channels.values()]) for (const entry of [...channel.entries]) entry.cancel();
   }
 

@@ -39,7 +39,7 @@ const NONE: Match = { kind: 'none' };
 /** Requests waiting for their answer. Each settles exactly once: answer, deadline, disconnect, drop or halt. */
 export class Requests {
   readonly #entries = new Map<string, Entry>();
-  readonly #expired = new Set<string>();
+  #expired: Set<string> | null = null;
   readonly #limit: number;
   readonly #timeoutMs: number;
 
@@ -100,7 +100,7 @@ export class Requests {
       this.#written(entry);
     };
     ticket.expectAck();
-    this.#expired.delete(id);
+    this.#expired?.delete(id);
     if (options.timeoutMs !== undefined) this.#startTimer(entry, options.timeoutMs);
     return entry;
   }
@@ -115,13 +115,13 @@ export class Requests {
 
   /** Whether an inbound stanza answers a pending request. Nothing changes until `deliver` is called. */
   match(stanza: Element, identity: Identity): Match {
-    if (this.#entries.size === 0 && this.#expired.size === 0) return NONE;
+    if (this.#entries.size === 0 && this.#expired === null) return NONE;
     const type = stanza.getAttribute('type');
     if (type !== 'error' && !(type === 'result' && stanza.localName === 'iq')) return NONE;
     const id = stanza.getAttribute('id');
     if (id === null) return NONE;
     const entry = this.#entries.get(id);
-    if (entry === undefined) return this.#expired.delete(id) ? { kind: 'late', id } : NONE;
+    if (entry === undefined) return this.#expired?.delete(id) === true ? { kind: 'late', id } : NONE;
     if (entry.kind !== stanza.localName) return NONE;
     if (!mayAnswer(entry, stanza, type === 'error', identity)) return { kind: 'spoof', request: entry };
     return {
@@ -168,10 +168,11 @@ export class Requests {
   }
 
   #remember(id: string): void {
-    this.#expired.add(id);
-    if (this.#expired.size <= REMEMBERED) return;
-    for (const oldest of this.#expired) {
-      this.#expired.delete(oldest);
+    const expired = (this.#expired ??= new Set());
+    expired.add(id);
+    if (expired.size <= REMEMBERED) return;
+    for (const oldest of expired) {
+      expired.delete(oldest);
       return;
     }
   }

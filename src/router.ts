@@ -13,7 +13,7 @@ import { NS } from './xml/namespaces.js';
 import { errorReply, reply } from './xml/replies.js';
 
 /** What the router works with. */
-export interface RouterParts {
+export interface RouterHost {
   readonly config: BrokerConfig;
   readonly status: Status;
   readonly requests: Requests;
@@ -21,11 +21,11 @@ export interface RouterParts {
   readonly unanswered: UnansweredRequests;
   readonly logger: Logger;
   /** Our own address. */
-  jid(): JID | null;
+  readonly jid: JID | null;
   /** Whether stanzas may be sent. */
-  ready(): boolean;
+  readonly isReady: boolean;
   /** Whether delivery was stopped by `halt`. */
-  halted(): boolean;
+  readonly isHalted: boolean;
   output(stanza: Element): void;
 }
 
@@ -37,20 +37,20 @@ const SPOOF_WARNING_MS = 1_000;
  * PCJ_NODERECEIVED; and an iq request that nobody answers is answered with an error, if that is wanted.
  */
 export class Router {
-  readonly #parts: RouterParts;
+  readonly #host: RouterHost;
   readonly #addressing: 'account' | 'domain';
   /** Promises of the handlers of the stanza that is delivered now, when they matter. */
   #pending: Promise<void>[] | undefined;
   #spoofWarningAt = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: RouterParts) {
-    this.#parts = parts;
-    this.#addressing = parts.config.connectionType.addressing ?? 'account';
+  constructor(host: RouterHost) {
+    this.#host = host;
+    this.#addressing = host.config.connectionType.addressing ?? 'account';
   }
 
   deliver(stanza: Element): void {
-    const { config, status, requests, filters, unanswered } = this.#parts;
-    const match = requests.match(stanza, { jid: this.#parts.jid(), addressing: this.#addressing });
+    const { config, status, requests, filters, unanswered } = this.#host;
+    const match = requests.match(stanza, { jid: this.#host.jid, addressing: this.#addressing });
     if (match.kind === 'answer') {
       match.request.ticket.markAcked();
       match.deliver();
@@ -69,12 +69,12 @@ export class Router {
   }
 
   readonly #onMatch = (filter: Filter, match: FilterMatch): void => {
-    if (!this.#parts.halted()) this.#parts.filters.matched(filter, match, this.#pending);
+    if (!this.#host.isHalted) this.#host.filters.matched(filter, match, this.#pending);
   };
 
   readonly #onError = (filter: Filter, error: BrokerError): void => {
     const { event, expression } = filter;
-    this.#parts.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
+    this.#host.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
   };
 
   /** Warns of an answer that is none: from the wrong address, or too late. It is delivered as an ordinary stanza. */
@@ -83,7 +83,7 @@ export class Router {
     const facts = { layer: 'rts', origin: 'peer', phase: 'ready' } as const;
     if (kind === 'late') {
       const text = `the answer to request ${id} came after its time limit; it is delivered as an ordinary stanza`;
-      this.#parts.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_LATE', text, facts));
+      this.#host.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_LATE', text, facts));
       return;
     }
     const now = performance.now();
@@ -91,18 +91,18 @@ export class Router {
     this.#spoofWarningAt = now;
     const from = JSON.stringify(stanza.getAttribute('from'));
     const text = `a stanza with the id ${id} of a pending request came from ${from}, who was not asked; it is delivered as an ordinary stanza`;
-    this.#parts.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_SPOOF_SUSPECT', text, facts));
+    this.#host.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_SPOOF_SUSPECT', text, facts));
   }
 
   /** Answers an iq that nobody answered: a ping with a result, others with an error (RFC 6120 §8.2.3, §8.4). */
   #answer(iq: Element): void {
-    const { unanswered, logger } = this.#parts;
-    if (!unanswered.take(iq) || !this.#parts.ready()) return;
+    const { unanswered, logger } = this.#host;
+    if (!unanswered.take(iq) || !this.#host.isReady) return;
     const type = iq.getAttribute('type');
     const known = type === 'get' || type === 'set';
     const ping = type === 'get' && iq.getChild('ping', NS.PING) !== null;
     try {
-      this.#parts.output(ping ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request'));
+      this.#host.output(ping ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request'));
     } catch (error) {
       logger.warn({ error }, 'an unanswered iq could not be answered');
     }

@@ -1,6 +1,9 @@
+import * as events from './events.js';
 import type { StatusEvents } from './events.js';
 import type { Logger } from './logger.js';
-import { PubSub, type Owner, type Publication } from './pubsub.js';
+import { PubSub, type Owner } from './pubsub.js';
+
+const NAMES = Object.values(events);
 
 /** Events that report a fault: with nobody subscribed they are logged. */
 const FAULTS: ReadonlySet<string> = new Set<keyof StatusEvents>([
@@ -22,7 +25,6 @@ const FAULTS: ReadonlySet<string> = new Set<keyof StatusEvents>([
 export class Status {
   readonly bus: PubSub;
   readonly #logger: Logger;
-  readonly #publications = new Map<string, Publication<unknown>>();
   #owner!: Owner<Record<string, unknown>>;
   #closed = false;
 
@@ -33,6 +35,7 @@ export class Status {
         this.handlerFailed(error, event);
       },
       reserved: (name) => name.startsWith('PCJ_'),
+      own: NAMES,
       owner: (owner) => {
         this.#owner = owner;
       },
@@ -42,12 +45,7 @@ export class Status {
   /** Fires a status event. A fault that nobody is subscribed to is logged. */
   publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
     if (this.#closed) return;
-    let publication = this.#publications.get(event);
-    if (publication === undefined) {
-      publication = this.#owner.publish(event);
-      this.#publications.set(event, publication);
-    }
-    if (publication.fire(payload, promises) > 0 || !FAULTS.has(event)) return;
+    if (this.#owner.fire(event, payload, promises) > 0 || !FAULTS.has(event)) return;
     const error = payload instanceof Error ? payload : (payload as { error?: unknown }).error;
     this.#logger.warn({ event, error }, 'nobody is subscribed to a fault');
   }

@@ -7,21 +7,22 @@ const LIMIT = 1_000;
 
 /** Inbound iq requests that nobody has answered yet. */
 export class UnansweredRequests {
-  readonly #open = new Map<Element, { id: string; from: string | null }>();
+  #open: Map<Element, { id: string; from: string | null }> | null = null;
 
   /** An iq get or set arrived. */
   arrived(iq: Element): void {
-    this.#open.set(iq, { id: iq.getAttribute('id') ?? '', from: iq.getAttribute('from') });
-    if (this.#open.size <= LIMIT) return;
-    for (const oldest of this.#open.keys()) {
-      this.#open.delete(oldest);
+    const open = (this.#open ??= new Map());
+    open.set(iq, { id: iq.getAttribute('id') ?? '', from: iq.getAttribute('from') });
+    if (open.size <= LIMIT) return;
+    for (const oldest of open.keys()) {
+      open.delete(oldest);
       return;
     }
   }
 
   /** An iq result or error goes out. */
   answered(iq: Element): void {
-    if (this.#open.size === 0) return;
+    if (this.#open === null || this.#open.size === 0) return;
     const id = iq.getAttribute('id') ?? '';
     const to = iq.getAttribute('to');
     for (const [request, open] of this.#open) {
@@ -34,6 +35,6 @@ export class UnansweredRequests {
 
   /** Takes a request that is still unanswered. Returns whether it was. */
   take(iq: Element): boolean {
-    return this.#open.delete(iq);
+    return this.#open?.delete(iq) === true;
   }
 }

@@ -17,6 +17,19 @@ export interface Publication<Payload> {
   rescind(): void;
 }
 
+/** Calls the subscribers of an event: see {@link Publication.fire}. */
+export function fire(delivery: Delivery, event: string, payload: unknown, promises?: Promise<void>[]): number {
+  const outerCalled = delivery.called;
+  const outerPromises = delivery.promises;
+  delivery.called = 0;
+  delivery.promises = promises;
+  delivery.emitter.emit(event, payload);
+  const called = delivery.called;
+  delivery.called = outerCalled;
+  delivery.promises = outerPromises;
+  return called;
+}
+
 /** A publication in force. */
 export class Grant<Payload> implements Publication<Payload> {
   #active = true;
@@ -32,17 +45,7 @@ export class Grant<Payload> implements Publication<Payload> {
   }
 
   fire(payload: Payload, promises?: Promise<void>[]): number {
-    if (!this.#active) return 0;
-    const delivery = this.delivery;
-    const outerCalled = delivery.called;
-    const outerPromises = delivery.promises;
-    delivery.called = 0;
-    delivery.promises = promises;
-    delivery.emitter.emit(this.event, payload);
-    const called = delivery.called;
-    delivery.called = outerCalled;
-    delivery.promises = outerPromises;
-    return called;
+    return this.#active ? fire(this.delivery, this.event, payload, promises) : 0;
   }
 
   rescind(): void {

@@ -1,6 +1,6 @@
 import { usageError } from '../errors.js';
 import { JID } from '../jid.js';
-import { PubSub, type Handler, type Publication, type Subscription, type SubscribeOptions } from '../pubsub.js';
+import { PubSub, type Handler, type Owner, type Subscription, type SubscribeOptions } from '../pubsub.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize } from '../xml/serializer.js';
@@ -67,17 +67,18 @@ export class LoopbackServer implements AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(settings: Settings, authority: Authority | null, tls: TlsIdentity | null) {
-    const publications = new Map<string, Publication<never>>();
+    let owner!: Owner<LoopbackEvents>;
     this.events = new PubSub<LoopbackEvents>({
       onHandlerError: settings.onHandlerError,
       reserved: () => true,
-      owner: (owner) => {
-        for (const name of EVENTS) publications.set(name, owner.publish(name));
+      own: EVENTS,
+      owner: (rights) => {
+        owner = rights;
       },
     });
     this.#authority = authority;
     this.#site = createSite(settings, tls, (event, payload) => {
-      (publications.get(event) as Publication<typeof payload> | undefined)?.fire(payload);
+      owner.fire(event, payload);
     });
     this.#reception = new Reception(this.#site);
   }

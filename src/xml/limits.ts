@@ -37,7 +37,8 @@ export const DEFAULT_LIMITS: Readonly<XmlLimits> = Object.freeze({
  * The defaults with the given limits put over them.
  * @throws BrokerError `USAGE_LIMITS` for an unknown limit or one that is not a whole number of at least 1 (`Infinity` lifts a limit)
  */
-export function xmlLimits(given: Partial<XmlLimits> = {}): XmlLimits {
+export function xmlLimits(given: Partial<XmlLimits> = DEFAULT_LIMITS): Readonly<XmlLimits> {
+  if (given === DEFAULT_LIMITS) return DEFAULT_LIMITS;
   const limits: XmlLimits = { ...DEFAULT_LIMITS };
   const own = isRecord(given) ? ownProperties(given) : null;
   if (own === null) throw usageError('USAGE_LIMITS', `the limits are an object of numbers, not ${kindOf(given)}`);

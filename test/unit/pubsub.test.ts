@@ -99,6 +99,7 @@ describe('publish and subscribe', () => {
     let owner: Owner<Record<string, unknown>> | undefined;
     const bus = new PubSub({
       reserved: (name) => name.startsWith('PCJ_'),
+      own: ['PCJ_OTHER', 'PCJ_READY'],
       owner: (rights) => {
         owner = rights;
       },
@@ -107,9 +108,12 @@ describe('publish and subscribe', () => {
     expect(codeOf(() => bus.share('PCJ_X'))).toBe('USAGE_EVENT_RESERVED');
     const seen: unknown[] = [];
     bus.subscribe('PCJ_READY', (payload) => seen.push(payload));
-    owner!.publish('PCJ_READY').fire(1);
+    expect(owner!.fire('PCJ_READY', 1)).toBe(1);
     expect(seen).toEqual([1]);
-    expect(codeOf(() => owner!.publish('PCJ_READY'))).toBe('USAGE_EVENT_TAKEN');
+    expect(bus.listing()).toEqual([
+      { event: 'PCJ_OTHER', published: true, subscribers: 0 },
+      { event: 'PCJ_READY', published: true, subscribers: 1 },
+    ]);
     bus.publish('pcj_ready');
   });
 
