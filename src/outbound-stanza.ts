@@ -1,7 +1,7 @@
-import { isA, kindOf } from './arguments.js';
+import { kindOf } from './arguments.js';
 import { usageError } from './errors.js';
 import { fromDom } from './xml/dom.js';
-import { Element } from './xml/element.js';
+import { isElement, type Element } from './xml/element.js';
 import { parseInScope } from './xml/parse.js';
 
 /**
@@ -10,7 +10,7 @@ import { parseInScope } from './xml/parse.js';
  * @throws BrokerError `USAGE_NOT_ONE_STANZA` naming what was given; nothing was accepted
  */
 export function asStanza(node: unknown, xmlns: string): Element {
-  if (isA(node, Element)) return node;
+  if (isElement(node)) return node;
   if (typeof node === 'string') {
     try {
       return parseInScope(node, xmlns);

@@ -124,10 +124,8 @@ function notWrapped(cause: unknown): BrokerError {
   return new BrokerError('DIALECT_FAILED', text, { layer: 'queue', sent: 'no', cause });
 }
 
-const STANZAS = new Set(['message', 'presence', 'iq']);
-
 /** Whether stream management counts an element (XEP-0198 §4). */
-function isStanza(element: Element, xmlns: string): boolean {
-  const { namespaceURI } = element;
-  return STANZAS.has(element.localName) && (namespaceURI === null || namespaceURI === xmlns);
+function isStanza({ localName, namespaceURI }: Element, xmlns: string): boolean {
+  const named = localName === 'message' || localName === 'presence' || localName === 'iq';
+  return named && (namespaceURI === null || namespaceURI === xmlns);
 }

@@ -6,6 +6,8 @@ import type { QName } from './qname.js';
 export class Attr {
   /** The next attribute of the same element, in document order. */
   nextAttribute: Attr | null = null;
+  /** @internal the value, if it was found to be written as it is: then it is not looked through again */
+  plain: string | null = null;
 
   constructor(
     readonly qname: QName,

@@ -2,7 +2,7 @@ import { isRecord, kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Element, isElement } from './element.js';
-import { checkCharacters } from './escape.js';
+import { checkCharacters, checkedPlainValue } from './escape.js';
 import { badName, QName, splitName, unprefixed } from './qname.js';
 import { NS } from './namespaces.js';
 import { declarationMistake } from './scope.js';
@@ -28,7 +28,7 @@ export function xml(name: string, attributes?: XmlAttributes | null, ...children
   if (typeof name !== 'string') throw badName(name);
   try {
     checkAttributes(attributes);
-    const element = new Element(elementName(name, attributes));
+    const element = new Element(name.includes(':') ? prefixedName(name, attributes) : unprefixed(name, undefined));
     if (attributes !== undefined && attributes !== null) setAttributes(element, attributes);
     for (const child of children) append(element, child, 0);
     return element;
@@ -52,11 +52,7 @@ function checkAttributes(attributes: unknown): void {
   );
 }
 
-function elementName(name: string, attributes: XmlAttributes | null | undefined): QName {
-  if (!name.includes(':')) {
-    const uri = own(attributes, 'xmlns');
-    return unprefixed(name, uri === undefined ? undefined : uri || null);
-  }
+function prefixedName(name: string, attributes: XmlAttributes | null | undefined): QName {
   const { prefix, localName } = splitName(name);
   const uri = prefix === 'xml' ? NS.XML : own(attributes, `xmlns:${prefix ?? ''}`);
   if (uri === undefined || prefix === 'xmlns') {
@@ -77,22 +73,40 @@ function own(attributes: XmlAttributes | null | undefined, name: string): string
 function setAttributes(element: Element, attributes: XmlAttributes): void {
   let last: Attr | null = null;
   let prefixed = false;
-  for (const name of Object.keys(attributes)) {
+  // Cheaper than Object.keys(), which makes an array.
+  for (const name in attributes) {
+    if (!Object.prototype.hasOwnProperty.call(attributes, name)) continue;
     const value = text(name, attributes[name]);
     if (value === null) continue;
-    if (name.includes(':')) {
+    const qname = attributeNames.get(name) ?? attributeName(name);
+    if (qname === null) {
       prefixed = true;
       continue;
     }
-    // The names of an object differ, and the element's own is settled: nothing has to be looked up.
-    if (name === 'xmlns') checkDefault(value);
-    else checkCharacters(value);
-    const attr: Attr = new Attr(name === 'xmlns' ? XMLNS : unprefixed(name, null), value, element);
+    if (qname === XMLNS) declareDefault(element, value);
+    // The names of an object differ, and no child is there yet: nothing has to be looked up.
+    const attr: Attr = new Attr(qname, value, element);
+    if (checkedPlainValue(value)) attr.plain = value;
     if (last === null) element.firstAttribute = attr;
     else last.nextAttribute = attr;
     last = attr;
   }
   if (prefixed) setPrefixed(element, attributes);
+}
+
+const XMLNS = new QName(null, 'xmlns', NS.XMLNS);
+
+/** Names of attributes without prefix that programs use: so many are kept. */
+const NAMES_KEPT = 1024;
+const attributeNames = new Map<string, QName>();
+
+/** The name of an attribute; null for one with a prefix. @throws BrokerError `XML_BAD_NAME` */
+function attributeName(name: string): QName | null {
+  if (name.includes(':')) return null;
+  const qname = name === 'xmlns' ? XMLNS : unprefixed(name, null);
+  if (attributeNames.size >= NAMES_KEPT) attributeNames.clear();
+  attributeNames.set(name, qname);
+  return qname;
 }
 
 /** Names with a prefix: the declarations first, whatever their order. */
@@ -106,12 +120,12 @@ function setPrefixed(element: Element, attributes: XmlAttributes): void {
   }
 }
 
-const XMLNS = new QName(null, 'xmlns', NS.XMLNS);
-
-function checkDefault(uri: string): void {
+function declareDefault(element: Element, uri: string): void {
   checkCharacters(uri);
   const mistake = declarationMistake(null, uri);
   if (mistake !== null) throw badName('xmlns', mistake);
+  const { qname } = element;
+  if (qname.prefix === null) element.qname = unprefixed(qname.localName, uri || null);
 }
 
 /** The value of an attribute as it is written, or null for none. */

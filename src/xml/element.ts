@@ -4,7 +4,7 @@ import { usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Attributes } from './attributes.js';
 import { Document } from './document.js';
-import { checkCharacters } from './escape.js';
+import { checkCharacters, checkedPlainText } from './escape.js';
 import { NS } from './namespaces.js';
 import { badName, QName, splitName, unprefixed } from './qname.js';
 import { defaultNamespace, inherit, lookup } from './inheritance.js';
@@ -315,8 +315,10 @@ export class Element {
   /** Appends text as it is: nothing in it is markup. @throws BrokerError `XML_UNSERIALIZABLE` */
   appendText(data: string): void {
     if (data === '') return;
-    checkCharacters(data);
-    this.appendChild(new Text(data));
+    const plain = checkedPlainText(data);
+    const text = new Text(data);
+    if (plain) text.plain = data;
+    this.appendChild(text);
   }
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */

@@ -35,6 +35,22 @@ export function escapeValue(value: string): string {
   return value.replace(/[&<'\t\n\r]/g, (char) => VALUE_ESCAPES[char] as string);
 }
 
+/** Whether a value is written as it is; it is looked through once for both. @throws BrokerError as {@link checkCharacters} */
+export function checkedPlainValue(value: string): boolean {
+  return checkedPlain(value, VALUE_SUSPECT);
+}
+
+/** The same for text. */
+export function checkedPlainText(text: string): boolean {
+  return checkedPlain(text, TEXT_SUSPECT);
+}
+
+function checkedPlain(text: string, suspect: RegExp): boolean {
+  if (typeof text === 'string' && !suspect.test(text)) return true;
+  checkCharacters(text);
+  return false;
+}
+
 /** @throws BrokerError `XML_UNSERIALIZABLE` if no XML document can hold the text, `USAGE_XML` if it is none */
 export function checkCharacters(text: string): void {
   if (typeof text !== 'string') throw usageError('USAGE_XML', `a text or value must be a string, not ${typeof text}`);

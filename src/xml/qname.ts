@@ -2,6 +2,20 @@ import { BrokerError, printable } from '../errors.js';
 import { isNCName } from './characters.js';
 import { NS } from './namespaces.js';
 
+/** How a name is written. */
+interface Markup {
+  /** `<name` */
+  readonly start: string;
+  /** `</name>` */
+  readonly end: string;
+  /** ` name='`, for an attribute */
+  readonly first: string;
+  /** The same behind the value of another one. */
+  readonly next: string;
+  /** Whether an attribute of that name is written as it is: it has no namespace, and declares none. */
+  readonly attribute: boolean;
+}
+
 /**
  * The name of an element or attribute, resolved against the namespaces in scope (Namespaces in XML 1.0 §4).
  * Immutable and shared: the tokenizer hands the same object to every node of that name, so equal names are usually,
@@ -10,8 +24,7 @@ import { NS } from './namespaces.js';
 export class QName {
   /** The qualified name as written, `prefix:local` or `local`. */
   readonly name: string;
-  private valid: boolean | undefined = undefined;
-  private written: { start: string; end: string; attribute: string } | undefined = undefined;
+  private written: Markup | null | undefined = undefined;
 
   constructor(
     readonly prefix: string | null,
@@ -31,21 +44,31 @@ export class QName {
     return this === other || (this.localName === other.localName && this.namespaceURI === other.namespaceURI);
   }
 
-  /** The pieces of markup with this name, made once: `<name`, `</name>` and ` name='`. */
-  get markup(): { readonly start: string; readonly end: string; readonly attribute: string } {
-    const { name } = this;
-    this.written ??= { start: `<${name}`, end: `</${name}>`, attribute: ` ${name}='` };
+  /** The pieces of markup with this name, made once. Null if it cannot be written. */
+  get markup(): Markup | null {
+    if (this.written === undefined) this.written = markupOf(this);
     return this.written;
   }
 
   /** Whether it can be written: both parts are names, and a prefix stands for a namespace. */
   get writable(): boolean {
-    this.valid ??=
-      isNCName(this.localName) &&
-      (this.prefix === null || (isNCName(this.prefix) && this.namespaceURI !== null && this.namespaceURI !== '')) &&
-      (this.prefix === 'xml') === (this.namespaceURI === NS.XML);
-    return this.valid;
+    return this.markup !== null;
   }
+}
+
+function markupOf({ name, prefix, localName, namespaceURI }: QName): Markup | null {
+  const writable =
+    isNCName(localName) &&
+    (prefix === null || (isNCName(prefix) && namespaceURI !== null && namespaceURI !== '')) &&
+    (prefix === 'xml') === (namespaceURI === NS.XML);
+  if (!writable) return null;
+  return {
+    start: `<${name}`,
+    end: `</${name}>`,
+    first: ` ${name}='`,
+    next: `' ${name}='`,
+    attribute: prefix === null && namespaceURI === null && name !== 'xmlns',
+  };
 }
 
 /** Names that programs write are few: so many are kept, in as many namespaces. */

@@ -44,20 +44,18 @@ export function serialize(element: Element, scope?: SerializeScope): string {
   for (;;) {
     if (node instanceof Element) {
       const first: Element | Text | null = node.firstChild;
-      const start = writer.start(node);
+      out = writer.start(out, node, first === null);
       if (first !== null) {
-        out += start + '>';
         node = first;
         continue;
       }
-      out += start + '/>';
       writer.leave(node);
     } else {
-      out += escapeText(node.data);
+      out += node.plain === node.data ? node.data : escapeText(node.data);
     }
     while (node !== element && node.nextSibling === null) {
       node = node.parentElement as Element;
-      out += node.qname.markup.end;
+      out += markupOf(node.qname).end;
       writer.leave(node);
     }
     if (node === element) return out;
@@ -68,7 +66,7 @@ export function serialize(element: Element, scope?: SerializeScope): string {
 /** Writes only the start tag, as a stream header needs it (RFC 6120 §4.7). Errors as of {@link serialize}. */
 export function serializeStart(element: Element, scope?: SerializeScope): string {
   if (!isElement(element)) throw notAnElement(element);
-  return new Writer(scope).start(element) + '>';
+  return new Writer(scope).start('', element, false);
 }
 
 /** Start tags, and what is declared where. */
@@ -85,33 +83,36 @@ class Writer {
     this.outer = scope?.prefixes;
   }
 
-  /** The start tag without its end; afterwards its declarations are in scope. */
-  start(element: Element): string {
+  /** Appends the start tag; afterwards its declarations are in scope. Few pieces: each that is appended costs. */
+  start(before: string, element: Element, empty: boolean): string {
     const { qname } = element;
-    if (!qname.writable) throw unserializable(qname);
-    let tag = qname.markup.start;
+    let out = before + markupOf(qname).start;
     let simple = qname.prefix === null;
     if (simple && !qname.inherits) {
       const uri = qname.namespaceURI ?? '';
       if (uri !== this.defaultNamespace) {
         this.enter(element);
         this.defaultNamespace = uri;
-        tag += declaration(null, uri);
+        out += declaration(null, uri);
       }
     }
+    // The quote behind a value is written with what follows it.
+    let quote = false;
     for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-      const { prefix, namespaceURI } = attr.qname;
-      if (namespaceURI === null && prefix === null) {
-        if (!attr.qname.writable || attr.qname.name === 'xmlns') throw unserializable(attr.qname);
-        tag += attr.qname.markup.attribute + escapeValue(attr.value) + "'";
-      } else if (prefix === null) {
-        // xmlns: what it says is known from the element's name, unless that has a prefix.
-        if (namespaceURI !== NS.XMLNS || attr.qname.localName !== 'xmlns') throw unserializable(attr.qname);
+      const { markup } = attr.qname;
+      if (markup?.attribute === true) {
+        out += quote ? markup.next : markup.first;
+        out += attr.plain === attr.value ? attr.value : escapeValue(attr.value);
+        quote = true;
+      } else if (attr.qname.prefix === null) {
+        // What it says is known from the element's name, unless that has a prefix.
+        if (!declaresDefault(attr.qname)) throw unserializable(attr.qname);
       } else {
         simple = false;
       }
     }
-    return simple ? tag : tag + this.prefixes(element);
+    if (simple) return out + (quote ? (empty ? "'/>" : "'>") : empty ? '/>' : '>');
+    return out + (quote ? "'" : '') + this.prefixes(element) + (empty ? '/>' : '>');
   }
 
   /** An element's end was written. */
@@ -143,7 +144,7 @@ class Writer {
   /** A declaration that the element has, if it changes anything. */
   private declare(element: Element, attr: Attr): string {
     const { value, qname } = attr;
-    const wellNamed = qname.prefix === null ? qname.localName === 'xmlns' : qname.prefix === 'xmlns' && qname.writable;
+    const wellNamed = declaresDefault(qname) || (qname.prefix === 'xmlns' && qname.writable);
     if (!wellNamed) throw unserializable(qname);
     if (qname.prefix === null) {
       if (element.qname.prefix === null || value === this.defaultNamespace) return '';
@@ -177,6 +178,17 @@ class Writer {
     if (this.frame?.element === element) return;
     this.frame = { element, defaultNamespace: this.defaultNamespace, bindings: this.bindings, outer: this.frame };
   }
+}
+
+function markupOf(qname: QName): NonNullable<QName['markup']> {
+  const { markup } = qname;
+  if (markup === null) throw unserializable(qname);
+  return markup;
+}
+
+/** Whether an attribute is `xmlns`. */
+function declaresDefault({ prefix, localName, namespaceURI }: QName): boolean {
+  return prefix === null && localName === 'xmlns' && namespaceURI === NS.XMLNS;
 }
 
 function declaration(prefix: string | null, uri: string): string {
