@@ -1,9 +1,19 @@
 import { isRecord, kindOf, ownProperties, readOptions } from './arguments.js';
-import { usageError } from './errors.js';
+import { usageError, type BrokerError } from './errors.js';
 import type { FilterMatch } from './events.js';
 import { FilterSet, type Filter, type FilterOptions } from './filters/filter-set.js';
 import type { BrokerConfig } from './options.js';
-import type { Publication, PubSub } from './pubsub.js';
+import type { Publication } from './pubsub.js';
+import type { Status } from './status.js';
+import type { Element } from './xml/element.js';
+
+/** What the filters need of the broker. */
+export interface FiltersHost {
+  readonly config: BrokerConfig;
+  readonly status: Status;
+  /** Whether delivery was stopped by `halt`. */
+  readonly isHalted: boolean;
+}
 
 /** The event that filters publish, and how many do. */
 interface Published {
@@ -16,27 +26,23 @@ interface Published {
  * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
  */
 export class BrokerFilters implements Iterable<Filter> {
-  readonly #bus: PubSub;
-  readonly #config: BrokerConfig;
-  /** Made when it is needed: a thousand brokers without filters shall be cheap. */
+  readonly #host: FiltersHost;
+  /** Made with the first filter: a thousand brokers without filters shall be cheap. */
   #set: FilterSet | null = null;
   #publications: Map<string, Published> | null = null;
+  /** Promises of the handlers of the stanza that is delivered now, when they matter. */
+  #pending: Promise<void>[] | undefined;
+  #onMatch: (filter: Filter, match: FilterMatch) => void = nobody;
+  #onError: (filter: Filter, error: BrokerError) => void = nobody;
 
   /** @internal */
-  constructor(bus: PubSub, config: BrokerConfig) {
-    this.#bus = bus;
-    this.#config = config;
+  constructor(host: FiltersHost) {
+    this.#host = host;
   }
 
   /** @internal */
   get set(): FilterSet {
-    this.#set ??= new FilterSet({
-      contentNamespaces: [this.#config.xmlns],
-      visits: this.#config.limits.filterVisits,
-      onRemove: (filter) => {
-        this.#removed(filter.event);
-      },
-    });
+    this.#set ??= this.#makeSet();
     return this.#set;
   }
 
@@ -58,7 +64,7 @@ export class BrokerFilters implements Iterable<Filter> {
     const checked = filterOptions(options);
     const publications = (this.#publications ??= new Map<string, Published>());
     const known = publications.get(event);
-    const publication = known?.publication ?? this.#bus.share(event);
+    const publication = known?.publication ?? this.#host.status.bus.share(event);
     try {
       const filter = this.set.add(event, expression, checked);
       if (known === undefined) publications.set(event, { publication, filters: 1 });
@@ -83,9 +89,30 @@ export class BrokerFilters implements Iterable<Filter> {
     return this.set[Symbol.iterator]();
   }
 
-  /** @internal publishes a match */
-  matched(filter: Filter, match: FilterMatch, promises: Promise<void>[] | undefined): void {
-    this.#publications?.get(filter.event)?.publication.fire(match, promises);
+  /** @internal Publishes every match of a stanza, and what went wrong. Handlers' promises are added to `pending`. */
+  deliver(stanza: Element, pending: Promise<void>[] | undefined): void {
+    if (this.#set === null || this.#set.size === 0) return;
+    this.#pending = pending;
+    this.#set.match(stanza, this.#onMatch, this.#onError);
+    this.#pending = undefined;
+  }
+
+  #makeSet(): FilterSet {
+    const host = this.#host;
+    this.#onMatch = (filter, match) => {
+      if (!host.isHalted) this.#publications?.get(filter.event)?.publication.fire(match, this.#pending);
+    };
+    this.#onError = (filter, error) => {
+      const { event, expression } = filter;
+      host.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
+    };
+    return new FilterSet({
+      contentNamespaces: [host.config.xmlns],
+      visits: host.config.limits.filterVisits,
+      onRemove: (filter) => {
+        this.#removed(filter.event);
+      },
+    });
   }
 
   #removed(event: string): void {
@@ -97,6 +124,8 @@ export class BrokerFilters implements Iterable<Filter> {
     known.publication.rescind();
   }
 }
+
+const nobody = (): void => undefined;
 
 /** The options of a filter, read once. What is in them is checked by the filters. */
 function filterOptions(options: FilterOptions): FilterOptions {

@@ -48,7 +48,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     this.connector = connector;
     this.logger = logger;
     this.status = new Status(logger);
-    this.filters = new BrokerFilters(this.status.bus, config);
+    this.filters = new BrokerFilters(this);
     this.requests = new Requests(config.limits.requests, config.timeouts.request);
     this.outbox = new Outbox(this);
     this.asking = new Asking(this);
@@ -156,7 +156,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
   }
 
   failed(error: unknown): void {
-    this.status.handlerFailed(error, 'PCJ_READY');
+    this.status.onHandlerError(error, 'PCJ_READY');
   }
 
   linkEnded(end: LinkEnd): void {

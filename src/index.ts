@@ -1,7 +1,8 @@
 export { Broker, type Commands, type Outbound } from './broker.js';
 export type { RequestOptions } from './asking.js';
 export type { BrokerFilters } from './broker-filters.js';
-export type { BrokerState, Closed, ConnectOptions } from './lifecycle.js';
+export type { Closed } from './life.js';
+export type { BrokerState, ConnectOptions } from './lifecycle.js';
 export type {
   BrokerConfig,
   BrokerOptions,

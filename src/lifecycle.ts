@@ -1,6 +1,7 @@
 import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
+import { Life, type Closed } from './life.js';
 import { Link, type LinkEnd, type LinkHost, type LinkOwner } from './link.js';
 import { Quest } from './quest.js';
 import { reconnectDelay } from './reconnect-delay.js';
@@ -23,12 +24,6 @@ export interface ConnectOptions {
   port?: number;
   /** Gives up the attempt, and the waiting for the next one. */
   signal?: AbortSignal;
-}
-
-/** How a broker came to rest. */
-export interface Closed {
-  readonly clean: boolean;
-  readonly error?: BrokerError;
 }
 
 /** What the lifecycle needs of the broker. */
@@ -70,7 +65,7 @@ export class Lifecycle implements LinkOwner {
   #failures = 0;
   /** Redirects followed since the last wait. */
   #hops = 0;
-  #life = newLife();
+  #life = new Life();
   #shutdown: Promise<void> | null = null;
   #lastEnd: Closed = { clean: true };
   /** Rises with every command that makes what runs now obsolete. */
@@ -103,7 +98,7 @@ export class Lifecycle implements LinkOwner {
     }
     if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
     else if (port !== undefined) this.#target = { ...this.#target, port };
-    if (this.#life.over) this.#life = newLife();
+    if (this.#life.over) this.#life = new Life();
     const superseded = new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', {
       layer: 'usage',
     });
@@ -355,24 +350,8 @@ export class Lifecycle implements LinkOwner {
   }
 
   #rest(closed: Closed): void {
-    this.#life.resolve(closed);
-    this.#life.over = true;
+    this.#life.end(closed);
   }
-}
-
-/** From a `connect` to the rest that follows. */
-interface Life {
-  readonly promise: Promise<Closed>;
-  readonly resolve: (closed: Closed) => void;
-  over: boolean;
-}
-
-function newLife(): Life {
-  let resolve!: (closed: Closed) => void;
-  const promise = new Promise<Closed>((yes) => {
-    resolve = yes;
-  });
-  return { promise, resolve, over: false };
 }
 
 function shutDown(): BrokerError {

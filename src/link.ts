@@ -5,14 +5,14 @@ import type { StatusEvents } from './events.js';
 import type { JID } from './jid.js';
 import type { BrokerConfig } from './options.js';
 import type { DialectConfig, DialectLink, Established, NegotiationEvent } from './protocols/dialect.js';
-import { SendLane } from './queue/send-lane.js';
+import { SendLane, type LaneHooks } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
 import { CertificateWatch } from './certificate-watch.js';
 import { KeepAlive } from './keep-alive.js';
 import * as linkErrors from './link-error.js';
-import { Liveness } from './liveness.js';
-import { StanzaWatch } from './stanza-watch.js';
+import { Liveness, type LivenessHost } from './liveness.js';
+import { StanzaWatch, type StanzaWatchHost } from './stanza-watch.js';
 import { isStreamError, redirectable } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
@@ -62,10 +62,12 @@ const HASTY_CLOSE_MS = 1_000;
 /** How long a peer gets to close the socket when both have closed the stream, in milliseconds. */
 const FAREWELL_MS = 250;
 
+const NONE: readonly Element[] = [];
+
 const STANZAS = new Set(['message', 'presence', 'iq']);
 
 /** A ready stream: stanzas go out through the send lane and come in to the router, until it ends. */
-export class Link implements DialectLink, StreamConsumer {
+export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHost, StanzaWatchHost {
   readonly jid: JID;
   readonly config: DialectConfig;
   readonly #host: LinkHost;
@@ -90,7 +92,7 @@ export class Link implements DialectLink, StreamConsumer {
   #halted: BrokerError | null = null;
   #starting = false;
   #closing: Promise<void> | null = null;
-  #whenEnded: (() => void)[] = [];
+  #whenEnded: (() => void)[] | null = null;
 
   constructor(host: LinkHost, owner: LinkOwner, negotiated: Negotiated) {
     this.#host = host;
@@ -102,37 +104,12 @@ export class Link implements DialectLink, StreamConsumer {
     this.#stream = negotiated.stream;
     this.jid = negotiated.established.jid;
     this.config = negotiated.dialectConfig;
-    this.#lane = new SendLane({
-      write: (text, done) => {
-        this.#keepAlive?.wrote();
-        return this.#stream.transport.write(text, done);
-      },
-      handedOver: (ticket, element) => {
-        this.#acks?.sent(ticket);
-        host.handedOver(ticket, element);
-      },
-      written: (ticket) => {
-        ticket.markSent();
-      },
-    });
+    this.#lane = new SendLane(this);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
     const { liveness } = host.config;
-    this.#liveness =
-      liveness === false
-        ? null
-        : new Liveness(
-            liveness,
-            () => {
-              this.#probe();
-            },
-            () => {
-              this.#onDead(liveness.timeoutMs);
-            },
-          );
-    this.#stanzaWatch = new StanzaWatch(this.#stream, host.config.timeouts.stanza, () => {
-      this.#onSlowStanza(host.config.timeouts.stanza);
-    });
+    this.#liveness = liveness === false ? null : new Liveness(liveness, this);
+    this.#stanzaWatch = new StanzaWatch(this.#stream, host.config.timeouts.stanza, this);
     const expiry = negotiated.session.certificateExpiry;
     this.#certificateWatch =
       expiry === null
@@ -176,7 +153,7 @@ export class Link implements DialectLink, StreamConsumer {
     // What came before stream management was on is not counted by it (XEP-0198 §3).
     this.#starting = !(this.#established.resumed ?? false);
     for (const element of this.#aside) this.onElement(element);
-    this.#aside = [];
+    this.#aside = NONE;
     this.#starting = false;
     this.#stream.flow(this);
   }
@@ -231,6 +208,20 @@ export class Link implements DialectLink, StreamConsumer {
     this.#halted = error;
     this.#stream.transport.destroy();
     this.onClose(null);
+  }
+
+  write(text: string, done: (error?: Error | null) => void): boolean {
+    this.#keepAlive?.wrote();
+    return this.#stream.transport.write(text, done);
+  }
+
+  handedOver(ticket: Ticket, element: Element | undefined): void {
+    this.#acks?.sent(ticket);
+    this.#host.handedOver(ticket, element);
+  }
+
+  written(ticket: Ticket): void {
+    ticket.markSent();
   }
 
   onActivity(): void {
@@ -311,13 +302,13 @@ export class Link implements DialectLink, StreamConsumer {
       for (const ticket of [...inFlight, ...waiting, ...(management?.takeUnacked() ?? [])]) ticket.markFailed(halted);
     }
     const waiters = this.#whenEnded;
-    this.#whenEnded = [];
-    for (const resolve of waiters) resolve();
+    this.#whenEnded = null;
+    for (const resolve of waiters ?? []) resolve();
   }
 
   async #close(why: 'shutdown' | 'replace'): Promise<void> {
     if (this.#hasEnded()) return;
-    const ended = new Promise<void>((resolve) => this.#whenEnded.push(resolve));
+    const ended = new Promise<void>((resolve) => (this.#whenEnded ??= []).push(resolve));
     if (this.#lostError === null) {
       this.#byUs = why;
       this.#owner.notReady();
@@ -328,7 +319,7 @@ export class Link implements DialectLink, StreamConsumer {
       const timer = setTimeout(() => {
         this.#stream.transport.destroy();
       }, limit);
-      this.#whenEnded.push(() => {
+      (this.#whenEnded ??= []).push(() => {
         clearTimeout(timer);
       });
       await this.#lane.drain();
@@ -423,14 +414,14 @@ export class Link implements DialectLink, StreamConsumer {
   }
 
   /** Asks for a sign of life in the cheapest way the stream has. */
-  #probe(): void {
+  probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
     else if (this.#host.config.connectionType.addressing === 'domain') this.#writeUrgent(() => ' ');
     else this.#host.ping();
   }
 
-  #onDead(limitMs: number): void {
+  dead(limitMs: number): void {
     // White space is no question: a component's server need not answer, and TCP finds out whether it is gone.
     if (this.#acks === null && this.#host.config.connectionType.addressing === 'domain') {
       this.#liveness?.restart();
@@ -443,7 +434,7 @@ export class Link implements DialectLink, StreamConsumer {
     this.#giveUp(linkErrors.certificateExpired());
   }
 
-  #onSlowStanza(limitMs: number): void {
+  slowStanza(limitMs: number): void {
     const error = linkErrors.slowStanza(limitMs);
     if (this.#lostError === null) this.#host.publish('PCJ_PROTOCOLERROR', error);
     this.#giveUp(error);

@@ -8,24 +8,30 @@ export interface LivenessOptions {
   timeoutMs: number;
 }
 
+/** Who is told. */
+export interface LivenessHost {
+  /** Asks the peer for a sign of life. */
+  probe(): void;
+  /** The peer gave none within that many milliseconds. */
+  dead(limitMs: number): void;
+}
+
 /**
  * Watches that bytes arrive: silence makes it ask (the soft limit), and silence after asking means the link is dead
  * (the hard one). Any byte is a sign of life.
  */
 export class Liveness {
   readonly #options: LivenessOptions;
-  readonly #probe: () => void;
-  readonly #dead: () => void;
+  readonly #host: LivenessHost;
   #alive = false;
   #timer: NodeJS.Timeout | null = null;
   #asked = false;
   #stopped = false;
 
-  constructor(options: LivenessOptions, probe: () => void, dead: () => void) {
+  constructor(options: LivenessOptions, host: LivenessHost) {
     this.#options = options;
-    this.#probe = probe;
-    this.#dead = dead;
-    this.#wait(options.intervalMs, this.#onSilence);
+    this.#host = host;
+    this.#watch();
   }
 
   /** Bytes arrived. */
@@ -38,13 +44,13 @@ export class Liveness {
     if (this.#asked || this.#stopped) return;
     this.#asked = true;
     this.#alive = false;
-    this.#wait(this.#options.timeoutMs, this.#onDeadline);
+    this.#wait(this.#options.timeoutMs, onDeadline);
   }
 
   /** Begins anew, with a peer that need not answer. */
   restart(): void {
     this.#stopped = false;
-    this.#wait(this.#options.intervalMs, this.#onSilence);
+    this.#watch();
   }
 
   stop(): void {
@@ -53,35 +59,48 @@ export class Liveness {
     this.#timer = null;
   }
 
-  readonly #onSilence = (): void => {
+  /** @internal the soft limit is over */
+  onSilence(): void {
     if (this.#alive) {
-      this.#alive = false;
-      this.#wait(this.#options.intervalMs, this.#onSilence);
+      this.#watch();
       return;
     }
     this.expectSign();
-    this.#probe();
-  };
+    this.#host.probe();
+  }
 
-  readonly #onDeadline = (): void => {
+  /** @internal the hard limit is over */
+  onDeadline(): void {
     // This process may have been busy or asleep: what lies in the socket is read before anybody is called dead.
     setImmediate(() => {
       if (this.#stopped) return;
       this.#asked = false;
       if (this.#alive) {
-        this.#alive = false;
-        this.#wait(this.#options.intervalMs, this.#onSilence);
+        this.#watch();
       } else {
         this.stop();
-        this.#dead();
+        this.#host.dead(this.#options.timeoutMs);
       }
     });
-  };
+  }
 
-  #wait(delayMs: number, then: () => void): void {
+  #watch(): void {
+    this.#alive = false;
+    this.#wait(this.#options.intervalMs, onSilence);
+  }
+
+  #wait(delayMs: number, then: (liveness: Liveness) => void): void {
     if (this.#stopped) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(then, delayMs);
+    this.#timer = setTimeout(then, delayMs, this);
     this.#timer.unref();
   }
+}
+
+function onSilence(liveness: Liveness): void {
+  liveness.onSilence();
+}
+
+function onDeadline(liveness: Liveness): void {
+  liveness.onDeadline();
 }

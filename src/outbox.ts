@@ -2,13 +2,13 @@ import { BrokerError } from './errors.js';
 import type { Link } from './link.js';
 import type { BrokerConfig } from './options.js';
 import { checkStanza } from './outbound-stanza.js';
-import { OutboundQueue } from './queue/outbound-queue.js';
+import { OutboundQueue, type QueueHost } from './queue/outbound-queue.js';
 import { Ticket } from './queue/ticket.js';
 import type { Element } from './xml/element.js';
 import { serialize, type SerializeScope } from './xml/serializer.js';
 
 /** What the outbox needs of the broker. */
-export interface OutboxHost {
+export interface OutboxHost extends QueueHost {
   readonly config: BrokerConfig;
   readonly link: Link | null;
   /** Bytes of a managed session that waits to be resumed. */
@@ -21,7 +21,6 @@ export interface OutboxHost {
   sent(stanza: Element): void;
   /** Whether anybody wants to see what is sent. */
   readonly watched: boolean;
-  dropped(ticket: Ticket): void;
 }
 
 /** Where every outbound stanza goes through: to the ready link, or into the queue. */
@@ -34,9 +33,7 @@ export class Outbox {
   constructor(host: OutboxHost) {
     this.#host = host;
     this.#scope = { defaultNamespace: host.config.xmlns };
-    this.queue = new OutboundQueue(host.config.queue, (ticket) => {
-      host.dropped(ticket);
-    });
+    this.queue = new OutboundQueue(host.config.queue, host);
   }
 
   /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`; it is refused then */

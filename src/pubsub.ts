@@ -67,8 +67,7 @@ const ITERATION_LIMIT = 1000;
  */
 export class PubSub<Events extends object = Record<string, unknown>> {
   readonly #delivery: Delivery;
-  readonly #reserved: (event: string) => boolean;
-  readonly #own: readonly string[];
+  readonly #options: PubSubOptions<Events>;
   readonly #channels = new Map<string, Channel>();
   /** How many publications of a name are in force; -1 for an exclusive one. */
   #published: Map<string, number> | null = null;
@@ -76,15 +75,8 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   #waiting: Set<() => void> | null = null;
 
   constructor(options: PubSubOptions<Events> = {}) {
-    this.#delivery = {
-      emitter: new EventEmitter(),
-      onHandlerError: options.onHandlerError?.bind(options),
-      called: 0,
-      promises: undefined,
-      closed: false,
-    };
-    this.#reserved = options.reserved?.bind(options) ?? (() => false);
-    this.#own = options.own ?? [];
+    this.#options = options;
+    this.#delivery = { emitter: new EventEmitter(), reporter: options, called: 0, promises: undefined, closed: false };
     options.owner?.({
       fire: (event, payload, promises) => fire(this.#delivery, event, payload, promises),
       close: () => this.#close(),
@@ -99,8 +91,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   publish<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
     this.#refuseReserved(event);
     if (this.#published?.has(event) === true) throw taken(event);
-    (this.#published ??= new Map()).set(event, -1);
-    return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
+    const published = (this.#published ??= new Map<string, number>());
+    published.set(event, -1);
+    return new Grant<Events[Name]>(event, this.#delivery, published);
   }
 
   /**
@@ -112,8 +105,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     this.#refuseReserved(event);
     const shares = this.#published?.get(event) ?? 0;
     if (shares < 0) throw taken(event);
-    (this.#published ??= new Map()).set(event, shares + 1);
-    return new Grant<Events[Name]>(event, this.#delivery, this.#giveBack);
+    const published = (this.#published ??= new Map<string, number>());
+    published.set(event, shares + 1);
+    return new Grant<Events[Name]>(event, this.#delivery, published);
   }
 
   /**
@@ -255,17 +249,11 @@ export class PubSub<Events extends object = Record<string, unknown>> {
 
   /** Every name that is published or subscribed to, sorted by code unit. */
   listing(): Listing[] {
-    const published = new Set([...this.#own, ...(this.#published?.keys() ?? [])]);
+    const published = new Set([...(this.#options.own ?? []), ...(this.#published?.keys() ?? [])]);
     return [...new Set([...published, ...this.#channels.keys()])]
       .sort((a, b) => (a < b ? -1 : 1))
       .map((event) => ({ event, published: published.has(event), subscribers: this.subscribers(event) }));
   }
-
-  readonly #giveBack = (event: string): void => {
-    const shares = this.#published?.get(event) ?? 0;
-    if (shares > 1) this.#published?.set(event, shares - 1);
-    else this.#published?.delete(event);
-  };
 
   #remove(entry: Entry): void {
     const { emitter } = this.#delivery;
@@ -289,7 +277,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   #refuseReserved(event: string): void {
     this.#refuseClosed();
     checkName(event);
-    if (this.#reserved(event)) {
+    if (this.#options.reserved?.(event) === true) {
       throw usageError(
         'USAGE_EVENT_RESERVED',
         `The name ${quoted(event)} is reserved for status events: choose another.`,

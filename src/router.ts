@@ -1,7 +1,5 @@
 import { BrokerError } from './errors.js';
 import type { BrokerFilters } from './broker-filters.js';
-import type { FilterMatch } from './events.js';
-import type { Filter } from './filters/filter-set.js';
 import type { JID } from './jid.js';
 import type { Logger } from './logger.js';
 import type { BrokerConfig } from './options.js';
@@ -24,8 +22,6 @@ export interface RouterHost {
   readonly jid: JID | null;
   /** Whether stanzas may be sent. */
   readonly isReady: boolean;
-  /** Whether delivery was stopped by `halt`. */
-  readonly isHalted: boolean;
   output(stanza: Element): void;
 }
 
@@ -39,8 +35,6 @@ const SPOOF_WARNING_MS = 1_000;
 export class Router {
   readonly #host: RouterHost;
   readonly #addressing: 'account' | 'domain';
-  /** Promises of the handlers of the stanza that is delivered now, when they matter. */
-  #pending: Promise<void>[] | undefined;
   #spoofWarningAt = Number.NEGATIVE_INFINITY;
 
   constructor(host: RouterHost) {
@@ -59,23 +53,12 @@ export class Router {
     if (match.kind !== 'none') this.#suspicious(stanza, match.kind);
     const pending: Promise<void>[] | undefined = config.answerRequests && isRequest(stanza) ? [] : undefined;
     if (pending !== undefined) unanswered.arrived(stanza);
-    this.#pending = pending;
-    if (filters.size > 0) filters.set.match(stanza, this.#onMatch, this.#onError);
-    this.#pending = undefined;
+    filters.deliver(stanza, pending);
     status.publish('PCJ_NODERECEIVED', stanza, pending);
     if (pending === undefined) return;
     if (pending.length === 0) this.#answer(stanza);
     else void Promise.allSettled(pending).then(() => this.#answer(stanza));
   }
-
-  readonly #onMatch = (filter: Filter, match: FilterMatch): void => {
-    if (!this.#host.isHalted) this.#host.filters.matched(filter, match, this.#pending);
-  };
-
-  readonly #onError = (filter: Filter, error: BrokerError): void => {
-    const { event, expression } = filter;
-    this.#host.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
-  };
 
   /** Warns of an answer that is none: from the wrong address, or too late. It is delivered as an ordinary stanza. */
   #suspicious(stanza: Element, kind: 'spoof' | 'late'): void {

@@ -9,24 +9,30 @@ export interface WatchedStream {
   readonly elements: number;
 }
 
+/** Who is told. */
+export interface StanzaWatchHost {
+  /** An element was not complete within that many milliseconds. */
+  slowStanza(limitMs: number): void;
+}
+
 /** Watches that an element which has begun is complete in time, however slowly its bytes come. */
 export class StanzaWatch {
   readonly #stream: WatchedStream;
   readonly #limitMs: number;
-  readonly #onLate: () => void;
+  readonly #host: StanzaWatchHost;
   #timer: NodeJS.Timeout | null = null;
   #mark = -1;
   #checks = 0;
 
-  constructor(stream: WatchedStream, limitMs: number, onLate: () => void) {
+  constructor(stream: WatchedStream, limitMs: number, host: StanzaWatchHost) {
     this.#stream = stream;
     this.#limitMs = limitMs;
-    this.#onLate = onLate;
+    this.#host = host;
   }
 
   /** Bytes arrived: something may have begun. */
   activity(): void {
-    this.#timer ??= setTimeout(this.#check, this.#limitMs / CHECKS).unref();
+    this.#timer ??= setTimeout(check, this.#limitMs / CHECKS, this).unref();
   }
 
   stop(): void {
@@ -34,7 +40,8 @@ export class StanzaWatch {
     this.#timer = null;
   }
 
-  readonly #check = (): void => {
+  /** @internal a part of the time is over */
+  check(): void {
     this.#timer = null;
     if (!this.#stream.inStanza) {
       this.#mark = -1;
@@ -45,7 +52,11 @@ export class StanzaWatch {
       this.#checks = 0;
     }
     this.#checks += 1;
-    if (this.#checks > CHECKS) this.#onLate();
+    if (this.#checks > CHECKS) this.#host.slowStanza(this.#limitMs);
     else this.activity();
-  };
+  }
+}
+
+function check(watch: StanzaWatch): void {
+  watch.check();
 }

@@ -1,7 +1,7 @@
 import * as events from './events.js';
 import type { StatusEvents } from './events.js';
 import type { Logger } from './logger.js';
-import { PubSub, type Owner } from './pubsub.js';
+import { PubSub, type Owner, type PubSubOptions } from './pubsub.js';
 
 const NAMES = Object.values(events);
 
@@ -22,7 +22,7 @@ const FAULTS: ReadonlySet<string> = new Set<keyof StatusEvents>([
 ]);
 
 /** The bus of a broker, and the only right to fire its status events. */
-export class Status {
+export class Status implements PubSubOptions<Record<string, unknown>> {
   readonly bus: PubSub;
   readonly #logger: Logger;
   #owner!: Owner<Record<string, unknown>>;
@@ -30,16 +30,20 @@ export class Status {
 
   constructor(logger: Logger) {
     this.#logger = logger;
-    this.bus = new PubSub({
-      onHandlerError: (error, event) => {
-        this.handlerFailed(error, event);
-      },
-      reserved: (name) => name.startsWith('PCJ_'),
-      own: NAMES,
-      owner: (owner) => {
-        this.#owner = owner;
-      },
-    });
+    this.bus = new PubSub(this);
+  }
+
+  /** @internal called by the bus */
+  owner(rights: Owner<Record<string, unknown>>): void {
+    this.#owner = rights;
+  }
+
+  reserved(name: string): boolean {
+    return name.startsWith('PCJ_');
+  }
+
+  get own(): readonly string[] {
+    return NAMES;
   }
 
   /** Fires a status event. A fault that nobody is subscribed to is logged. */
@@ -51,7 +55,7 @@ export class Status {
   }
 
   /** A handler threw, or its promise rejected. */
-  handlerFailed(error: unknown, event: string): void {
+  onHandlerError(error: unknown, event: string): void {
     if (event !== 'PCJ_HANDLERERROR') this.publish('PCJ_HANDLERERROR', { event, error });
     else this.#logger.error({ event, error }, 'a handler of PCJ_HANDLERERROR failed itself');
   }

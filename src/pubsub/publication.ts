@@ -30,14 +30,14 @@ export function fire(delivery: Delivery, event: string, payload: unknown, promis
   return called;
 }
 
-/** A publication in force. */
+/** A publication in force. `published` is the bus's count of those of each name, -1 for an exclusive one. */
 export class Grant<Payload> implements Publication<Payload> {
   #active = true;
 
   constructor(
     readonly event: string,
     private readonly delivery: Delivery,
-    private readonly giveBack: (event: string) => void,
+    private readonly published: Map<string, number>,
   ) {}
 
   get active(): boolean {
@@ -51,6 +51,8 @@ export class Grant<Payload> implements Publication<Payload> {
   rescind(): void {
     if (!this.#active) return;
     this.#active = false;
-    this.giveBack(this.event);
+    const shares = this.published.get(this.event) ?? 0;
+    if (shares > 1) this.published.set(this.event, shares - 1);
+    else this.published.delete(this.event);
   }
 }

@@ -21,7 +21,8 @@ export interface Subscription {
 /** What delivery shares: one object, so that a publication needs nothing else. */
 export interface Delivery {
   readonly emitter: EventEmitter;
-  readonly onHandlerError: ((error: unknown, event: string) => void) | undefined;
+  /** Told what handlers throw and their promises reject with. */
+  readonly reporter: { onHandlerError?(error: unknown, event: string): void };
   /** Handlers called by the innermost `fire` so far. */
   called: number;
   /** Where the innermost `fire` collects promises. */
@@ -99,7 +100,7 @@ function follow(result: object, event: string, delivery: Delivery): void {
 
 function report(error: unknown, event: string, delivery: Delivery, again = true): void {
   try {
-    delivery.onHandlerError?.(error, event);
+    delivery.reporter.onHandlerError?.(error, event);
   } catch (failure) {
     // Endless recursion leaves no room on the stack: it is told when the stack is empty. Otherwise nobody is left to tell.
     if (again && failure instanceof RangeError) queueMicrotask(() => report(error, event, delivery, false));

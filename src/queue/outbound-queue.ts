@@ -10,6 +10,11 @@ export interface QueueLimits {
   maxBytes: number;
 }
 
+/** Who is told what becomes of held stanzas. */
+export interface QueueHost {
+  dropped(ticket: Ticket): void;
+}
+
 /**
  * Stanzas that were output while the broker was not ready, oldest first. They stay through reconnects until
  * `purgeQueue` sends them or `drop` discards them. Nothing is sent by itself.
@@ -17,14 +22,14 @@ export interface QueueLimits {
 export class OutboundQueue implements Iterable<Ticket> {
   /** @internal */
   readonly limits: QueueLimits;
-  readonly #onDrop: (ticket: Ticket) => void;
+  readonly #host: QueueHost;
   #tickets: Ticket[] = [];
   #bytes = 0;
 
   /** @internal */
-  constructor(limits: QueueLimits, onDrop: (ticket: Ticket) => void) {
+  constructor(limits: QueueLimits, host: QueueHost) {
     this.limits = limits;
-    this.#onDrop = onDrop;
+    this.#host = host;
   }
 
   /** Number of held stanzas. */
@@ -58,7 +63,7 @@ export class OutboundQueue implements Iterable<Ticket> {
     const dropped = this.take(select);
     for (const ticket of dropped) {
       ticket.markDropped();
-      this.#onDrop(ticket);
+      this.#host.dropped(ticket);
     }
     return dropped;
   }

@@ -46,7 +46,7 @@ export class SendLane {
   #closed = false;
   #inFlight: Batch[] = [];
   #inFlightBytes = 0;
-  #idle: (() => void)[] = [];
+  #idle: (() => void)[] | null = null;
 
   constructor(hooks: LaneHooks) {
     this.#hooks = hooks;
@@ -85,7 +85,7 @@ export class SendLane {
   urgent(text: () => string): void {
     if (this.#closed) return;
     this.#urgent.push(text);
-    if (!this.#congested) this.#scheduled ??= setImmediate(this.#flushLater);
+    if (!this.#congested) this.#scheduled ??= setImmediate(flushLater, this);
   }
 
   /** The socket took what was written and wants more. */
@@ -125,7 +125,7 @@ export class SendLane {
   drain(): Promise<void> {
     this.flush();
     if (this.#isIdle()) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => (this.#idle ??= []).push(resolve));
   }
 
   /** Ends the lane and returns what is not proved to be written, oldest first: in flight, then waiting. */
@@ -155,13 +155,8 @@ export class SendLane {
       this.#hooks.handedOver(ticket, element);
     }
     if (this.#batch.length >= BATCH) this.flush();
-    else this.#scheduled ??= setImmediate(this.#flushLater);
+    else this.#scheduled ??= setImmediate(flushLater, this);
   }
-
-  readonly #flushLater = (): void => {
-    this.#scheduled = null;
-    this.flush();
-  };
 
   #pump(): void {
     while (!this.#congested && !this.#closed) {
@@ -206,7 +201,11 @@ export class SendLane {
 
   #settleIdle(): void {
     const idle = this.#idle;
-    this.#idle = [];
-    for (const resolve of idle) resolve();
+    this.#idle = null;
+    for (const resolve of idle ?? []) resolve();
   }
+}
+
+function flushLater(lane: SendLane): void {
+  lane.flush();
 }

@@ -22,8 +22,7 @@ export class Transport {
   #error: BrokerError | null = null;
   #closed = false;
   #ended = false;
-  #detach: () => void = () => undefined;
-  #afterClose: (() => void)[] = [];
+  #afterClose: (() => void)[] | null = null;
 
   constructor(socket: Duplex) {
     this.#socket = socket;
@@ -73,7 +72,7 @@ export class Transport {
 
   /** Puts another socket, such as TLS over this one, in place of the one used so far. */
   async replace(upgrade: (socket: Duplex) => Promise<Duplex>): Promise<void> {
-    this.#detach();
+    detach(this.#socket);
     const old = this.#socket;
     let failed: BrokerError | null = null;
     const onError = (error: Error) => {
@@ -110,39 +109,46 @@ export class Transport {
       const timer = setTimeout(() => {
         this.destroy();
       }, limitMs);
-      this.#afterClose.push(() => {
+      (this.#afterClose ??= []).push(() => {
         clearTimeout(timer);
         resolve();
       });
     });
   }
 
+  /** @internal called by the socket's listeners */
+  onData(chunk: Buffer): void {
+    this.#handler?.onData(chunk);
+  }
+
+  /** @internal */
+  onDrain(): void {
+    this.#handler?.onDrain();
+  }
+
+  /** @internal */
+  onEnd(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#handler?.onEnd();
+  }
+
+  /** @internal */
+  onError(error: Error): void {
+    this.#error ??= socketError(error);
+  }
+
+  /** @internal */
+  onClose(): void {
+    this.onEnd();
+    this.#finish(null);
+  }
+
   #attach(socket: Duplex): void {
-    const onData = (chunk: Buffer) => {
-      this.#handler?.onData(chunk);
-    };
-    const onDrain = () => {
-      this.#handler?.onDrain();
-    };
-    const onEnd = () => {
-      if (this.#ended) return;
-      this.#ended = true;
-      this.#handler?.onEnd();
-    };
-    const onError = (error: Error) => {
-      this.#error ??= socketError(error);
-    };
-    const onClose = () => {
-      onEnd();
-      this.#finish(null);
-    };
-    socket.on('data', onData).on('drain', onDrain).on('end', onEnd).on('error', onError).on('close', onClose);
+    attach(socket, this);
     // Attaching a data listener starts the flow; nothing is read until somebody listens.
     if (this.#handler === null) socket.pause();
     else socket.resume();
-    this.#detach = () => {
-      socket.off('data', onData).off('drain', onDrain).off('end', onEnd).off('error', onError).off('close', onClose);
-    };
     if (socket.destroyed) this.#finish(socket.errored == null ? null : socketError(socket.errored));
   }
 
@@ -154,9 +160,42 @@ export class Transport {
     this.#socket.on('error', () => undefined);
     this.#handler?.onClose(this.#error);
     const waiting = this.#afterClose;
-    this.#afterClose = [];
-    for (const tell of waiting) tell();
+    this.#afterClose = null;
+    for (const tell of waiting ?? []) tell();
   }
+}
+
+/** Where a socket's listeners find its transport: they are the same functions for all sockets. */
+const TRANSPORT = Symbol('transport');
+
+type Attached = Duplex & { [TRANSPORT]?: Transport | undefined };
+
+const LISTENERS = {
+  data(this: Attached, chunk: Buffer): void {
+    this[TRANSPORT]?.onData(chunk);
+  },
+  drain(this: Attached): void {
+    this[TRANSPORT]?.onDrain();
+  },
+  end(this: Attached): void {
+    this[TRANSPORT]?.onEnd();
+  },
+  error(this: Attached, error: Error): void {
+    this[TRANSPORT]?.onError(error);
+  },
+  close(this: Attached): void {
+    this[TRANSPORT]?.onClose();
+  },
+};
+
+function attach(socket: Attached, transport: Transport): void {
+  socket[TRANSPORT] = transport;
+  for (const [event, listener] of Object.entries(LISTENERS)) socket.on(event, listener);
+}
+
+function detach(socket: Attached): void {
+  socket[TRANSPORT] = undefined;
+  for (const [event, listener] of Object.entries(LISTENERS)) socket.off(event, listener);
 }
 
 /** A system error of a socket as a BrokerError: operation, errno and text stay visible. */

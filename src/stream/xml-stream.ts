@@ -2,8 +2,8 @@ import { BrokerError, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize, serializeStart } from '../xml/serializer.js';
-import { Tokenizer, type XmlLimits } from '../xml/tokenizer.js';
-import type { Transport } from './transport.js';
+import { Tokenizer, type TokenizerHandler, type XmlLimits } from '../xml/tokenizer.js';
+import type { Transport, TransportHandler } from './transport.js';
 
 /** What a stream hands on once it flows. */
 export interface StreamConsumer {
@@ -36,7 +36,7 @@ const UNREAD_LIMIT = 64 * 1024;
  * An XML stream over a transport (RFC 6120 §4). While negotiating it is read one item at a time with {@link read};
  * {@link flow} then delivers everything in wire order. Each opening has its own parser (RFC 6120 §4.3.3).
  */
-export class XmlStream {
+export class XmlStream implements TransportHandler, TokenizerHandler {
   readonly transport: Transport;
   readonly #limits: Partial<XmlLimits>;
   #tokenizer: Tokenizer;
@@ -55,23 +55,8 @@ export class XmlStream {
   constructor(transport: Transport, limits: Partial<XmlLimits>) {
     this.transport = transport;
     this.#limits = limits;
-    this.#tokenizer = this.#newTokenizer();
-    transport.listen({
-      onData: (chunk) => {
-        this.#onData(chunk);
-      },
-      onDrain: () => {
-        if (this.#consumer === null) this.#drained = true;
-        else this.#consumer.onDrain();
-      },
-      // Nothing more will come; a socket that allows half-open links must be ended by hand.
-      onEnd: () => {
-        transport.end();
-      },
-      onClose: (error) => {
-        this.#onClose(error);
-      },
-    });
+    this.#tokenizer = new Tokenizer(this, this.#limits);
+    transport.listen(this);
   }
 
   /** Whether our stream header was written. */
@@ -100,7 +85,7 @@ export class XmlStream {
    */
   open(header: Element): void {
     const rest = this.#opened ? this.#tokenizer.take() : null;
-    if (rest !== null) this.#tokenizer = this.#newTokenizer();
+    if (rest !== null) this.#tokenizer = new Tokenizer(this, this.#limits);
     this.#opened = true;
     this.#item = null;
     this.transport.write(serializeStart(header));
@@ -164,7 +149,7 @@ export class XmlStream {
         { layer: 'tls', origin: 'peer' },
       );
     }
-    this.#tokenizer = this.#newTokenizer();
+    this.#tokenizer = new Tokenizer(this, this.#limits);
     this.#item = null;
     await this.transport.replace(upgrade);
   }
@@ -200,47 +185,51 @@ export class XmlStream {
     return true;
   }
 
-  #newTokenizer(): Tokenizer {
-    const tokenizer: Tokenizer = new Tokenizer(
-      {
-        onStreamStart: (element) => {
-          this.#onItem(tokenizer, { kind: 'header', element });
-        },
-        onElement: (element) => {
-          this.#elements += 1;
-          if (this.#consumer === null) this.#onItem(tokenizer, { kind: 'element', element });
-          else this.#consumer.onElement(element);
-        },
-        onStreamEnd: () => {
-          if (this.#consumer === null) this.#onItem(tokenizer, { kind: 'end' });
-          else this.#consumer.onStreamEnd();
-        },
-        onError: (error) => {
-          this.#xmlError = error;
-          if (this.#consumer === null) this.#onItem(tokenizer, { kind: 'failed', error });
-          else this.#consumer.onXmlError(error);
-        },
-      },
-      this.#limits,
-    );
-    return tokenizer;
+  onStreamStart(element: Element): void {
+    this.#onItem({ kind: 'header', element });
   }
 
-  #onItem(tokenizer: Tokenizer, item: Item): void {
-    if (tokenizer !== this.#tokenizer) return;
+  onElement(element: Element): void {
+    this.#elements += 1;
+    if (this.#consumer === null) this.#onItem({ kind: 'element', element });
+    else this.#consumer.onElement(element);
+  }
+
+  onStreamEnd(): void {
+    if (this.#consumer === null) this.#onItem({ kind: 'end' });
+    else this.#consumer.onStreamEnd();
+  }
+
+  onError(error: BrokerError): void {
+    this.#xmlError = error;
+    if (this.#consumer === null) this.#onItem({ kind: 'failed', error });
+    else this.#consumer.onXmlError(error);
+  }
+
+  #onItem(item: Item): void {
     if (item.kind === 'failed' || item.kind === 'end') this.#final ??= item;
     const reader = this.#reader;
     if (reader !== null) {
       this.#reader = null;
-      tokenizer.pause();
+      this.#tokenizer.pause();
       reader.resolve(item);
     } else if (item.kind !== 'failed') {
-      tokenizer.pause();
+      this.#tokenizer.pause();
       this.#item = item;
     }
   }
 
-  #onData(chunk: Buffer): void {
+  onDrain(): void {
+    if (this.#consumer === null) this.#drained = true;
+    else this.#consumer.onDrain();
+  }
+
+  /** Nothing more will come; a socket that allows half-open links must be ended by hand. */
+  onEnd(): void {
+    this.transport.end();
+  }
+
+  onData(chunk: Buffer): void {
     this.#consumer?.onActivity();
     this.#tokenizer.write(chunk);
     // While somebody reads, what is kept is one unfinished element, which the parser bounds.
@@ -248,7 +237,7 @@ export class XmlStream {
     if (nobodyReads && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();
   }
 
-  #onClose(error: BrokerError | null): void {
+  onClose(error: BrokerError | null): void {
     this.#closeError = error;
     if (this.#consumer !== null) {
       this.#consumer.onClose(error);

@@ -34,7 +34,7 @@ export interface TokenizerHandler {
  *
  * A restarted stream needs a new tokenizer.
  */
-export class Tokenizer {
+export class Tokenizer implements ScannerEvents {
   private readonly window = new Window();
   private readonly scanner: Scanner;
   /** What arrived and was not looked at. */
@@ -48,19 +48,7 @@ export class Tokenizer {
     private readonly handler: TokenizerHandler,
     limits?: Partial<XmlLimits>,
   ) {
-    const events: ScannerEvents = {
-      streamStart: (header) => this.deliver(() => handler.onStreamStart(header)),
-      element: (element) => {
-        try {
-          handler.onElement(element);
-        } catch (error) {
-          this.handlerThrew(error);
-        }
-      },
-      streamEnd: () => this.deliver(() => handler.onStreamEnd()),
-      whitespace: () => this.deliver(() => handler.onWhitespace?.()),
-    };
-    this.scanner = new Scanner(this.window, xmlLimits(limits), events);
+    this.scanner = new Scanner(this.window, xmlLimits(limits), this);
   }
 
   get paused(): boolean {
@@ -134,6 +122,30 @@ export class Tokenizer {
     this.finish();
     if (cut) return new Fault('XML_BAD_UTF8', 'the stream ended inside a character', offset).toError();
     return inside ? new Fault('XML_TRUNCATED', 'the stream ended inside a stanza', offset).toError() : null;
+  }
+
+  /** @internal called by the scanner, as the three below */
+  streamStart(header: Element): void {
+    this.deliver(() => this.handler.onStreamStart(header));
+  }
+
+  /** @internal */
+  element(element: Element): void {
+    try {
+      this.handler.onElement(element);
+    } catch (error) {
+      this.handlerThrew(error);
+    }
+  }
+
+  /** @internal */
+  streamEnd(): void {
+    this.deliver(() => this.handler.onStreamEnd());
+  }
+
+  /** @internal */
+  whitespace(): void {
+    this.deliver(() => this.handler.onWhitespace?.());
   }
 
   private scanKept(): void {

@@ -335,7 +335,7 @@ describe('the table is complete', () => {
     ...['element.hasChildNodes', 'element.hasAttributes', 'element.descendants', 'element.clone', 'element.toString'],
     ...['element.declareDefault', 'element.attributeName', 'element.addAttribute'],
     ...[
-      'broker.filters.matched',
+      'broker.filters.deliver',
       'broker.queue.push',
       'broker.queue.check',
       'broker.queue.fits',
