@@ -5,7 +5,7 @@ import { checkStanza } from './outbound-stanza.js';
 import { OutboundQueue, type QueueHost } from './queue/outbound-queue.js';
 import { Ticket } from './queue/ticket.js';
 import type { Element } from './xml/element.js';
-import { serialize, type SerializeScope } from './xml/serializer.js';
+import { written, type SerializeScope } from './xml/serializer.js';
 
 /** What the outbox needs of the broker. */
 export interface OutboxHost extends QueueHost {
@@ -38,15 +38,15 @@ export class Outbox {
 
   /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`; it is refused then */
   prepare(stanza: Element): Element {
-    const { connectionType, domain, username } = this.#host.config;
+    const { config } = this.#host;
     checkStanza(stanza);
-    return connectionType.prepare === undefined ? stanza : connectionType.prepare(stanza, { domain, username });
+    return config.connectionType.prepare === undefined ? stanza : config.connectionType.prepare(stanza, config);
   }
 
   /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */
   ticket(stanza: Element): Ticket {
     const { xmlns } = this.#host.config;
-    const text = serialize(stanza, this.#scope);
+    const text = written(stanza, this.#scope);
     this.#ids += 1;
     return new Ticket(this.#ids, text, xmlns, isStanza(stanza, xmlns));
   }

@@ -24,7 +24,7 @@ interface Entry {
 /** What was written at once. */
 interface Batch {
   readonly tickets: Ticket[];
-  readonly bytes: number;
+  readonly text: string;
 }
 
 /**
@@ -44,8 +44,8 @@ export class SendLane {
   #congested = false;
   #held = false;
   #closed = false;
+  /** Few: the first one that is more than the socket takes stops the rest. */
   #inFlight: Batch[] = [];
-  #inFlightBytes = 0;
   #idle: (() => void)[] | null = null;
 
   constructor(hooks: LaneHooks) {
@@ -59,12 +59,14 @@ export class SendLane {
 
   /** Bytes handed to the socket, or about to be, and not yet written to the operating system. */
   get inFlightBytes(): number {
-    return this.#inFlightBytes + Buffer.byteLength(this.#batch);
+    return this.#inFlight.reduce((sum, { text }) => sum + Buffer.byteLength(text), Buffer.byteLength(this.#batch));
   }
 
   /** A bound of {@link inFlightBytes} that costs nothing. */
   get inFlightBytesAtMost(): number {
-    return this.#inFlightBytes + this.#batch.length * MOST_BYTES;
+    let length = this.#batch.length;
+    for (const { text } of this.#inFlight) length += text.length;
+    return length * MOST_BYTES;
   }
 
   /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
@@ -110,11 +112,10 @@ export class SendLane {
     if (!this.#congested) for (const text of this.#urgent.splice(0)) this.#batch += text();
     if (this.#batch === '') return;
     const text = this.#batch;
-    const batch: Batch = { tickets: this.#batchTickets, bytes: Buffer.byteLength(text) };
+    const batch: Batch = { tickets: this.#batchTickets, text };
     this.#batch = '';
     this.#batchTickets = [];
     this.#inFlight.push(batch);
-    this.#inFlightBytes += batch.bytes;
     const more = this.#hooks.write(text, (error) => {
       this.#written(batch, error);
     });
@@ -143,7 +144,6 @@ export class SendLane {
     this.#urgent = [];
     this.#next = 0;
     this.#waitingBytes = 0;
-    this.#inFlightBytes = 0;
     this.#settleIdle();
     return { inFlight, waiting };
   }
@@ -185,7 +185,6 @@ export class SendLane {
     if (this.#closed || error != null) return;
     const index = this.#inFlight.indexOf(batch);
     if (index >= 0) this.#inFlight.splice(index, 1);
-    this.#inFlightBytes -= batch.bytes;
     for (const ticket of batch.tickets) this.#hooks.written(ticket);
     if (this.#isIdle()) this.#settleIdle();
   }

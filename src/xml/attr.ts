@@ -6,8 +6,6 @@ import type { QName } from './qname.js';
 export class Attr {
   /** The next attribute of the same element, in document order. */
   nextAttribute: Attr | null = null;
-  /** @internal the value, if it was found to be written as it is: then it is not looked through again */
-  plain: string | null = null;
 
   constructor(
     readonly qname: QName,
@@ -15,6 +13,10 @@ export class Attr {
     public ownerElement: Element | null,
   ) {}
 
+  /** @internal whether the value is known to be written as it is; else it has to be looked through */
+  get isPlain(): boolean {
+    return false;
+  }
   get nodeType(): 2 {
     return 2;
   }
@@ -63,5 +65,19 @@ export class Attr {
   }
   get childNodes(): readonly never[] {
     return [];
+  }
+}
+
+/** An attribute that a program gave, with a value that was found to be plain. What is received has no room for that. */
+export class PlainAttr extends Attr {
+  private readonly plain: string;
+
+  constructor(qname: QName, value: string, ownerElement: Element | null) {
+    super(qname, value, ownerElement);
+    this.plain = value;
+  }
+
+  override get isPlain(): boolean {
+    return this.value === this.plain;
   }
 }

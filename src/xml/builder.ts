@@ -1,9 +1,9 @@
 import { isRecord, kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { Attr } from './attr.js';
+import { Attr, PlainAttr } from './attr.js';
 import { Element, isElement } from './element.js';
 import { checkCharacters, checkedPlainValue } from './escape.js';
-import { badName, QName, splitName, unprefixed } from './qname.js';
+import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { NS } from './namespaces.js';
 import { declarationMistake } from './scope.js';
 
@@ -85,16 +85,13 @@ function setAttributes(element: Element, attributes: XmlAttributes): void {
     }
     if (qname === XMLNS) declareDefault(element, value);
     // The names of an object differ, and no child is there yet: nothing has to be looked up.
-    const attr: Attr = new Attr(qname, value, element);
-    if (checkedPlainValue(value)) attr.plain = value;
+    const attr = checkedPlainValue(value) ? new PlainAttr(qname, value, element) : new Attr(qname, value, element);
     if (last === null) element.firstAttribute = attr;
     else last.nextAttribute = attr;
     last = attr;
   }
   if (prefixed) setPrefixed(element, attributes);
 }
-
-const XMLNS = new QName(null, 'xmlns', NS.XMLNS);
 
 /** Names of attributes without prefix that programs use: so many are kept. */
 const NAMES_KEPT = 1024;

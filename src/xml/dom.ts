@@ -1,11 +1,17 @@
-import { DOMImplementation, type Document, type Element as DomElement, type Node as DomNode } from '@xmldom/xmldom';
+import {
+  DOMImplementation,
+  type Attr as DomAttr,
+  type Document,
+  type Element as DomElement,
+  type Node as DomNode,
+} from '@xmldom/xmldom';
 import { kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { Attr } from './attr.js';
+import { Attr, PlainAttr } from './attr.js';
 import { Element, isElement, type Node } from './element.js';
-import { checkCharacters } from './escape.js';
+import { checkedPlainValue } from './escape.js';
 import { NS } from './namespaces.js';
-import { QName } from './qname.js';
+import { QName, unprefixed, XMLNS } from './qname.js';
 import { Text } from './text.js';
 
 const ELEMENT = 1;
@@ -89,7 +95,7 @@ function copyOf(node: DomElement | Document): Element {
         continue;
       }
     } else if (current.nodeType === TEXT || current.nodeType === CDATA) {
-      addText(target, current.nodeValue ?? '');
+      target.appendText(current.nodeValue ?? '');
     } else {
       throw restricted(current);
     }
@@ -120,10 +126,12 @@ function rootElement(node: unknown): DomElement {
 function fromDomElement(source: DomElement): Element {
   const element = new Element(nameOf(source, !source.hasAttribute('xmlns')));
   let last: Attr | null = null;
-  for (const attr of Array.from(source.attributes)) {
-    checkCharacters(attr.value);
-    const name = attr.name === 'xmlns' ? new QName(null, 'xmlns', NS.XMLNS) : nameOf(attr, false);
-    const made = new Attr(name, attr.value, element);
+  const { attributes } = source;
+  for (let i = 0; i < attributes.length; i += 1) {
+    const attr = attributes.item(i) as DomAttr;
+    const { value } = attr;
+    const name = attr.name === 'xmlns' ? XMLNS : nameOf(attr, false);
+    const made = checkedPlainValue(value) ? new PlainAttr(name, value, element) : new Attr(name, value, element);
     if (last === null) element.firstAttribute = made;
     else last.nextAttribute = made;
     last = made;
@@ -135,12 +143,8 @@ function fromDomElement(source: DomElement): Element {
 function nameOf(node: DomNode, mayInherit: boolean): QName {
   const localName = node.localName ?? node.nodeName;
   const namespaceURI = node.namespaceURI || null;
-  const qname = new QName(
-    node.prefix || null,
-    localName,
-    namespaceURI,
-    mayInherit && namespaceURI === null && !node.prefix,
-  );
+  if (!node.prefix) return unprefixed(localName, namespaceURI ?? (mayInherit ? undefined : null));
+  const qname = new QName(node.prefix, localName, namespaceURI);
   const declaration = qname.prefix === 'xmlns' && namespaceURI === NS.XMLNS;
   if (qname.writable || declaration) return qname;
   throw new BrokerError(
@@ -150,12 +154,6 @@ function nameOf(node: DomNode, mayInherit: boolean): QName {
       layer: 'xml',
     },
   );
-}
-
-function addText(parent: Element, data: string): void {
-  if (data === '') return;
-  checkCharacters(data);
-  parent.appendChild(new Text(data));
 }
 
 function restricted(node: DomNode): BrokerError {

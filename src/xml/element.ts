@@ -6,12 +6,12 @@ import { Attributes } from './attributes.js';
 import { Document } from './document.js';
 import { checkCharacters, checkedPlainText } from './escape.js';
 import { NS } from './namespaces.js';
-import { badName, QName, splitName, unprefixed } from './qname.js';
+import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { defaultNamespace, inherit, lookup } from './inheritance.js';
 import { following, link, rootOf } from './order.js';
 import { declarationMistake } from './scope.js';
 import { serialize } from './serializer.js';
-import { Text } from './text.js';
+import { PlainText, Text } from './text.js';
 
 /** What an element contains. */
 export type Node = Element | Text;
@@ -315,10 +315,7 @@ export class Element {
   /** Appends text as it is: nothing in it is markup. @throws BrokerError `XML_UNSERIALIZABLE` */
   appendText(data: string): void {
     if (data === '') return;
-    const plain = checkedPlainText(data);
-    const text = new Text(data);
-    if (plain) text.plain = data;
-    this.appendChild(text);
+    this.appendChild(checkedPlainText(data) ? new PlainText(data) : new Text(data));
   }
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */
@@ -385,7 +382,7 @@ export class Element {
 
   private attributeName(name: string): QName {
     const { prefix, localName } = splitName(name);
-    if (prefix === null) return name === 'xmlns' ? new QName(null, name, NS.XMLNS) : unprefixed(name, null);
+    if (prefix === null) return name === 'xmlns' ? XMLNS : unprefixed(name, null);
     const uri = this.lookupNamespaceURI(prefix);
     if (uri === null) {
       throw badName(name, `prefix "${prefix}" is not declared; set "xmlns:${prefix}" first, or use setAttributeNS()`);

@@ -71,6 +71,9 @@ function markupOf({ name, prefix, localName, namespaceURI }: QName): Markup | nu
   };
 }
 
+/** The name of the attribute `xmlns`. */
+export const XMLNS = new QName(null, 'xmlns', NS.XMLNS);
+
 /** Names that programs write are few: so many are kept, in as many namespaces. */
 const NAMES_KEPT = 1024;
 const NAMESPACES_KEPT = 8;

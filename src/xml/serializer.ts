@@ -38,7 +38,12 @@ interface Frame {
  */
 export function serialize(element: Element, scope?: SerializeScope): string {
   if (!isElement(element)) throw notAnElement(element);
-  const writer = new Writer(checkedScope(scope));
+  return written(element, checkedScope(scope));
+}
+
+/** {@link serialize} with arguments that are known to be what they should. */
+export function written(element: Element, scope: SerializeScope | undefined): string {
+  const writer = new Writer(scope);
   let out = '';
   let node: Element | Text = element;
   for (;;) {
@@ -51,7 +56,7 @@ export function serialize(element: Element, scope?: SerializeScope): string {
       }
       writer.leave(node);
     } else {
-      out += node.plain === node.data ? node.data : escapeText(node.data);
+      out += node.isPlain ? node.data : escapeText(node.data);
     }
     while (node !== element && node.nextSibling === null) {
       node = node.parentElement as Element;
@@ -102,7 +107,7 @@ class Writer {
       const { markup } = attr.qname;
       if (markup?.attribute === true) {
         out += quote ? markup.next : markup.first;
-        out += attr.plain === attr.value ? attr.value : escapeValue(attr.value);
+        out += attr.isPlain ? attr.value : escapeValue(attr.value);
         quote = true;
       } else if (attr.qname.prefix === null) {
         // What it says is known from the element's name, unless that has a prefix.
