@@ -3,7 +3,8 @@ import { DOMImplementation } from '@xmldom/xmldom';
 import { dist } from '../dist.mjs';
 import { probeTime } from '../traffic.mjs';
 
-const { Broker, JABBERD14_COMPONENT, xml } = await import(dist('index.js'));
+const { Broker, JABBERD14_COMPONENT, parse, xml } = await import(dist('index.js'));
+const { FilterSet } = await import(dist('filters/filter-set.js'));
 const { Tokenizer } = await import(dist('xml/tokenizer.js'));
 
 /** A parser fed with bytes; calls back with the tree of each stanza. */
@@ -31,6 +32,24 @@ const broker = (options) =>
 
 /** A broker that is not connected. */
 export const idle = () => broker({ port: 5347 });
+
+/** Prepares to match a stanza against one new filter. What comes back does that once, and tells whether it was over its budget. */
+export function matcher(text, expression) {
+  const stanza = parse(text);
+  const set = new FilterSet();
+  set.add('costly', expression);
+  return () => {
+    let over = false;
+    set.match(
+      stanza,
+      () => undefined,
+      () => {
+        over = true;
+      },
+    );
+    return over;
+  };
+}
 
 /** A ready broker that hands each stanza to `received`, and each match to a subscriber of its filter's event. */
 export async function connect({ port, received = () => undefined, filters = [], answer = false }) {
