@@ -18,6 +18,9 @@ const SEARCHES: readonly Search[] = [1, 1, 2, 3, 4, 5, 6, 7].map((length) => ({
   stride: endianness() === 'BE' || length < 5 ? 1 : length < 7 ? 2 : 4,
 }));
 
+/** Where so many texts are filed already, it does not matter any more where the next one is. */
+const MANY = 64;
+
 /** Where texts are laid out to be searched: the low byte of each UTF-16 code unit, read one, two or four at a time. */
 const BYTES = Buffer.from(new ArrayBuffer(8192));
 const PAIRS = new Uint16Array(BYTES.buffer);
@@ -82,10 +85,10 @@ export class PartIndex<T extends Candidate> {
   gather(text: string, into: Gathering<T>): void {
     let from = 0;
     const compare = (patterns: Pattern<T>, hash: number, at: number): void => {
-      for (let pattern: Pattern<T> | null = patterns; pattern !== null; pattern = pattern.next) {
-        if (pattern.hash !== hash || pattern.filters.wasGathered(into)) continue;
-        const start = from + at - pattern.offset;
-        if (start >= 0 && text.startsWith(pattern.text, start)) pattern.filters.gather(into);
+      for (let first: Pattern<T> | null = patterns; first !== null; first = first.next) {
+        if (first.hash !== hash || (first.group === null && first.filters.wasGathered(into))) continue;
+        const start = from + at - first.offset;
+        if (start >= 0) first.find(text, start)?.filters.gather(into);
       }
     };
     for (; from < text.length; from += PIECE) {
@@ -149,16 +152,23 @@ function hashAt(text: string, offset: number, gram: number): number {
   return rolling >> (8 * (GRAM - gram));
 }
 
-/** The offset from which on the grams of a text are filed: where the fewest others are. */
+/**
+ * The offset from which on the grams of a text are filed: where the fewest others are. When there are many everywhere,
+ * the first, so that texts made of the same few grams stay in few groups.
+ */
 function rarest<T extends Candidate>(text: string, { gram, stride }: Search, table: PatternTable<T>): number {
+  const loads: number[] = [];
   let best = 0;
-  let least = Infinity;
-  for (let first = 0; first + stride - 1 + gram <= text.length && least > 0; first += 1) {
-    let load = 0;
-    for (let offset = first; offset < first + stride; offset += 1) load += table.load(hashAt(text, offset, gram));
-    if (load >= least) continue;
+  let least = MANY;
+  let load = 0;
+  for (let offset = 0; offset + gram <= text.length; offset += 1) {
+    const latest = table.load(hashAt(text, offset, gram), MANY);
+    loads.push(latest);
+    load += latest - (loads[offset - stride] ?? 0);
+    if (offset + 1 < stride || load >= least) continue;
     least = load;
-    best = first;
+    best = offset + 1 - stride;
+    if (load === 0) break;
   }
   return best;
 }

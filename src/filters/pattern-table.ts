@@ -1,10 +1,15 @@
 import { randomInt } from 'node:crypto';
 import type { Bucket, Candidate } from './bucket.js';
 
-/** A text that filters look for, filed under the hash of a part of it. */
+/**
+ * A text that filters look for, filed under the hash of a part of it. Those that only their texts tell apart, because
+ * hash, place of the part and length are the same, are one group: whatever their number, one look-up finds the right one.
+ */
 export class Pattern<T extends Candidate> {
-  /** The next pattern in the same slot of the table. */
+  /** The first pattern of another group in the same slot of the table. */
   next: Pattern<T> | null = null;
+  /** By text, all patterns of the group; null when there is no other. Only the first pattern has it. */
+  group: Map<string, Pattern<T>> | null = null;
 
   constructor(
     readonly text: string,
@@ -13,6 +18,16 @@ export class Pattern<T extends Candidate> {
     /** Where in `text` the part begins that was hashed. */
     readonly offset: number,
   ) {}
+
+  /** Which pattern of the group stands in `text` at `start`, or null. */
+  find(text: string, start: number): Pattern<T> | null {
+    if (this.group !== null) return this.group.get(text.slice(start, start + this.text.length)) ?? null;
+    return text.startsWith(this.text, start) ? this : null;
+  }
+
+  isAlike({ hash, offset, text }: Pattern<T>): boolean {
+    return hash === this.hash && offset === this.offset && text.length === this.text.length;
+  }
 }
 
 const LEAST_BITS = 6;
@@ -26,13 +41,14 @@ const MULTIPLIER = (randomInt(2 ** 31) << 1) | 1;
 
 /** Patterns by hash, made for look-ups that mostly fail: those end at a bit of a small mask. */
 export class PatternTable<T extends Candidate> {
+  /** How many groups there are. */
   size = 0;
   #bits = LEAST_BITS;
   #slots = emptySlots<T>(LEAST_BITS);
   /** A bit for each hash value, coarser than the hash and finer than the slots. */
   #mask = new Uint32Array(1 << (LEAST_BITS + FINER - 5));
 
-  /** The first of the patterns that may have that hash, linked by `next`. */
+  /** The first of the groups that may have that hash, linked by `next`. */
   at(hash: number): Pattern<T> | null {
     const fine = Math.imul(hash, MULTIPLIER) >>> (32 - this.#bits - FINER);
     if ((((this.#mask[fine >>> 5] as number) >>> (fine & 31)) & 1) === 0) return null;
@@ -40,30 +56,47 @@ export class PatternTable<T extends Candidate> {
   }
 
   add(pattern: Pattern<T>): void {
+    for (let first = this.#first(pattern); first !== null; first = first.next) {
+      if (!first.isAlike(pattern)) continue;
+      first.group ??= new Map([[first.text, first]]);
+      first.group.set(pattern.text, pattern);
+      return;
+    }
     this.size += 1;
     if (this.size << SPARSE > 1 << this.#bits) this.#resize(this.#bits + 1);
     this.#link(pattern);
   }
 
   remove(pattern: Pattern<T>): void {
-    const slot = this.#fine(pattern.hash) >>> FINER;
     const others: Pattern<T>[] = [];
-    for (let at = this.#slots[slot] ?? null; at !== null; at = at.next) if (at !== pattern) others.push(at);
+    let left: Pattern<T> | null = null;
+    for (let first = this.#first(pattern); first !== null; first = first.next) {
+      if (first.isAlike(pattern)) left = without(first, pattern);
+      else others.push(first);
+    }
+    if (left !== null) others.push(left);
+    else this.size -= 1;
+    const slot = this.#fine(pattern.hash) >>> FINER;
     const last = ((slot + 1) << FINER) - 1;
     for (let fine = slot << FINER; fine <= last; fine += 1) {
       this.#mask[fine >>> 5] = (this.#mask[fine >>> 5] as number) & ~(1 << (fine & 31));
     }
     this.#slots[slot] = null;
     for (const other of others) this.#link(other);
-    this.size -= 1;
     if (this.#bits > LEAST_BITS && this.size << (SPARSE + 2) < 1 << this.#bits) this.#resize(this.#bits - 1);
   }
 
-  /** How many patterns share the slot of a hash. */
-  load(hash: number): number {
+  /** How many patterns share the slot of a hash; counts no further than `most`. */
+  load(hash: number, most = Infinity): number {
     let load = 0;
-    for (let at = this.#slots[this.#fine(hash) >>> FINER] ?? null; at !== null; at = at.next) load += 1;
+    let first = this.#slots[this.#fine(hash) >>> FINER] as Pattern<T> | null;
+    for (; first !== null && load < most; first = first.next) load += first.group?.size ?? 1;
     return load;
+  }
+
+  /** The first group in the slot of a pattern. */
+  #first(pattern: Pattern<T>): Pattern<T> | null {
+    return this.#slots[this.#fine(pattern.hash) >>> FINER] as Pattern<T> | null;
   }
 
   #fine(hash: number): number {
@@ -94,4 +127,16 @@ export class PatternTable<T extends Candidate> {
 
 function emptySlots<T extends Candidate>(bits: number): (Pattern<T> | null)[] {
   return new Array<Pattern<T> | null>(1 << bits).fill(null);
+}
+
+/** The first pattern of a group when one is gone, or null. */
+function without<T extends Candidate>(first: Pattern<T>, pattern: Pattern<T>): Pattern<T> | null {
+  const { group } = first;
+  if (group === null) return null;
+  group.delete(pattern.text);
+  const [heir] = group.values();
+  if (heir === undefined) return null;
+  first.group = null;
+  heir.group = group.size > 1 ? group : null;
+  return heir;
 }

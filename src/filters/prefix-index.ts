@@ -50,10 +50,8 @@ export class PrefixIndex<T extends Candidate> {
     for (const length of this.#lengths) {
       if (length > text.length) return;
       for (; at < length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
-      for (let pattern = this.#table.at(hash); pattern !== null; pattern = pattern.next) {
-        if (pattern.hash === hash && pattern.text.length === length && text.startsWith(pattern.text)) {
-          pattern.filters.gather(into);
-        }
+      for (let first = this.#table.at(hash); first !== null; first = first.next) {
+        if (first.hash === hash && first.text.length === length) first.find(text, 0)?.filters.gather(into);
       }
     }
   }

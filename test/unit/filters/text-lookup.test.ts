@@ -59,6 +59,40 @@ describe.each<[name: string, make: () => Index, holds: (text: string, wanted: st
     );
   });
 
+  test.each([
+    ['two letters', ['a', 'b']],
+    ['letters with the same low byte', ['\u0161', '\u0261', 'a']],
+  ])('texts that are hard to tell apart are told apart: %s', (_what, alphabet) => {
+    const unit = fc.constantFrom(...alphabet);
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit, minLength: 1, maxLength: 24 }), { minLength: 400, maxLength: 600 }),
+        fc.infiniteStream(fc.boolean()),
+        fc.array(fc.string({ unit, minLength: 20, maxLength: 60 }), { minLength: 2, maxLength: 4 }),
+        (words, removals, texts) => {
+          const index = make();
+          let filters = words.map((each) => new Wanted(each));
+          for (const filter of filters) index.add(filter.text, filter);
+          let stanza = 0;
+          while (filters.length > 0) {
+            for (const each of texts) {
+              stanza += 1;
+              const expected = filters.filter((filter) => holds(each, filter.text)).map((filter) => filter.text);
+              expect(found(index, each, stanza)).toEqual(expected.sort());
+            }
+            filters = filters.filter((filter) => {
+              filter.gone = removals.next().value as boolean;
+              if (filter.gone) index.remove(filter.text);
+              return !filter.gone;
+            });
+          }
+          expect(index.size).toBe(0);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
   test('ten thousand come and go', () => {
     const index = make();
     const filters = Array.from({ length: 10_000 }, (_, i) => new Wanted(`word ${i}.`));
