@@ -50,7 +50,19 @@ export class FilterIndex<T extends Candidate> {
 
   /** How much a condition costs as a key: less when fewer stanzas fulfil it and fewer filters are filed under it. */
   cost(condition: Condition): number {
-    return frequency(condition) * (1 + Math.log2(1 + this.#load(condition)));
+    return frequency(condition) * (1 + Math.log2(1 + this.load(condition)));
+  }
+
+  /** How many filters are filed under a condition. */
+  load(condition: Condition): number {
+    const { on, name } = condition;
+    if (on === 'attribute') return this.#attributes.get(name)?.[condition.at]?.load(condition.test) ?? 0;
+    if (on === 'text') {
+      const keys = name === null ? this.#text : this.#elements.get(name)?.text;
+      return keys?.load(condition.test) ?? 0;
+    }
+    if (name.localName === null) return this.#namespaces[on].load(name.namespaceURI as string);
+    return this.#elements.get(name)?.[on === 'root' ? 'root' : 'any']?.size ?? 0;
   }
 
   add(cover: Cover, filter: T): void {
@@ -182,17 +194,6 @@ export class FilterIndex<T extends Candidate> {
     if (condition.on === 'element' || (condition.on === 'text' && condition.name !== null)) {
       this.#below.elements += change;
     }
-  }
-
-  #load(condition: Condition): number {
-    const { on, name } = condition;
-    if (on === 'attribute') return this.#attributes.get(name)?.[condition.at]?.load(condition.test) ?? 0;
-    if (on === 'text') {
-      const keys = name === null ? this.#text : this.#elements.get(name)?.text;
-      return keys?.load(condition.test) ?? 0;
-    }
-    if (name.localName === null) return this.#namespaces[on].load(name.namespaceURI as string);
-    return this.#elements.get(name)?.[on === 'root' ? 'root' : 'any']?.size ?? 0;
   }
 }
 

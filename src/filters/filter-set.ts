@@ -2,7 +2,7 @@ import { BrokerError, printable, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
 import { Gathering } from './bucket.js';
-import { describe, distinct, type Cover } from './condition.js';
+import { describe, distinct, frequency, type Cover } from './condition.js';
 import { cheapest, derive, rootOf, type Need } from './derive.js';
 import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
 import type { Expr } from './expression.js';
@@ -23,10 +23,10 @@ export const DEFAULT_FILTER_STRIKES = 5;
 const TIMED_EVERY = 61;
 
 /**
- * Cost of a cover below which the expression is compiled when a stanza first makes the filter a candidate. The others
- * are compiled when they are added, lest the first stanza has to wait for many of them.
+ * Of how many among 1,000 stanzas a filter may be a candidate, and how many others may be with it, for its expression to
+ * be compiled only when it is one. The others are compiled when they are added, lest a stanza has to wait for many.
  */
-const RARE = 30;
+const RARE = { stanzas: 15, filters: 50 };
 
 export interface FilterSetOptions {
   /** Namespaces that are no namespace to an expression, in addition to {@link CONTENT_NAMESPACES}. */
@@ -230,7 +230,8 @@ export class FilterSet {
 
   /** Whether so few stanzas make a filter with that cover a candidate that its matcher can wait. */
   #isRare(cover: Cover | null): boolean {
-    return cover !== null && cover.reduce((sum, condition) => sum + this.#index.cost(condition), 0) < RARE;
+    if (cover === null || cover.reduce((sum, condition) => sum + frequency(condition), 0) > RARE.stanzas) return false;
+    return cover.every((condition) => this.#index.load(condition) < RARE.filters);
   }
 
   #compile({ expression, options }: Entry): Matcher {

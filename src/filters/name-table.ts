@@ -37,6 +37,8 @@ export class Namespaces<V> {
 /** Values by the names that expressions ask for. */
 export class NameTable<V> {
   readonly #names = new Map<string, Namespaces<V>>();
+  /** By length of a name modulo 32, a bit for each first character modulo 32: most names of a stanza end there. */
+  readonly #initials = new Int32Array(32);
   readonly #make: () => V;
 
   constructor(make: () => V) {
@@ -49,6 +51,8 @@ export class NameTable<V> {
 
   /** What is filed under a local name. */
   find(localName: string): Namespaces<V> | undefined {
+    const initials = this.#initials[localName.length & 31] as number;
+    if (((initials >>> (localName.charCodeAt(0) & 31)) & 1) === 0) return undefined;
     return this.#names.get(localName);
   }
 
@@ -58,8 +62,13 @@ export class NameTable<V> {
   }
 
   getOrMake({ localName, namespaceURI }: WantedName): V {
-    let namespaces = this.#names.get(localName as string);
-    if (namespaces === undefined) this.#names.set(localName as string, (namespaces = new Namespaces()));
+    const name = localName as string;
+    let namespaces = this.#names.get(name);
+    if (namespaces === undefined) {
+      this.#names.set(name, (namespaces = new Namespaces()));
+      const at = name.length & 31;
+      this.#initials[at] = (this.#initials[at] as number) | (1 << (name.charCodeAt(0) & 31));
+    }
     const known = namespaces.get(namespaceURI);
     if (known !== null) return known;
     const made = this.#make();

@@ -10,6 +10,8 @@ export class Pattern<T extends Candidate> {
   next: Pattern<T> | null = null;
   /** By text, all patterns of the group; null when there is no other. Only the first pattern has it. */
   group: Map<string, Pattern<T>> | null = null;
+  /** A bit for each character, modulo 32, that a text of the group ends with: where none fits, nothing is compared. */
+  ends: number;
 
   constructor(
     readonly text: string,
@@ -17,17 +19,25 @@ export class Pattern<T extends Candidate> {
     readonly hash: number,
     /** Where in `text` the part begins that was hashed. */
     readonly offset: number,
-  ) {}
+  ) {
+    this.ends = endOf(text, text.length);
+  }
 
   /** Which pattern of the group stands in `text` at `start`, or null. */
   find(text: string, start: number): Pattern<T> | null {
-    if (this.group !== null) return this.group.get(text.slice(start, start + this.text.length)) ?? null;
+    const end = start + this.text.length;
+    if (end > text.length || (this.ends & endOf(text, end)) === 0) return null;
+    if (this.group !== null) return this.group.get(text.slice(start, end)) ?? null;
     return text.startsWith(this.text, start) ? this : null;
   }
 
   isAlike({ hash, offset, text }: Pattern<T>): boolean {
     return hash === this.hash && offset === this.offset && text.length === this.text.length;
   }
+}
+
+function endOf(text: string, end: number): number {
+  return 1 << (text.charCodeAt(end - 1) & 31);
 }
 
 const LEAST_BITS = 6;
@@ -60,6 +70,7 @@ export class PatternTable<T extends Candidate> {
       if (!first.isAlike(pattern)) continue;
       first.group ??= new Map([[first.text, first]]);
       first.group.set(pattern.text, pattern);
+      first.ends |= pattern.ends;
       return;
     }
     this.size += 1;
@@ -138,5 +149,6 @@ function without<T extends Candidate>(first: Pattern<T>, pattern: Pattern<T>): P
   if (heir === undefined) return null;
   first.group = null;
   heir.group = group.size > 1 ? group : null;
+  heir.ends = first.ends;
   return heir;
 }
