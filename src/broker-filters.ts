@@ -1,7 +1,7 @@
 import { isRecord, kindOf, ownProperties, readOptions } from './arguments.js';
 import { usageError, type BrokerError } from './errors.js';
 import type { FilterMatch } from './events.js';
-import { FilterSet, type Filter, type FilterOptions } from './filters/filter-set.js';
+import { FilterSet, type Explanation, type Filter, type FilterOptions } from './filters/filter-set.js';
 import type { BrokerConfig } from './options.js';
 import type { Publication } from './pubsub.js';
 import type { Status } from './status.js';
@@ -61,7 +61,7 @@ export class BrokerFilters implements Iterable<Filter> {
     if (typeof expression !== 'string') {
       throw usageError('USAGE_FILTER', `the expression of a filter is a string, not ${kindOf(expression)}`);
     }
-    const checked = filterOptions(options);
+    const checked = filterOptions('filters.add()', options);
     const publications = (this.#publications ??= new Map<string, Published>());
     const known = publications.get(event);
     const publication = known?.publication ?? this.#host.status.bus.share(event);
@@ -82,6 +82,19 @@ export class BrokerFilters implements Iterable<Filter> {
       throw usageError('USAGE_FILTER', `the event of a filter is a string, not ${kindOf(event)}`);
     }
     return this.set.remove(event);
+  }
+
+  /**
+   * How the index finds the filters of an event, or those with an expression, and what they did and cost so far. An
+   * expression that no filter has is explained as if it were added now.
+   * @param options - for an expression that no filter has
+   * @throws BrokerError as `add` does for such an expression
+   */
+  explain(what: string, options: FilterOptions = {}): Explanation[] {
+    if (typeof what !== 'string') {
+      throw usageError('USAGE_FILTER', `what filters.explain() explains is a string, not ${kindOf(what)}`);
+    }
+    return this.set.explain(what, filterOptions('filters.explain()', options));
   }
 
   /** The filters in the order they were added. */
@@ -128,19 +141,17 @@ export class BrokerFilters implements Iterable<Filter> {
 const nobody = (): void => undefined;
 
 /** The options of a filter, read once. What is in them is checked by the filters. */
-function filterOptions(options: FilterOptions): FilterOptions {
-  const { namespaces, variables } = readOptions('USAGE_FILTER', 'filters.add()', options, ['namespaces', 'variables']);
+function filterOptions(of: string, options: FilterOptions): FilterOptions {
+  const { namespaces, variables } = readOptions('USAGE_FILTER', of, options, ['namespaces', 'variables']);
   return {
-    ...(namespaces === undefined ? {} : { namespaces: named('namespaces', namespaces) as Record<string, string> }),
-    ...(variables === undefined ? {} : { variables: named('variables', variables) as Record<string, string> }),
+    ...(namespaces === undefined ? {} : { namespaces: named(of, 'namespaces', namespaces) as Record<string, string> }),
+    ...(variables === undefined ? {} : { variables: named(of, 'variables', variables) as Record<string, string> }),
   };
 }
 
-function named(option: string, value: unknown): Record<string, unknown> {
+function named(of: string, option: string, value: unknown): Record<string, unknown> {
   const read = isRecord(value) ? ownProperties(value) : null;
   if (read !== null) return read;
-  throw usageError(
-    'USAGE_FILTER',
-    `the option ${option} of filters.add() is an object with names and values, not ${kindOf(value)}`,
-  );
+  const what = `the option ${option} of ${of} is an object with names and values, not ${kindOf(value)}`;
+  throw usageError('USAGE_FILTER', what);
 }

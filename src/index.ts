@@ -19,7 +19,7 @@ export { BrokerError, type ErrorFacts, type ErrorLayer, type ErrorPhase } from '
 export { StanzaError, type StanzaErrorType } from './stanza-error.js';
 export * from './events.js';
 export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub.js';
-export type { Filter, FilterOptions } from './filters/filter-set.js';
+export type { Explanation, Filter, FilterCounters, FilterOptions, FilterState } from './filters/filter-set.js';
 export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
 export type { Ticket, TicketState } from './queue/ticket.js';
 export type { PendingRequest } from './requests.js';

@@ -162,6 +162,10 @@ const ROWS: readonly Row[] = [
     ['undefined', ...EMPTY_OBJECTS, 'object with an unknown key'],
     (variables) => broker().filters.add('e', '/a', { variables }),
   ),
+  row('broker.filters.explain(what)', /explain|XPath/i, ['word'], (what) => broker().filters.explain(what)),
+  row('broker.filters.explain(, options)', /filter/, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().filters.explain('/a', options),
+  ),
   row('broker.filters.remove(event)', /event/, STRINGS, (event) => broker().filters.remove(event)),
 
   row('broker.events.publish(event)', /event/, STRINGS, (event) => broker().events.publish(event)),
