@@ -145,6 +145,8 @@ export class Conversation {
 
   /** Cuts the connection with RST: the other side gets ECONNRESET. */
   reset(): void {
+    // TLS first: in the middle of a handshake it does not survive that its socket is taken away below it.
+    if (this.socket !== this.raw) this.socket.destroy();
     this.raw.resetAndDestroy();
   }
 
