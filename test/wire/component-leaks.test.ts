@@ -46,60 +46,64 @@ function open(): Record<string, number> {
   return { timers: counted['Timeout'] ?? 0, sockets: counted['TCPSocketWrap'] ?? 0 };
 }
 
-it('S-API-8 G7: listeners, timers and handles are the same after 200 reconnects', { timeout: 60_000 }, async () => {
-  await using peer = await ScriptedPeer.listen({ script: serve });
-  const broker = component(peer.port);
-  const controller = new AbortController();
-  const samples: { listeners: unknown; aborts: number; pending: number; queue: number }[] = [];
-  for (const name of ALL_EVENTS) broker.subscribe(name, () => undefined);
-  broker.filters.add('body', '/message/body');
-  broker.subscribe('body', () => undefined);
-  const query = () => xml('iq', { type: 'get', to: 'b' }, xml('q', { xmlns: 'urn:x' }));
+it(
+  'S-API-8 A-STZ-13 G7: listeners, timers and handles are the same after 200 reconnects',
+  { timeout: 60_000 },
+  async () => {
+    await using peer = await ScriptedPeer.listen({ script: serve });
+    const broker = component(peer.port);
+    const controller = new AbortController();
+    const samples: { listeners: unknown; aborts: number; pending: number; queue: number }[] = [];
+    for (const name of ALL_EVENTS) broker.subscribe(name, () => undefined);
+    broker.filters.add('body', '/message/body');
+    broker.subscribe('body', () => undefined);
+    const query = () => xml('iq', { type: 'get', to: 'b' }, xml('q', { xmlns: 'urn:x' }));
 
-  let links = 0;
-  const done = new Promise<void>((resolve, reject) => {
-    broker.subscribe('PCJ_READY', () => {
-      broker
-        .request(query(), { signal: controller.signal })
-        .then(() => {
-          // This one is never answered: the link is cut.
-          broker.request(query(), { signal: controller.signal }).catch(() => undefined);
-          broker.output(xml('message', { to: 'b', id: 'lost' }));
-        })
-        .catch(reject);
+    let links = 0;
+    const done = new Promise<void>((resolve, reject) => {
+      broker.subscribe('PCJ_READY', () => {
+        broker
+          .request(query(), { signal: controller.signal })
+          .then(() => {
+            // This one is never answered: the link is cut.
+            broker.request(query(), { signal: controller.signal }).catch(() => undefined);
+            broker.output(xml('message', { to: 'b', id: 'lost' }));
+          })
+          .catch(reject);
+      });
+      broker.subscribe('PCJ_RECONNECTING', () => {
+        links += 1;
+        broker.queue.drop();
+        if (links % 50 === 0) {
+          samples.push({
+            listeners: broker.events.listing(),
+            aborts: getEventListeners(controller.signal, 'abort').length,
+            pending: broker.pending.size,
+            queue: broker.queue.size,
+          });
+        }
+        if (links === 200) resolve();
+      });
     });
-    broker.subscribe('PCJ_RECONNECTING', () => {
-      links += 1;
-      broker.queue.drop();
-      if (links % 50 === 0) {
-        samples.push({
-          listeners: broker.events.listing(),
-          aborts: getEventListeners(controller.signal, 'abort').length,
-          pending: broker.pending.size,
-          queue: broker.queue.size,
-        });
-      }
-      if (links === 200) resolve();
-    });
-  });
-  const before = open();
-  await broker.connect({ signal: controller.signal });
-  await done;
-  await broker.shutdown();
+    const before = open();
+    await broker.connect({ signal: controller.signal });
+    await done;
+    await broker.shutdown();
 
-  expect(samples).toHaveLength(4);
-  for (const sample of samples) {
-    expect(sample.listeners).toEqual(samples[0]!.listeners);
-    expect(sample).toMatchObject({ aborts: 0, pending: 0, queue: 0 });
-  }
-  await expect
-    .poll(() => open()['sockets']! <= before['sockets']! && open()['timers']! <= before['timers']!)
-    .toBe(true);
-  broker.halt();
-  expect(broker.events.listing().every(({ subscribers }) => subscribers === 0)).toBe(true);
-});
+    expect(samples).toHaveLength(4);
+    for (const sample of samples) {
+      expect(sample.listeners).toEqual(samples[0]!.listeners);
+      expect(sample).toMatchObject({ aborts: 0, pending: 0, queue: 0 });
+    }
+    await expect
+      .poll(() => open()['sockets']! <= before['sockets']! && open()['timers']! <= before['timers']!)
+      .toBe(true);
+    broker.halt();
+    expect(broker.events.listing().every(({ subscribers }) => subscribers === 0)).toBe(true);
+  },
+);
 
-it('S-API-8 G7: a lost link leaves nothing on the heap', { timeout: 60_000 }, async () => {
+it('S-API-8 A-STZ-13 G7: a lost link leaves nothing on the heap', { timeout: 60_000 }, async () => {
   const broker = component(1, { host: 'h', tls: { policy: 'disabled' }, connector: () => pipe() });
   const bytes = Buffer.from(`${HEADER}<handshake/><message from='a@b' to='${DOMAIN}'><body>x</body></message>`);
 

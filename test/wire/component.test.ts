@@ -560,9 +560,11 @@ describe('requests', () => {
     return id;
   }
 
-  it('rows 32-38: a result resolves, an error rejects as StanzaError, both once and not as NODERECEIVED', async () => {
+  it('S-RTS-1 S-RTS-6 rows 32-38: a result resolves, an error rejects as StanzaError, both once; no filter sees them', async () => {
     const { broker, server } = await ready();
     const recorded = trace(broker);
+    broker.filters.add('any', '/*');
+    broker.subscribe('any', () => expect.unreachable('a filter saw an answer'));
     const node = query();
     const asked = broker.request(node);
     const id = await askedId(server);
@@ -616,7 +618,7 @@ describe('requests', () => {
     expect(broker.events.listing()).toContainEqual({ event: 'balance', published: false, subscribers: 1 });
   });
 
-  it('row 33: an id that is pending is replaced on a copy; each caller gets its own answer', async () => {
+  it('S-RTS-1 row 33: an id that is pending is replaced on a copy; each caller gets its own answer', async () => {
     const { broker, server } = await ready();
     const first = broker.request(xml('iq', { type: 'get', id: 'same', to: 'bank@d' }, xml('q', { xmlns: 'urn:x' })));
     expect(await askedId(server)).toBe('same');
@@ -684,7 +686,7 @@ describe('requests', () => {
     await received;
   });
 
-  it('S-RTS-4: a cut link settles what was written', async () => {
+  it('S-RTS-4 S-Q-8: a cut link settles what was written, and says that it may have arrived', async () => {
     const { broker, server } = await ready();
     const asked = broker.request(query());
     await askedId(server);
@@ -709,7 +711,7 @@ describe('requests', () => {
     await asked;
   });
 
-  it('drop, abort and the limit settle or refuse', async () => {
+  it('S-RTS-6: drop, abort and the limit settle or refuse', async () => {
     const broker = component(1, { limits: { requests: 2 } });
     const dropped = broker.request(query());
     broker.queue.drop();
@@ -770,7 +772,7 @@ describe('the queue', () => {
   const note = (id: string) => xml('message', { to: 'a@b', id });
   const ids = (text: string) => [...text.matchAll(/<message[^>]* id=["']([^"']+)["']/g)].map(([, id]) => id);
 
-  it('rows 28-31: held while offline, oldest first on purge, nothing overtakes', async () => {
+  it('S-Q-2 S-Q-8 rows 28-31: held while offline, oldest first on purge, nothing overtakes', async () => {
     const peer = await listen();
     const broker = component(peer.port);
     const recorded = trace(broker);
@@ -790,6 +792,8 @@ describe('the queue', () => {
     expect(purged[0]).toBe(q1);
     await server.expect(/a2["'][^>]*>/);
     expect(ids(server.received.toString())).toEqual(['a1', 'q1', 'q2', 'a2']);
+    const sent = recorded.payloads.filter((_, index) => recorded.short[index] === 'NODESENT(message)');
+    expect(sent.map((stanza) => (stanza as Element).getAttribute('id'))).toEqual(['a1', 'q1', 'q2', 'a2']);
     await q1.sent;
     expect(q1.state).toBe('sent');
     await expect(q1.acked).rejects.toMatchObject({ code: 'QUEUE_NOT_ACKABLE' });
@@ -845,7 +849,7 @@ describe('the queue', () => {
     expect(ids(server.received.toString())).toEqual(Array.from({ length: accepted }, (_, index) => `m${index}`));
   });
 
-  it('DECISIONS 14, 16: what a cut link did not write is held again in front, in order', async () => {
+  it('S-Q-8 DECISIONS 14, 16: what a cut link did not write is held again in front, in order', async () => {
     const { broker, server } = await ready();
     server.pause();
     const body = 'x'.repeat(50_000);

@@ -270,7 +270,7 @@ describe('negotiating with the router', () => {
     ['403', 'forbidden', false],
     ['409', 'conflict', true],
     ['599', 'undefined-condition', false],
-  ])('S-J2-2: bind error %s is BINDFAIL: %s', async (code, condition, retryable) => {
+  ])('S-J2-2 A-NEG-16: bind error %s is BINDFAIL: %s', async (code, condition, retryable) => {
     const peer = await listen();
     const broker = service(peer.port);
     const recorded = trace(broker);
@@ -504,13 +504,13 @@ describe('packets coming in', () => {
     ],
     ['S-J2-6: for nobody', route(message(), "from='sm'")],
     ['S-J2-6: for an address that is none', route(message(), "to='@@' from='sm'")],
-    ['S-J2-6: a stanza for somebody else', route(message("to='x@localhost' from='a@b'"))],
+    ['S-J2-6 A-NEG-16: a stanza for somebody else', route(message("to='x@localhost' from='a@b'"))],
     ['S-J2-6: a stanza for an address that is none', route(message("to='@' from='a@b'"))],
     ['S-J2-6: a stanza in the namespace of the router', route(`<message to='joe@${NAME}'/>`)],
     ['S-J2-6: a stanza in no namespace', route(`<message xmlns='' to='joe@${NAME}'/>`)],
-    ['S-J2-6: a packet in a packet', route(route(message()))],
+    ['S-J2-6 A-NEG-16: a packet in a packet', route(route(message()))],
     ['S-J2-6: something else', route("<x xmlns='urn:x'/>")],
-    ['S-J2-6: nothing', route('')],
+    ['S-J2-6 A-NEG-16: nothing', route('')],
     ['S-J2-6: two stanzas', route(message() + message())],
     ['an answer nobody asked for', answer('unknown')],
     ['an unknown element of the router', `<strange xmlns='${ROUTER}'/>`],
@@ -679,7 +679,21 @@ describe('throttling', () => {
     expect(recorded.short.filter((name) => name === 'THROTTLE')).toHaveLength(2);
   });
 
-  it('S-J2-5: what is held meanwhile is bounded', async () => {
+  it('A-NEG-16: a storm of it and answers nobody asked for change nothing', async () => {
+    const { broker, server } = await ready();
+    const recorded = trace(broker);
+    const seen = broker.events.once('PCJ_NODERECEIVED');
+    const nobody = answer('nobody') + answer('nobody', "error='409'") + answer('nobody', '', 'unbind');
+    await server.send(`<throttle xmlns='${ROUTER}'/>`.repeat(10_000) + nobody + route(message()));
+    await seen;
+    expect(recorded.short.filter((name) => name === 'THROTTLE')).toHaveLength(10_000);
+    expect(recorded.short.filter((name) => name !== 'THROTTLE' && name !== 'PROTOCOLERROR')).toEqual(['NODERECEIVED']);
+    expect(broker.state).toBe('ready');
+    broker.output(xml('message', { to: 'a@localhost', id: 'after' }));
+    await server.expect("id='after'");
+  });
+
+  it('S-J2-5 A-NEG-16: what is held meanwhile is bounded', async () => {
     const { broker, server } = await ready({ ...CLEAR, queue: { maxBytes: 1_000 } });
     const throttled = broker.events.once('PCJ_THROTTLE');
     await server.send(`<throttle xmlns='${ROUTER}'/>`);

@@ -264,7 +264,7 @@ describe('signing in with jabber:iq:auth', () => {
 });
 
 describe('the password itself', () => {
-  it('S-LEG-4: is not sent in clear; nothing is written after the refusal but the end', async () => {
+  it('S-LEG-4 A-NEG-17: is not sent in clear; nothing is written after the refusal but the end', async () => {
     const peer = await listen();
     const broker = client(peer.port);
     const recorded = trace(broker);
@@ -292,7 +292,7 @@ describe('the password itself', () => {
     await connected;
   });
 
-  it('S-LEG-4: a refused digest is not followed by the password', async () => {
+  it('S-LEG-4 A-NEG-17: a refused digest is not followed by the password', async () => {
     const peer = await listen();
     const connectionType = LEGACY.with({ allowPlaintextPassword: 'over-unverified-link' });
     const broker = client(peer.port, { ...CLEAR, connectionType });
@@ -334,7 +334,7 @@ describe('the password itself', () => {
 
 describe('refusals', () => {
   it.each([
-    ['S-LEG-6: 401 of old', "<error code='401'/>", 'not-authorized', false],
+    ['S-LEG-6 A-NEG-17: 401 of old', "<error code='401'/>", 'not-authorized', false],
     ['S-LEG-6: 409 of old', "<error code='409'>Conflict</error>", 'conflict', true],
     ['S-LEG-6: 406 of old', "<error code='406'/>", 'not-acceptable', false],
     [
@@ -361,7 +361,7 @@ describe('refusals', () => {
     expect(broker.state).toBe('disconnected');
   });
 
-  it('an error to the request for the fields is AUTHFAIL, not a crash', async () => {
+  it('A-NEG-17: an error to the request for the fields is AUTHFAIL, not a crash', async () => {
     const peer = await listen();
     const broker = client(peer.port);
     const connected = failure(broker.connect());
@@ -373,7 +373,7 @@ describe('refusals', () => {
     expect(server.received.toString()).not.toContain("type='set'");
   });
 
-  it('a result that lists fields is not a success', async () => {
+  it('A-NEG-17: a result that lists fields is not a success', async () => {
     const peer = await listen();
     const broker = client(peer.port);
     const recorded = trace(broker);
@@ -395,6 +395,36 @@ describe('refusals', () => {
     const get = await readIq(server);
     await server.send(result(get.id));
     expect(await connected).toMatchObject({ code: 'LEGACY_NO_METHOD' });
+  });
+
+  it.each([
+    ['of another protocol', `<digest xmlns='urn:evil'/><password xmlns='urn:evil'/>`],
+    ['below another one', '<x><digest/></x>'],
+    ['of a method whose name is that of a property', '<constructor/><toString/>'],
+  ])('A-NEG-17: fields %s are none', async (_, fields) => {
+    const peer = await listen();
+    const broker = client(peer.port);
+    const connected = failure(broker.connect());
+    const server = await peer.accept();
+    await open(server);
+    const get = await readIq(server);
+    await server.send(result(get.id, query(FIELDS + fields)));
+    expect(await connected).toMatchObject({ code: 'LEGACY_NO_METHOD' });
+    await server.expect('</stream:stream>');
+    expect(server.received.toString()).not.toContain("type='set'");
+  });
+
+  it('A-NEG-17: a second answer to the request for the fields is no answer to the sign-in', async () => {
+    const peer = await listen();
+    const broker = client(peer.port);
+    const recorded = trace(broker);
+    const connected = failure(broker.connect());
+    const server = await peer.accept();
+    await open(server);
+    const get = await readIq(server);
+    await server.send(result(get.id, query(`${FIELDS}<digest/>`)) + result(get.id));
+    expect(await connected).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
+    expect(recorded.short).not.toContain('AUTHSUCCESS');
   });
 
   it('S-STREAM-14: an iq with another id ends the attempt', async () => {
