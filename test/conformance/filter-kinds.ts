@@ -1,33 +1,13 @@
 import type { Random } from './xpath-generator.js';
 
-/** Few values, so that filters and stanzas meet often; each has others that are nearly the same. */
+/** Values that are nearly the same, group by group. */
 const VALUES = [
-  '',
-  'a',
-  'ab',
-  'abc',
-  'a@b',
-  'a@b/c',
-  'a@b/cd',
-  'x a@b',
-  'one',
-  'one two',
-  'two one',
-  ' one ',
-  'One',
-  '1',
-  '2',
-  '2.0',
-  '12',
-  'chat',
-  'é😀',
-  '😀',
-  '__proto__',
-  'abababac',
-  'babac',
-  'x'.repeat(40),
-  `${'y'.repeat(66)}1`,
-  `${'y'.repeat(66)}2`,
+  ['', 'a', 'ab', 'abc', 'abababac', 'babac'],
+  ['a', 'a@b', 'a@b/c', 'a@b/cd', 'x a@b', '@b'],
+  ['one', 'one two', 'two one', ' one ', 'One', 'two', 'o', 'chat'],
+  ['', '1', '2', '2.0', '12', ' 2 ', '-1'],
+  ['é😀', '😀', 'é', '__proto__'],
+  ['x'.repeat(40), `${'y'.repeat(66)}1`, `${'y'.repeat(66)}2`, 'y'],
 ];
 const NAMESPACES = ['urn:example:x', 'urn:example:y', 'jabber:client', 'urn:none'];
 const NAMES = ['message', 'iq', 'a', 'b', 'body', 'x:a', 'y:b'];
@@ -256,15 +236,24 @@ export interface Made {
   variables: { v: string };
 }
 
-/** A random filter. */
-export function randomFilter(random: Random): Made {
+/** So few values that filters and stanzas meet often: a group and some of another. */
+export function fewValues(random: Random): readonly string[] {
+  return [...random.pick(VALUES), ...random.pick(VALUES).slice(0, 2)];
+}
+
+/** A filter of one kind. */
+export function filterOf(kind: string, random: Random, values: readonly string[]): Made {
   const quoted = (text: string) => `"${text}"`;
-  const condition = () =>
-    random
-      .pick(KINDS)
-      .replaceAll(/\bV\b/g, () => quoted(random.pick(VALUES)))
-      .replaceAll(/\bU\b/g, () => quoted(random.pick(NAMESPACES)))
-      .replaceAll(/\bN\b/g, () => random.pick(NAMES));
+  const expression = kind
+    .replaceAll(/\bV\b/g, () => quoted(random.pick(values)))
+    .replaceAll(/\bU\b/g, () => quoted(random.pick(NAMESPACES)))
+    .replaceAll(/\bN\b/g, () => random.pick(NAMES));
+  return { expression, variables: { v: random.pick(values) } };
+}
+
+/** A random filter, of several kinds together. */
+export function randomFilter(random: Random, values: readonly string[]): Made {
+  const condition = () => filterOf(random.pick(KINDS), random, values).expression;
   const wrap = (depth: number): string => {
     switch (random.below(depth > 0 ? 16 : 6)) {
       case 6:
@@ -289,20 +278,20 @@ export function randomFilter(random: Random): Made {
         return condition();
     }
   };
-  return { expression: wrap(2), variables: { v: random.pick(VALUES) } };
+  return { expression: wrap(2), variables: { v: random.pick(values) } };
 }
 
 /** A random stanza from the same names and values. */
-export function randomSubject(random: Random): string {
+export function randomSubject(random: Random, values: readonly string[]): string {
   const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
   const attributes = (names: readonly string[]) =>
-    names.map((name) => (random.chance(40) ? ` ${name}="${escaped(random.pick(VALUES))}"` : '')).join('');
+    names.map((name) => (random.chance(50) ? ` ${name}="${escaped(random.pick(values))}"` : '')).join('');
   const content = (depth: number): string => {
     let inside = '';
-    for (let i = random.below(4); i > 0; i -= 1) {
-      if (depth > 3 || random.chance(45)) inside += escaped(random.pick(VALUES));
+    for (let i = random.below(5); i > 0; i -= 1) {
+      if (depth > 3 || random.chance(45)) inside += escaped(random.pick(values));
       else {
-        const name = random.pick(['a', 'b', 'body', 'x:a', 'x:b', 'y:b', 'message']);
+        const name = random.pick(['a', 'a', 'b', 'b', 'body', 'body', 'x:a', 'x:a', 'x:b', 'y:b', 'y:b', 'message']);
         inside += `<${name}${attributes(['n', 'type', 'x:n'])}>${content(depth + 1)}</${name}>`;
       }
     }

@@ -1,10 +1,13 @@
 import { XmlXPath } from 'libxml2-wasm';
 import { afterAll, describe, expect, test } from 'vitest';
+import { AXES } from '../../src/filters/axes.js';
 import { Compiler } from '../../src/filters/compile.js';
-import { isNodeSet, typeOf } from '../../src/filters/expression.js';
+import { FUNCTIONS, isNodeSet, typeOf } from '../../src/filters/expression.js';
+import { tokenize } from '../../src/filters/lexer.js';
 import { Run } from '../../src/filters/run.js';
 import { parseExpression } from '../../src/filters/syntax.js';
 import { bindings, translate } from '../../src/filters/translate.js';
+import type { Terminal } from '../../src/filters/xpath-package.js';
 import type { Element } from '../../src/xml/element.js';
 import { CONTENT_NAMESPACES } from '../../src/xml/namespaces.js';
 import { tree } from '../unit/filters/tree.js';
@@ -64,6 +67,30 @@ describe('XPath gives what libxml2 gives', () => {
   test('the table has every axis, function, operator and node test', () => {
     expect(EXPRESSIONS.length).toBeGreaterThan(300);
     expect(new Set(EXPRESSIONS).size).toBe(EXPRESSIONS.length);
+    const tokens = EXPRESSIONS.flatMap((expression) => tokenize(expression));
+    const texts = (...terminals: Terminal[]) =>
+      new Set(tokens.filter(({ terminal }) => terminals.includes(terminal)).map(({ text }) => text));
+    const missing = (wanted: readonly string[], found: ReadonlySet<string>) =>
+      wanted.filter((each) => !found.has(each));
+    expect(missing(Object.keys(AXES), texts('AXISNAME'))).toEqual([]);
+    expect(missing(Object.keys(FUNCTIONS), texts('FUNCTIONNAME'))).toEqual([]);
+    const types = ['node', 'text', 'comment', 'processing-instruction'];
+    expect(missing(types, texts('NODETYPE', 'PROCESSINGINSTRUCTIONWITHLITERAL'))).toEqual([]);
+    const terminals = new Set(tokens.map(({ terminal }) => terminal));
+    const operators = ['OR', 'AND', 'EQUALS', 'NOTEQUAL', 'LESSTHAN', 'LESSTHANOREQUAL', 'GREATERTHAN'];
+    operators.push(
+      'GREATERTHANOREQUAL',
+      'PLUS',
+      'MINUS',
+      'MULTIPLYOPERATOR',
+      'DIV',
+      'MOD',
+      'BAR',
+      'SLASH',
+      'DOUBLESLASH',
+    );
+    const others = ['QNAME', 'NCNAMECOLONASTERISK', 'ASTERISKNAMETEST', 'AT', 'DOT', 'DOUBLEDOT', 'LITERAL', 'NUMBER'];
+    expect(missing([...operators, ...others], terminals)).toEqual([]);
   });
 
   test.each(EXPRESSIONS)('%s', (expression) => {
