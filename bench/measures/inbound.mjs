@@ -83,7 +83,8 @@ export function cells(short) {
         label,
         candidate,
         params: { filters, answer, warm, measured },
-        order: { order: 'flood', corpora: Math.ceil((warm + measured) / CORPUS) },
+        // One more, so that counting by bytes comes to its end, too.
+        order: { order: 'flood', corpora: Math.ceil((warm + measured) / CORPUS) + 1 },
       };
     },
   );

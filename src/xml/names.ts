@@ -32,6 +32,7 @@ export class Name {
   // What came the last time, tried first. Each has to be compared with what is there.
   private readonly declared: Namespace[] = [];
   private readonly followers: Name[] = [];
+  /** Two for each place: a tag often has one attribute more or less in front. */
   private readonly attributes: Name[] = [];
 
   /** Names of elements, by the namespaces at the same places. */
@@ -87,18 +88,24 @@ export class Name {
     this.followers.push(name);
   }
 
-  /** The name of the attribute in the window at `i`, if a tag of this name had it at this place the last time. */
+  /** The name of the attribute in the window at `i`, if tags of this name had it at this place before. */
   likelyAttribute(place: number, i: number): Name | null {
     const { attributes } = this;
-    if (place >= attributes.length) return null;
-    const name = attributes[place] as Name;
-    return name.isWholeAt(i) ? name : null;
+    const at = 2 * place;
+    if (at >= attributes.length) return null;
+    const newest = attributes[at] as Name;
+    if (newest.isWholeAt(i)) return newest;
+    const other = attributes[at + 1] as Name;
+    return other.isWholeAt(i) ? other : null;
   }
 
   rememberAttribute(place: number, name: Name): void {
-    if (place < ATTRIBUTES_KEPT && place <= this.attributes.length && name.packed.length <= LONGEST_KEPT) {
-      this.attributes[place] = name;
-    }
+    const { attributes } = this;
+    const at = 2 * place;
+    if (place >= ATTRIBUTES_KEPT || at > attributes.length || name.packed.length > LONGEST_KEPT) return;
+    if (attributes[at] === name) return;
+    attributes[at + 1] = attributes[at] ?? name;
+    attributes[at] = name;
   }
 
   /** The namespace whose name is in the window at `i` in front of `quote`, if a tag of this name declared it before. */
@@ -113,7 +120,7 @@ export class Name {
   }
 
   rememberNamespace(namespace: Namespace): void {
-    if (namespace.packed === null || this.declared.includes(namespace)) return;
+    if (namespace.packed === null || this.declared.some(({ uri }) => uri === namespace.uri)) return;
     if (this.declared.length === NAMESPACES_KEPT) this.declared.shift();
     this.declared.push(namespace);
   }

@@ -26,7 +26,7 @@ export const NO_NAMESPACE = new Namespace(null);
 export const INHERITED_NAMESPACE = new Namespace(null, true);
 export const XML_NAMESPACE = new Namespace(NS.XML);
 
-/** How many namespace names are kept: a cache, so a peer that makes them up costs time and no memory. */
+/** How many namespace names are kept: a cache with two places for each, so a peer that makes them up costs time and no memory. */
 const SLOTS = 1024;
 const cache: (Namespace | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
 
@@ -36,11 +36,14 @@ export function namespaceOf(uri: string): Namespace {
   if (uri.length > LONGEST_KEPT) return new Namespace(uri);
   let hash = uri.length;
   for (let k = 0; k < uri.length; k++) hash = (Math.imul(hash, 31) + uri.charCodeAt(k)) | 0;
-  const slot = hash & (SLOTS - 1);
-  const kept = cache[slot];
-  if (kept?.uri === uri) return kept;
+  const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1);
+  const first = cache[slot];
+  if (first?.uri === uri) return first;
+  const second = cache[slot ^ 1];
+  if (second?.uri === uri) return second;
   // A copy: a piece of a received window would keep the whole window.
   const made = new Namespace(Buffer.from(uri).toString());
+  if (first !== undefined) cache[slot ^ 1] = first;
   cache[slot] = made;
   return made;
 }
