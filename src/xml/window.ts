@@ -121,7 +121,7 @@ export class Window {
     claim(this);
     const { chunk, from, partial } = this;
     const taken = Math.min(chunk.length - from, SIZE - partial.length);
-    bytes.set(partial);
+    if (partial.length > 0) bytes.set(partial);
     if (taken < 32) {
       for (let k = 0; k < taken; k++) bytes[partial.length + k] = chunk[from + k] ?? 0;
     } else {
