@@ -78,14 +78,15 @@ function setAttributes(element: Element, attributes: XmlAttributes): void {
     if (!Object.prototype.hasOwnProperty.call(attributes, name)) continue;
     const value = text(name, attributes[name]);
     if (value === null) continue;
-    const qname = attributeNames.get(name) ?? attributeName(name);
-    if (qname === null) {
+    const known = knownAttributes.get(name) ?? knownAttribute(name);
+    if (known === null) {
       prefixed = true;
       continue;
     }
+    const { qname } = known;
     if (qname === XMLNS) declareDefault(element, value);
     // The names of an object differ, and no child is there yet: nothing has to be looked up.
-    const attr = checkedPlainValue(value) ? new PlainAttr(qname, value, element) : new Attr(qname, value, element);
+    const attr = isPlain(known, value) ? new PlainAttr(qname, value, element) : new Attr(qname, value, element);
     if (last === null) element.firstAttribute = attr;
     else last.nextAttribute = attr;
     last = attr;
@@ -93,17 +94,33 @@ function setAttributes(element: Element, attributes: XmlAttributes): void {
   if (prefixed) setPrefixed(element, attributes);
 }
 
-/** Names of attributes without prefix that programs use: so many are kept. */
-const NAMES_KEPT = 1024;
-const attributeNames = new Map<string, QName>();
+/** An attribute without prefix that programs use. */
+interface KnownAttribute {
+  readonly qname: QName;
+  /** Its last value that was found to be plain: addresses and types are given again and again. */
+  plain: string;
+}
 
-/** The name of an attribute; null for one with a prefix. @throws BrokerError `XML_BAD_NAME` */
-function attributeName(name: string): QName | null {
+/** So many are kept, each with a value of at most so many characters. */
+const NAMES_KEPT = 1024;
+const LONGEST_KEPT = 64;
+const knownAttributes = new Map<string, KnownAttribute>();
+
+/** An attribute by its name; null for one with a prefix. @throws BrokerError `XML_BAD_NAME` */
+function knownAttribute(name: string): KnownAttribute | null {
   if (name.includes(':')) return null;
-  const qname = name === 'xmlns' ? XMLNS : unprefixed(name, null);
-  if (attributeNames.size >= NAMES_KEPT) attributeNames.clear();
-  attributeNames.set(name, qname);
-  return qname;
+  const known = { qname: name === 'xmlns' ? XMLNS : unprefixed(name, null), plain: '' };
+  if (knownAttributes.size >= NAMES_KEPT) knownAttributes.clear();
+  knownAttributes.set(name, known);
+  return known;
+}
+
+/** Whether a value is written as it is. @throws BrokerError `XML_UNSERIALIZABLE` */
+function isPlain(known: KnownAttribute, value: string): boolean {
+  if (value === known.plain) return true;
+  if (!checkedPlainValue(value)) return false;
+  if (value.length <= LONGEST_KEPT) known.plain = value;
+  return true;
 }
 
 /** Names with a prefix: the declarations first, whatever their order. */
