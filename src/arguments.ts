@@ -87,7 +87,8 @@ export function readOptions<Name extends string>(
   if (options === null) throw usageError(code, `the options of ${call} are an object, not ${kindOf(value)}`);
   for (const name of Object.keys(options)) {
     if ((known as readonly string[]).includes(name)) continue;
-    throw usageError(code, `${call} has no option "${printable(name, SHOWN)}", but ${known.join(', ')}`);
+    const others = known.length === 0 ? '' : `, but ${known.join(', ')}`;
+    throw usageError(code, `${call} has no option "${printable(name, SHOWN)}"${others}`);
   }
   return options as Partial<Record<Name, unknown>>;
 }

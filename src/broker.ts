@@ -14,6 +14,7 @@ import type { Handler, PubSub, SubscribeOptions, Subscription } from './pubsub.j
 import type { OutboundQueue } from './queue/outbound-queue.js';
 import type { Ticket } from './queue/ticket.js';
 import type { PendingRequest } from './requests.js';
+import type { TrustKinds } from './trust.js';
 import type { Element } from './xml/element.js';
 
 /** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
@@ -168,6 +169,23 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     })();
     promise.catch(() => undefined);
     return promise;
+  }
+
+  /**
+   * The part of a stanza that may be believed, or null: others can send anything that looks like it.
+   *
+   * - `account`: the stanza itself, from our own account (RFC 6120 §8.1.2.1)
+   * - `roster`: the `<query/>` of a roster push (RFC 6121 §2.1.6)
+   * - `carbons`: the `<received/>` or `<sent/>` with a copy of a message (XEP-0280 §11)
+   * - `mam`: the `<result/>` of the archive and the query that are given (XEP-0313)
+   * - `pep`: the `<event/>` of the account that is given (XEP-0163)
+   *
+   * Known from the first ready link on. A component has no account: there only `mam` and `pep` with `from` find
+   * something.
+   * @throws BrokerError `USAGE_TRUST`, `USAGE_JID`
+   */
+  trusted<Kind extends keyof TrustKinds>(stanza: Element, kind: Kind, ...options: TrustKinds[Kind]): Element | null {
+    return this.#core.trusted(stanza, kind, options[0]);
   }
 
   /** Calls a handler for each event of a name, before or after anybody publishes it. */

@@ -17,6 +17,7 @@ import { Requests } from './requests.js';
 import { Router, type RouterHost } from './router.js';
 import { Status } from './status.js';
 import type { Connector } from './stream/dial-connector.js';
+import { trustedPart } from './trust.js';
 import { UnansweredRequests } from './unanswered.js';
 import type { Element } from './xml/element.js';
 import { serialize } from './xml/serializer.js';
@@ -39,6 +40,8 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
   jid: JID | null = null;
   sid: string | null = null;
   lang: string | null = null;
+  /** The account of the newest session; it is still known while the link is lost. */
+  #account: JID | null = null;
 
   /** @throws BrokerError `USAGE_OPTIONS` */
   constructor(options: BrokerOptions) {
@@ -92,6 +95,11 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     return ticket;
   }
 
+  /** @throws BrokerError `USAGE_TRUST`, `USAGE_JID` */
+  trusted(stanza: Element, kind: string, options: unknown): Element | null {
+    return trustedPart(this.#account, stanza, kind, options);
+  }
+
   publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void {
     this.status.publish(event, payload);
   }
@@ -141,6 +149,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     this.jid = established.jid;
     this.sid = established.sid;
     this.lang = established.lang ?? null;
+    if (this.config.connectionType.addressing !== 'domain') this.#account = established.jid.bare();
     this.#continuity.linkReady(link, established.management ?? null);
   }
 

@@ -23,6 +23,7 @@ export type { Explanation, Filter, FilterCounters, FilterOptions, FilterState } 
 export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
 export type { Ticket, TicketState } from './queue/ticket.js';
 export type { PendingRequest } from './requests.js';
+export type { ArchiveTrust, EventTrust, TrustKinds } from './trust.js';
 export type {
   Dialect,
   DialectConfig,

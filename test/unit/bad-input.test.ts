@@ -128,6 +128,22 @@ const ROWS: readonly Row[] = [
     broker().request(iq(), { timeout }),
   ),
   row('broker.request(, { signal })', /signal/, ['undefined'], (signal) => broker().request(iq(), { signal })),
+  row('broker.trusted(stanza)', /trusted/, ['element', 'iq without id and child'], (value) =>
+    broker().trusted(value, 'account'),
+  ),
+  row('broker.trusted(, kind)', /trusted/, [], (kind: 'account') => broker().trusted(message(), kind)),
+  row('broker.trusted(, , options)', /trusted/, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().trusted(message(), 'pep', options),
+  ),
+  row('broker.trusted(, , { from })', /JID/, ['undefined', 'word', 'address'], (from) =>
+    broker().trusted(message(), 'pep', { from }),
+  ),
+  row('broker.trusted(, , { node })', /node/, ['undefined', ...STRINGS.slice(1)], (node) =>
+    broker().trusted(message(), 'pep', { node }),
+  ),
+  row('broker.trusted(, , { queryid })', /queryid/, STRINGS.slice(1), (queryid) =>
+    broker().trusted(message(), 'mam', { queryid }),
+  ),
   row('broker.subscribe(event)', /event/, STRINGS, (event) => broker().subscribe(event, () => undefined)),
   row('broker.subscribe(, handler)', /handler/, FUNCTIONS, (handler) => broker().subscribe('e', handler)),
   row('broker.subscribe(, , options)', /subscri/, ['undefined', ...EMPTY_OBJECTS], (options) =>
