@@ -28,4 +28,11 @@ export const EXPRESSIONS = [
   'count(//namespace::*)',
   Array(500).fill('//x').join('|'),
   `concat(${Array(500).fill('.').join(',')}) = "x"`,
+  `//*[${Array.from({ length: 400 }, (_, i) => `self::x${i}`).join(' or ')}]`,
+  `//*[${Array.from({ length: 400 }, (_, i) => `@x${i} = "1"`).join(' or ')}]`,
+  `//*[${Array(2000).fill('1').join(' + ')} = 7]`,
+  `//*${'/self::*'.repeat(200)}/x`,
+  'count(//a[not(preceding::*)]) = 7',
+  '//*[string(1 div 3) = string(position())]',
+  'sum(//*) = 7',
 ];
