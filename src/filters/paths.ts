@@ -24,7 +24,7 @@ export interface ExpressionCompiler {
 }
 
 /** How many visits it costs to look a node up in a set. */
-const SET_VISITS = 2;
+const SET_VISITS = 4;
 
 /** Gives the nodes of a path without duplicates; in document order when asked for. */
 export type Collect = (node: XNode, run: Run) => readonly XNode[];
@@ -274,7 +274,7 @@ function nth(wanted: number, walk: Test, next: Test): Test {
 }
 
 /** How many operations of an expression cost as much as visiting one node. */
-const OPERATIONS_PER_VISIT = 4;
+const OPERATIONS_PER_VISIT = 3;
 
 /** What evaluating predicates costs beside the nodes that they visit. */
 function visitsOf(predicates: readonly Expr[]): number {
