@@ -81,8 +81,9 @@ function handshake(secured: TLSSocket, { timeoutMs, signal }: Limits): Promise<v
       else reject(error);
     };
     const onSecure = () => {
-      settle();
       guard(secured);
+      // This is told from within OpenSSL, where no socket may be closed; what follows may close them.
+      setImmediate(settle);
     };
     const onError = (error: Error) => {
       settle(handshakeError(error));

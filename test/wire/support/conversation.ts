@@ -209,6 +209,8 @@ export class Conversation {
       secured.once('error', reject);
       void this.closed.then(() => reject(this.error ?? new Error('the connection ended in the TLS handshake')));
     });
+    // The event comes from within OpenSSL, where a script must not close the socket below.
+    await new Promise((resolve) => setImmediate(resolve));
     return secured;
   }
 
