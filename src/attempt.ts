@@ -179,7 +179,8 @@ export class Attempt {
       session.publish('PCJ_SSLNEGOTIATE');
       await session.startTls();
     }
-    const established = await dialect.negotiate(session);
+    // A dialect may wait for more than the session, such as a token: the attempt ends in time all the same.
+    const established = await Promise.race([dialect.negotiate(session), this.#aborted()]);
     signal.throwIfAborted();
     if (dialectConfig.tlsPolicy === 'required' && session.tls === null) {
       throw new BrokerError(
@@ -189,6 +190,15 @@ export class Attempt {
       );
     }
     return { stream, session, established, dialectConfig };
+  }
+
+  #aborted(): Promise<never> {
+    const { signal } = this.#abort;
+    return new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+      });
+    });
   }
 
   async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {

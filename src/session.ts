@@ -45,8 +45,12 @@ const STEPS: Partial<Record<NegotiationEvent, Step>> = {
   PCJ_SESSIONSUCCESS: 'connect',
 };
 
-/** How long the rest of a stream error may take, in milliseconds. */
+/** How long the rest of a stream error may take, in milliseconds, and how many elements it may have. */
 const ERROR_MS = 1_000;
+const ERROR_LIMIT = 8;
+
+/** What an element that is set aside costs beside its text, in bytes, about. */
+const ASIDE_COST = 64;
 
 const STANZAS = new Set(['message', 'presence', 'iq']);
 
@@ -55,6 +59,7 @@ export class Session implements Negotiation {
   readonly #host: SessionHost;
   readonly #stream: XmlStream;
   readonly #aside: Element[] = [];
+  #asideBytes = 0;
   #step: Step = 'connect';
   #authenticated = false;
   #secured: Secured | null = null;
@@ -171,8 +176,21 @@ export class Session implements Negotiation {
       }
       if (match === undefined) return element;
       // The features of a stream and the like mean nothing once the dialect waits for something else.
-      if (element.namespaceURI !== NS.STREAM) this.#aside.push(element);
+      if (element.namespaceURI !== NS.STREAM) this.#setAside(element);
     }
+  }
+
+  /** What nobody has asked for may cost as much as one stanza, all together. */
+  #setAside(element: Element): void {
+    this.#asideBytes += element.toString().length + ASIDE_COST;
+    if (this.#asideBytes > this.#host.config.xmlLimits.stanzaBytes) {
+      throw new BrokerError('STREAM_UNEXPECTED', 'the server sends elements without end before the stream is ready', {
+        layer: 'stream',
+        origin: 'peer',
+        sentCondition: 'policy-violation',
+      });
+    }
+    this.#aside.push(element);
   }
 
   send(element: Element, options: { secret?: boolean } = {}): void {
@@ -219,6 +237,7 @@ export class Session implements Negotiation {
     this.#secured = secured;
     const { facts } = secured;
     this.#aside.length = 0;
+    this.#asideBytes = 0;
     this.#step = 'connect';
     this.#host.publish('PCJ_SSLSUCCESS', facts);
     this.#checkSignal();
@@ -277,11 +296,13 @@ export class Session implements Negotiation {
   /** A stream error without a header before it (RFC 6120 §4.9.1.2 wants one): what follows is its content. */
   async #errorAsRoot(root: Element): Promise<BrokerError> {
     const error = root.clone();
-    for (let complete = false; !complete;) {
-      const item = await this.#read(ERROR_MS, 'the rest of its stream error').catch(() => null);
+    const deadline = performance.now() + ERROR_MS;
+    for (let parts = 0; parts < ERROR_LIMIT; parts += 1) {
+      const left = Math.max(1, deadline - performance.now());
+      const item = await this.#read(left, 'the rest of its stream error').catch(() => null);
       this.#checkSignal();
-      if (item?.kind === 'element') error.appendChild(item.element.clone());
-      else complete = true;
+      if (item?.kind !== 'element') break;
+      error.appendChild(item.element.clone());
     }
     this.#host.received(error);
     return redirectable(streamError(error), this.tls?.verified === true);
