@@ -1,5 +1,5 @@
 // XMPP 1.0, initiating entity as a client: RFC 6120, with XEP-0198 and XEP-0368.
-import { BrokerError, usageError } from '../errors.js';
+import { BrokerError } from '../errors.js';
 import { JID } from '../jid.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
@@ -9,37 +9,17 @@ import { establishSession } from './features/session.js';
 import { startTls } from './features/starttls.js';
 import { readLimits } from './features/stream-limits.js';
 import { enable, resume } from './features/stream-management.js';
-import type { ChannelBindingType } from './sasl/channel-binding.js';
 import { signIn } from './sasl/negotiate.js';
-import { SaslMemory } from './sasl/memory.js';
-import type { IterationLimits } from './sasl/scram-message.js';
 import { DEFAULT_MECHANISMS, type MechanismName } from './sasl/selection.js';
-import { ScramKeyCache } from './sasl/scram-keys.js';
+import { checkXmppOptions, type XmppOptions } from './xmpp-options.js';
 
-/** Options of the XMPP dialect, given with {@link XmppDialect.with}. */
-export interface XmppOptions {
-  /**
-   * The only SASL mechanisms that may be used, best first. Default: SCRAM-SHA-512, -256 and -1, each with channel
-   * binding first, then PLAIN on verified TLS; before them EXTERNAL when `tls.cert` is given.
-   */
-  mechanisms?: readonly MechanismName[];
-  /** Channel binding for SCRAM: `auto`, `none`, or a type to use though the server does not list it. Default `auto`. */
-  channelBinding?: 'auto' | 'none' | ChannelBindingType;
-  /** Bounds of SCRAM's iteration count. Default 4 096 to 1 000 000. */
-  iterations?: Partial<IterationLimits>;
-  /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
-  authzid?: string;
-  /** Stream management (XEP-0198): on with resumption, on without, or off. Default `resume`. */
-  streamManagement?: 'resume' | 'ack' | 'off';
-}
+export type { XmppOptions } from './xmpp-options.js';
 
 /** The XMPP dialect. */
 export interface XmppDialect extends Dialect {
   /** The same dialect with other options. @throws BrokerError `USAGE_XMPP_OPTIONS` */
   with(options: XmppOptions): XmppDialect;
 }
-
-const KNOWN: readonly string[] = ['mechanisms', 'channelBinding', 'iterations', 'authzid', 'streamManagement'];
 
 /**
  * A client of an XMPP server: TLS, SASL, resource binding and stream management.
@@ -50,9 +30,6 @@ const KNOWN: readonly string[] = ['mechanisms', 'channelBinding', 'iterations', 
 export const XMPP: XmppDialect = dialect({});
 
 function dialect(options: XmppOptions): XmppDialect {
-  // What is learnt of accounts is kept with the dialect object: no state of an attempt.
-  const memory = new SaslMemory();
-  const cache = new ScramKeyCache();
   return Object.freeze<XmppDialect>({
     name: 'XMPP',
     xmlns: NS.CLIENT,
@@ -66,17 +43,12 @@ function dialect(options: XmppOptions): XmppDialect {
     defaultTls: 'required',
     answersRequests: true,
     addressing: 'account',
-    negotiate: (session) => negotiate(session, options, memory, cache),
-    with: (more) => dialect(checked({ ...options, ...more })),
+    negotiate: (session) => negotiate(session, options),
+    with: (more) => dialect({ ...options, ...checkXmppOptions(more) }),
   });
 }
 
-async function negotiate(
-  session: Negotiation,
-  options: XmppOptions,
-  memory: SaslMemory,
-  cache: ScramKeyCache,
-): Promise<Established> {
+async function negotiate(session: Negotiation, options: XmppOptions): Promise<Established> {
   let { header, features } = await openStream(session, null);
   if (session.tls === null && (await secure(session, features))) {
     ({ header, features } = await openStream(session, header));
@@ -92,8 +64,6 @@ async function negotiate(
       authzid: options.authzid,
       channelBinding: options.channelBinding,
       iterations: options.iterations,
-      memory,
-      cache,
     },
     { verified: session.tls?.verified ?? false, bindings: session.channelBindings, signal: session.signal },
   );
@@ -227,21 +197,4 @@ function bareAddress(username: string, domain: string): string {
 
 function streamError(code: string, message: string, sentCondition: string): BrokerError {
   return new BrokerError(code, message, { layer: 'stream', origin: 'peer', sentCondition });
-}
-
-function checked(options: XmppOptions): XmppOptions {
-  const unknown = Object.keys(options).find((key) => !KNOWN.includes(key));
-  if (unknown !== undefined)
-    throw usageError(
-      'USAGE_XMPP_OPTIONS',
-      `XMPP.with() has no option ${JSON.stringify(unknown)}; there are ${KNOWN.join(', ')}`,
-    );
-  const { mechanisms, streamManagement } = options;
-  if (mechanisms !== undefined && (!Array.isArray(mechanisms) || mechanisms.length === 0)) {
-    throw usageError('USAGE_XMPP_OPTIONS', 'XMPP.with({ mechanisms }) must be a list of at least one SASL mechanism');
-  }
-  if (streamManagement !== undefined && !['resume', 'ack', 'off'].includes(streamManagement)) {
-    throw usageError('USAGE_XMPP_OPTIONS', "XMPP.with({ streamManagement }) must be 'resume', 'ack' or 'off'");
-  }
-  return options;
 }

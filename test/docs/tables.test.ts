@@ -64,7 +64,7 @@ describe('docs/tls.md', () => {
 
 describe('docs/dialects.md', () => {
   it.each([
-    ['## XMPP', membersOf('src/protocols/xmpp.ts', 'XmppOptions')],
+    ['## XMPP', membersOf('src/protocols/xmpp-options.ts', 'XmppOptions')],
     ['## LEGACY', membersOf('src/protocols/legacy.ts', 'LegacyOptions')],
     ['## JABBERD14_COMPONENT', membersOf('src/protocols/jabberd14.ts', 'ComponentOptions')],
     [

@@ -8,6 +8,12 @@ import { saslError } from './mechanism.js';
 /** Types of channel binding that can be used here. `tls-unique` is used only where it is named. */
 export type ChannelBindingType = 'tls-exporter' | 'tls-server-end-point' | 'tls-unique';
 
+export const CHANNEL_BINDING_TYPES: readonly ChannelBindingType[] = [
+  'tls-exporter',
+  'tls-server-end-point',
+  'tls-unique',
+];
+
 /** The binding data of one connection, by type; null for what it does not have. */
 export type ChannelBindings = (type: ChannelBindingType) => Buffer | null;
 

@@ -128,7 +128,8 @@ export class Scram implements Mechanism {
   /** Makes the client-final message, and the signature that the server has to answer with. */
   async #prove(data: Buffer, bare: string, nonce: string): Promise<{ message: Buffer; signature: Buffer }> {
     const { hash, iterations, username, account = username, cache = sharedCache, signal } = this.#settings;
-    const first = readServerFirst(data, nonce, { ...DEFAULT_ITERATION_LIMITS, ...iterations });
+    const { min, max } = DEFAULT_ITERATION_LIMITS;
+    const first = readServerFirst(data, nonce, { min: iterations?.min ?? min, max: iterations?.max ?? max });
     this.#checkOffer(first.offerHash);
 
     const password = prepare(await readPassword(this.#settings.password), 'password');

@@ -97,7 +97,7 @@ export function chooseMechanism(offer: SaslOffer, settings: SaslSettings, link: 
   let downgrade: BrokerError | null = null;
   const binding = planBinding(offer, settings, link);
   for (const name of settings.mechanisms) {
-    if (!isKnown(name)) {
+    if (!isMechanismName(name)) {
       throw usageError(
         'USAGE_SASL_MECHANISM',
         `${printable(String(name), 40)} is no SASL mechanism that can be used here.`,
@@ -223,7 +223,9 @@ function hashOf(name: MechanismName): ScramHash {
   return bits === '512' ? 'sha512' : bits === '256' ? 'sha256' : 'sha1';
 }
 
-function isKnown(name: string): name is MechanismName {
+/** Whether something is the name of a mechanism there is. */
+export function isMechanismName(name: unknown): name is MechanismName {
+  if (typeof name !== 'string') return false;
   return SCRAM.test(name) || ['EXTERNAL', 'OAUTHBEARER', 'DIGEST-MD5', 'PLAIN', 'ANONYMOUS'].includes(name);
 }
 
