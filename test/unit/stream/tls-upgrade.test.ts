@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { createServer as createTlsServer, type TlsOptions as ServerOptions, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
+import { channelBindings } from '../../../src/protocols/sasl/channel-binding.js';
 import { upgrade, type UpgradeOptions } from '../../../src/stream/tls-upgrade.js';
 import {
   TestAuthority,
@@ -205,6 +206,28 @@ describe('a handshake', () => {
     await new Promise((resolve) => socket.once('close', resolve));
     expect(await error).toMatchObject({ code: 'TLS_RENEGOTIATION', layer: 'tls', retryable: true });
     expect(handshakes).not.toContain('done');
+  });
+
+  test('S-CB-8: tls-exporter over TLS 1.2 is of a connection that neither side can renegotiate', async () => {
+    let renegotiate: (done: (error: Error | null) => void) => void = () => undefined;
+    const port = await tlsServer({ ...good, maxVersion: 'TLSv1.2' }, (socket) => {
+      renegotiate = (done) => socket.renegotiate({}, done);
+    });
+    const { socket, certificateDer } = await secure(port);
+    const bindings = channelBindings(socket, certificateDer);
+    const bound = bindings('tls-exporter');
+    expect(bound).toHaveLength(32);
+    const ours = await new Promise<Error | null>((resolve) => socket.renegotiate({}, resolve));
+    expect(ours).toBeInstanceOf(Error);
+    expect(bindings('tls-exporter')).toEqual(bound);
+
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.resume();
+    renegotiate(() => undefined);
+    await closed;
+    // The connection that the binding was of is gone; no other takes its place.
+    expect(socket.destroyed).toBe(true);
+    expect(bindings('tls-exporter')).toBeNull();
   });
 });
 
