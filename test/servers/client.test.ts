@@ -132,6 +132,23 @@ for (const site of CLIENT_SITES) {
         await useful(subject);
       });
 
+      test.each(site.mechanisms)('with %s: letters of all kinds, and more than a line of base64', async (mechanism) => {
+        const username = `walther-${mechanism.toLowerCase()}`;
+        const password = `pässwörd \u65e5\u672c ${'x'.repeat(100)}`;
+        await server.addUser(username, password);
+        const connectionType = XMPP.with({ mechanisms: [mechanism] });
+        const { broker } = await clients.ready(server, { connectionType, username, password });
+        expect(broker.jid?.local).toBe(username);
+      });
+
+      test.runIf(site.rspauth !== null)(`S-SASL-6: the final proof of DIGEST-MD5 in the ${site.rspauth}`, async () => {
+        const connectionType = XMPP.with({ mechanisms: ['DIGEST-MD5'] });
+        const { recorded } = await clients.ready(server, { connectionType });
+        // A proof in a challenge is answered, one in the success is not.
+        const digest = site.rspauth === 'challenge' ? [...SCRAM, 'NODESENT(response)'] : SCRAM;
+        expect(lastAttempt(recorded)).toEqual([...BEFORE, ...STARTTLS, ...signedIn(digest)]);
+      });
+
       const bound = site.bound.flatMap(
         (mechanism) =>
           [
@@ -216,6 +233,15 @@ for (const site of CLIENT_SITES) {
         const auth = recorded.short.includes('NODESENT(response)') ? SCRAM : SCRAM.slice(0, -1);
         expect(lastAttempt(recorded)).toEqual([...BEFORE, ...STARTTLS, ...OPEN, ...auth, 'AUTHFAIL', ...TAIL]);
         expect(broker.state).toBe('disconnected');
+        expect(shown(recorded) + inspect(error, { depth: 6 })).not.toContain('wr0ng-s3cret');
+      });
+
+      test.each(site.mechanisms)('S-SASL-8: a wrong password with %s', async (mechanism) => {
+        const connectionType = XMPP.with({ mechanisms: [mechanism] });
+        const { broker, recorded } = clients.client(server, { connectionType, password: 'wr0ng-s3cret' });
+        const error = await failure(broker.connect());
+        expect(error).toMatchObject({ code: 'SASL_FAILURE', condition: 'not-authorized', retryable: false });
+        expect(recorded.short.slice(-5)).toEqual(['AUTHFAIL', ...TAIL]);
         expect(shown(recorded) + inspect(error, { depth: 6 })).not.toContain('wr0ng-s3cret');
       });
 
@@ -359,6 +385,26 @@ describeServer('prosody', 'a certificate for another server', () => {
     expect(error).toMatchObject({ code: 'TLS_CERT_HOST_MISMATCH', text: 'DNS:elsewhere.test', retryable: false });
     expect(recorded.short.slice(-4)).toEqual(['SSLFAIL', ...TAIL.slice(1)]);
     expect(server.logTail(200)).not.toMatch(/Authenticated/);
+  });
+});
+
+describeServer('prosody', 'a guest', () => {
+  test('ANONYMOUS: no name, no password, an address of the server', async () => {
+    await using server = await Prosody.start({
+      extra: 'VirtualHost "guests.broker.test"\n  authentication = "anonymous"',
+    });
+    await using clients = new Clients();
+    const { broker, recorded } = await clients.ready(server, {
+      connectionType: XMPP.with({ mechanisms: ['ANONYMOUS'] }),
+      domain: 'guests.broker.test',
+      username: undefined,
+      password: undefined,
+    });
+    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'ANONYMOUS' });
+    expect(recorded.last('PCJ_SSLSUCCESS')).toMatchObject({ verifiedBy: 'DNS:*.broker.test' });
+    expect(broker.jid?.domain).toBe('guests.broker.test');
+    expect(broker.jid?.local).toMatch(/./);
+    expect(recorded.short).not.toContain('PROTOCOLERROR');
   });
 });
 

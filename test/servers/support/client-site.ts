@@ -13,6 +13,8 @@ export interface ClientSite {
   readonly mechanisms: readonly MechanismName[];
   /** What is offered with channel binding inside TLS 1.2; `tls-unique` is the only type the servers know. */
   readonly bound: readonly MechanismName[];
+  /** Where DIGEST-MD5 has its final proof; null where it does not exist. */
+  readonly rspauth: 'challenge' | 'success' | null;
   /** Whether it knows stream management. */
   readonly managed: boolean;
   /** Where nothing but STARTTLS is taken before TLS. */
@@ -27,6 +29,7 @@ export const CLIENT_SITES: readonly ClientSite[] = [
     start: () => Prosody.start(),
     mechanisms: ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'],
     bound: ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS'],
+    rspauth: null,
     managed: true,
     strict: strictDomain,
   },
@@ -35,6 +38,7 @@ export const CLIENT_SITES: readonly ClientSite[] = [
     start: () => Ejabberd.start(),
     mechanisms: ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'DIGEST-MD5', 'PLAIN'],
     bound: ['SCRAM-SHA-512-PLUS', 'SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS'],
+    rspauth: 'challenge',
     managed: true,
     strict: (server) => ({ port: server.ports['strict'] ?? 0, domain: 'localhost' }),
   },
@@ -43,6 +47,7 @@ export const CLIENT_SITES: readonly ClientSite[] = [
     start: () => Jabberd2.start(),
     mechanisms: ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'DIGEST-MD5', 'PLAIN'],
     bound: [],
+    rspauth: 'success',
     managed: false,
     strict: strictDomain,
   },
