@@ -5,6 +5,7 @@ import { Core } from './core.js';
 import { BrokerError, usageError } from './errors.js';
 import type { StatusEvents } from './events.js';
 import type { FilterOptions } from './filters/filter-set.js';
+import type { Filter } from './filters/filter.js';
 import type { JID } from './jid.js';
 import type { Closed } from './life.js';
 import type { BrokerState, ConnectOptions } from './lifecycle.js';
@@ -20,17 +21,19 @@ import type { Element } from './xml/element.js';
 /** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
 export type Outbound = Element | object | string;
 
-/** Input events that `post` takes, and what each does. */
+/** Input events that `post` takes: their arguments, and what it returns for them. */
 export interface Commands {
-  output: [node: Outbound];
-  return_to_sender: [event: string, node: Outbound];
-  xpath_filter:
-    [command: 'add', event: string, expression: string, options?: FilterOptions] | [command: 'remove', event: string];
-  shutdown: [];
-  connect: [host?: string, port?: number];
-  reconnect: [host?: string, port?: number];
-  purge_queue: [select?: (ticket: Ticket) => boolean];
-  halt: [];
+  output: (node: Outbound) => Ticket;
+  return_to_sender: (event: string, node: Outbound) => Ticket;
+  xpath_filter: (
+    ...args:
+      [command: 'add', event: string, expression: string, options?: FilterOptions] | [command: 'remove', event: string]
+  ) => Filter | number;
+  shutdown: () => Promise<void>;
+  connect: (host?: string, port?: number) => Promise<void>;
+  reconnect: (host?: string, port?: number) => Promise<void>;
+  purge_queue: (select?: (ticket: Ticket) => boolean) => Ticket[];
+  halt: () => void;
 }
 
 /**
@@ -198,13 +201,16 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   }
 
   /** Does what one of the eight input events names, with its arguments, and returns what the method returns. */
-  post<Command extends keyof Commands>(command: Command, ...args: Commands[Command]): unknown {
+  post<Command extends keyof Commands>(
+    command: Command,
+    ...args: Parameters<Commands[Command]>
+  ): ReturnType<Commands[Command]> {
     const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command);
     if (!known) {
       const names = Object.keys(COMMANDS).join(', ');
       throw usageError('USAGE_POST', `${shown(command)} is no input event; there are ${names}`);
     }
-    const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => unknown;
+    const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => ReturnType<Commands[Command]>;
     return run(this, ...args);
   }
 
@@ -232,7 +238,12 @@ function checkedTarget(options: ConnectOptions): ConnectOptions {
 }
 
 /** What `post` does. */
-const COMMANDS: { [Command in keyof Commands]: (broker: Broker, ...args: Commands[Command]) => unknown } = {
+const COMMANDS: {
+  [Command in keyof Commands]: (
+    broker: Broker,
+    ...args: Parameters<Commands[Command]>
+  ) => ReturnType<Commands[Command]>;
+} = {
   output: (broker, node) => broker.output(node),
   return_to_sender: (broker, event, node) => broker.returnToSender(event, node),
   xpath_filter: ({ filters }, ...args) => {

@@ -54,7 +54,9 @@ export class Requests {
 
   /** Snapshot of what is pending, by id. */
   pending(): ReadonlyMap<string, PendingRequest> {
-    return new Map(this.#entries);
+    const snapshot = new Map<string, PendingRequest>();
+    for (const [id, { to, from, event, ticket }] of this.#entries) snapshot.set(id, { id, to, from, event, ticket });
+    return snapshot;
   }
 
   /** The id a request may use: its own, or a new one of 128 random bits if it has none or the id is pending. */

@@ -391,11 +391,11 @@ describe('the bus', () => {
   test('row 23: commands can be given by name', async () => {
     const broker = site.component();
     await answerer();
-    broker.post('output', say('comp.localhost', 'held'));
+    expect(broker.post('output', say('comp.localhost', 'held')).state).toBe('queued');
     broker.post('xpath_filter', 'add', 'any', '/message');
     await broker.post('connect', '127.0.0.1', site.server.ports.component);
     const any = broker.events.once('any') as Promise<FilterMatch>;
-    broker.post('purge_queue');
+    expect(broker.post('purge_queue')).toHaveLength(1);
     expect((await any).node.getChildText('body')).toBe('held');
     const answer = broker.events.once('answer');
     broker.post('return_to_sender', 'answer', ping('peer.localhost', { id: 'q' }));

@@ -700,6 +700,9 @@ describe('requests', () => {
     const broker = component(peer.port);
     const asked = broker.request(query());
     expect(broker.queue.size).toBe(1);
+    const [ticket] = broker.queue;
+    const own = ticket!.node.getAttribute('id');
+    expect([...broker.pending]).toEqual([[own, { id: own, to: 'bank@d', from: DOMAIN, event: null, ticket }]]);
     const connected = broker.connect();
     const server = await peer.accept();
     await handshake(server);
