@@ -93,15 +93,20 @@ async function run(own: Place, peerPlace: Place | null, print: (line: string) =>
 
     say('--- a filter: messages with a body that starts with "hello"');
     broker.filters.add('greeting', '/message[starts-with(body, "hello")]/body');
+    broker.subscribe('greeting', ({ expression, nodes }) => {
+      say(`    ${expression} matched ${nodes.map(String).join(' ')}`);
+    });
     const greeting = broker.events.once('greeting', { signal: AbortSignal.timeout(5_000) });
     peer.output(xml('message', { to: `me@${own.domain}` }, xml('body', {}, 'hello from the peer')));
-    const { expression, nodes } = await greeting;
-    say(`    ${expression} matched ${nodes.map(String).join(' ')}`);
+    await greeting;
 
     say('--- a request: its answer comes back under the event "answer"');
+    broker.subscribe('answer', (node) => {
+      say(`    answered: ${node.toString()}`);
+    });
     const answer = broker.events.once('answer', { signal: AbortSignal.timeout(5_000) });
     broker.returnToSender('answer', xml('iq', { type: 'get', to: peerName }, xml('query', { xmlns: NS.DISCO_INFO })));
-    say(`    answered: ${(await answer).toString()}`);
+    await answer;
 
     say('--- purge: what was held goes out now, and only now');
     const arrived = peer.events.once('PCJ_NODERECEIVED', { signal: AbortSignal.timeout(5_000) });

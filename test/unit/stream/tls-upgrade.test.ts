@@ -195,7 +195,7 @@ describe('a handshake', () => {
     }
   });
 
-  test('S-TLS-10: a server that renegotiates loses the connection', async () => {
+  test('S-TLS-10 S-CB-8: a server that renegotiates loses the connection', async () => {
     const handshakes: string[] = [];
     const port = await tlsServer({ ...good, maxVersion: 'TLSv1.2' }, (socket) => {
       socket.renegotiate({}, (error) => handshakes.push(error === null ? 'done' : 'refused'));
