@@ -141,13 +141,15 @@ for (const site of CLIENT_SITES) {
         expect(broker.jid?.local).toBe(username);
       });
 
-      test.runIf(site.rspauth !== null)(`S-SASL-6: the final proof of DIGEST-MD5 in the ${site.rspauth}`, async () => {
-        const connectionType = XMPP.with({ mechanisms: ['DIGEST-MD5'] });
-        const { recorded } = await clients.ready(server, { connectionType });
-        // A proof in a challenge is answered, one in the success is not.
-        const digest = site.rspauth === 'challenge' ? [...SCRAM, 'NODESENT(response)'] : SCRAM;
-        expect(lastAttempt(recorded)).toEqual([...BEFORE, ...STARTTLS, ...signedIn(digest)]);
-      });
+      if (site.rspauth !== null) {
+        test(`S-SASL-6: the final proof of DIGEST-MD5 in the ${site.rspauth}`, async () => {
+          const connectionType = XMPP.with({ mechanisms: ['DIGEST-MD5'] });
+          const { recorded } = await clients.ready(server, { connectionType });
+          // A proof in a challenge is answered, one in the success is not.
+          const digest = site.rspauth === 'challenge' ? [...SCRAM, 'NODESENT(response)'] : SCRAM;
+          expect(lastAttempt(recorded)).toEqual([...BEFORE, ...STARTTLS, ...signedIn(digest)]);
+        });
+      }
 
       const bound = site.bound.flatMap(
         (mechanism) =>
