@@ -40,8 +40,8 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
   jid: JID | null = null;
   sid: string | null = null;
   lang: string | null = null;
-  /** The account of the newest session; it is still known while the link is lost. */
-  #account: JID | null = null;
+  /** The account of the newest session, bare: still known while the link is lost. A component has none. */
+  account: JID | null = null;
 
   /** @throws BrokerError `USAGE_OPTIONS` */
   constructor(options: BrokerOptions) {
@@ -97,7 +97,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
 
   /** @throws BrokerError `USAGE_TRUST`, `USAGE_JID` */
   trusted(stanza: Element, kind: string, options: unknown): Element | null {
-    return trustedPart(this.#account, stanza, kind, options);
+    return trustedPart(this.account, stanza, kind, options);
   }
 
   publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void {
@@ -149,7 +149,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     this.jid = established.jid;
     this.sid = established.sid;
     this.lang = established.lang ?? null;
-    if (this.config.connectionType.addressing !== 'domain') this.#account = established.jid.bare();
+    if (this.config.connectionType.addressing !== 'domain') this.account = established.jid.bare();
     this.#continuity.linkReady(link, established.management ?? null);
   }
 

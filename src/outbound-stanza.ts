@@ -1,5 +1,6 @@
 import { kindOf } from './arguments.js';
 import { usageError } from './errors.js';
+import type { JID } from './jid.js';
 import { fromDom } from './xml/dom.js';
 import { isElement, type Element } from './xml/element.js';
 import { parseInScope } from './xml/parse.js';
@@ -37,6 +38,19 @@ export function asStanza(node: unknown, xmlns: string): Element {
     'USAGE_NOT_ONE_STANZA',
     `${kindOf(node)} was given where an element, a DOM element or a string with one element belongs`,
   );
+}
+
+/**
+ * The stanza of an account without its full address as the sender: the server puts that there (RFC 6120 §8.1.2.1). A
+ * stanza that is held may go out in another session, with another resource, and there the old address is fatal.
+ */
+export function withoutOwnSender(stanza: Element, account: JID | null): Element {
+  const from = stanza.getAttribute('from');
+  if (from === null || account === null || !from.startsWith(`${account.toString()}/`)) return stanza;
+  // The caller's node stays as it is.
+  const copy = stanza.clone();
+  copy.removeAttribute('from');
+  return copy;
 }
 
 /**

@@ -1,7 +1,8 @@
 import { BrokerError } from './errors.js';
+import type { JID } from './jid.js';
 import type { Link } from './link.js';
 import type { BrokerConfig } from './options.js';
-import { checkStanza } from './outbound-stanza.js';
+import { checkStanza, withoutOwnSender } from './outbound-stanza.js';
 import { OutboundQueue, type QueueHost } from './queue/outbound-queue.js';
 import { Ticket } from './queue/ticket.js';
 import type { Element } from './xml/element.js';
@@ -11,6 +12,8 @@ import { written, type SerializeScope } from './xml/serializer.js';
 export interface OutboxHost extends QueueHost {
   readonly config: BrokerConfig;
   readonly link: Link | null;
+  /** The account that stanzas are sent from; null for a component, and before the first link. */
+  readonly account: JID | null;
   /** Bytes of a managed session that waits to be resumed. */
   readonly keptBytes: number;
   /** Publishes PCJ_NODEQUEUED. */
@@ -38,9 +41,10 @@ export class Outbox {
 
   /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`; it is refused then */
   prepare(stanza: Element): Element {
-    const { config } = this.#host;
+    const { config, account } = this.#host;
     checkStanza(stanza);
-    return config.connectionType.prepare === undefined ? stanza : config.connectionType.prepare(stanza, config);
+    const anonymous = withoutOwnSender(stanza, account);
+    return config.connectionType.prepare === undefined ? anonymous : config.connectionType.prepare(anonymous, config);
   }
 
   /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { NS, PCJ_NODERECEIVED, xml, XMPP, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
+import { NS, PCJ_NODERECEIVED, reply, xml, XMPP, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
 import {
   authenticate,
   BIND,
@@ -393,6 +393,37 @@ describe('resuming', () => {
       ),
     );
     expect(state(fresh)).toBe('sent');
+  });
+
+  it('S-SM-9: what is held says nothing of the old session: the server would refuse the address', async () => {
+    const client = await rig.ready(RECONNECT);
+    const { broker, peer } = client;
+    broker.subscribe(PCJ_NODERECEIVED, (node) => broker.output(reply(node, xml('body', {}, 'answer'))));
+    await client.server.send(`<message from='bob@localhost/1' to='${JID}' id='1'/>`);
+    const answer = await client.server.expect('<body>answer</body></message>');
+    expect(answer).toContain(" to='bob@localhost/1'");
+    client.server.reset();
+    const server = await peer.accept();
+    await welcomeBack(server);
+    const ready = broker.events.once('PCJ_READY');
+    await server.send(`<failed xmlns='${NS.SM}'/>`);
+    const id = await iqId(server);
+    const bound = `<bind xmlns='${NS.BIND}'><jid>alice@localhost/another</jid></bind>`;
+    await server.send(`<iq type='result' id='${id}'>${bound}</iq>`);
+    await server.expect(/<enable [^>]*\/>/);
+    await server.send(`<enabled xmlns='${NS.SM}'/>`);
+    await ready;
+    broker.purgeQueue();
+    const again = await server.expect('<body>answer</body></message>');
+    expect(answer + again).not.toContain('from=');
+    // Who sends as the account, or as somebody else, says so on purpose.
+    broker.output(xml('presence', { from: 'alice@localhost', id: '2' }));
+    broker.output(xml('presence', { from: 'alice@localhost.example.org/another', id: '3' }));
+    const kept = await server.expect(/<presence[^>]* id='3'[^>]*>/);
+    expect(kept.match(/ from='[^']*'/g)).toEqual([
+      " from='alice@localhost'",
+      " from='alice@localhost.example.org/another'",
+    ]);
   });
 
   it('S-SM-9: a server that offers no stream management any more', async () => {
