@@ -18,9 +18,12 @@ afterAll(async () => {
 
 const settings = { XMPP_HOST: '127.0.0.1', XMPP_PORT: '5347', XMPP_DOMAIN: 'echo.example.org', XMPP_SECRET: 'secret' };
 
+function add(example: string): string {
+  return workshop.add(`examples/${example}`, readFileSync(`${ROOT}/examples/${example}`, 'utf8'));
+}
+
 function start(example: string, env: Partial<typeof settings> = {}): Child {
-  const program = workshop.add(`examples/${example}`, readFileSync(`${ROOT}/examples/${example}`, 'utf8'));
-  return new Child(workshop, program, place, { ...settings, ...env });
+  return new Child(workshop, add(example), place, { ...settings, ...env });
 }
 
 /** Somebody on the same server. */
@@ -69,6 +72,49 @@ describe('examples/component.ts', () => {
       code: 1,
       output: expect.stringContaining('not-authorized') as string,
     });
+  });
+});
+
+describe('examples/client.ts', () => {
+  const asJuliet = { XMPP_HOST: '127.0.0.1', XMPP_PORT: '5222', XMPP_DOMAIN: 'example.org', XMPP_USER: 'juliet' };
+
+  it('says that it is there, answers, is resumed after a cut, and survives a restart of the server', async () => {
+    await using bot = new Child(workshop, add('client.ts'), place, { ...asJuliet, XMPP_PASSWORD: 'r0m30' });
+    await bot.prints('ready as juliet@example.org/');
+    const says = async (peer: Broker, to: string, body: string) => {
+      const answer = peer.events.once('PCJ_NODERECEIVED');
+      const from = 'somebody@peer.example.org';
+      peer.output(xml('message', { from, to, type: 'chat', id: 'm1' }, xml('body', {}, body)));
+      return (await answer).getChildText('body');
+    };
+    const address = /ready as (\S+)/.exec(bot.output)?.[1] ?? '';
+    {
+      await using peer = await friend();
+      expect(await says(peer, address, 'wer da? <&>')).toBe('you said: wer da? <&>');
+      expect(await says(peer, address, 'ping')).toMatch(/^pong after \d+ ms$/);
+      const ping = peer.request(xml('iq', { type: 'get', to: address }, xml('ping', { xmlns: NS.PING })));
+      expect((await ping).getAttribute('type')).toBe('result');
+      place.server.cut(address);
+      await bot.prints(`resumed as ${address}`);
+      expect(await says(peer, address, 'again')).toBe('you said: again');
+    }
+
+    const back = place.server.events.once('session', { signal: AbortSignal.timeout(20_000) });
+    await place.server.restart({ abrupt: true, keepSessions: false });
+    const { jid, resumed } = await back;
+    expect(resumed).toBe(false);
+    await using peer = await friend();
+    expect(await says(peer, jid.toString(), 'still there?')).toBe('you said: still there?');
+
+    bot.signal('SIGTERM');
+    expect(await bot.ended()).toMatchObject({ code: 0, signal: null });
+    expect(bot.output.match(/^ready as/gm)).toHaveLength(2);
+    expect(bot.output).toContain('closed');
+  });
+
+  it('says what is wrong when it cannot sign in, and ends', async () => {
+    await using bot = new Child(workshop, add('client.ts'), place, { ...asJuliet, XMPP_PASSWORD: 'wrong' });
+    expect(await bot.ended()).toMatchObject({ code: 1, output: expect.stringContaining('not-authorized') as string });
   });
 });
 

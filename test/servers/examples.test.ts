@@ -1,9 +1,9 @@
-// The examples for the older dialects, each in a process of its own, against real servers.
+// The examples, each in a process of its own, against real servers.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Broker, JABBERD14_COMPONENT, LEGACY, NS, xml, type BrokerOptions } from 'xmpp-broker';
+import { Broker, JABBERD14_COMPONENT, LEGACY, NS, XMPP, xml, type BrokerOptions } from 'xmpp-broker';
 import { ROOT } from '../docs/support/markdown.js';
 import { Workshop } from '../docs/support/workshop.js';
 import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './harness/index.js';
@@ -176,6 +176,81 @@ describe('examples/legacy.ts', () => {
     });
     afterAll(() => server.dispose());
     lives('password', { XMPP_INSIST: 'yes' }, () => server);
+  });
+});
+
+describe('examples/client.ts', () => {
+  const start = (server: TestServer<'starttls'>, env: Record<string, string> = {}) =>
+    Program.start(server, 'client.ts', [], {
+      XMPP_PORT: String(server.ports.starttls),
+      XMPP_DOMAIN: 'localhost',
+      XMPP_USER: 'alice',
+      XMPP_PASSWORD: 'secret',
+      ...env,
+    });
+
+  /** Asks to see the presence of the bot, which lets everybody, and resolves when it is seen. */
+  async function seesTheBot(bob: Broker): Promise<void> {
+    const seen = new Promise<void>((resolve) => {
+      const subscription = bob.subscribe('PCJ_NODERECEIVED', (node) => {
+        const from = node.getAttribute('from') ?? '';
+        if (node.localName !== 'presence' || node.hasAttribute('type') || !from.startsWith('alice@localhost/')) return;
+        subscription.cancel();
+        resolve();
+      });
+    });
+    bob.output(xml('presence'));
+    bob.output(xml('presence', { to: 'alice@localhost', type: 'subscribe' }));
+    await seen;
+  }
+
+  const address = (program: Program) => /.*ready as (\S+)/s.exec(program.output)?.[1] ?? '';
+
+  function lives(begin: () => Promise<TestServer<'starttls'>>): void {
+    test('signs in, answers, survives a restart of the server, and closes', async () => {
+      await using server = await begin();
+      const program = start(server);
+      await program.prints(/ready as alice@localhost\//);
+      const bob = await friend({
+        connectionType: XMPP,
+        port: server.ports.starttls,
+        domain: 'localhost',
+        username: 'bob',
+        password: 'secret',
+        tls: { ca: server.ca },
+      });
+      await seesTheBot(bob);
+      const first = address(program);
+      expect(await talk(bob, first, 'hi <&>')).toBe('you said: hi <&>');
+      expect(await talk(bob, first, 'ping')).toMatch(/^pong after \d+ ms$/);
+      const answer = await bob.request(version(first));
+      expect(answer.firstElementChild?.getChildText('name')).toBe('client example');
+      const ping = await bob.request(xml('iq', { type: 'get', to: first }, xml('ping', { xmlns: NS.PING })));
+      expect(ping.getAttribute('type')).toBe('result');
+
+      const back = bob.events.once('PCJ_READY');
+      await server.restart();
+      await Promise.all([back, program.prints((output) => output.split('ready as ').length === 3)]);
+      expect(program.output).toContain('lost (');
+      expect(await talk(bob, address(program), 'still there?')).toBe('you said: still there?');
+      program.signal('SIGTERM');
+      expect(await program.ended).toBe(0);
+      expect(program.output).toContain('closed');
+    }, 60_000);
+
+    test('says what is wrong, and ends', async () => {
+      await using server = await begin();
+      const program = start(server, { XMPP_PASSWORD: 'wrong' });
+      expect(await program.ended).toBe(1);
+      expect(program.output).toContain('not-authorized');
+    });
+  }
+
+  describeServer('prosody', 'client.ts', () => {
+    lives(() => Prosody.start());
+  });
+  describeServer('ejabberd', 'client.ts', () => {
+    lives(() => Ejabberd.start());
   });
 });
 
