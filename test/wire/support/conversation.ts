@@ -41,6 +41,7 @@ export class Conversation {
   private readonly waiters = new Set<() => void>();
   private atEnd = false;
   private gone = false;
+  private handshaking = false;
   private markEnded: () => void = () => undefined;
 
   constructor(socket: Socket) {
@@ -145,8 +146,9 @@ export class Conversation {
 
   /** Cuts the connection with RST: the other side gets ECONNRESET. */
   reset(): void {
-    // TLS first: in the middle of a handshake it does not survive that its socket is taken away below it.
-    if (this.socket !== this.raw) this.socket.destroy();
+    // TLS does not survive in the middle of a handshake that its socket is taken away below it. Later it must stay: what
+    // it says when it is destroyed would be read as an orderly end.
+    if (this.handshaking) this.socket.destroy();
     this.raw.resetAndDestroy();
   }
 
@@ -203,6 +205,7 @@ export class Conversation {
     this.chunks = [];
     const secured = wrap(plain);
     this.socket = secured;
+    this.handshaking = true;
     this.listen(secured);
     await new Promise<void>((resolve, reject) => {
       secured.once(event, resolve);
@@ -211,6 +214,7 @@ export class Conversation {
     });
     // The event comes from within OpenSSL, where a script must not close the socket below.
     await new Promise((resolve) => setImmediate(resolve));
+    this.handshaking = false;
     return secured;
   }
 
