@@ -28,7 +28,7 @@ export function xml(name: string, attributes?: XmlAttributes | null, ...children
   if (typeof name !== 'string') throw badName(name);
   try {
     checkAttributes(attributes);
-    const element = new Element(name.includes(':') ? prefixedName(name, attributes) : unprefixed(name, undefined));
+    const element = new Element(knownElements.get(name) ?? elementName(name, attributes));
     if (attributes !== undefined && attributes !== null) setAttributes(element, attributes);
     for (const child of children) append(element, child, 0);
     return element;
@@ -50,6 +50,19 @@ function checkAttributes(attributes: unknown): void {
     'USAGE_XML',
     `the second argument of xml() is the attributes: give an object, or {} before children, not ${kind(attributes)}`,
   );
+}
+
+/** Programs use few names: so many are kept. */
+const NAMES_KEPT = 1024;
+/** Names of elements without prefix that programs use, in whatever namespace they are put. */
+const knownElements = new Map<string, QName>();
+
+function elementName(name: string, attributes: XmlAttributes | null | undefined): QName {
+  if (name.includes(':')) return prefixedName(name, attributes);
+  const qname = unprefixed(name, undefined);
+  if (knownElements.size >= NAMES_KEPT) knownElements.clear();
+  knownElements.set(name, qname);
+  return qname;
 }
 
 function prefixedName(name: string, attributes: XmlAttributes | null | undefined): QName {
@@ -97,12 +110,10 @@ function setAttributes(element: Element, attributes: XmlAttributes): void {
 /** An attribute without prefix that programs use. */
 interface KnownAttribute {
   readonly qname: QName;
-  /** Its last value that was found to be plain: addresses and types are given again and again. */
+  /** Its last value that was found to be plain, if it is short: addresses and types are given again and again. */
   plain: string;
 }
 
-/** So many are kept, each with a value of at most so many characters. */
-const NAMES_KEPT = 1024;
 const LONGEST_KEPT = 64;
 const knownAttributes = new Map<string, KnownAttribute>();
 
