@@ -99,10 +99,7 @@ export class Lifecycle implements LinkOwner {
     if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
     else if (port !== undefined) this.#target = { ...this.#target, port };
     if (this.#life.over) this.#life = new Life();
-    const superseded = new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', {
-      layer: 'usage',
-    });
-    this.#rejectQuest(superseded);
+    if (this.#quest !== null) this.#rejectQuest(superseded());
     this.#stopTimer();
     this.#failures = 0;
     this.#hops = 0;
@@ -111,7 +108,7 @@ export class Lifecycle implements LinkOwner {
       if (this.#epoch === epoch && signal !== undefined) this.#giveUp(aborted(signal));
     });
     this.#quest = quest;
-    void this.#begin(epoch, quest, superseded);
+    void this.#begin(epoch, quest);
     return quest.promise;
   }
 
@@ -148,9 +145,9 @@ export class Lifecycle implements LinkOwner {
   }
 
   /** Makes room, then runs the first attempt of a quest. */
-  async #begin(epoch: number, quest: Quest, superseded: BrokerError): Promise<void> {
+  async #begin(epoch: number, quest: Quest): Promise<void> {
     if (this.#attempt !== null) {
-      this.#attempt.abort(superseded);
+      this.#attempt.abort(superseded());
       await this.#attemptDone;
     }
     if (this.#epoch !== epoch) return;
@@ -289,13 +286,12 @@ export class Lifecycle implements LinkOwner {
     this.#epoch += 1;
     this.#stopTimer();
     const quest = this.#quest;
-    const error = shutDown();
     if (this.#attempt !== null) {
-      this.#attempt.abort(error);
+      this.#attempt.abort(shutDown());
       await this.#attemptDone;
     }
     // Another quest may wait behind this shutdown by now.
-    if (this.#quest === quest) this.#rejectQuest(error);
+    if (quest !== null && this.#quest === quest) this.#rejectQuest(shutDown());
     if (this.#link !== null) {
       this.#state = 'closing';
       await this.#link.shutdown();
@@ -352,6 +348,10 @@ export class Lifecycle implements LinkOwner {
   #rest(closed: Closed): void {
     this.#life.end(closed);
   }
+}
+
+function superseded(): BrokerError {
+  return new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', { layer: 'usage' });
 }
 
 function shutDown(): BrokerError {

@@ -187,6 +187,10 @@ const count: Check = (value) =>
   typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 2 ** 40
     ? null
     : 'must be a whole number, 1 or more';
+const TIMEOUT_CHECKS = allOf(DEFAULT_TIMEOUTS, milliseconds);
+const LIVENESS_CHECKS = allOf(DEFAULT_LIVENESS, milliseconds);
+const LIMIT_CHECKS = allOf(DEFAULT_ALL_LIMITS, count);
+
 const RECONNECT_CHECKS: Record<keyof ReconnectOptions, Check> = {
   initial: flag,
   firstDelayMs: milliseconds,
@@ -252,19 +256,9 @@ export function validateOptions(options: unknown): {
   const tls: TlsOptions = group(given.tls);
   const tlsFaults = tlsProblems(tls);
   problems.push(...tlsFaults);
-  const timeouts = checked<Timeouts>(
-    group(given.timeouts),
-    'timeouts.',
-    allOf(DEFAULT_TIMEOUTS, milliseconds),
-    problems,
-  );
-  const liveness = checked<LivenessOptions>(
-    group(given.liveness),
-    'liveness.',
-    allOf(DEFAULT_LIVENESS, milliseconds),
-    problems,
-  );
-  const limits = checked<Limits>(group(given.limits), 'limits.', allOf(DEFAULT_ALL_LIMITS, count), problems);
+  const timeouts = checked<Timeouts>(group(given.timeouts), 'timeouts.', TIMEOUT_CHECKS, problems);
+  const liveness = checked<LivenessOptions>(group(given.liveness), 'liveness.', LIVENESS_CHECKS, problems);
+  const limits = checked<Limits>(group(given.limits), 'limits.', LIMIT_CHECKS, problems);
   const queue = checked<QueueOptions>(group(given.queue), 'queue.', QUEUE_CHECKS, problems);
   const reconnect = checked<ReconnectOptions>(group(given.reconnect), 'reconnect.', RECONNECT_CHECKS, problems);
   const dialect = given.connectionType;

@@ -5,7 +5,7 @@ import type { StreamManagement } from './protocols/features/stream-management.js
 import type { ChannelBindings } from './protocols/sasl/channel-binding.js';
 import type { BrokerConfig } from './options.js';
 import { isStreamError, redirectable, streamError } from './stream/stream-error.js';
-import type { XmlStream } from './stream/xml-stream.js';
+import type { Item, XmlStream } from './stream/xml-stream.js';
 import { xml } from './xml/builder.js';
 import { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';
 import type { Element } from './xml/element.js';
@@ -113,7 +113,7 @@ export class Session implements Negotiation {
   }
 
   password(): Promise<string> {
-    return this.#abortable(this.#host.password(), () => undefined);
+    return this.#abortable(this.#host.password());
   }
 
   async open(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
@@ -244,21 +244,21 @@ export class Session implements Negotiation {
     return facts;
   }
 
-  async #read(
-    limitMs: number,
-    what: string,
-  ): Promise<Exclude<Awaited<ReturnType<XmlStream['read']>>, { kind: 'failed' }>> {
+  async #read(limitMs: number, what: string): Promise<Exclude<Item, { kind: 'failed' }>> {
+    const { signal } = this.#host;
     this.#checkSignal();
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(this.#timeout(limitMs, what));
-      }, limitMs);
-    });
-    late.catch(() => undefined);
+    let onAbort = (): void => undefined;
     try {
-      const item = await this.#abortable(Promise.race([this.#stream.read(), late]), () => {
-        this.#stream.abandonRead();
+      const item = await new Promise<Item>((resolve, reject) => {
+        onAbort = () => {
+          reject(signal.reason as Error);
+        };
+        signal.addEventListener('abort', onAbort);
+        timer = setTimeout(() => {
+          reject(this.#timeout(limitMs, what));
+        }, limitMs);
+        this.#stream.read().then(resolve, reject);
       });
       if (item.kind === 'failed') throw item.error;
       return item;
@@ -267,14 +267,14 @@ export class Session implements Negotiation {
       throw error;
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
-  #abortable<T>(work: Promise<T>, abandon: () => void): Promise<T> {
+  #abortable<T>(work: Promise<T>): Promise<T> {
     const { signal } = this.#host;
     return new Promise<T>((resolve, reject) => {
       const onAbort = () => {
-        abandon();
         reject(signal.reason as Error);
       };
       if (signal.aborted) {

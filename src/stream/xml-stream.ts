@@ -19,7 +19,8 @@ export interface StreamConsumer {
   onClose(error: BrokerError | null): void;
 }
 
-type Item =
+/** What a stream brings while it is negotiated. */
+export type Item =
   | { kind: 'header'; element: Element }
   | { kind: 'element'; element: Element }
   | { kind: 'end' }
