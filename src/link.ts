@@ -8,16 +8,13 @@ import type { DialectConfig, DialectLink, Established, NegotiationEvent } from '
 import { SendLane, type LaneHooks } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
-import { CertificateWatch } from './certificate-watch.js';
-import { KeepAlive } from './keep-alive.js';
 import * as linkErrors from './link-error.js';
-import { Liveness, type LivenessHost } from './liveness.js';
-import { StanzaWatch, type StanzaWatchHost } from './stanza-watch.js';
 import { isStreamError, redirectable } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
 import { NS } from './xml/namespaces.js';
 import { serialize } from './xml/serializer.js';
+import { Watches, type WatchesHost } from './watches.js';
 
 /** What a link needs of the broker. */
 export interface LinkHost {
@@ -67,7 +64,7 @@ const NONE: readonly Element[] = [];
 const STANZAS = new Set(['message', 'presence', 'iq']);
 
 /** A ready stream: stanzas go out through the send lane and come in to the router, until it ends. */
-export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHost, StanzaWatchHost {
+export class Link implements DialectLink, StreamConsumer, LaneHooks, WatchesHost {
   readonly jid: JID;
   readonly config: DialectConfig;
   readonly #host: LinkHost;
@@ -80,10 +77,7 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
   readonly #stream: XmlStream;
   readonly #lane: SendLane;
   readonly #acks: Acknowledgements | null;
-  readonly #liveness: Liveness | null;
-  readonly #stanzaWatch: StanzaWatch;
-  readonly #certificateWatch: CertificateWatch | null;
-  readonly #keepAlive: KeepAlive | null;
+  readonly #watches: Watches;
   #dropped = false;
   #byUs: 'shutdown' | 'replace' | null = null;
   #peerEnded = false;
@@ -107,23 +101,9 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
     this.#lane = new SendLane(this);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
-    const { liveness } = host.config;
-    this.#liveness = liveness === false ? null : new Liveness(liveness, this);
-    this.#stanzaWatch = new StanzaWatch(this.#stream, host.config.timeouts.stanza, this);
-    const expiry = negotiated.session.certificateExpiry;
-    this.#certificateWatch =
-      expiry === null
-        ? null
-        : new CertificateWatch(expiry, () => {
-            this.#onExpired();
-          });
+    const { certificateExpiry } = negotiated.session;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
-    this.#keepAlive =
-      idleSeconds === null
-        ? null
-        : new KeepAlive(idleSeconds * 1_000, () => {
-            this.#writeUrgent(() => ' ');
-          });
+    this.#watches = new Watches(host.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
   }
 
   /** Most bytes of a stanza that the server takes, or null. */
@@ -211,7 +191,7 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
   }
 
   write(text: string, done: (error?: Error | null) => void): boolean {
-    this.#keepAlive?.wrote();
+    this.#watches.wrote();
     return this.#stream.transport.write(text, done);
   }
 
@@ -225,8 +205,7 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
   }
 
   onActivity(): void {
-    this.#liveness?.activity();
-    if (!this.#ended) this.#stanzaWatch.activity();
+    this.#watches.activity();
   }
 
   onDrain(): void {
@@ -282,10 +261,7 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
   onClose(error: BrokerError | null): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#stanzaWatch.stop();
-    this.#certificateWatch?.stop();
-    this.#keepAlive?.stop();
-    this.#liveness?.stop();
+    this.#watches.stop();
     this.#acks?.stop();
     const { inFlight, waiting } = this.#lane.close();
     const clean = this.#byUs !== null && this.#peerEnded && this.#stream.endSent;
@@ -387,7 +363,7 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
       hold: (held) => {
         this.#lane.hold(held);
       },
-      asked: () => this.#liveness?.expectSign(),
+      asked: () => this.#watches.expectSign(),
       acked: (acked) => {
         this.#host.publish('PCJ_SM_ACK', { acked, pending: management.size });
       },
@@ -417,21 +393,25 @@ export class Link implements DialectLink, StreamConsumer, LaneHooks, LivenessHos
   probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
-    else if (this.#host.config.connectionType.addressing === 'domain') this.#writeUrgent(() => ' ');
+    else if (this.#host.config.connectionType.addressing === 'domain') this.speak();
     else this.#host.ping();
   }
 
   dead(limitMs: number): void {
     // White space is no question: a component's server need not answer, and TCP finds out whether it is gone.
     if (this.#acks === null && this.#host.config.connectionType.addressing === 'domain') {
-      this.#liveness?.restart();
+      this.#watches.forgiveSilence();
       return;
     }
     this.#giveUp(linkErrors.noSignOfLife(limitMs));
   }
 
-  #onExpired(): void {
+  certificateExpired(): void {
     this.#giveUp(linkErrors.certificateExpired());
+  }
+
+  speak(): void {
+    this.#writeUrgent(() => ' ');
   }
 
   slowStanza(limitMs: number): void {

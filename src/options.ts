@@ -4,13 +4,25 @@ import { usageError } from './errors.js';
 import { DEFAULT_FILTER_VISITS } from './filters/filter-set.js';
 import { JID } from './jid.js';
 import type { LivenessOptions } from './liveness.js';
+import {
+  count,
+  flag,
+  headerText,
+  hostProblem,
+  isDomain,
+  isLogger,
+  milliseconds,
+  portProblem,
+  readable,
+  text,
+  type Check,
+} from './option-checks.js';
 import { guarded, silence, stderrLogger, type Logger } from './logger.js';
 import type { Dialect } from './protocols/dialect.js';
 import type { QueueLimits } from './queue/outbound-queue.js';
 import type { Ticket } from './queue/ticket.js';
 import type { Connector } from './stream/dial-connector.js';
 import { tlsProblems, type TlsOptions } from './stream/tls-options.js';
-import { escapeValue } from './xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from './xml/limits.js';
 
 /** A secret, or a function that gives it each time it is needed. */
@@ -172,21 +184,6 @@ const DEFAULT_ALL_LIMITS: Readonly<Limits> = Object.freeze({
   filterVisits: DEFAULT_FILTER_VISITS,
 });
 
-/** Longest time Node's timers can wait, in milliseconds. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
-
-type Check = (value: unknown) => string | null;
-
-const text: Check = (value) => (typeof value === 'string' && value !== '' ? null : 'must be a non-empty string');
-const flag: Check = (value) => (typeof value === 'boolean' ? null : 'must be true or false');
-const milliseconds: Check = (value) =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_TIMEOUT
-    ? null
-    : `must be a whole number of milliseconds from 1 to ${String(MAX_TIMEOUT)}`;
-const count: Check = (value) =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 2 ** 40
-    ? null
-    : 'must be a whole number, 1 or more';
 const TIMEOUT_CHECKS = allOf(DEFAULT_TIMEOUTS, milliseconds);
 const LIVENESS_CHECKS = allOf(DEFAULT_LIVENESS, milliseconds);
 const LIMIT_CHECKS = allOf(DEFAULT_ALL_LIMITS, count);
@@ -311,13 +308,6 @@ const HINTS = {
   domain: ": pass the XMPP domain, or the component's name",
 } as const;
 
-const LEVELS = ['debug', 'info', 'warn', 'error'];
-
-/** Whether a value can be read as a group of options. */
-function readable(value: unknown): boolean {
-  return isRecord(value) && ownProperties(value) !== null;
-}
-
 /** The options of one group, such as `timeouts`; none when the group is left out or is no object. */
 function group(value: unknown): Record<string, unknown> {
   return (isRecord(value) ? ownProperties(value) : null) ?? {};
@@ -383,49 +373,4 @@ function filled<T extends object>(defaults: Readonly<T>, given: Partial<NoInfer<
 
 function allOf<T extends object>(defaults: T, check: Check): Record<keyof T, Check> {
   return Object.fromEntries(Object.keys(defaults).map((key) => [key, check])) as Record<keyof T, Check>;
-}
-
-function isLogger(value: unknown): value is Logger {
-  if (typeof value !== 'object' || value === null) return false;
-  try {
-    return LEVELS.every((level) => typeof (value as Record<string, unknown>)[level] === 'function');
-  } catch {
-    return false;
-  }
-}
-
-/** What is wrong with a host to dial, or null. */
-export function hostProblem(value: unknown): string | null {
-  if (typeof value !== 'string' || value === '') return 'must be a non-empty string';
-  return /[\s\p{Cc}\p{Cs}/@]/u.test(value) ? 'must be the name or address of a host and nothing else' : null;
-}
-
-/** What is wrong with a port to dial, or null. */
-export function portProblem(value: unknown): string | null {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535
-    ? null
-    : 'must be a whole number from 1 to 65535';
-}
-
-/** What stands in the stream header has to be something XML can hold. */
-function headerText(value: unknown): string | null {
-  if (typeof value !== 'string' || value === '') return 'must be a non-empty string';
-  try {
-    escapeValue(value);
-    return null;
-  } catch {
-    return 'has a character that XML cannot hold';
-  }
-}
-
-function isDomain(value: unknown): string | null {
-  if (typeof value !== 'string' || value === '') return 'must be a non-empty string';
-  try {
-    const jid = JID.parse(value);
-    return jid.local === null && jid.resource === null
-      ? null
-      : "must be a domain such as example.org, without '@' and '/'";
-  } catch (error) {
-    return `is no domain: ${error instanceof Error ? error.message : String(error)}`;
-  }
 }
