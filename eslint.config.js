@@ -28,7 +28,7 @@ const boundaries = rooms.map((room) => {
   }));
   if (!mayImport[room].includes('broker')) {
     patterns.push({
-      regex: '^(\\.\\./)+(broker|index|router|requests|options|link|attempt)(\\.js)?$',
+      regex: '^(\\.\\./)+(broker|core|index|router|requests|options|link|lifecycle|attempt)(/[^/]+)?(\\.js)?$',
       message: `src/${room} lies below the broker and may not import it (import direction, docs/architecture.md)`,
     });
   }

@@ -1,7 +1,7 @@
 export { Broker, type Commands, type Outbound } from './broker.js';
 export type { RequestOptions } from './asking.js';
 export type { BrokerFilters } from './broker-filters.js';
-export type { Closed } from './life.js';
+export type { Closed } from './lifecycle/life.js';
 export type { BrokerState, ConnectOptions } from './lifecycle.js';
 export type {
   BrokerConfig,
@@ -37,7 +37,7 @@ export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';
 export type { MechanismName } from './protocols/sasl/selection.js';
 export type { ChannelBindings, ChannelBindingType } from './protocols/sasl/channel-binding.js';
 export type { IterationLimits } from './protocols/sasl/scram-message.js';
-export type { LivenessOptions } from './liveness.js';
+export type { LivenessOptions } from './link/liveness.js';
 export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
 export type { LegacyMethod } from './protocols/legacy-methods.js';
 export { JABBERD14_COMPONENT, type ComponentDialect, type ComponentOptions } from './protocols/jabberd14.js';

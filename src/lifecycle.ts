@@ -1,10 +1,10 @@
 import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
-import { Life, type Closed } from './life.js';
+import { Life, type Closed } from './lifecycle/life.js';
 import { Link, type LinkEnd, type LinkHost, type LinkOwner } from './link.js';
-import { Quest } from './quest.js';
-import { reconnectDelay } from './reconnect-delay.js';
+import { Quest } from './lifecycle/quest.js';
+import { reconnectDelay } from './lifecycle/reconnect-delay.js';
 
 /**
  * Where a broker stands.

@@ -1,4 +1,4 @@
-import { Acknowledgements } from './acknowledgements.js';
+import { Acknowledgements } from './link/acknowledgements.js';
 import type { Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { StatusEvents } from './events.js';
@@ -8,13 +8,13 @@ import type { DialectConfig, DialectLink, Established, NegotiationEvent } from '
 import { SendLane, type LaneHooks } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
-import * as linkErrors from './link-error.js';
+import * as linkErrors from './link/errors.js';
 import { isStreamError, redirectable } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
 import { NS } from './xml/namespaces.js';
 import { serialize } from './xml/serializer.js';
-import { Watches, type WatchesHost } from './watches.js';
+import { Watches, type WatchesHost } from './link/watches.js';
 
 /** What a link needs of the broker. */
 export interface LinkHost {

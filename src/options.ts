@@ -1,9 +1,9 @@
 import { isRecord, kindOf, ownProperties } from './arguments.js';
-import { dialectProblem } from './dialect-check.js';
+import { dialectProblem } from './options/dialect.js';
 import { usageError } from './errors.js';
 import { DEFAULT_FILTER_VISITS } from './filters/filter-set.js';
 import { JID } from './jid.js';
-import type { LivenessOptions } from './liveness.js';
+import type { LivenessOptions } from './link/liveness.js';
 import {
   count,
   flag,
@@ -16,7 +16,7 @@ import {
   readable,
   text,
   type Check,
-} from './option-checks.js';
+} from './options/checks.js';
 import { guarded, silence, stderrLogger, type Logger } from './logger.js';
 import type { Dialect } from './protocols/dialect.js';
 import type { QueueLimits } from './queue/outbound-queue.js';

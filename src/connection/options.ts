@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { isRecord, ownProperties } from '../arguments.js';
-import { dialectProblem } from '../dialect-check.js';
+import { dialectProblem } from '../options/dialect.js';
 import { usageError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { BrokerOptions } from '../options.js';

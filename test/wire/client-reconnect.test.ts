@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { NS, type BrokerOptions } from 'xmpp-broker';
-import { reconnectDelay } from '../../src/reconnect-delay.js';
+import { reconnectDelay } from '../../src/lifecycle/reconnect-delay.js';
 import { generator } from '../support/random.js';
 import {
   authenticate,

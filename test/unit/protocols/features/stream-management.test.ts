@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Acknowledgements } from '../../../../src/acknowledgements.js';
+import { Acknowledgements } from '../../../../src/link/acknowledgements.js';
 import { BrokerError } from '../../../../src/errors.js';
 import type { Negotiation } from '../../../../src/protocols/dialect.js';
 import { resume, StreamManagement } from '../../../../src/protocols/features/stream-management.js';

@@ -1,4 +1,4 @@
-import type { BrokerError } from './errors.js';
+import type { BrokerError } from '../errors.js';
 
 /** How a broker came to rest. */
 export interface Closed {

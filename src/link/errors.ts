@@ -1,7 +1,7 @@
 // What can be wrong with a ready link.
-import { BrokerError, type ErrorFacts } from './errors.js';
-import { streamError } from './stream/stream-error.js';
-import type { Element } from './xml/element.js';
+import { BrokerError, type ErrorFacts } from '../errors.js';
+import { streamError } from '../stream/stream-error.js';
+import type { Element } from '../xml/element.js';
 
 const PEER = { origin: 'peer', phase: 'ready', retryable: true } as const satisfies Partial<ErrorFacts>;
 

@@ -1,10 +1,10 @@
 // Acknowledgements on a running link: XEP-0198 §4.
-import type { StreamManagement } from './protocols/features/stream-management.js';
-import { tooHigh } from './protocols/features/stream-management.js';
-import { BrokerError } from './errors.js';
-import type { Ticket } from './queue/ticket.js';
-import type { Element } from './xml/element.js';
-import { NS } from './xml/namespaces.js';
+import type { StreamManagement } from '../protocols/features/stream-management.js';
+import { tooHigh } from '../protocols/features/stream-management.js';
+import { BrokerError } from '../errors.js';
+import type { Ticket } from '../queue/ticket.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
 
 /** Stanzas after which an acknowledgement is asked for, unless one is awaited already. */
 const STANZAS_PER_REQUEST = 5;

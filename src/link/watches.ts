@@ -1,7 +1,7 @@
 import { CertificateWatch } from './certificate-watch.js';
 import { KeepAlive } from './keep-alive.js';
 import { Liveness, type LivenessHost } from './liveness.js';
-import type { BrokerConfig } from './options.js';
+import type { BrokerConfig } from '../options.js';
 import { StanzaWatch, type StanzaWatchHost, type WatchedStream } from './stanza-watch.js';
 
 /** What the watches tell the link. */

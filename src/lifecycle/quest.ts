@@ -1,4 +1,4 @@
-import { BrokerError } from './errors.js';
+import { BrokerError } from '../errors.js';
 
 /** One call of `connect`: a series of attempts until its outcome. */
 export class Quest {

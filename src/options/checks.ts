@@ -1,8 +1,8 @@
 // What is wrong with single values of the broker's options, in words that follow the option's name.
-import { isRecord, ownProperties } from './arguments.js';
-import { JID } from './jid.js';
-import type { Logger } from './logger.js';
-import { escapeValue } from './xml/escape.js';
+import { isRecord, ownProperties } from '../arguments.js';
+import { JID } from '../jid.js';
+import type { Logger } from '../logger.js';
+import { escapeValue } from '../xml/escape.js';
 
 /** Longest time Node's timers can wait, in milliseconds. */
 const MAX_TIMEOUT = 2 ** 31 - 1;

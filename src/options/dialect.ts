@@ -1,5 +1,5 @@
-import { isArray, kindOf } from './arguments.js';
-import type { Dialect } from './protocols/dialect.js';
+import { isArray, kindOf } from '../arguments.js';
+import type { Dialect } from '../protocols/dialect.js';
 
 type Check = (value: unknown) => string | null;
 
