@@ -1,13 +1,15 @@
 import { Broker } from '../broker.js';
 import { usageError } from '../errors.js';
-import type { FilterMatch, StatusEvents } from '../events.js';
+import type { FilterMatch } from '../events.js';
 import * as events from '../events.js';
 import { JABBERD14_COMPONENT } from '../protocols/jabberd14.js';
 import { LoopbackServer } from '../testing/index.js';
 import { xml } from '../xml/builder.js';
-import { Element } from '../xml/element.js';
+import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { reply } from '../xml/replies.js';
+import { shown } from './shown.js';
+import { signIns } from './sign-in.js';
 
 /** What the demo is run with. Without `server` it brings its own. */
 export interface DemoOptions {
@@ -35,13 +37,18 @@ interface DemoEvents {
 
 /**
  * The main job, visibly: a stanza held while offline, the way to ready, a filter that matches, a request answered, the
- * held stanza purged, and an orderly end. Throws when one of them does not happen.
+ * held stanza purged, and an orderly end. Without a real server, the other dialects sign in behind that. Throws when one
+ * of them does not happen.
  */
 export async function demo(options: DemoOptions): Promise<void> {
   const { print } = options;
+  const started = performance.now();
+  const say = (text: string) => {
+    print(`${(performance.now() - started).toFixed(1).padStart(8)} ms  ${text}`);
+  };
   if (options.server !== undefined) {
     const { own, peer } = placesAt(options, options.server);
-    await run(own, peer, print);
+    await run(own, peer, say);
     return;
   }
   await using server = await LoopbackServer.start({
@@ -51,14 +58,11 @@ export async function demo(options: DemoOptions): Promise<void> {
   const port = server.ports.component;
   print(`loopback server listening on 127.0.0.1:${port}`);
   const place = (domain: string, password: string) => ({ host: '127.0.0.1', port, domain, password });
-  await run(place('demo.localhost', 'demo-secret'), place('peer.localhost', 'peer-secret'), print);
+  await run(place('demo.localhost', 'demo-secret'), place('peer.localhost', 'peer-secret'), say);
+  await signIns(say);
 }
 
-async function run(own: Place, peerPlace: Place | null, print: (line: string) => void): Promise<void> {
-  const started = performance.now();
-  const say = (text: string) => {
-    print(`${(performance.now() - started).toFixed(1).padStart(8)} ms  ${text}`);
-  };
+async function run(own: Place, peerPlace: Place | null, say: (text: string) => void): Promise<void> {
   const broker = makeBroker(own);
   for (const name of Object.values(events)) {
     broker.subscribe(name, (payload) => {
@@ -141,13 +145,4 @@ function placesAt(options: DemoOptions, server: string): { own: Place; peer: Pla
   const at = { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
   const own = { ...at, domain, password: secret };
   return { own, peer: peerDomain === undefined ? null : { ...at, domain: peerDomain, password: peerSecret ?? secret } };
-}
-
-/** A payload in one line. */
-function shown(payload: StatusEvents[keyof StatusEvents] | undefined): string {
-  if (payload === undefined) return '';
-  if (payload instanceof Element)
-    return ` ${payload.localName === 'stream' ? `<${payload.nodeName} to='${payload.getAttribute('to') ?? ''}'>` : payload.toString()}`;
-  if (payload instanceof Error) return ` ${payload.message}`;
-  return ` ${JSON.stringify(payload)}`;
 }

@@ -5,7 +5,8 @@ import { demo } from './demo.js';
 
 const USAGE = `xmpp-broker: connects Node programs to XMPP servers
 
-  xmpp-broker demo                      runs a component and its peer through the main job on a loopback server
+  xmpp-broker demo                      runs a component and its peer through the main job on a loopback server,
+                                        then signs in with the other dialects
   xmpp-broker demo --server HOST:PORT --domain NAME --secret SECRET [--peer-domain NAME --peer-secret SECRET]
                                         the same as a component (XEP-0114) of a real server; without a peer's name
                                         the component talks to itself through the server
