@@ -66,7 +66,7 @@ export function markdown({ command, date, rounds, machine, load, candidates, mea
     `- Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB; ${machine.system}; Node ${machine.node}`,
     `- Load average before and after: ${number(load.before, 2)} and ${number(load.after, 2)}; the run itself makes about 1.5`,
     `- ${rounds} rounds; each figure is the median of the rounds, the spread is from the smallest to the largest`,
-    ...present.map(({ name, version }) => `- ${name}: ${version ?? 'version unknown'}`),
+    ...present.map(({ name, version }) => `- ${name}${version === '' ? '' : `: ${version ?? 'version unknown'}`}`),
     ...absent.map(({ name, missing }) => `- **Not measured**: ${name} is not installed; get it with \`${missing}\``),
   ];
   const sections = measures.map(({ measure, cells }) => measureTable(measure, cells));

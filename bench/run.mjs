@@ -125,7 +125,8 @@ async function main() {
     rounds,
     machine: machine(),
     load: { before, after: load() },
-    candidates: Object.values(candidates),
+    // Without the commands: they are paths of this machine.
+    candidates: Object.values(candidates).map(({ name, version, missing }) => ({ name, version, missing })),
     measures,
     results,
   };

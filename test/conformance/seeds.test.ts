@@ -1060,7 +1060,14 @@ describe('in general', () => {
   test('row 77: runnable examples, one for each dialect and more, each run by a test', () => {
     const examples = readdirSync(new URL('../../examples/', import.meta.url)).filter((name) => name.endsWith('.ts'));
     expect(examples).toEqual(
-      expect.arrayContaining(['component.ts', 'connection.ts', 'legacy.ts', 'own-dialect.ts', 'router-service.ts']),
+      expect.arrayContaining([
+        'client.ts',
+        'component.ts',
+        'connection.ts',
+        'legacy.ts',
+        'own-dialect.ts',
+        'router-service.ts',
+      ]),
     );
     const root = new URL('../', import.meta.url);
     const tests = readdirSync(root, { recursive: true, encoding: 'utf8' })
