@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { getEventListeners } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'vitest';
 import { Broker, BrokerError, NS, xml, type BrokerOptions, type StatusEvent, type Subscription } from 'xmpp-broker';
 import { ALL_EVENTS } from '../../support/trace.js';
 import type { Conversation } from './conversation.js';
@@ -17,7 +18,7 @@ export const STEPS = [
 export type WorldStep = (typeof STEPS)[number];
 
 /** Sequences that often get somewhere: to a ready link, and through its loss. */
-export const anySteps: fc.Arbitrary<readonly WorldStep[]> = fc
+const anySteps: fc.Arbitrary<readonly WorldStep[]> = fc
   .array(
     fc.oneof(
       {
@@ -279,26 +280,55 @@ function openTimers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 }
 
-/** Takes the steps, ends everything, and returns what is wrong then. */
-export async function liveThrough(
-  options: WorldOptions,
-  serve: (conversation: Conversation, index: number) => Promise<void>,
-  steps: readonly WorldStep[],
-  how: 'halt' | 'shutdown',
-): Promise<string[]> {
+/** One sequence: what the server does with each connection, the steps, and the end. */
+export interface Lifetime<Manner> {
+  readonly manners: readonly Manner[];
+  readonly steps: readonly WorldStep[];
+  readonly reconnect: boolean;
+  readonly end: 'halt' | 'shutdown';
+}
+
+/** A kind of server, with the broker that is meant for it. */
+export interface Server<Manner extends string> {
+  readonly broker: WorldOptions['broker'];
+  readonly manners: readonly Manner[];
+  serve(conversation: Conversation, manner: Manner): Promise<void>;
+}
+
+/** Takes the steps, ends everything, and expects that nothing is wrong then. Beyond its manners the server is good. */
+export async function live<Manner extends string>(
+  { broker, serve }: Server<Manner | 'good'>,
+  { manners, steps, reconnect, end }: Lifetime<Manner>,
+): Promise<void> {
+  const problems: unknown[] = [];
+  const onUnhandled = (reason: unknown) => void problems.push(reason);
+  process.on('unhandledRejection', onUnhandled).on('uncaughtException', onUnhandled);
   const timers = openTimers();
   const peer = await ScriptedPeer.listen({
-    script: (conversation, index) => serve(conversation, index).catch(() => undefined),
+    script: (conversation, index) => serve(conversation, manners[index] ?? 'good').catch(() => undefined),
   });
-  const world = new World(peer, options);
+  const world = new World(peer, { broker, reconnect });
   try {
     for (const step of steps) await world.run(step);
-    await world.end(how);
+    await world.end(end);
   } finally {
     world.broker.halt();
     await peer.close();
+    process.off('unhandledRejection', onUnhandled).off('uncaughtException', onUnhandled);
   }
   for (let look = 0; look < 100 && openTimers() > timers; look++) await new Promise((resolve) => setImmediate(resolve));
-  if (openTimers() > timers) world.problems.push(`${openTimers() - timers} timers are left`);
-  return world.problems.map((problem) => `${problem} [${world.events.join(' ')}]`);
+  if (openTimers() > timers) problems.push(`${openTimers() - timers} timers are left`);
+  expect([...problems, ...world.problems], world.events.join(' ')).toEqual([]);
+}
+
+/** Lets anything happen, in any order, 150 times. */
+export async function liveAnyhow<Manner extends string>(server: Server<Manner | 'good'>): Promise<void> {
+  const lifetimes = fc.record({
+    manners: fc.array(fc.constantFrom(...server.manners), { maxLength: 8, size: 'max' }),
+    steps: anySteps,
+    reconnect: fc.boolean(),
+    end: fc.constantFrom('halt' as const, 'shutdown' as const),
+  });
+  const property = fc.asyncProperty(lifetimes, (lifetime) => live(server, lifetime));
+  await fc.assert(property, { numRuns: 150, endOnFailure: false });
 }
