@@ -361,6 +361,12 @@ describeServer('jabberd2', 'JABBERD20_COMPONENT', () => {
       await enough;
       expect(seen).toEqual(['second']);
       const back = bodies(alice, 1);
+      // The router takes what it gets in order: nobody has to wait for its answer.
+      const early = bodies(alice, 1);
+      const bound = control.bind('third.localhost');
+      broker.output(xml('message', { to: 'alice@localhost', from: 'x@third.localhost' }, xml('body', {}, 'early')));
+      await Promise.all([bound, early.enough]);
+      expect(early.seen).toEqual(['early']);
       broker.output(xml('message', { to: 'alice@localhost', from: 'x@second.localhost' }, xml('body', {}, 'back')));
       await back.enough;
       expect(await failure(control.bind('localhost'))).toMatchObject({ condition: 'conflict' });

@@ -824,6 +824,44 @@ describe('several names on one link', () => {
     expect([...control.names]).toEqual(['two.localhost']);
   });
 
+  it('what is held from such a name goes out behind its <bind/>, also when it is purged at once', async () => {
+    const { broker, server, peer } = await ready({ ...CLEAR, queue: { purgeOnReady: true } });
+    const control = new RouterControl(broker);
+    const bound = control.bind('two.localhost');
+    await server.send(answer((await readBind(server)).id));
+    await bound;
+    const lost = broker.events.once('PCJ_SOCKETDISCONNECT');
+    server.reset();
+    await lost;
+    const recorded = trace(broker);
+    const ticket = broker.output(xml('message', { to: 'a@localhost', from: 'x@two.localhost', id: 'held' }));
+    const connected = broker.connect();
+    const second = await peer.accept();
+    await negotiate(second);
+    await connected;
+    await readBind(second);
+    const packet = parse(await second.expect('</route>'));
+    expect([packet.getAttribute('from'), packet.firstElementChild?.getAttribute('id')]).toEqual([
+      'two.localhost',
+      'held',
+    ]);
+    await ticket.sent;
+    expect(recorded.short).not.toContain('QUEUEFAIL');
+  });
+
+  it('a name can be sent from as soon as it is asked for, and no more when it was refused', async () => {
+    const { broker, server } = await ready();
+    const control = new RouterControl(broker);
+    const refused = failure(control.bind('two.localhost'));
+    const stanza = xml('message', { to: 'a@localhost', from: 'x@two.localhost' });
+    broker.output(stanza);
+    const { id } = await readBind(server);
+    expect(await server.expect('</route>')).toContain("from='two.localhost'");
+    await server.send(answer(id, "error='403'"));
+    await refused;
+    expect(() => broker.output(stanza)).toThrow(expect.objectContaining({ code: 'USAGE_COMPONENT_ADDRESS' }));
+  });
+
   it('a lost link, silence and a broker that is not ready end the waiting', async () => {
     const { broker, server } = await ready({ ...CLEAR, timeouts: { bind: 50, close: 100 } });
     const control = new RouterControl(broker);

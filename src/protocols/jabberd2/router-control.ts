@@ -29,7 +29,8 @@ interface Waiting {
 
 /**
  * Binds and unbinds further names on the link of a broker whose dialect is JABBERD20_COMPONENT, and throttles what the router
- * sends. Names that were bound here are bound again after each reconnect, before anything else is sent; PCJ_NAME tells what came of it.
+ * sends. Names that were bound here are bound again after each reconnect, ahead of what is purged then and of what
+ * handlers send that subscribed to PCJ_READY later than this; PCJ_NAME tells what came of it.
  */
 export class RouterControl {
   readonly #broker: RouterBroker;

@@ -44,7 +44,7 @@ export class RouterLink {
 
   /**
    * An element as it goes to the router.
-   * @throws BrokerError `USAGE_COMPONENT_ADDRESS` for a stanza that is not from a name bound here
+   * @throws BrokerError `USAGE_COMPONENT_ADDRESS` for a stanza from a name that is neither bound here nor asked for
    */
   wrap(element: Element): Element {
     if (this.#raw || isRouterElement(element)) {
@@ -52,7 +52,7 @@ export class RouterLink {
       return element;
     }
     const from = domainOf(element.getAttribute('from'));
-    if (from !== null && this.#names.has(from)) return envelope(element, from);
+    if (from !== null && this.#maySendFrom(from)) return envelope(element, from);
     // Who receives for everybody also answers for everybody.
     if (this.#takesDefault()) return envelope(element, this.#link.jid.domain);
     throw usageError(
@@ -153,6 +153,13 @@ export class RouterLink {
       name: domainOf(name) ?? name,
       takesDefault: element.children.some((child) => child.localName === 'default'),
     });
+  }
+
+  /** The router takes what it gets in order: a name may be used as soon as its <bind/> is on the way. */
+  #maySendFrom(name: string): boolean {
+    if (this.#names.has(name)) return true;
+    for (const asked of this.#asked.values()) if (asked.verb === 'bind' && asked.name === name) return true;
+    return false;
   }
 
   #takesDefault(): boolean {
