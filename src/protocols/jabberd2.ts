@@ -10,7 +10,7 @@ import { bindElement, bindError, checkName, checkNameOptions, type NameOptions }
 import { RouterLink } from './jabberd2/router-link.js';
 import { asClientStanza, isRouterElement } from './jabberd2/route.js';
 import { signIn } from './sasl/negotiate.js';
-import type { MechanismName } from './sasl/selection.js';
+import { mechanismsProblem, type MechanismName } from './sasl/selection.js';
 
 /** Options of the router dialect, given with {@link RouterDialect.with}. */
 export interface RouterOptions extends NameOptions {
@@ -141,17 +141,13 @@ function checked(options: RouterOptions): RouterOptions {
   if (typeof options !== 'object' || (options as unknown) === null) {
     throw usageError('USAGE_ROUTER_OPTIONS', 'JABBERD20_COMPONENT.with() takes an object of options');
   }
-  const { name, raw, mechanisms, ...rest } = options;
-  checkNameOptions(rest, 'JABBERD20_COMPONENT.with()');
+  const { name, raw, mechanisms } = options;
+  checkNameOptions(options, 'JABBERD20_COMPONENT.with()', ['name', 'raw', 'mechanisms']);
   if (raw !== undefined && typeof raw !== 'boolean') {
     throw usageError('USAGE_ROUTER_OPTIONS', 'JABBERD20_COMPONENT.with({ raw }) must be true or false');
   }
-  if (mechanisms !== undefined && (!Array.isArray(mechanisms) || mechanisms.length === 0)) {
-    throw usageError(
-      'USAGE_ROUTER_OPTIONS',
-      'JABBERD20_COMPONENT.with({ mechanisms }) must be a list of at least one SASL mechanism',
-    );
-  }
+  const problem = mechanisms === undefined ? null : mechanismsProblem(mechanisms);
+  if (problem !== null) throw usageError('USAGE_ROUTER_OPTIONS', `JABBERD20_COMPONENT.with({ mechanisms }) ${problem}`);
   if (name === undefined) return options;
   return { ...options, name: checkName(name, 'JABBERD20_COMPONENT.with({ name })') };
 }

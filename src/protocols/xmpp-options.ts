@@ -3,7 +3,7 @@ import { isRecord, kindOf, shown } from '../arguments.js';
 import { usageError } from '../errors.js';
 import { CHANNEL_BINDING_TYPES, type ChannelBindingType } from './sasl/channel-binding.js';
 import { DEFAULT_ITERATION_LIMITS, type IterationLimits } from './sasl/scram-message.js';
-import { isMechanismName, type MechanismName } from './sasl/selection.js';
+import { mechanismsProblem, type MechanismName } from './sasl/selection.js';
 
 /** Options of the XMPP dialect, given with {@link XmppDialect.with}. */
 export interface XmppOptions {
@@ -45,12 +45,6 @@ export function checkXmppOptions(options: XmppOptions): XmppOptions {
     if (problem !== null) throw usageError('USAGE_XMPP_OPTIONS', `XMPP.with({ ${key} }) ${problem}`);
   }
   return options;
-}
-
-function mechanismsProblem(value: unknown): string | null {
-  if (!Array.isArray(value) || value.length === 0) return 'must be a list of at least one SASL mechanism';
-  const unknown: unknown[] = value.filter((name) => !isMechanismName(name));
-  return unknown.length === 0 ? null : `has ${shown(unknown[0])}, which is no SASL mechanism that can be used here`;
 }
 
 function iterationsProblem(value: unknown): string | null {

@@ -953,9 +953,16 @@ describe('bad options', () => {
     [{ binddomain: 'x' }, 'USAGE_NAME'],
     [{ raw: 'yes' }, 'USAGE_ROUTER_OPTIONS'],
     [{ mechanisms: [] }, 'USAGE_ROUTER_OPTIONS'],
+    [{ mechanisms: ['digest-md5'] }, 'USAGE_ROUTER_OPTIONS'],
     [undefined, 'USAGE_ROUTER_OPTIONS'],
   ])('JABBERD20_COMPONENT.with(%j) is refused', (options, code) => {
     expect(() => JABBERD20_COMPONENT.with(options as never)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('the message names every option there is', () => {
+    expect(() => JABBERD20_COMPONENT.with({ binddomain: 'x' } as never)).toThrow(
+      /no option "binddomain"; there are name, raw, mechanisms, multi, default, log/,
+    );
   });
 
   it('user name, password and port are needed', () => {

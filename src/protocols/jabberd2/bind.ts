@@ -71,11 +71,16 @@ export function checkName(name: unknown, where: string): string {
   );
 }
 
-/** @throws BrokerError `USAGE_NAME` for what is no option, or neither true nor false */
-export function checkNameOptions(options: object, where: string): void {
+/**
+ * @param others further options there are, which are checked elsewhere
+ * @throws BrokerError `USAGE_NAME` for what is no option, or neither true nor false
+ */
+export function checkNameOptions(options: object, where: string, others: readonly string[] = []): void {
   for (const [key, value] of Object.entries(options)) {
+    if (others.includes(key)) continue;
     if (key !== 'multi' && key !== 'default' && key !== 'log') {
-      throw usageError('USAGE_NAME', `${where} has no option ${JSON.stringify(key)}; there are multi, default, log`);
+      const known = [...others, 'multi', 'default', 'log'].join(', ');
+      throw usageError('USAGE_NAME', `${where} has no option ${JSON.stringify(key)}; there are ${known}`);
     }
     if (value !== undefined && typeof value !== 'boolean') {
       throw usageError('USAGE_NAME', `${where}: ${key} must be true or false`);

@@ -1,4 +1,5 @@
 // Which mechanism is used: RFC 6120 §6.3.3, RFC 5802 §6, XEP-0440 §4, XEP-0474 §6.
+import { shown } from '../../arguments.js';
 import { BrokerError, printable, usageError } from '../../errors.js';
 import { Anonymous } from './anonymous.js';
 import type { ChannelBindings, ChannelBindingType } from './channel-binding.js';
@@ -224,9 +225,16 @@ function hashOf(name: MechanismName): ScramHash {
 }
 
 /** Whether something is the name of a mechanism there is. */
-export function isMechanismName(name: unknown): name is MechanismName {
+function isMechanismName(name: unknown): name is MechanismName {
   if (typeof name !== 'string') return false;
   return SCRAM.test(name) || ['EXTERNAL', 'OAUTHBEARER', 'DIGEST-MD5', 'PLAIN', 'ANONYMOUS'].includes(name);
+}
+
+/** What is wrong with a list of mechanisms to use, or null. */
+export function mechanismsProblem(value: unknown): string | null {
+  if (!Array.isArray(value) || value.length === 0) return 'must be a list of at least one SASL mechanism';
+  const unknown: unknown[] = value.filter((name) => !isMechanismName(name));
+  return unknown.length === 0 ? null : `has ${shown(unknown[0])}, which is no SASL mechanism that can be used here`;
 }
 
 function nothingLeft(offer: SaslOffer, refused: readonly string[]): BrokerError {
