@@ -3,7 +3,7 @@ import { usageError } from '../errors.js';
 import { registration, type Registration } from './handlers.js';
 
 /** Longest time a timer of Node can wait, in milliseconds. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** One periodic callback. Its times are multiples of the period since it began, however late a timer fires. */
 class Beat {

@@ -1,5 +1,6 @@
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
+import { MAX_TIMER_MS } from './beats.js';
 
 /** A stanza that waits to be handled. */
 interface Waiting {
@@ -73,13 +74,14 @@ export class Inbox {
   }
 
   /**
-   * Waits until there is something to take, or the end, but no longer than that many milliseconds.
+   * Waits until there is something to take, or the end, but no longer than that many milliseconds. What no timer can
+   * wait is without limit.
    * @throws what {@link fail} was given, once
    */
   async wait(limitMs: number): Promise<void> {
     if (this.#failure === null && this.#waiting.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {
-        const timer = Number.isFinite(limitMs) ? setTimeout(resolve, limitMs) : null;
+        const timer = limitMs <= MAX_TIMER_MS ? setTimeout(resolve, limitMs) : null;
         this.#wake = () => {
           if (timer !== null) clearTimeout(timer);
           resolve();

@@ -180,6 +180,19 @@ describe('the inbox', () => {
     expect(inbox.goesOn()).toBe(false);
   });
 
+  it('a time that no timer can wait is no time limit', async () => {
+    const inbox = new Inbox(1);
+    let over = false;
+    const waiting = inbox.wait(2 ** 31).then(() => {
+      over = true;
+    });
+    // A timer that is set to more than it can wait fires after 1 ms.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(over).toBe(false);
+    inbox.end();
+    await waiting;
+  });
+
   it('is bounded', () => {
     const inbox = new Inbox(1);
     void inbox.push(xml('a'));
