@@ -2,13 +2,17 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { NS, PCJ_NODERECEIVED, PCJ_NODESENT, PCJ_READY, xml, type Broker, type Ticket } from 'xmpp-broker';
+import { BrokerError, NS, PCJ_NODERECEIVED, PCJ_NODESENT, PCJ_READY, xml, type Broker, type Ticket } from 'xmpp-broker';
 import { generator, type Random } from '../support/random.js';
+import { ALL_EVENTS } from '../support/trace.js';
 import { describeServer, Ejabberd, Prosody, Proxy, type TestServer } from './harness/index.js';
 import { Clients, type ClientPort } from './support/client-site.js';
 
 /** Messages of one of the two that have not arrived, at most: below what the servers keep for a session that is away. */
 const WINDOW = 150;
+
+/** Without a message for that long, something is stuck, in milliseconds. */
+const STUCK_MS = 30_000;
 
 interface Course {
   /** Messages that each of the two sends. */
@@ -46,9 +50,9 @@ const SITES: readonly ResumingSite[] = [
   {
     name: 'ejabberd',
     start: () => Ejabberd.start(),
-    // What was not read yet from the old link is handled beside what is sent again, so there is time to read; and what
-    // comes for a session while it is resumed may pass what came before.
-    rough: { ...ROUGH, deadMs: 20, lagMs: 50 },
+    // What was not read yet from the old link is handled beside what is sent again, so everything is read before, and
+    // there is time; and what comes for a session while it is resumed may pass what came before.
+    rough: { ...ROUGH, deadMs: 20, lagMs: 50, wholeElements: true },
     keepsOrder: false,
   },
 ];
@@ -64,6 +68,8 @@ class Correspondent {
   begun = 0;
   cuts = 0;
   silent = false;
+  /** The last status events but for stanzas, and errors. */
+  readonly last: string[] = [];
 
   constructor(
     readonly broker: Broker,
@@ -78,6 +84,13 @@ class Correspondent {
       if (node.localName === 'stream') this.written.push([]);
       if (node.localName === 'message') this.written.at(-1)?.push(Number(node.getAttribute('id')));
     });
+    for (const name of ALL_EVENTS) {
+      if (name === 'PCJ_NODESENT' || name === 'PCJ_NODERECEIVED' || name === 'PCJ_SM_ACK') continue;
+      broker.subscribe(name, (payload) => {
+        this.last.push(payload instanceof BrokerError ? `${name}(${payload.code} ${payload.condition ?? ''})` : name);
+        if (this.last.length > 40) this.last.shift();
+      });
+    }
     broker.subscribe(PCJ_READY, ({ resumed }) => {
       if (resumed) this.resumed += 1;
       else this.begun += 1;
@@ -121,6 +134,13 @@ class Correspondent {
       await this.broker.events.once(PCJ_READY);
       other.silent = false;
     }
+  }
+
+  /** How things stand, for a message. */
+  toString(): string {
+    const { state, queue } = this.broker;
+    const open = this.proxy.openLinks.length;
+    return `${this.address} is ${state}, cut ${this.cuts} times, ${open} links open, ${queue.size} held, sent ${this.tickets.length}, saw ${this.seen.length}; ${this.last.join(' ')}`;
   }
 
   /** Sends nothing more until told, and waits until the server has read everything. */
@@ -176,10 +196,16 @@ async function exchange(server: TestServer<ClientPort>, course: Course, inOrder:
   const sabotage = course.calm
     ? alice.sabotage(bob, random)
     : Promise.all([alice.sabotage(bob, random), bob.sabotage(alice, random)]);
+  let arrived = 0;
+  let progress = performance.now();
   while (alice.seen.length < course.each || bob.seen.length < course.each) {
     alice.write(bob, 1 + random.below(40));
     bob.write(alice, 1 + random.below(40));
     await turn();
+    const now = performance.now();
+    if (alice.seen.length + bob.seen.length > arrived) progress = now;
+    else if (now - progress > STUCK_MS) throw new Error(`nothing arrives: ${alice.toString()}; ${bob.toString()}`);
+    arrived = alice.seen.length + bob.seen.length;
   }
   await sabotage;
   verify(bob, alice, inOrder);
