@@ -2,7 +2,17 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { BrokerError, NS, PCJ_NODERECEIVED, PCJ_NODESENT, PCJ_READY, xml, type Broker, type Ticket } from 'xmpp-broker';
+import {
+  BrokerError,
+  NS,
+  PCJ_NODERECEIVED,
+  PCJ_NODESENT,
+  PCJ_READY,
+  xml,
+  type Broker,
+  type Element,
+  type Ticket,
+} from 'xmpp-broker';
 import { generator, type Random } from '../support/random.js';
 import { ALL_EVENTS } from '../support/trace.js';
 import { describeServer, Ejabberd, Prosody, Proxy, type TestServer } from './harness/index.js';
@@ -50,9 +60,9 @@ const SITES: readonly ResumingSite[] = [
   {
     name: 'ejabberd',
     start: () => Ejabberd.start(),
-    // What was not read yet from the old link is handled beside what is sent again, so everything is read before, and
-    // there is time; and what comes for a session while it is resumed may pass what came before.
-    rough: { ...ROUGH, deadMs: 20, lagMs: 50, wholeElements: true },
+    // What was not read yet from the old link is handled beside what is sent again, so there is time to read; and what
+    // comes for a session while it is resumed may pass what came before, or come back to its sender as an error.
+    rough: { ...ROUGH, deadMs: 20, lagMs: 50 },
     keepsOrder: false,
   },
 ];
@@ -61,6 +71,8 @@ const SITES: readonly ResumingSite[] = [
 class Correspondent {
   readonly tickets: Ticket[] = [];
   readonly seen: number[] = [];
+  /** Numbers that came back: the server told that it could not deliver them. */
+  readonly bounced = new Set<number>();
   /** Numbers handed to each link, in order. */
   readonly written: number[][] = [[]];
   /** How many links went on with the session, and how many began a new one. */
@@ -78,11 +90,14 @@ class Correspondent {
     readonly course: Course,
   ) {
     broker.subscribe(PCJ_NODERECEIVED, (node) => {
-      if (node.localName === 'message') this.seen.push(Number(node.getAttribute('id')));
+      if (node.localName !== 'message') return;
+      if (node.getAttribute('type') === 'error') this.#sendAgain(node);
+      else this.seen.push(Number(node.getAttribute('id')));
     });
     broker.subscribe(PCJ_NODESENT, (node) => {
       if (node.localName === 'stream') this.written.push([]);
-      if (node.localName === 'message') this.written.at(-1)?.push(Number(node.getAttribute('id')));
+      const id = Number(node.getAttribute('id'));
+      if (node.localName === 'message' && !this.bounced.has(id)) this.written.at(-1)?.push(id);
     });
     for (const name of ALL_EVENTS) {
       if (name === 'PCJ_NODESENT' || name === 'PCJ_NODERECEIVED' || name === 'PCJ_SM_ACK') continue;
@@ -134,6 +149,17 @@ class Correspondent {
       await this.broker.events.once(PCJ_READY);
       other.silent = false;
     }
+  }
+
+  /** What came back as an error was not delivered, and its sender knows: it is sent once more. */
+  #sendAgain(error: Element): void {
+    const id = error.getAttribute('id') ?? '';
+    expect(this.bounced.has(Number(id)), `${id} came back twice`).toBe(false);
+    this.bounced.add(Number(id));
+    const hint = xml('no-store', { xmlns: 'urn:xmpp:hints' });
+    this.broker.output(
+      xml('message', { to: error.getAttribute('from'), id, type: 'chat' }, xml('body', {}, `number ${id}`), hint),
+    );
   }
 
   /** How things stand, for a message. */
