@@ -46,6 +46,8 @@ export class SendLane {
   #closed = false;
   /** Few: the first one that is more than the socket takes stops the rest. */
   #inFlight: Batch[] = [];
+  /** What is in flight, in UTF-16 code units. */
+  #inFlightLength = 0;
   #idle: (() => void)[] | null = null;
 
   constructor(hooks: LaneHooks) {
@@ -64,9 +66,7 @@ export class SendLane {
 
   /** A bound of {@link inFlightBytes} that costs nothing. */
   get inFlightBytesAtMost(): number {
-    let length = this.#batch.length;
-    for (const { text } of this.#inFlight) length += text.length;
-    return length * MOST_BYTES;
+    return (this.#batch.length + this.#inFlightLength) * MOST_BYTES;
   }
 
   /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
@@ -116,6 +116,7 @@ export class SendLane {
     this.#batch = '';
     this.#batchTickets = [];
     this.#inFlight.push(batch);
+    this.#inFlightLength += text.length;
     const more = this.#hooks.write(text, (error) => {
       this.#written(batch, error);
     });
@@ -138,6 +139,7 @@ export class SendLane {
     const waiting = this.#batchTickets;
     for (const { ticket } of this.#waiting.slice(this.#next)) if (ticket !== null) waiting.push(ticket);
     this.#inFlight = [];
+    this.#inFlightLength = 0;
     this.#batch = '';
     this.#batchTickets = [];
     this.#waiting = [];
@@ -184,7 +186,10 @@ export class SendLane {
   #written(batch: Batch, error: Error | null | undefined): void {
     if (this.#closed || error != null) return;
     const index = this.#inFlight.indexOf(batch);
-    if (index >= 0) this.#inFlight.splice(index, 1);
+    if (index >= 0) {
+      this.#inFlight.splice(index, 1);
+      this.#inFlightLength -= batch.text.length;
+    }
     for (const ticket of batch.tickets) this.#hooks.written(ticket);
     if (this.#isIdle()) this.#settleIdle();
   }

@@ -24,12 +24,17 @@ export interface TrackedRequest {
 /** Most bytes of UTF-8 that a UTF-16 code unit becomes. */
 export const MOST_BYTES = 3;
 
-/** When this turn began, for outputs: reading the clock for each of them would cost as much as the ticket. */
-let turn: number | null = null;
+/** A turn of the event loop, as its outputs share it: reading the clock for each would cost as much as the ticket. */
+interface Turn {
+  /** As `performance.now()` has it. */
+  readonly begun: number;
+}
 
-function turnStart(): number {
+let turn: Turn | null = null;
+
+function thisTurn(): Turn {
   if (turn === null) {
-    turn = performance.now();
+    turn = { begun: performance.now() };
     queueMicrotask(() => (turn = null));
   }
   return turn;
@@ -59,7 +64,7 @@ export class Ticket {
   /** Number of this output, rising in call order. */
   readonly id: number;
   readonly #xmlns: string;
-  readonly #created = turnStart();
+  readonly #turn = thisTurn();
   /** -1: not counted yet. */
   #bytes = -1;
   #node: Element | undefined;
@@ -95,7 +100,7 @@ export class Ticket {
 
   /** Milliseconds since the output was accepted. */
   get ageMs(): number {
-    return performance.now() - this.#created;
+    return performance.now() - this.#turn.begun;
   }
 
   /** Resolves when the stanza was written to the operating system; rejects when that will never happen. */
