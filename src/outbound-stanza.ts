@@ -45,8 +45,9 @@ export function asStanza(node: unknown, xmlns: string): Element {
  * stanza that is held may go out in another session, with another resource, and there the old address is fatal.
  */
 export function withoutOwnSender(stanza: Element, account: JID | null): Element {
+  if (account === null) return stanza;
   const from = stanza.getAttribute('from');
-  if (from === null || account === null || !from.startsWith(`${account.toString()}/`)) return stanza;
+  if (from === null || !from.startsWith(`${account.toString()}/`)) return stanza;
   // The caller's node stays as it is.
   const copy = stanza.clone();
   copy.removeAttribute('from');

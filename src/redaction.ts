@@ -37,6 +37,6 @@ export function redacted(element: Element, secret = false): Element {
 }
 
 function hide(element: Element): void {
-  for (const child of element.childNodes) element.removeChild(child);
+  while (element.firstChild !== null) element.removeChild(element.firstChild);
   element.appendChild(new Text(HIDDEN));
 }
