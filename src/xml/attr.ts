@@ -1,5 +1,7 @@
 import type { Document } from './document.js';
 import type { Element } from './element.js';
+import { escapeValue } from './escape.js';
+import type { Piece } from './piece.js';
 import type { QName } from './qname.js';
 
 /** An attribute (DOM `Attr`). Namespace declarations are attributes in the namespace {@link NS.XMLNS}. */
@@ -13,9 +15,13 @@ export class Attr {
     public ownerElement: Element | null,
   ) {}
 
-  /** @internal whether the value is known to be written as it is; else it has to be looked through */
-  get isPlain(): boolean {
-    return false;
+  /** @internal how name and value are written, if they come again and again */
+  get known(): AttributeMarkup | null {
+    return null;
+  }
+  /** @internal the value as it is written between single quotes */
+  get escaped(): string {
+    return escapeValue(this.value);
   }
   get nodeType(): 2 {
     return 2;
@@ -68,16 +74,31 @@ export class Attr {
   }
 }
 
+/** How the name of an attribute is written, or its name and value without the closing quote. */
+export interface AttributeMarkup {
+  /** Behind the name of the element. */
+  readonly first: Piece;
+  /** Behind the value of another attribute, whose quote it closes. */
+  readonly next: Piece;
+}
+
 /** An attribute that a program gave, with a value that was found to be plain. What is received has no room for that. */
 export class PlainAttr extends Attr {
   private readonly plain: string;
+  private readonly markup: AttributeMarkup | null;
 
-  constructor(qname: QName, value: string, ownerElement: Element | null) {
+  /** @param markup how it is written, if it comes again and again */
+  constructor(qname: QName, value: string, ownerElement: Element | null, markup: AttributeMarkup | null) {
     super(qname, value, ownerElement);
     this.plain = value;
+    this.markup = markup;
   }
 
-  override get isPlain(): boolean {
-    return this.value === this.plain;
+  override get known(): AttributeMarkup | null {
+    return this.value === this.plain ? this.markup : null;
+  }
+
+  override get escaped(): string {
+    return this.value === this.plain ? this.value : super.escaped;
   }
 }

@@ -1,8 +1,9 @@
 import { isRecord, kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { Attr, PlainAttr } from './attr.js';
+import type { Attr } from './attr.js';
 import { Element, isElement } from './element.js';
-import { checkCharacters, checkedPlainValue } from './escape.js';
+import { checkCharacters } from './escape.js';
+import { type KnownAttribute, knownAttribute } from './known-attribute.js';
 import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { NS } from './namespaces.js';
 import { declarationMistake } from './scope.js';
@@ -28,8 +29,9 @@ export function xml(name: string, attributes?: XmlAttributes | null, ...children
   if (typeof name !== 'string') throw badName(name);
   try {
     checkAttributes(attributes);
-    const element = new Element(knownElements.get(name) ?? elementName(name, attributes));
-    if (attributes !== undefined && attributes !== null) setAttributes(element, attributes);
+    const known = knownElements.get(name) ?? elementName(name, attributes);
+    const element = new Element(known.qname);
+    if (attributes !== undefined && attributes !== null) setAttributes(element, attributes, known.usual);
     for (const child of children) append(element, child, 0);
     return element;
   } catch (error) {
@@ -43,8 +45,8 @@ export function xml(name: string, attributes?: XmlAttributes | null, ...children
 function checkAttributes(attributes: unknown): void {
   if (attributes === undefined || attributes === null) return;
   if (typeof attributes === 'object') {
-    const prototype: unknown = Object.getPrototypeOf(attributes);
-    if (prototype === Object.prototype || (isRecord(attributes) && !isElement(attributes))) return;
+    // Cheaper than to look at its prototype.
+    if (attributes.constructor === Object || (isRecord(attributes) && !isElement(attributes))) return;
   }
   throw usageError(
     'USAGE_XML',
@@ -55,14 +57,20 @@ function checkAttributes(attributes: unknown): void {
 /** Programs use few names: so many are kept. */
 const NAMES_KEPT = 1024;
 /** Names of elements without prefix that programs use, in whatever namespace they are put. */
-const knownElements = new Map<string, QName>();
+const knownElements = new Map<string, KnownElement>();
 
-function elementName(name: string, attributes: XmlAttributes | null | undefined): QName {
-  if (name.includes(':')) return prefixedName(name, attributes);
-  const qname = unprefixed(name, undefined);
+interface KnownElement {
+  readonly qname: QName;
+  /** The attributes that an element of that name had last, in order: mostly the next one has the same. */
+  readonly usual: KnownAttribute[];
+}
+
+function elementName(name: string, attributes: XmlAttributes | null | undefined): KnownElement {
+  if (name.includes(':')) return { qname: prefixedName(name, attributes), usual: [] };
+  const known = { qname: unprefixed(name, undefined), usual: [] };
   if (knownElements.size >= NAMES_KEPT) knownElements.clear();
-  knownElements.set(name, qname);
-  return qname;
+  knownElements.set(name, known);
+  return known;
 }
 
 function prefixedName(name: string, attributes: XmlAttributes | null | undefined): QName {
@@ -83,55 +91,36 @@ function own(attributes: XmlAttributes | null | undefined, name: string): string
   return value === undefined || value === null ? undefined : String(value);
 }
 
-function setAttributes(element: Element, attributes: XmlAttributes): void {
+/** So many places of attributes are remembered for an element. */
+const USUAL = 16;
+
+function setAttributes(element: Element, attributes: XmlAttributes, usual: KnownAttribute[]): void {
   let last: Attr | null = null;
+  let place = 0;
   let prefixed = false;
   // Cheaper than Object.keys(), which makes an array.
   for (const name in attributes) {
     if (!Object.prototype.hasOwnProperty.call(attributes, name)) continue;
     const value = text(name, attributes[name]);
     if (value === null) continue;
-    const known = knownAttributes.get(name) ?? knownAttribute(name);
-    if (known === null) {
-      prefixed = true;
-      continue;
+    let known = usual[place];
+    if (known?.name !== name) {
+      if (name.includes(':')) {
+        prefixed = true;
+        continue;
+      }
+      known = knownAttribute(name);
+      if (place < USUAL) usual[place] = known;
     }
-    const { qname } = known;
-    if (qname === XMLNS) declareDefault(element, value);
+    place += 1;
+    if (known.qname === XMLNS) declareDefault(element, value);
     // The names of an object differ, and no child is there yet: nothing has to be looked up.
-    const attr = isPlain(known, value) ? new PlainAttr(qname, value, element) : new Attr(qname, value, element);
+    const attr = known.attr(value, element);
     if (last === null) element.firstAttribute = attr;
     else last.nextAttribute = attr;
     last = attr;
   }
   if (prefixed) setPrefixed(element, attributes);
-}
-
-/** An attribute without prefix that programs use. */
-interface KnownAttribute {
-  readonly qname: QName;
-  /** Its last value that was found to be plain, if it is short: addresses and types are given again and again. */
-  plain: string;
-}
-
-const LONGEST_KEPT = 64;
-const knownAttributes = new Map<string, KnownAttribute>();
-
-/** An attribute by its name; null for one with a prefix. @throws BrokerError `XML_BAD_NAME` */
-function knownAttribute(name: string): KnownAttribute | null {
-  if (name.includes(':')) return null;
-  const known = { qname: name === 'xmlns' ? XMLNS : unprefixed(name, null), plain: '' };
-  if (knownAttributes.size >= NAMES_KEPT) knownAttributes.clear();
-  knownAttributes.set(name, known);
-  return known;
-}
-
-/** Whether a value is written as it is. @throws BrokerError `XML_UNSERIALIZABLE` */
-function isPlain(known: KnownAttribute, value: string): boolean {
-  if (value === known.plain) return true;
-  if (!checkedPlainValue(value)) return false;
-  if (value.length <= LONGEST_KEPT) known.plain = value;
-  return true;
 }
 
 /** Names with a prefix: the declarations first, whatever their order. */
@@ -155,9 +144,8 @@ function declareDefault(element: Element, uri: string): void {
 
 /** The value of an attribute as it is written, or null for none. */
 function text(name: string, value: unknown): string | null {
+  if (typeof value === 'string') return value;
   switch (typeof value) {
-    case 'string':
-      return value;
     case 'number':
     case 'boolean':
       return String(value);

@@ -131,7 +131,7 @@ function fromDomElement(source: DomElement): Element {
     const attr = attributes.item(i) as DomAttr;
     const { value } = attr;
     const name = attr.name === 'xmlns' ? XMLNS : nameOf(attr, false);
-    const made = checkedPlainValue(value) ? new PlainAttr(name, value, element) : new Attr(name, value, element);
+    const made = checkedPlainValue(value) ? new PlainAttr(name, value, element, null) : new Attr(name, value, element);
     if (last === null) element.firstAttribute = made;
     else last.nextAttribute = made;
     last = made;

@@ -302,20 +302,16 @@ export class Element {
     } else {
       throw usageError('USAGE_ELEMENT', `appendChild() wants an Element or Text of this library, not ${kindOf(node)}`);
     }
-    const last = this.lastChild;
-    node.parentElement = this;
-    node.previousSibling = last;
-    if (last === null) this.firstChild = node;
-    else last.nextSibling = node;
-    this.lastChild = node;
-    if (listsMade) childLists.delete(this);
+    this.linkLast(node);
     return node;
   }
 
   /** Appends text as it is: nothing in it is markup. @throws BrokerError `XML_UNSERIALIZABLE` */
   appendText(data: string): void {
     if (data === '') return;
-    this.appendChild(checkedPlainText(data) ? new PlainText(data) : new Text(data));
+    const plain = checkedPlainText(data);
+    if (this.lastChild instanceof Text) this.lastChild.data += data;
+    else this.linkLast(plain ? new PlainText(data) : new Text(data));
   }
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */
@@ -372,6 +368,11 @@ export class Element {
       text = `<${this.qname.name} …>`;
     }
     return `Element ${text.length > INSPECTED ? `${text.slice(0, INSPECTED).toWellFormed()}…` : text}`;
+  }
+
+  private linkLast(node: Node): void {
+    link(this, node);
+    if (listsMade) childLists.delete(this);
   }
 
   private declareDefault(uri: string): void {

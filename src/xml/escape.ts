@@ -12,14 +12,12 @@ const VALUE_ESCAPES: Readonly<Record<string, string>> = {
   '\r': '&#xD;',
 };
 
-// Everything that needs a look: characters to escape, and code units that may be forbidden.
-// eslint-disable-next-line no-control-regex -- control characters are what is searched
-const TEXT_SUSPECT = /[\u0000-\u0008\u000b-\u001f&<>\ud800-\udfff\ufffe\uffff]/;
-// eslint-disable-next-line no-control-regex -- control characters are what is searched
-const VALUE_SUSPECT = /[\u0000-\u001f&<'\ud800-\udfff\ufffe\uffff]/;
+// Everything but what is written as it is: characters to escape, and code units that may be forbidden. A class of what
+// is fine is searched faster than one of what is not.
+const TEXT_SUSPECT = /[^\t\n -%'-;=?-\ud7ff\ue000-\ufffd]/;
+const VALUE_SUSPECT = /[^ -%(-;=-\ud7ff\ue000-\ufffd]/;
 
-// eslint-disable-next-line no-control-regex -- control characters are what is searched
-const FORBIDDEN_SUSPECT = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/;
+const FORBIDDEN_SUSPECT = /[^\t\n\r -\ud7ff\ue000-\ufffd]/;
 
 /** Text as it is written between tags. @throws BrokerError `XML_UNSERIALIZABLE` */
 export function escapeText(text: string): string {
@@ -33,6 +31,11 @@ export function escapeValue(value: string): string {
   if (!VALUE_SUSPECT.test(value)) return value;
   checkCharacters(value);
   return value.replace(/[&<'\t\n\r]/g, (char) => VALUE_ESCAPES[char] as string);
+}
+
+/** Whether a value is written as it is. */
+export function isPlainValue(value: string): boolean {
+  return !VALUE_SUSPECT.test(value);
 }
 
 /** Whether a value is written as it is; it is looked through once for both. @throws BrokerError as {@link checkCharacters} */

@@ -1,17 +1,19 @@
 import { BrokerError, printable } from '../errors.js';
+import type { AttributeMarkup } from './attr.js';
 import { isNCName } from './characters.js';
+import { isPlainValue } from './escape.js';
 import { NS } from './namespaces.js';
+import { Piece } from './piece.js';
+import { declarationMistake } from './scope.js';
 
 /** How a name is written. */
-interface Markup {
+interface Markup extends AttributeMarkup {
   /** `<name` */
-  readonly start: string;
+  readonly start: Piece;
+  /** `<name xmlns='…'`; null if it has a prefix, or a namespace that cannot be declared just so. */
+  readonly declared: Piece | null;
   /** `</name>` */
-  readonly end: string;
-  /** ` name='`, for an attribute */
-  readonly first: string;
-  /** The same behind the value of another one. */
-  readonly next: string;
+  readonly end: Piece;
   /** Whether an attribute of that name is written as it is: it has no namespace, and declares none. */
   readonly attribute: boolean;
 }
@@ -63,12 +65,17 @@ function markupOf({ name, prefix, localName, namespaceURI }: QName): Markup | nu
     (prefix === 'xml') === (namespaceURI === NS.XML);
   if (!writable) return null;
   return {
-    start: `<${name}`,
-    end: `</${name}>`,
-    first: ` ${name}='`,
-    next: `' ${name}='`,
+    start: new Piece(`<${name}`),
+    declared: declarable(prefix, namespaceURI ?? '') ? new Piece(`<${name} xmlns='${namespaceURI ?? ''}'`) : null,
+    end: new Piece(`</${name}>`),
+    first: new Piece(` ${name}='`),
+    next: new Piece(`' ${name}='`),
     attribute: prefix === null && namespaceURI === null && name !== 'xmlns',
   };
+}
+
+function declarable(prefix: string | null, uri: string): boolean {
+  return prefix === null && declarationMistake(null, uri) === null && isPlainValue(uri);
 }
 
 /** The name of the attribute `xmlns`. */

@@ -4,6 +4,7 @@ import type { Attr } from './attr.js';
 import { Element, isElement } from './element.js';
 import { escapeText, escapeValue } from './escape.js';
 import { NS } from './namespaces.js';
+import { Piece } from './piece.js';
 import type { QName } from './qname.js';
 import { declarationMistake } from './scope.js';
 import type { Text } from './text.js';
@@ -44,26 +45,25 @@ export function serialize(element: Element, scope?: SerializeScope): string {
 /** {@link serialize} with arguments that are known to be what they should. */
 export function written(element: Element, scope: SerializeScope | undefined): string {
   const writer = new Writer(scope);
-  let out = '';
   let node: Element | Text = element;
   for (;;) {
     if (node instanceof Element) {
       const first: Element | Text | null = node.firstChild;
-      out = writer.start(out, node, first === null);
+      writer.start(node, first === null);
       if (first !== null) {
         node = first;
         continue;
       }
       writer.leave(node);
     } else {
-      out += node.isPlain ? node.data : escapeText(node.data);
+      writer.text(node.isPlain ? node.data : escapeText(node.data));
     }
     while (node !== element && node.nextSibling === null) {
       node = node.parentElement as Element;
-      out += markupOf(node.qname).end;
+      writer.piece(markupOf(node.qname).end);
       writer.leave(node);
     }
-    if (node === element) return out;
+    if (node === element) return writer.result();
     node = node.nextSibling as Element | Text;
   }
 }
@@ -71,11 +71,22 @@ export function written(element: Element, scope: SerializeScope | undefined): st
 /** Writes only the start tag, as a stream header needs it (RFC 6120 §4.7). Errors as of {@link serialize}. */
 export function serializeStart(element: Element, scope?: SerializeScope): string {
   if (!isElement(element)) throw notAnElement(element);
-  return new Writer(scope).start('', element, false);
+  const writer = new Writer(scope);
+  writer.start(element, false);
+  return writer.result();
 }
 
-/** Start tags, and what is declared where. */
+/** The ends of tags, behind a value or not. */
+const END = new Piece('>');
+const END_BEHIND_VALUE = new Piece("'>");
+const EMPTY_END = new Piece('/>');
+const EMPTY_END_BEHIND_VALUE = new Piece("'/>");
+
+/** What is written so far, and what is declared there. */
 class Writer {
+  private out = '';
+  /** What comes behind that: it may become one piece with the next. */
+  private last: Piece | null = null;
   /** `undefined`: not known, so every namespace is written. */
   private defaultNamespace: string | undefined;
   /** Inner ones only: what is declared around everything is in `outer`. */
@@ -88,17 +99,44 @@ class Writer {
     this.outer = scope?.prefixes;
   }
 
-  /** Appends the start tag; afterwards its declarations are in scope. Few pieces: each that is appended costs. */
-  start(before: string, element: Element, empty: boolean): string {
+  result(): string {
+    return this.last === null ? this.out : this.out + this.last.text;
+  }
+
+  /** Appends markup that is written again and again. */
+  piece(next: Piece): void {
+    const { last } = this;
+    const joined = last === null ? next : last.with(next);
+    if (joined !== null) {
+      this.last = joined;
+      return;
+    }
+    this.out += (last as Piece).text;
+    this.last = next;
+  }
+
+  /** Appends what is written once. */
+  text(text: string): void {
+    this.out = this.result() + text;
+    this.last = null;
+  }
+
+  /** Appends a start tag; afterwards its declarations are in scope. */
+  start(element: Element, empty: boolean): void {
     const { qname } = element;
-    let out = before + markupOf(qname).start;
+    const name = markupOf(qname);
     let simple = qname.prefix === null;
-    if (simple && !qname.inherits) {
-      const uri = qname.namespaceURI ?? '';
-      if (uri !== this.defaultNamespace) {
-        this.enter(element);
-        this.defaultNamespace = uri;
-        out += declaration(null, uri);
+    const uri = qname.namespaceURI ?? '';
+    if (!simple || qname.inherits || uri === this.defaultNamespace) {
+      this.piece(name.start);
+    } else {
+      this.enter(element);
+      this.defaultNamespace = uri;
+      if (name.declared !== null) {
+        this.piece(name.declared);
+      } else {
+        this.piece(name.start);
+        this.text(declaration(null, uri));
       }
     }
     // The quote behind a value is written with what follows it.
@@ -106,8 +144,10 @@ class Writer {
     for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
       const { markup } = attr.qname;
       if (markup?.attribute === true) {
-        out += quote ? markup.next : markup.first;
-        out += attr.isPlain ? attr.value : escapeValue(attr.value);
+        const { known } = attr;
+        const { first, next } = known ?? markup;
+        this.piece(quote ? next : first);
+        if (known === null) this.text(attr.escaped);
         quote = true;
       } else if (attr.qname.prefix === null) {
         // What it says is known from the element's name, unless that has a prefix.
@@ -116,8 +156,12 @@ class Writer {
         simple = false;
       }
     }
-    if (simple) return out + (quote ? (empty ? "'/>" : "'>") : empty ? '/>' : '>');
-    return out + (quote ? "'" : '') + this.prefixes(element) + (empty ? '/>' : '>');
+    if (!simple) {
+      if (quote) this.text("'");
+      quote = false;
+      this.text(this.prefixes(element));
+    }
+    this.piece(empty ? (quote ? EMPTY_END_BEHIND_VALUE : EMPTY_END) : quote ? END_BEHIND_VALUE : END);
   }
 
   /** An element's end was written. */

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Attr } from '../../../src/xml/attr.js';
 import { xml } from '../../../src/xml/builder.js';
@@ -198,6 +199,52 @@ describe('xml()', () => {
 });
 
 describe('serialize()', () => {
+  // Names and values that come again are remembered: few of each, so that every order of them turns up.
+  test('writes an element the same, whatever was written before it', () => {
+    type Tree = { name: string; attributes: Record<string, string>; children: (Tree | string)[] };
+    const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', "'": '&apos;' };
+    const escape = (text: string, which: RegExp) => text.replace(which, (char) => escapes[char]!);
+    const naive = (tree: Tree | string): string => {
+      if (typeof tree === 'string') return escape(tree, /[&<>]/g);
+      const attributes = Object.entries(tree.attributes)
+        .map(([name, value]) => ` ${name}='${escape(value, /[&<']/g)}'`)
+        .join('');
+      const inside = tree.children.map(naive).join('');
+      return `<${tree.name}${attributes}${inside === '' ? '/' : `>${inside}</${tree.name}`}>`;
+    };
+    const built = ({ name, attributes, children }: Tree): Element =>
+      xml(name, attributes, ...children.map((child) => (typeof child === 'string' ? child : built(child))));
+
+    const value = fc.constantFrom('', 'alice@example.org', 'bob@example.org', 'chat', "a'b&<>", 'x'.repeat(300));
+    const { tree } = fc.letrec<{ tree: Tree }>((tie) => ({
+      tree: fc.record({
+        name: fc.constantFrom('message', 'body', 'x'),
+        attributes: fc.dictionary(fc.constantFrom('to', 'from', 'id', 'type'), value, { noNullPrototype: true }),
+        children: fc.array(fc.oneof({ depthSize: 'small' }, value, tie('tree')), { maxLength: 3 }),
+      }),
+    }));
+    fc.assert(
+      fc.property(fc.array(tree, { minLength: 1, maxLength: 4 }), fc.integer({ min: 1, max: 4 }), (trees, times) => {
+        for (let time = 0; time < times; time += 1) {
+          for (const one of trees) expect(serialize(built(one))).toBe(naive(one));
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('what was changed after it was built is written as it is now', () => {
+    for (let time = 0; time < 20; time += 1) {
+      const element = xml('a', { to: 'alice', id: time }, 'plain');
+      expect(serialize(element)).toBe(`<a to='alice' id='${time}'>plain</a>`);
+      element.getAttributeNode('to')!.value = "it's";
+      (element.firstChild as Text).data = '<';
+      expect(serialize(element)).toBe(`<a to='it&apos;s' id='${time}'>&lt;</a>`);
+      element.removeAttribute('to');
+      expect(serialize(element)).toBe(`<a id='${time}'>&lt;</a>`);
+    }
+  });
+
   test('S-XML-19: what is escaped where', () => {
     const all = `&<>'"\t\n\r]]>ä😀`;
     expect(serialize(xml('a', { b: all }, all))).toBe(

@@ -1,0 +1,53 @@
+import { Attr, type AttributeMarkup, PlainAttr } from './attr.js';
+import type { Element } from './element.js';
+import { checkedPlainValue } from './escape.js';
+import { Piece } from './piece.js';
+import { type QName, unprefixed, XMLNS } from './qname.js';
+
+/** Longest value that is kept, in UTF-16 code units. */
+const LONGEST_KEPT = 64;
+/** Keeping a value costs, and ids never come again: one of so many new values is kept. */
+const KEPT_ONCE_IN = 8;
+
+/** An attribute without prefix that programs give, with one of its values: addresses and types come again and again. */
+export class KnownAttribute {
+  readonly qname: QName;
+  private value: string | null = null;
+  private markup: AttributeMarkup | null = null;
+  private misses = 0;
+
+  constructor(readonly name: string) {
+    this.qname = name === 'xmlns' ? XMLNS : unprefixed(name, null);
+  }
+
+  /** An attribute of that name. @throws BrokerError `XML_UNSERIALIZABLE` */
+  attr(value: string, owner: Element): Attr {
+    if (value === this.value) return new PlainAttr(this.qname, value, owner, (this.markup ??= this.written(value)));
+    if (!checkedPlainValue(value)) return new Attr(this.qname, value, owner);
+    if (this.misses++ % KEPT_ONCE_IN === 0 && value.length <= LONGEST_KEPT) {
+      this.value = value;
+      this.markup = null;
+    }
+    return new PlainAttr(this.qname, value, owner, null);
+  }
+
+  private written(value: string): AttributeMarkup {
+    const { first, next } = this.qname.markup as AttributeMarkup;
+    return { first: new Piece(first.text + value), next: new Piece(next.text + value) };
+  }
+}
+
+/** Programs use few names: so many are kept. */
+const NAMES_KEPT = 1024;
+const known = new Map<string, KnownAttribute>();
+
+/** @throws BrokerError `XML_BAD_NAME` */
+export function knownAttribute(name: string): KnownAttribute {
+  let found = known.get(name);
+  if (found === undefined) {
+    found = new KnownAttribute(name);
+    if (known.size >= NAMES_KEPT) known.clear();
+    known.set(name, found);
+  }
+  return found;
+}

@@ -1,0 +1,31 @@
+/** Longest text that pieces are joined to, in UTF-16 code units. */
+const LONGEST_JOINED = 512;
+
+/**
+ * Markup that is written again and again, such as a name. What follows it is mostly the same as last time, so a piece
+ * remembers that, and the two become one: a text that is put together from few pieces is written faster.
+ */
+export class Piece {
+  /** What followed last. */
+  private follower: Piece | null = null;
+  private joined: Piece | null = null;
+
+  constructor(readonly text: string) {}
+
+  /** This piece and the next one as one, if they have met before. */
+  with(next: Piece): Piece | null {
+    if (this.follower !== next) {
+      this.follower = next;
+      this.joined = null;
+      return null;
+    }
+    return this.joined ?? this.join(next);
+  }
+
+  private join({ text }: Piece): Piece | null {
+    if (this.text.length + text.length > LONGEST_JOINED) return null;
+    // Not with an operator, which would only note what the text consists of.
+    this.joined = new Piece([this.text, text].join(''));
+    return this.joined;
+  }
+}
