@@ -112,7 +112,7 @@ export class CharacterData {
       return false;
     }
     if (stop > start) {
-      collected.add(stop === plain ? window.text.slice(start, stop) : bytes.toString('utf8', start, stop));
+      collected.add(stop === plain ? window.text.slice(start, stop) : bytes.utf8Slice(start, stop));
     }
     switch (bytes[stop]) {
       case LT:
@@ -159,7 +159,7 @@ export class CharacterData {
       collected.keep(start, stop);
       return;
     }
-    if (stop > start) collected.add(bytes.toString('utf8', start, stop));
+    if (stop > start) collected.add(bytes.utf8Slice(start, stop));
     const byte = bytes[stop] as number;
     if (byte === CLOSE_BRACKET) {
       this.count = 1;

@@ -58,7 +58,7 @@ export class Lane {
         if (!packed.isAt(first + 1) || byteAt(behind) !== 0x3e /* > */) break;
         if (stop > i) {
           window.at = first;
-          tree.text(stop === plain ? text.slice(i, stop) : bytes.toString('utf8', i, stop), element as Element);
+          tree.text(stop === plain ? text.slice(i, stop) : bytes.utf8Slice(i, stop), element as Element);
         }
         i = (behind + 1) | 0;
         if (--tree.depth === 1) return this.complete(i, element as Element, tag);
@@ -72,7 +72,7 @@ export class Lane {
       if (!endsName(behind) || behind - first > nameBytes) break;
       if (stop > i) {
         window.at = first;
-        tree.text(stop === plain ? text.slice(i, stop) : bytes.toString('utf8', i, stop), element as Element);
+        tree.text(stop === plain ? text.slice(i, stop) : bytes.utf8Slice(i, stop), element as Element);
       }
       i = behind;
       window.at = i;
@@ -99,7 +99,7 @@ export class Lane {
           const plainTo = endOfPlainValue(from) | 0;
           to = byteAt(plainTo) < 0x80 ? plainTo : endOfValue(plainTo) | 0;
           if (byteAt(to) !== quote) break;
-          value = to === plainTo ? text.slice(from, to) : bytes.toString('utf8', from, to);
+          value = to === plainTo ? text.slice(from, to) : bytes.utf8Slice(from, to);
         } else {
           value = declared.uri as string;
           to = (from + value.length) | 0;

@@ -173,7 +173,7 @@ export class StartTag {
       return;
     }
     if (stop > start) {
-      collected.add(stop === plain ? window.text.slice(start, stop) : bytes.toString('utf8', start, stop));
+      collected.add(stop === plain ? window.text.slice(start, stop) : bytes.utf8Slice(start, stop));
     }
     this.specialValue(bytes[stop] as number);
     window.at++;

@@ -1,3 +1,4 @@
+import type { RawBuffer } from '../raw-buffer.js';
 import { Fault, malformed } from './fault.js';
 import { checkUtf8 } from './utf8.js';
 
@@ -13,7 +14,7 @@ export const READ_AHEAD = 256;
  * The one place that is scanned: copying into it costs little, and a constant buffer with a zero behind the data lets
  * the inner loops run without a test for the end. All tokenizers use it in turn.
  */
-export const bytes: Buffer = Buffer.from(new ArrayBuffer(SIZE + READ_AHEAD + 8));
+export const bytes = Buffer.from(new ArrayBuffer(SIZE + READ_AHEAD + 8)) as RawBuffer;
 export const view: DataView = new DataView(bytes.buffer);
 let user: Window | null = null;
 
