@@ -1,3 +1,5 @@
+import { Sieve } from './sieve.js';
+
 /** What the index knows about a filter. */
 export interface Candidate {
   /** Number of the last stanza for which it was found. */
@@ -61,9 +63,7 @@ export class Bucket<T extends Candidate> {
 /** Buckets by key. */
 export class Buckets<T extends Candidate> {
   readonly #buckets = new Map<string, Bucket<T>>();
-  /** A bit for each length of a key modulo 64: tells of many texts that they are no key without hashing them. */
-  #shorter = 0;
-  #longer = 0;
+  #sieve = new Sieve(this.#buckets);
   /** No key is longer, in UTF-16 code units. */
   longestKey = 0;
 
@@ -82,10 +82,9 @@ export class Buckets<T extends Candidate> {
       return;
     }
     this.#buckets.set(key, new Bucket(filter));
-    const { length } = key;
-    if ((length & 32) === 0) this.#shorter |= 1 << (length & 31);
-    else this.#longer |= 1 << (length & 31);
-    if (length > this.longestKey) this.longestKey = length;
+    if (key.length > this.longestKey) this.longestKey = key.length;
+    if (this.#sieve.isFull) this.#sieve = new Sieve(this.#buckets);
+    else this.#sieve.add(key);
   }
 
   remove(key: string): void {
@@ -95,9 +94,7 @@ export class Buckets<T extends Candidate> {
   }
 
   gather(text: string, into: Gathering<T>): void {
-    const { length } = text;
-    const lengths = (length & 32) === 0 ? this.#shorter : this.#longer;
-    if (((lengths >>> (length & 31)) & 1) === 0 || length > this.longestKey) return;
+    if (text.length > this.longestKey || !this.#sieve.has(text)) return;
     this.#buckets.get(text)?.gather(into);
   }
 }

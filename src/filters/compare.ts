@@ -103,7 +103,7 @@ function withValue(operator: Comparison, nodes: NodeSetExpr, value: Expr, compil
 }
 
 /** The name test if the nodes are attributes of the context node, as in `@from`. */
-function attributeOfContext(nodes: NodeSetExpr): NameTest | null {
+export function attributeOfContext(nodes: NodeSetExpr): NameTest | null {
   if (nodes.kind !== 'path' || nodes.start !== 'context' || nodes.steps.length !== 1) return null;
   const [step] = nodes.steps;
   return step?.axis === 'attribute' && step.test.kind === 'name' && step.predicates.length === 0 ? step.test : null;

@@ -1,4 +1,3 @@
-import type { Attr } from '../xml/attr.js';
 import { Element, following, type Node } from '../xml/element.js';
 import { Text } from '../xml/text.js';
 import { Bucket, Buckets, type Candidate, type Gathering } from './bucket.js';
@@ -33,8 +32,8 @@ class AttributeKeys<T extends Candidate> {
  * holds whenever it matches; so what the index leaves out cannot match, and what it finds is still evaluated.
  */
 export class FilterIndex<T extends Candidate> {
-  readonly #elements = new NameTable(() => new ElementKeys<T>());
-  readonly #attributes = new NameTable(() => new AttributeKeys<T>());
+  readonly #elements: NameTable<ElementKeys<T>>;
+  readonly #attributes: NameTable<AttributeKeys<T>>;
   /** Filters that ask for an element in a namespace, of whatever name: the stanza itself, or any. */
   readonly #namespaces = { root: new Buckets<T>(), element: new Buckets<T>() };
   /** Asked of the text of the whole stanza. */
@@ -42,10 +41,10 @@ export class FilterIndex<T extends Candidate> {
   /** How many conditions are about elements below the stanza, and about their attributes. */
   #below = { elements: 0, attributes: 0 };
   readonly #openTexts = new OpenTexts<T>();
-  readonly #contentNamespaces: readonly string[];
 
   constructor(contentNamespaces: readonly string[]) {
-    this.#contentNamespaces = contentNamespaces;
+    this.#elements = new NameTable(() => new ElementKeys(), contentNamespaces);
+    this.#attributes = new NameTable(() => new AttributeKeys(), contentNamespaces);
   }
 
   /** How much a condition costs as a key: less when fewer stanzas fulfil it and fewer filters are filed under it. */
@@ -147,17 +146,9 @@ export class FilterIndex<T extends Candidate> {
   }
 
   #gatherElement(element: Element, isRoot: boolean, into: Gathering<T>): void {
-    const { localName, namespaceURI } = element.qname;
-    const names = this.#elements.find(localName);
-    if (names !== undefined) {
-      const { any, none, exact } = names;
-      if (any !== null) this.#gatherKeys(any, element, isRoot, into);
-      if (none !== null && this.#isNone(namespaceURI)) this.#gatherKeys(none, element, isRoot, into);
-      if (exact !== null && namespaceURI !== null) {
-        const keys = exact.get(namespaceURI);
-        if (keys !== undefined) this.#gatherKeys(keys, element, isRoot, into);
-      }
-    }
+    const { qname } = element;
+    for (const keys of this.#elements.find(qname)) this.#gatherKeys(keys, element, isRoot, into);
+    const { namespaceURI } = qname;
     if (namespaceURI === null) return;
     const namespaces = this.#namespaces;
     if (!namespaces.element.isEmpty) namespaces.element.gather(namespaceURI, into);
@@ -172,21 +163,11 @@ export class FilterIndex<T extends Candidate> {
 
   #gatherAttributes(element: Element, isRoot: boolean, into: Gathering<T>): void {
     for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-      const { localName, namespaceURI } = attr.qname;
-      const names = this.#attributes.find(localName);
-      if (names === undefined) continue;
-      const { any, none, exact } = names;
-      if (any !== null) gatherValue(any, attr, isRoot, into);
-      if (none !== null && this.#isNone(namespaceURI)) gatherValue(none, attr, isRoot, into);
-      if (exact !== null && namespaceURI !== null) {
-        const keys = exact.get(namespaceURI);
-        if (keys !== undefined) gatherValue(keys, attr, isRoot, into);
+      for (const { root, any } of this.#attributes.find(attr.qname)) {
+        if (isRoot) root?.gather(attr.value, into);
+        any?.gather(attr.value, into);
       }
     }
-  }
-
-  #isNone(namespaceURI: string | null): boolean {
-    return namespaceURI === null || this.#contentNamespaces.includes(namespaceURI);
   }
 
   #count(condition: Condition, change: 1 | -1): void {
@@ -195,16 +176,6 @@ export class FilterIndex<T extends Candidate> {
       this.#below.elements += change;
     }
   }
-}
-
-function gatherValue<T extends Candidate>(
-  { root, any }: AttributeKeys<T>,
-  { value }: Attr,
-  isRoot: boolean,
-  into: Gathering<T>,
-): void {
-  if (isRoot) root?.gather(value, into);
-  any?.gather(value, into);
 }
 
 /** The index without one of the filters that have that condition; null when none is left. */

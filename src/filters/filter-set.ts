@@ -3,12 +3,13 @@ import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
 import { Gathering } from './bucket.js';
 import { describe, distinct, frequency, type Cover } from './condition.js';
+import { decidingName } from './decided.js';
 import { cheapest, derive, rootOf, type Need } from './derive.js';
 import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
 import type { Expr } from './expression.js';
 import { FilterIndex } from './filter-index.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions } from './filter.js';
-import { compileMatcher, type Matcher } from './matcher.js';
+import { compileMatcher, type Matcher, nameMatcher } from './matcher.js';
 import type { MatchedNode } from './node.js';
 import { BudgetExceeded, Run } from './run.js';
 import { parseExpression } from './syntax.js';
@@ -48,6 +49,9 @@ interface Outcome {
   errors: readonly BrokerError[];
 }
 
+/** So many names of stanzas have a shared matcher. */
+const NAMES_SHARED = 16;
+
 const NO_ERRORS: readonly BrokerError[] = [];
 const NOTHING_COUNTED = { evaluated: 0, matched: 0, overruns: 0, milliseconds: 0 };
 
@@ -65,6 +69,8 @@ export class FilterSet {
   readonly #indexed: boolean;
   /** Filters that are filed under nothing. */
   readonly #always = new Set<Entry>();
+  /** The filters for one name of stanzas share a matcher if they ask for nothing else that is not looked up. */
+  readonly #byName = new Map<string, Matcher>();
   readonly #gathering = new Gathering<Entry>();
   readonly #run: Run;
   readonly #visits: number;
@@ -105,7 +111,7 @@ export class FilterSet {
     checkArguments(event, expression, options);
     const expr = understand(expression, options);
     const { cover, root, why } = this.#key(expr);
-    const matcher = this.#isRare(cover) ? null : compileMatcher(expr, this.#contentNamespaces);
+    const matcher = this.#isRare(cover) ? null : this.#matcherOf(expr, cover);
     this.#added += 1;
     const entry = new Entry(
       event,
@@ -210,7 +216,7 @@ export class FilterSet {
     const { localName } = stanza;
     for (const entry of candidates) {
       if (entry.state !== 'active' || (entry.root !== null && entry.root !== localName)) continue;
-      const matcher = (entry.matcher ??= this.#compile(entry));
+      const matcher = (entry.matcher ??= this.#matcherOf(understand(entry.expression, entry.options), entry.cover));
       run.begin(stanza, this.#visits);
       entry.evaluated += 1;
       this.#evaluations += 1;
@@ -234,8 +240,16 @@ export class FilterSet {
     return cover.every((condition) => this.#index.load(condition) < RARE.filters);
   }
 
-  #compile({ expression, options }: Entry): Matcher {
-    return compileMatcher(understand(expression, options), this.#contentNamespaces);
+  #matcherOf(expr: Expr, cover: Cover | null): Matcher {
+    const name = decidingName(expr, cover);
+    if (name === null) return compileMatcher(expr, this.#contentNamespaces);
+    const key = JSON.stringify([name.localName, name.namespaceURI === undefined ? 'any' : [name.namespaceURI]]);
+    let matcher = this.#byName.get(key);
+    if (matcher === undefined) {
+      matcher = nameMatcher(name, this.#contentNamespaces);
+      if (this.#byName.size < NAMES_SHARED) this.#byName.set(key, matcher);
+    }
+    return matcher;
   }
 
   #strike(entry: Entry, cause: unknown): BrokerError[] {

@@ -1,5 +1,5 @@
 import { Compiler } from './compile.js';
-import { isNodeSet, type Expr } from './expression.js';
+import { isNodeSet, type Expr, type NameTest } from './expression.js';
 import { ROOT, type MatchedNode } from './node.js';
 import type { Run } from './run.js';
 
@@ -21,4 +21,10 @@ export function compileMatcher(expr: Expr, contentNamespaces: readonly string[])
     if (nodes.length === 0) return null;
     return nodes.includes(ROOT) ? nodes.map((node) => run.exposed(node)) : (nodes as readonly MatchedNode[]);
   };
+}
+
+/** The matcher of an expression that matches whenever the stanza has that name. */
+export function nameMatcher(name: NameTest, contentNamespaces: readonly string[]): Matcher {
+  const accepts = new Compiler(contentNamespaces).paths.nameTest(name);
+  return ({ root }) => (accepts(root.qname) ? [root] : null);
 }

@@ -1,3 +1,4 @@
+import type { QName } from '../xml/qname.js';
 import type { WantedName } from './condition.js';
 
 /** What is filed under one local name, by namespace. */
@@ -34,26 +35,36 @@ export class Namespaces<V> {
   }
 }
 
+/** What was found for a name. */
+interface Found<V> {
+  readonly name: QName;
+  readonly values: readonly V[];
+}
+
+/** For so many names a table remembers what it found: stanzas have few. A power of two. */
+const REMEMBERED = 128;
+
 /** Values by the names that expressions ask for. */
 export class NameTable<V> {
   readonly #names = new Map<string, Namespaces<V>>();
-  /** By length of a name modulo 32, a bit for each first character modulo 32: most names of a stanza end there. */
-  readonly #initials = new Int32Array(32);
   readonly #make: () => V;
+  readonly #contentNamespaces: readonly string[];
+  /** By the place of a name; empty when what is filed has changed. */
+  #found: (Found<V> | undefined)[] = [];
 
-  constructor(make: () => V) {
+  constructor(make: () => V, contentNamespaces: readonly string[]) {
     this.#make = make;
+    this.#contentNamespaces = contentNamespaces;
   }
 
   get isEmpty(): boolean {
     return this.#names.size === 0;
   }
 
-  /** What is filed under a local name. */
-  find(localName: string): Namespaces<V> | undefined {
-    const initials = this.#initials[localName.length & 31] as number;
-    if (((initials >>> (localName.charCodeAt(0) & 31)) & 1) === 0) return undefined;
-    return this.#names.get(localName);
+  /** What is filed under a name, under its local name in any namespace, and under no namespace if it may pass for that. */
+  find(name: QName): readonly V[] {
+    const found = this.#found[name.place & (REMEMBERED - 1)];
+    return found !== undefined && found.name === name ? found.values : this.#find(name);
   }
 
   /** @param name - with a local name */
@@ -64,15 +75,12 @@ export class NameTable<V> {
   getOrMake({ localName, namespaceURI }: WantedName): V {
     const name = localName as string;
     let namespaces = this.#names.get(name);
-    if (namespaces === undefined) {
-      this.#names.set(name, (namespaces = new Namespaces()));
-      const at = name.length & 31;
-      this.#initials[at] = (this.#initials[at] as number) | (1 << (name.charCodeAt(0) & 31));
-    }
+    if (namespaces === undefined) this.#names.set(name, (namespaces = new Namespaces()));
     const known = namespaces.get(namespaceURI);
     if (known !== null) return known;
     const made = this.#make();
     namespaces.set(namespaceURI, made);
+    this.#found = [];
     return made;
   }
 
@@ -80,5 +88,21 @@ export class NameTable<V> {
     const namespaces = this.#names.get(localName as string);
     namespaces?.delete(namespaceURI);
     if (namespaces?.isEmpty === true) this.#names.delete(localName as string);
+    this.#found = [];
+  }
+
+  #find(name: QName): readonly V[] {
+    if (this.#found.length === 0) this.#found = new Array<Found<V> | undefined>(REMEMBERED).fill(undefined);
+    const values = this.#lookUp(name);
+    this.#found[name.place & (REMEMBERED - 1)] = { name, values };
+    return values;
+  }
+
+  #lookUp({ localName, namespaceURI }: QName): readonly V[] {
+    const names = this.#names.get(localName);
+    if (names === undefined) return [];
+    const none = namespaceURI === null || this.#contentNamespaces.includes(namespaceURI);
+    const exact = namespaceURI === null ? null : names.exact?.get(namespaceURI);
+    return [names.any, none ? names.none : null, exact].filter((value) => value !== null && value !== undefined);
   }
 }

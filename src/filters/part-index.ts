@@ -1,4 +1,5 @@
 import { endianness } from 'node:os';
+import type { RawBuffer } from '../raw-buffer.js';
 import { Bucket, type Candidate, type Gathering } from './bucket.js';
 import { Pattern, PatternTable } from './pattern-table.js';
 
@@ -8,6 +9,11 @@ interface Search {
   gram: number;
   /** At every how many places. */
   stride: number;
+}
+
+interface SearchTable<T extends Candidate> {
+  readonly search: Search;
+  readonly table: PatternTable<T>;
 }
 
 /** As many characters as fill a hash with eight bits of each. */
@@ -22,7 +28,7 @@ const SEARCHES: readonly Search[] = [1, 1, 2, 3, 4, 5, 6, 7].map((length) => ({
 const MANY = 64;
 
 /** Where texts are laid out to be searched: the low byte of each UTF-16 code unit, read one, two or four at a time. */
-const BYTES = Buffer.from(new ArrayBuffer(8192));
+const BYTES = Buffer.from(new ArrayBuffer(8192)) as RawBuffer & Buffer<ArrayBuffer>;
 const PAIRS = new Uint16Array(BYTES.buffer);
 const WORDS = new Uint32Array(BYTES.buffer);
 /** Longer texts are searched piece by piece, and no gram is cut. */
@@ -37,7 +43,8 @@ const PIECE = BYTES.length - 2 * GRAM;
  */
 export class PartIndex<T extends Candidate> {
   readonly #patterns = new Map<string, readonly Pattern<T>[]>();
-  readonly #tables = new Map<Search, PatternTable<T>>();
+  /** One for each way to search that is needed. */
+  #tables: readonly SearchTable<T>[] = [];
 
   get size(): number {
     return this.#patterns.size;
@@ -56,8 +63,11 @@ export class PartIndex<T extends Candidate> {
       return;
     }
     const search = searchFor(text);
-    let table = this.#tables.get(search);
-    if (table === undefined) this.#tables.set(search, (table = new PatternTable()));
+    let table = this.#tableFor(search);
+    if (table === undefined) {
+      table = new PatternTable();
+      this.#tables = [...this.#tables, { search, table }];
+    }
     const bucket = new Bucket(filter);
     const patterns: Pattern<T>[] = [];
     const first = rarest(text, search, table);
@@ -76,31 +86,28 @@ export class PartIndex<T extends Candidate> {
     if (bucket === undefined || bucket.size > 0) return;
     this.#patterns.delete(text);
     const search = searchFor(text);
-    const table = this.#tables.get(search);
+    const table = this.#tableFor(search);
     for (const pattern of patterns) table?.remove(pattern);
-    if (table?.size === 0) this.#tables.delete(search);
+    if (table?.size === 0) this.#tables = this.#tables.filter((other) => other.table !== table);
   }
 
   /** Makes candidates of the filters whose text is part of `text`. */
   gather(text: string, into: Gathering<T>): void {
-    let from = 0;
-    const compare = (patterns: Pattern<T>, hash: number, at: number): void => {
-      for (let first: Pattern<T> | null = patterns; first !== null; first = first.next) {
-        if (first.hash !== hash || (first.group === null && first.filters.wasGathered(into))) continue;
-        const start = from + at - first.offset;
-        if (start >= 0) first.find(text, start)?.filters.gather(into);
-      }
-    };
-    for (; from < text.length; from += PIECE) {
+    for (let from = 0; from < text.length; from += PIECE) {
       const piece = text.length <= BYTES.length ? text : text.slice(from, from + BYTES.length);
-      const length = BYTES.write(piece, 'latin1');
-      for (const [{ gram, stride }, table] of this.#tables) {
-        if (stride === 4) lookUpWords(length, table, compare);
-        else if (stride === 2) lookUpPairs(length, table, compare);
-        else lookUpBytes(length, gram, table, compare);
+      const length = BYTES.latin1Write(piece);
+      for (const { search, table } of this.#tables) {
+        const searched = { text, from, into };
+        if (search.stride === 4) lookUpWords(length, table, searched);
+        else if (search.stride === 2) lookUpPairs(length, table, searched);
+        else lookUpBytes(length, search.gram, table, searched);
       }
       if (piece === text) break;
     }
+  }
+
+  #tableFor(search: Search): PatternTable<T> | undefined {
+    return this.#tables.find((other) => other.search === search)?.table;
   }
 }
 
@@ -108,24 +115,43 @@ function searchFor({ length }: string): Search {
   return SEARCHES[Math.min(length, SEARCHES.length - 1)] as Search;
 }
 
-type Compare<T extends Candidate> = (patterns: Pattern<T>, hash: number, at: number) => void;
+/** A text that is searched, from where on, and for whom. */
+interface Searched<T extends Candidate> {
+  readonly text: string;
+  readonly from: number;
+  readonly into: Gathering<T>;
+}
 
-function lookUpWords<T extends Candidate>(length: number, table: PatternTable<T>, compare: Compare<T>): void {
+/** Something is filed under a gram of the text: which of it stands there? */
+function compare<T extends Candidate>(
+  patterns: Pattern<T>,
+  hash: number,
+  at: number,
+  { text, from, into }: Searched<T>,
+): void {
+  for (let first: Pattern<T> | null = patterns; first !== null; first = first.next) {
+    if (first.hash !== hash || (first.group === null && first.filters.wasGathered(into))) continue;
+    const start = from + at - first.offset;
+    if (start >= 0) first.find(text, start)?.filters.gather(into);
+  }
+}
+
+function lookUpWords<T extends Candidate>(length: number, table: PatternTable<T>, searched: Searched<T>): void {
   const count = length >> 2;
   for (let i = 0; i < count; i += 1) {
     const hash = (WORDS[i] as number) | 0;
     const patterns = table.at(hash);
-    if (patterns !== null) compare(patterns, hash, i << 2);
+    if (patterns !== null) compare(patterns, hash, i << 2, searched);
   }
 }
 
-function lookUpPairs<T extends Candidate>(length: number, table: PatternTable<T>, compare: Compare<T>): void {
+function lookUpPairs<T extends Candidate>(length: number, table: PatternTable<T>, searched: Searched<T>): void {
   const count = length >> 1;
   let hash = 0;
   for (let i = 0; i < count; i += 1) {
     hash = (hash >>> 16) | ((PAIRS[i] as number) << 16);
     const patterns = table.at(hash);
-    if (patterns !== null) compare(patterns, hash, (i << 1) - 2);
+    if (patterns !== null) compare(patterns, hash, (i << 1) - 2, searched);
   }
 }
 
@@ -133,7 +159,7 @@ function lookUpBytes<T extends Candidate>(
   length: number,
   gram: number,
   table: PatternTable<T>,
-  compare: Compare<T>,
+  searched: Searched<T>,
 ): void {
   const shift = 8 * (GRAM - gram);
   let rolling = 0;
@@ -141,7 +167,7 @@ function lookUpBytes<T extends Candidate>(
     rolling = (rolling >>> 8) | ((BYTES[i] as number) << 24);
     const hash = rolling >> shift;
     const patterns = table.at(hash);
-    if (patterns !== null) compare(patterns, hash, i + 1 - gram);
+    if (patterns !== null) compare(patterns, hash, i + 1 - gram, searched);
   }
 }
 

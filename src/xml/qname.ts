@@ -18,6 +18,10 @@ interface Markup extends AttributeMarkup {
   readonly attribute: boolean;
 }
 
+const MOST_PLACES = 0xffff;
+/** Counts names. */
+let made = 0;
+
 /**
  * The name of an element or attribute, resolved against the namespaces in scope (Namespaces in XML 1.0 §4).
  * Immutable and shared: the tokenizer hands the same object to every node of that name, so equal names are usually,
@@ -26,6 +30,8 @@ interface Markup extends AttributeMarkup {
 export class QName {
   /** The qualified name as written, `prefix:local` or `local`. */
   readonly name: string;
+  /** @internal a number that few others have: where tables keep what they know of it */
+  readonly place: number;
   private written: Markup | null | undefined = undefined;
 
   constructor(
@@ -39,6 +45,7 @@ export class QName {
     readonly inherits: boolean = false,
   ) {
     this.name = prefix === null ? localName : `${prefix}:${localName}`;
+    this.place = made = (made + 1) & MOST_PLACES;
   }
 
   /** Whether both have the same expanded name (namespace and local part); the prefix does not count. */
@@ -101,10 +108,10 @@ export function unprefixed(localName: string, namespaceURI: string | null | unde
     kept.set(localName, names);
   }
   for (const name of names) if (name.namespaceURI === uri && name.inherits === inherits) return name;
-  const made = new QName(null, localName, uri, inherits);
+  const name = new QName(null, localName, uri, inherits);
   if (names.length === NAMESPACES_KEPT) names.shift();
-  names.push(made);
-  return made;
+  names.push(name);
+  return name;
 }
 
 /** Splits a qualified name. @throws BrokerError `XML_BAD_NAME` */
