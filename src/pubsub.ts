@@ -53,6 +53,32 @@ interface Channel {
   cancelled: number;
 }
 
+/** What a bus lets only its owner do. */
+let fireOn: <Events extends object>(
+  bus: PubSub<Events>,
+  event: string,
+  payload: unknown,
+  promises?: Promise<void>[],
+) => number;
+let closeBus: <Events extends object>(bus: PubSub<Events>) => void;
+
+/** One object, where a function for each right would cost every broker more. */
+class Rights<Events extends object> implements Owner<Events> {
+  readonly #bus: PubSub<Events>;
+
+  constructor(bus: PubSub<Events>) {
+    this.#bus = bus;
+  }
+
+  fire(event: string, payload: unknown, promises?: Promise<void>[]): number {
+    return fireOn(this.#bus, event, payload, promises);
+  }
+
+  close(): void {
+    closeBus(this.#bus);
+  }
+}
+
 /** Most payloads that `iterate` holds by default. */
 const ITERATION_LIMIT = 1000;
 
@@ -77,10 +103,12 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   constructor(options: PubSubOptions<Events> = {}) {
     this.#options = options;
     this.#delivery = { emitter: new EventEmitter(), reporter: options, called: 0, promises: undefined, closed: false };
-    options.owner?.({
-      fire: (event, payload, promises) => fire(this.#delivery, event, payload, promises),
-      close: () => this.#close(),
-    });
+    options.owner?.(new Rights(this));
+  }
+
+  static {
+    fireOn = (bus, event, payload, promises) => fire(bus.#delivery, event, payload, promises);
+    closeBus = (bus) => bus.#close();
   }
 
   /**

@@ -38,7 +38,7 @@ const NONE: Match = { kind: 'none' };
 
 /** Requests waiting for their answer. Each settles exactly once: answer, deadline, disconnect, drop or halt. */
 export class Requests {
-  readonly #entries = new Map<string, Entry>();
+  #entries: Map<string, Entry> | null = null;
   #expired: Set<string> | null = null;
   readonly #limit: number;
   readonly #timeoutMs: number;
@@ -49,22 +49,23 @@ export class Requests {
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries?.size ?? 0;
   }
 
   /** Snapshot of what is pending, by id. */
   pending(): ReadonlyMap<string, PendingRequest> {
     const snapshot = new Map<string, PendingRequest>();
-    for (const [id, { to, from, event, ticket }] of this.#entries) snapshot.set(id, { id, to, from, event, ticket });
+    for (const [id, { to, from, event, ticket }] of this.#entries ?? [])
+      snapshot.set(id, { id, to, from, event, ticket });
     return snapshot;
   }
 
   /** The id a request may use: its own, or a new one of 128 random bits if it has none or the id is pending. */
   freeId(own: string | null): string {
-    if (own !== null && own !== '' && !this.#entries.has(own)) return own;
+    if (own !== null && own !== '' && this.#entries?.has(own) !== true) return own;
     let id: string;
     do id = randomBytes(16).toString('hex');
-    while (this.#entries.has(id));
+    while (this.#entries?.has(id) === true);
     return id;
   }
 
@@ -78,7 +79,7 @@ export class Requests {
     options: { event: string | null; timeoutMs: number | undefined; settle: Entry['settle'] },
   ): PendingRequest {
     const id = stanza.getAttribute('id') ?? '';
-    if (this.#entries.size >= this.#limit) {
+    if (this.size >= this.#limit) {
       throw new BrokerError('RTS_LIMIT', `${String(this.#limit)} requests are pending already (limits.requests)`, {
         layer: 'rts',
         sent: 'no',
@@ -96,7 +97,7 @@ export class Requests {
       timer: null,
       settle: options.settle,
     };
-    this.#entries.set(id, entry);
+    (this.#entries ??= new Map<string, Entry>()).set(id, entry);
     ticket.request = entry;
     ticket.onSent = () => {
       this.#written(entry);
@@ -109,7 +110,7 @@ export class Requests {
 
   /** The request's stanza is held again: the default time limit stops until it is written once more. */
   held(request: TrackedRequest): void {
-    const entry = this.#entries.get(request.id);
+    const entry = this.#entries?.get(request.id);
     if (entry !== request || entry.timer === null || entry.timeoutMs !== null) return;
     clearTimeout(entry.timer);
     entry.timer = null;
@@ -117,12 +118,12 @@ export class Requests {
 
   /** Whether an inbound stanza answers a pending request. Nothing changes until `deliver` is called. */
   match(stanza: Element, identity: Identity): Match {
-    if (this.#entries.size === 0 && this.#expired === null) return NONE;
+    if (this.size === 0 && this.#expired === null) return NONE;
     const type = stanza.getAttribute('type');
     if (type !== 'error' && !(type === 'result' && stanza.localName === 'iq')) return NONE;
     const id = stanza.getAttribute('id');
     if (id === null) return NONE;
-    const entry = this.#entries.get(id);
+    const entry = this.#entries?.get(id);
     if (entry === undefined) return this.#expired?.delete(id) === true ? { kind: 'late', id } : NONE;
     if (entry.kind !== stanza.localName) return NONE;
     if (!mayAnswer(entry, stanza, type === 'error', identity)) return { kind: 'spoof', request: entry };
@@ -137,18 +138,18 @@ export class Requests {
 
   /** Ends a request without an answer. */
   fail(request: TrackedRequest, error: BrokerError): void {
-    const entry = this.#entries.get(request.id);
+    const entry = this.#entries?.get(request.id);
     if (entry === request && this.#remove(entry)) entry.settle(error, entry);
   }
 
   /** Ends every request that `select` picks. */
   failWhere(select: (request: PendingRequest) => boolean, error: (request: PendingRequest) => BrokerError): void {
-    for (const entry of [...this.#entries.values()]) if (select(entry)) this.fail(entry, error(entry));
+    for (const entry of [...(this.#entries?.values() ?? [])]) if (select(entry)) this.fail(entry, error(entry));
   }
 
   /** The request's stanza was written: without a time limit of its own, the default one starts. */
   #written(entry: Entry): void {
-    if (this.#entries.get(entry.id) === entry && entry.timer === null) this.#startTimer(entry, this.#timeoutMs);
+    if (this.#entries?.get(entry.id) === entry && entry.timer === null) this.#startTimer(entry, this.#timeoutMs);
   }
 
   #startTimer(entry: Entry, limitMs: number): void {
@@ -180,7 +181,7 @@ export class Requests {
   }
 
   #remove(entry: Entry): boolean {
-    if (this.#entries.get(entry.id) !== entry) return false;
+    if (this.#entries?.get(entry.id) !== entry) return false;
     this.#entries.delete(entry.id);
     if (entry.timer !== null) clearTimeout(entry.timer);
     entry.timer = null;

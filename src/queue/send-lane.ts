@@ -40,7 +40,7 @@ export class SendLane {
   #next = 0;
   #waitingBytes = 0;
   /** What does not wait for its turn, made when it is written. */
-  #urgent: (() => string)[] = [];
+  #urgent: (() => string)[] | null = null;
   #congested = false;
   #held = false;
   #closed = false;
@@ -86,7 +86,7 @@ export class SendLane {
    */
   urgent(text: () => string): void {
     if (this.#closed) return;
-    this.#urgent.push(text);
+    (this.#urgent ??= []).push(text);
     if (!this.#congested) this.#scheduled ??= setImmediate(flushLater, this);
   }
 
@@ -109,7 +109,7 @@ export class SendLane {
       this.#scheduled = null;
     }
     if (this.#closed) return;
-    if (!this.#congested) for (const text of this.#urgent.splice(0)) this.#batch += text();
+    if (!this.#congested) for (const text of this.#urgent?.splice(0) ?? []) this.#batch += text();
     if (this.#batch === '') return;
     const text = this.#batch;
     const batch: Batch = { tickets: this.#batchTickets, text };
@@ -143,7 +143,7 @@ export class SendLane {
     this.#batch = '';
     this.#batchTickets = [];
     this.#waiting = [];
-    this.#urgent = [];
+    this.#urgent = null;
     this.#next = 0;
     this.#waitingBytes = 0;
     this.#settleIdle();
@@ -162,7 +162,7 @@ export class SendLane {
 
   #pump(): void {
     while (!this.#congested && !this.#closed) {
-      const urgent = this.#urgent.shift();
+      const urgent = this.#urgent?.shift();
       if (urgent !== undefined) {
         this.#add(null, urgent());
         continue;
@@ -198,7 +198,7 @@ export class SendLane {
     return (
       this.#inFlight.length === 0 &&
       this.#batch === '' &&
-      this.#urgent.length === 0 &&
+      (this.#urgent?.length ?? 0) === 0 &&
       this.#next >= this.#waiting.length
     );
   }

@@ -23,8 +23,8 @@ export class Tree {
   /** Names of the open elements; none for a root that is only thought of. */
   private readonly names: (Name | undefined)[] = [undefined];
   /** Default namespace and prefixes in the content of each open element. */
-  private readonly defaults: Namespace[] = [];
-  private readonly bindings: (Binding | null)[] = [];
+  private readonly defaults: Namespace[] = [NO_NAMESPACE];
+  private readonly bindings: (Binding | null)[] = [null];
   /** The same in the tag that is being read, as far as it was read. */
   private defaultNamespace: Namespace = NO_NAMESPACE;
   private binding: Binding | null = null;
