@@ -302,7 +302,7 @@ export class Element {
     } else {
       throw usageError('USAGE_ELEMENT', `appendChild() wants an Element or Text of this library, not ${kindOf(node)}`);
     }
-    this.linkLast(node);
+    linkLast(this, node);
     return node;
   }
 
@@ -311,7 +311,7 @@ export class Element {
     if (data === '') return;
     const plain = checkedPlainText(data);
     if (this.lastChild instanceof Text) this.lastChild.data += data;
-    else this.linkLast(plain ? new PlainText(data) : new Text(data));
+    else linkLast(this, plain ? new PlainText(data) : new Text(data));
   }
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */
@@ -370,11 +370,6 @@ export class Element {
     return `Element ${text.length > INSPECTED ? `${text.slice(0, INSPECTED).toWellFormed()}…` : text}`;
   }
 
-  private linkLast(node: Node): void {
-    link(this, node);
-    if (listsMade) childLists.delete(this);
-  }
-
   private declareDefault(uri: string): void {
     declarable('xmlns', null, uri);
     if (this.qname.prefix === null) this.qname = unprefixed(this.qname.localName, uri || null);
@@ -420,6 +415,11 @@ function isText(value: unknown): value is Text {
   } catch {
     return false;
   }
+}
+
+function linkLast(parent: Element, node: Node): void {
+  link(parent, node);
+  if (listsMade) childLists.delete(parent);
 }
 
 /** How much of an element's XML `util.inspect` shows. */
