@@ -1,3 +1,4 @@
+import { mayKeepName, mayKeepNamespace } from '../xml/keeping.js';
 import type { QName } from '../xml/qname.js';
 import type { WantedName } from './condition.js';
 
@@ -92,8 +93,9 @@ export class NameTable<V> {
   }
 
   #find(name: QName): readonly V[] {
-    if (this.#found.length === 0) this.#found = new Array<Found<V> | undefined>(REMEMBERED).fill(undefined);
     const values = this.#lookUp(name);
+    if (!mayKeepName(name.localName) || !mayKeepNamespace(name.namespaceURI)) return values;
+    if (this.#found.length === 0) this.#found = new Array<Found<V> | undefined>(REMEMBERED).fill(undefined);
     this.#found[name.place & (REMEMBERED - 1)] = { name, values };
     return values;
   }

@@ -3,6 +3,7 @@ import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { Element, isElement } from './element.js';
 import { checkCharacters } from './escape.js';
+import { mayKeepName } from './keeping.js';
 import { type KnownAttribute, knownAttribute } from './known-attribute.js';
 import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { NS } from './namespaces.js';
@@ -68,6 +69,7 @@ interface KnownElement {
 function elementName(name: string, attributes: XmlAttributes | null | undefined): KnownElement {
   if (name.includes(':')) return { qname: prefixedName(name, attributes), usual: [] };
   const known = { qname: unprefixed(name, undefined), usual: [] };
+  if (!mayKeepName(name)) return known;
   if (knownElements.size >= NAMES_KEPT) knownElements.clear();
   knownElements.set(name, known);
   return known;
@@ -110,7 +112,7 @@ function setAttributes(element: Element, attributes: XmlAttributes, usual: Known
         continue;
       }
       known = knownAttribute(name);
-      if (place < USUAL) usual[place] = known;
+      if (place < USUAL && mayKeepName(name)) usual[place] = known;
     }
     place += 1;
     if (known.qname === XMLNS) declareDefault(element, value);

@@ -1,11 +1,12 @@
 import { Attr, type AttributeMarkup, PlainAttr } from './attr.js';
 import type { Element } from './element.js';
 import { checkedPlainValue } from './escape.js';
+import { mayKeepName } from './keeping.js';
 import { Piece } from './piece.js';
 import { type QName, unprefixed, XMLNS } from './qname.js';
 
 /** Longest value that is kept, in UTF-16 code units. */
-const LONGEST_KEPT = 64;
+const LONGEST_VALUE = 64;
 /** Keeping a value costs, and ids never come again: one of so many new values is kept. */
 const KEPT_ONCE_IN = 8;
 
@@ -24,7 +25,7 @@ export class KnownAttribute {
   attr(value: string, owner: Element): Attr {
     if (value === this.value) return new PlainAttr(this.qname, value, owner, (this.markup ??= this.written(value)));
     if (!checkedPlainValue(value)) return new Attr(this.qname, value, owner);
-    if (this.misses++ % KEPT_ONCE_IN === 0 && value.length <= LONGEST_KEPT) {
+    if (this.misses++ % KEPT_ONCE_IN === 0 && value.length <= LONGEST_VALUE) {
       this.value = value;
       this.markup = null;
     }
@@ -46,6 +47,7 @@ export function knownAttribute(name: string): KnownAttribute {
   let found = known.get(name);
   if (found === undefined) {
     found = new KnownAttribute(name);
+    if (!mayKeepName(name)) return found;
     if (known.size >= NAMES_KEPT) known.clear();
     known.set(name, found);
   }

@@ -1,5 +1,6 @@
 import { BYTE_CLASS, ENDS_NAME, isNCName } from './characters.js';
 import { malformed, shown } from './fault.js';
+import { mayKeepName } from './keeping.js';
 import { NS } from './namespaces.js';
 import { Packed } from './packed.js';
 import { QName } from './qname.js';
@@ -28,6 +29,9 @@ export class Name {
   readonly attributeName: QName;
   /** One bit of the hash: names of different bits are different. */
   readonly bit: number;
+
+  /** Whether it is in the table. A name that is not learns nothing: names that a peer makes up would keep each other. */
+  private isKept = false;
 
   // What came the last time, tried first. Each has to be compared with what is there.
   private readonly declared: Namespace[] = [];
@@ -77,13 +81,14 @@ export class Name {
     const { followers } = this;
     for (let k = 0; k < followers.length; k++) {
       const name = followers[k] as Name;
-      if (name.isWholeAt(i)) return name;
+      // One that has left the table has a successor there, which knows more.
+      if (name.isWholeAt(i) && name.isKept) return name;
     }
     return null;
   }
 
   rememberElement(name: Name): void {
-    if (name.packed.length > LONGEST_KEPT || this.followers.includes(name)) return;
+    if (!this.isKept || !name.isKept || this.followers.includes(name)) return;
     if (this.followers.length === FOLLOWERS_KEPT) this.followers.shift();
     this.followers.push(name);
   }
@@ -102,7 +107,7 @@ export class Name {
   rememberAttribute(place: number, name: Name): void {
     const { attributes } = this;
     const at = 2 * place;
-    if (place >= ATTRIBUTES_KEPT || at > attributes.length || name.packed.length > LONGEST_KEPT) return;
+    if (!this.isKept || !name.isKept || place >= ATTRIBUTES_KEPT || at > attributes.length) return;
     if (attributes[at] === name) return;
     attributes[at + 1] = attributes[at] ?? name;
     attributes[at] = name;
@@ -120,9 +125,21 @@ export class Name {
   }
 
   rememberNamespace(namespace: Namespace): void {
-    if (namespace.packed === null || this.declared.some(({ uri }) => uri === namespace.uri)) return;
+    if (!this.isKept || namespace.packed === null || this.declared.some(({ uri }) => uri === namespace.uri)) return;
     if (this.declared.length === NAMESPACES_KEPT) this.declared.shift();
     this.declared.push(namespace);
+  }
+
+  /** It is in the table now. */
+  keep(): void {
+    this.isKept = true;
+  }
+
+  /** It has left the table: what it has learnt is forgotten. */
+  forget(): void {
+    this.isKept = false;
+    const { declared, followers, attributes, elementNames, namespaces } = this;
+    declared.length = followers.length = attributes.length = elementNames.length = namespaces.length = 0;
   }
 
   /** Whether this name is in the window at `i`, and what stands behind it ends it. */
@@ -136,6 +153,7 @@ export class Name {
     const { namespaces, elementNames } = this;
     for (let k = 0; k < namespaces.length; k++) if (namespaces[k] === namespace) return elementNames[k] as QName;
     const made = new QName(this.prefix, this.localName, namespace.uri, namespace.inherits);
+    if (!this.isKept || !namespace.isKept) return made;
     if (namespaces.length === NAMESPACES_KEPT) {
       namespaces.shift();
       elementNames.shift();
@@ -157,7 +175,6 @@ function attributeKind(name: Name): number {
  * Names that are longer than this are not kept.
  */
 const SLOTS = 1024;
-const LONGEST_KEPT = 64;
 const ATTRIBUTES_KEPT = 8;
 const FOLLOWERS_KEPT = 8;
 const NAMESPACES_KEPT = 6;
@@ -173,8 +190,12 @@ export function nameAt(source: Buffer, start: number, end: number): Name {
   const second = cache[slot ^ 1];
   if (second !== undefined && second.isIn(source, start, end, hash)) return second;
   const name = new Name(source.toString('utf8', start, end), hash);
-  if (end - start > LONGEST_KEPT) return name;
-  if (first !== undefined) cache[slot ^ 1] = first;
+  if (!mayKeepName(name.text)) return name;
+  if (first !== undefined) {
+    second?.forget();
+    cache[slot ^ 1] = first;
+  }
   cache[slot] = name;
+  name.keep();
   return name;
 }

@@ -1,5 +1,5 @@
 /** Longest text that pieces are joined to, in UTF-16 code units. */
-const LONGEST_JOINED = 512;
+const LONGEST_JOINED = 256;
 
 /**
  * Markup that is written again and again, such as a name. What follows it is mostly the same as last time, so a piece
@@ -14,18 +14,17 @@ export class Piece {
 
   /** This piece and the next one as one, if they have met before. */
   with(next: Piece): Piece | null {
-    if (this.follower !== next) {
+    if (this.follower === next) return (this.joined ??= this.join(next));
+    // What is too long is not even remembered: a peer may have made it up.
+    if (this.text.length + next.text.length <= LONGEST_JOINED) {
       this.follower = next;
       this.joined = null;
-      return null;
     }
-    return this.joined ?? this.join(next);
+    return null;
   }
 
-  private join({ text }: Piece): Piece | null {
-    if (this.text.length + text.length > LONGEST_JOINED) return null;
-    // Not with an operator, which would only note what the text consists of.
-    this.joined = new Piece([this.text, text].join(''));
-    return this.joined;
+  /** Not with an operator, which would only note what the text consists of. */
+  private join({ text }: Piece): Piece {
+    return new Piece([this.text, text].join(''));
   }
 }

@@ -2,6 +2,7 @@ import { BrokerError, printable } from '../errors.js';
 import type { AttributeMarkup } from './attr.js';
 import { isNCName } from './characters.js';
 import { isPlainValue } from './escape.js';
+import { mayKeepName, mayKeepNamespace } from './keeping.js';
 import { NS } from './namespaces.js';
 import { Piece } from './piece.js';
 import { declarationMistake } from './scope.js';
@@ -100,15 +101,15 @@ const kept = new Map<string, QName[]>();
 export function unprefixed(localName: string, namespaceURI: string | null | undefined): QName {
   const uri = namespaceURI ?? null;
   const inherits = namespaceURI === undefined;
-  let names = kept.get(localName);
-  if (names === undefined) {
-    if (!isNCName(localName)) throw badName(localName);
+  const names = kept.get(localName) ?? [];
+  for (const name of names) if (name.namespaceURI === uri && name.inherits === inherits) return name;
+  if (names.length === 0 && !isNCName(localName)) throw badName(localName);
+  const name = new QName(null, localName, uri, inherits);
+  if (!mayKeepName(localName) || !mayKeepNamespace(uri)) return name;
+  if (names.length === 0) {
     if (kept.size >= NAMES_KEPT) kept.clear();
-    names = [];
     kept.set(localName, names);
   }
-  for (const name of names) if (name.namespaceURI === uri && name.inherits === inherits) return name;
-  const name = new QName(null, localName, uri, inherits);
   if (names.length === NAMESPACES_KEPT) names.shift();
   names.push(name);
   return name;

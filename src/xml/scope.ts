@@ -1,14 +1,14 @@
 import { shown } from './fault.js';
+import { mayKeepNamespace } from './keeping.js';
 import { NS } from './namespaces.js';
 import { Packed } from './packed.js';
-
-/** Namespace names that are longer than anybody uses are not kept. */
-const LONGEST_KEPT = 256;
 
 /** A namespace name as the tokenizer passes it around: compared by pointer, so usually one object for each name. */
 export class Namespace {
   /** The name as it is written if it is plain ASCII without references, as nearly all are; else null. */
   readonly packed: Packed | null;
+  /** Whether names in it may be kept. */
+  readonly isKept: boolean;
 
   constructor(
     /** `null`: no namespace. */
@@ -16,7 +16,8 @@ export class Namespace {
     /** An element in it takes the namespace of whatever it is put into ({@link QName.inherits}). */
     readonly inherits = false,
   ) {
-    const plain = uri !== null && uri.length <= LONGEST_KEPT && /^[!#-%(-;=?-~]+$/.test(uri);
+    this.isKept = mayKeepNamespace(uri);
+    const plain = uri !== null && this.isKept && /^[!#-%(-;=?-~]+$/.test(uri);
     this.packed = plain ? new Packed(Buffer.from(uri)) : null;
   }
 }
@@ -33,7 +34,7 @@ const cache: (Namespace | undefined)[] = Array.from({ length: SLOTS }, () => und
 /** The record of a namespace name. */
 export function namespaceOf(uri: string): Namespace {
   if (uri === '') return NO_NAMESPACE;
-  if (uri.length > LONGEST_KEPT) return new Namespace(uri);
+  if (!mayKeepNamespace(uri)) return new Namespace(uri);
   let hash = uri.length;
   for (let k = 0; k < uri.length; k++) hash = (Math.imul(hash, 31) + uri.charCodeAt(k)) | 0;
   const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1);
