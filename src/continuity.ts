@@ -1,6 +1,7 @@
 // What goes on from one link to the next: the queue, the requests, and sessions of XEP-0198 §5.
 import { BrokerError } from './errors.js';
-import type { Link, LinkEnd } from './link.js';
+import type { Link } from './link.js';
+import type { LinkEnd } from './link/parties.js';
 import type { Outbox } from './outbox.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
 import type { Ticket } from './queue/ticket.js';

@@ -2,7 +2,8 @@ import { Attempt, type AttemptHost, type Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { Established } from './protocols/dialect.js';
 import { Life, type Closed } from './lifecycle/life.js';
-import { Link, type LinkEnd, type LinkHost, type LinkOwner } from './link.js';
+import { Link } from './link.js';
+import type { LinkEnd, LinkHost, LinkOwner } from './link/parties.js';
 import { Quest } from './lifecycle/quest.js';
 import { reconnectDelay } from './lifecycle/reconnect-delay.js';
 

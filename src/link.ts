@@ -3,55 +3,18 @@ import type { Negotiated } from './attempt.js';
 import { BrokerError } from './errors.js';
 import type { StatusEvents } from './events.js';
 import type { JID } from './jid.js';
-import type { BrokerConfig } from './options.js';
 import type { DialectConfig, DialectLink, Established, NegotiationEvent } from './protocols/dialect.js';
 import { SendLane, type LaneHooks } from './queue/send-lane.js';
 import type { Ticket } from './queue/ticket.js';
 import type { StreamManagement } from './protocols/features/stream-management.js';
 import * as linkErrors from './link/errors.js';
+import type { LinkHost, LinkOwner } from './link/parties.js';
 import { isStreamError, redirectable } from './stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from './stream/xml-stream.js';
 import type { Element } from './xml/element.js';
 import { NS } from './xml/namespaces.js';
 import { serialize } from './xml/serializer.js';
 import { Watches, type WatchesHost } from './link/watches.js';
-
-/** What a link needs of the broker. */
-export interface LinkHost {
-  readonly config: BrokerConfig;
-  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
-  /** One stanza, in wire order. */
-  deliver(stanza: Element): void;
-  /** A stanza was handed to the socket. */
-  handedOver(ticket: Ticket, element: Element | undefined): void;
-  /** Publishes PCJ_NODESENT, redacted, and logs. */
-  sent(element: Element, secret?: boolean): void;
-  /** Asks the server for a sign of life with a ping (XEP-0199). */
-  ping(): void;
-  received(element: Element): void;
-}
-
-/** Who has a link, and hears how far it is. */
-export interface LinkOwner {
-  /** The link can send no more: outputs are held from now on. */
-  notReady(): void;
-  /** The socket is closed. Called once, before the events that say so. */
-  ended(end: LinkEnd): void;
-}
-
-/** How a link ended and what it leaves behind. */
-export interface LinkEnd {
-  /** We closed it: `shutdown`, or making room for a reconnect. */
-  readonly byUs: 'shutdown' | 'replace' | null;
-  readonly clean: boolean;
-  readonly error: BrokerError | null;
-  /** Handed to the socket, not known to be written. */
-  readonly inFlight: readonly Ticket[];
-  /** Never handed to the socket. */
-  readonly waiting: readonly Ticket[];
-  /** The managed session, which holds what was not acknowledged: `inFlight` is part of it. */
-  readonly management: StreamManagement | null;
-}
 
 /** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
 const HASTY_CLOSE_MS = 1_000;

@@ -96,8 +96,8 @@ export class PartIndex<T extends Candidate> {
     for (let from = 0; from < text.length; from += PIECE) {
       const piece = text.length <= BYTES.length ? text : text.slice(from, from + BYTES.length);
       const length = BYTES.latin1Write(piece);
+      const searched = { text, from, into };
       for (const { search, table } of this.#tables) {
-        const searched = { text, from, into };
         if (search.stride === 4) lookUpWords(length, table, searched);
         else if (search.stride === 2) lookUpPairs(length, table, searched);
         else lookUpBytes(length, search.gram, table, searched);

@@ -1,13 +1,13 @@
 import { isRecord, kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
+import { declareDefault } from './attribute-writing.js';
 import { Element, isElement } from './element.js';
 import { checkCharacters } from './escape.js';
 import { mayKeepName } from './keeping.js';
 import { type KnownAttribute, knownAttribute } from './known-attribute.js';
 import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { NS } from './namespaces.js';
-import { declarationMistake } from './scope.js';
 
 /** Values of attributes: `undefined` and `null` leave the attribute out. */
 export type XmlAttributes = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -115,7 +115,10 @@ function setAttributes(element: Element, attributes: XmlAttributes, usual: Known
       if (place < USUAL && mayKeepName(name)) usual[place] = known;
     }
     place += 1;
-    if (known.qname === XMLNS) declareDefault(element, value);
+    if (known.qname === XMLNS) {
+      checkCharacters(value);
+      declareDefault(element, value);
+    }
     // The names of an object differ, and no child is there yet: nothing has to be looked up.
     const attr = known.attr(value, element);
     if (last === null) element.firstAttribute = attr;
@@ -134,14 +137,6 @@ function setPrefixed(element: Element, attributes: XmlAttributes): void {
       if (value !== null) element.setAttribute(name, value);
     }
   }
-}
-
-function declareDefault(element: Element, uri: string): void {
-  checkCharacters(uri);
-  const mistake = declarationMistake(null, uri);
-  if (mistake !== null) throw badName('xmlns', mistake);
-  const { qname } = element;
-  if (qname.prefix === null) element.qname = unprefixed(qname.localName, uri || null);
 }
 
 /** The value of an attribute as it is written, or null for none. */

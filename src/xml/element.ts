@@ -1,15 +1,15 @@
 import { inspect } from 'node:util';
 import { kindOf } from '../arguments.js';
 import { usageError } from '../errors.js';
-import { Attr } from './attr.js';
+import type { Attr } from './attr.js';
+import { removeAttribute, setAttribute, setAttributeNS } from './attribute-writing.js';
 import { Attributes } from './attributes.js';
+import { cloneOf } from './clone.js';
 import { Document } from './document.js';
-import { checkCharacters, checkedPlainText } from './escape.js';
-import { NS } from './namespaces.js';
-import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
+import { checkedPlainText } from './escape.js';
+import type { QName } from './qname.js';
 import { defaultNamespace, inherit, lookup } from './inheritance.js';
 import { following, link, rootOf } from './order.js';
-import { declarationMistake } from './scope.js';
 import { serialize } from './serializer.js';
 import { PlainText, Text } from './text.js';
 
@@ -227,13 +227,7 @@ export class Element {
    * @throws BrokerError `XML_BAD_NAME`, `XML_UNSERIALIZABLE`
    */
   setAttribute(name: string, value: string): void {
-    if (typeof name !== 'string') throw badName(name);
-    checkCharacters(value);
-    const attr = this.getAttributeNode(name);
-    if (name === 'xmlns') this.declareDefault(value);
-    else if (name.startsWith('xmlns:')) declarable(name, name.slice(6), value);
-    if (attr !== null) attr.value = value;
-    else this.addAttribute(new Attr(this.attributeName(name), value, this));
+    setAttribute(this, name, value);
   }
 
   /**
@@ -241,45 +235,12 @@ export class Element {
    * @throws BrokerError `XML_BAD_NAME` if a namespace is given without a prefix, or the other way round; `XML_UNSERIALIZABLE`
    */
   setAttributeNS(namespaceURI: string | null, name: string, value: string): void {
-    if (namespaceURI !== null && typeof namespaceURI !== 'string') {
-      throw usageError('USAGE_XML', `the namespace of an attribute is a string or null, not ${kindOf(namespaceURI)}`);
-    }
-    checkCharacters(namespaceURI ?? '');
-    const { prefix, localName } = splitName(name);
-    if ((namespaceURI || null) === null && prefix === null && name !== 'xmlns') {
-      this.setAttribute(name, value);
-      return;
-    }
-    if (namespaceURI === NS.XMLNS && (prefix === 'xmlns' || name === 'xmlns')) {
-      this.setAttribute(name, value);
-      return;
-    }
-    const qname = new QName(prefix, localName, namespaceURI);
-    if (
-      prefix === null ||
-      prefix === 'xmlns' ||
-      !qname.writable ||
-      declarationMistake(prefix, namespaceURI ?? '') !== null
-    ) {
-      throw badName(name, 'an attribute in a namespace needs a prefix, and a prefix a namespace');
-    }
-    checkCharacters(value);
-    const attr = this.getAttributeNodeNS(namespaceURI, localName);
-    if (attr !== null) attr.value = value;
-    else this.addAttribute(new Attr(qname, value, this));
+    setAttributeNS(this, namespaceURI, name, value);
   }
 
   /** Removes an attribute by its qualified name. Removing `xmlns` does not change the element's namespace. */
   removeAttribute(name: string): void {
-    let before: Attr | null = null;
-    for (let attr = this.firstAttribute; attr !== null; before = attr, attr = attr.nextAttribute) {
-      if (attr.qname.name !== name) continue;
-      if (before === null) this.firstAttribute = attr.nextAttribute;
-      else before.nextAttribute = attr.nextAttribute;
-      attr.nextAttribute = null;
-      attr.ownerElement = null;
-      return;
-    }
+    removeAttribute(this, name);
   }
 
   /**
@@ -334,24 +295,7 @@ export class Element {
 
   /** A deep copy without a parent. Names are shared, because they never change. */
   clone(): Element {
-    const copy = copyOf(this);
-    let target = copy;
-    let node: Node | null = this.firstChild;
-    while (node !== null) {
-      const made: Node = node instanceof Element ? copyOf(node) : new Text(node.data);
-      link(target, made);
-      if (node instanceof Element && made instanceof Element && node.firstChild !== null) {
-        target = made;
-        node = node.firstChild;
-        continue;
-      }
-      while (node !== null && node.nextSibling === null) {
-        node = node.parentElement === this ? null : node.parentElement;
-        target = target.parentElement ?? copy;
-      }
-      node = node === null ? null : node.nextSibling;
-    }
-    return copy;
+    return cloneOf(this);
   }
 
   /** The element as XML that can stand alone. Errors as of `serialize()`. */
@@ -368,35 +312,6 @@ export class Element {
       text = `<${this.qname.name} …>`;
     }
     return `Element ${text.length > INSPECTED ? `${text.slice(0, INSPECTED).toWellFormed()}…` : text}`;
-  }
-
-  private declareDefault(uri: string): void {
-    declarable('xmlns', null, uri);
-    if (this.qname.prefix === null) this.qname = unprefixed(this.qname.localName, uri || null);
-    for (const child of this.children) inherit(child, uri || null);
-  }
-
-  private attributeName(name: string): QName {
-    const { prefix, localName } = splitName(name);
-    if (prefix === null) return name === 'xmlns' ? XMLNS : unprefixed(name, null);
-    const uri = this.lookupNamespaceURI(prefix);
-    if (uri === null) {
-      throw badName(name, `prefix "${prefix}" is not declared; set "xmlns:${prefix}" first, or use setAttributeNS()`);
-    }
-    if (uri !== NS.XMLNS && this.hasAttributeNS(uri, localName)) {
-      throw badName(name, 'the element has this attribute under another prefix');
-    }
-    return new QName(prefix, localName, uri);
-  }
-
-  private addAttribute(added: Attr): void {
-    let last = this.firstAttribute;
-    if (last === null) {
-      this.firstAttribute = added;
-      return;
-    }
-    while (last.nextAttribute !== null) last = last.nextAttribute;
-    last.nextAttribute = added;
   }
 }
 
@@ -424,23 +339,6 @@ function linkLast(parent: Element, node: Node): void {
 
 /** How much of an element's XML `util.inspect` shows. */
 const INSPECTED = 500;
-
-function declarable(name: string, prefix: string | null, uri: string): void {
-  const mistake = declarationMistake(prefix, uri);
-  if (mistake !== null) throw badName(name, mistake);
-}
-
-function copyOf(element: Element): Element {
-  const copy = new Element(element.qname);
-  let last: Attr | null = null;
-  for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
-    const made = new Attr(attr.qname, attr.value, copy);
-    if (last === null) copy.firstAttribute = made;
-    else last.nextAttribute = made;
-    last = made;
-  }
-  return copy;
-}
 
 function refuseCycle(node: Element, parent: Element): void {
   for (let outer: Element | null = parent; outer !== null; outer = outer.parentElement) {

@@ -122,7 +122,7 @@ async function sql(site: Site<Jabberd2Port>, statements: string): Promise<void> 
 
 function blueprint(options: Jabberd2Options): Blueprint<Jabberd2Port> {
   const paths = SERVERS.jabberd2.find();
-  const modules = paths?.modules ?? '/usr/lib/jabberd2';
+  const modules = paths?.modules ?? '';
   /** See `ready` of c2s. */
   const held: Socket[] = [];
   return {
