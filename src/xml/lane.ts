@@ -1,20 +1,18 @@
-import { Attr } from './attr.js';
+import * as attr from './attr.js';
 import type { Element } from './element.js';
 import type { XmlLimits } from './limits.js';
-import { type Name, nameAt } from './names.js';
-import {
-  byteAt,
-  endOfName,
-  endOfPlainText,
-  endOfPlainValue,
-  endOfText,
-  endOfValue,
-  endsName,
-  isNameStart,
-} from './runs.js';
+import type { Name } from './name.js';
+import * as names from './names.js';
+import * as runs from './runs.js';
 import type { Namespace } from './scope.js';
 import type { Tree } from './tree.js';
-import { bytes, type Window } from './window.js';
+import * as windows from './window.js';
+
+// Constants of this module: what is imported is looked up, and looked at, each time it is used.
+const { Attr } = attr;
+const { ATTRIBUTES, guess, learn, lengthOf, NO_NAME, nameAt, nameOf } = names;
+const { endOfName, endOfPlainText, endOfPlainValue, endOfText, endOfValue, endsName, isNameStart } = runs;
+const { bytes } = windows;
 
 /**
  * The fast lane: reads what nearly every stanza is made of, tags and texts that are whole within the window and hold
@@ -30,7 +28,7 @@ export class Lane {
   stanza: Element | null = null;
 
   constructor(
-    private readonly window: Window,
+    private readonly window: windows.Window,
     private readonly tree: Tree,
     private readonly limits: XmlLimits,
   ) {}
@@ -45,17 +43,18 @@ export class Lane {
     const { nameBytes, attributes: mostAttributes, attributeValueBytes } = this.limits;
     const { text } = window;
     let { element, tag } = tree;
+    let context = tag === null ? NO_NAME : tag.number;
     let i = window.at | 0;
     for (;;) {
       const plain = endOfPlainText(i) | 0;
-      const stop = byteAt(plain) < 0x80 ? plain : endOfText(plain) | 0;
-      if (byteAt(stop) !== 0x3c /* < */) break;
+      const stop = (bytes[plain] as number) < 0x80 ? plain : endOfText(plain) | 0;
+      if (bytes[stop] !== 0x3c /* < */) break;
       const first = (stop + 1) | 0;
 
-      if (byteAt(first) === 0x2f /* / */) {
+      if (bytes[first] === 0x2f /* / */) {
         const { packed } = tree.openName as Name;
         const behind = (first + 1 + packed.length) | 0;
-        if (!packed.isAt(first + 1) || byteAt(behind) !== 0x3e /* > */) break;
+        if (!packed.isAt(first + 1) || bytes[behind] !== 0x3e /* > */) break;
         if (stop > i) {
           window.at = first;
           tree.text(stop === plain ? text.slice(i, stop) : bytes.utf8Slice(i, stop), element as Element);
@@ -67,8 +66,11 @@ export class Lane {
       }
 
       if (!isNameStart(first)) break;
-      const likely: Name | null = tag === null ? null : tag.likelyElement(first);
-      const behind = likely === null ? endOfName(first) | 0 : (first + likely.packed.length) | 0;
+      const guessed = guess(context, first) | 0;
+      let behind = (first + lengthOf(guessed)) | 0;
+      let name: Name | null = null;
+      if (guessed !== NO_NAME && endsName(behind)) name = nameOf(guessed);
+      else behind = endOfName(first) | 0;
       if (!endsName(behind) || behind - first > nameBytes) break;
       if (stop > i) {
         window.at = first;
@@ -76,29 +78,35 @@ export class Lane {
       }
       i = behind;
       window.at = i;
-      const name: Name = likely ?? nameAt(bytes, first, i);
-      if (likely === null && tag !== null) tag.rememberElement(name);
+      if (name === null) {
+        name = nameAt(bytes, first, i);
+        learn(context, first, name);
+      }
       tag = name;
+      context = name.number;
       element = tree.make(name, element);
 
-      let last: Attr | null = null;
+      let last: attr.Attr | null = null;
       let count = 0;
       let bits = 0;
-      while (byteAt(i) === 0x20 /* blank */ && isNameStart(i + 1)) {
+      while (bytes[i] === 0x20 /* blank */ && isNameStart(i + 1)) {
         const start = (i + 1) | 0;
-        let attribute: Name | null = name.likelyAttribute(count, start);
-        const equals = attribute === null ? endOfName(start) | 0 : (start + attribute.packed.length) | 0;
+        const guessed = guess(context + ATTRIBUTES, start) | 0;
+        let equals = (start + lengthOf(guessed)) | 0;
+        let attribute: Name | null = null;
+        if (guessed !== NO_NAME && bytes[equals] === 0x3d /* = */) attribute = nameOf(guessed);
+        else equals = endOfName(start) | 0;
         const from = (equals + 2) | 0;
-        const quote = byteAt(equals + 1);
-        if (byteAt(equals) !== 0x3d /* = */ || (quote !== 0x27 /* ' */ && quote !== 0x22) /* " */) break;
+        const quote = bytes[equals + 1];
+        if (bytes[equals] !== 0x3d /* = */ || (quote !== 0x27 /* ' */ && quote !== 0x22) /* " */) break;
         const declared: Namespace | null =
           attribute?.attributeKind === 2 /* xmlns */ ? name.likelyNamespace(from, quote) : null;
         let to: number;
         let value: string;
         if (declared === null) {
           const plainTo = endOfPlainValue(from) | 0;
-          to = byteAt(plainTo) < 0x80 ? plainTo : endOfValue(plainTo) | 0;
-          if (byteAt(to) !== quote) break;
+          to = (bytes[plainTo] as number) < 0x80 ? plainTo : endOfValue(plainTo) | 0;
+          if (bytes[to] !== quote) break;
           value = to === plainTo ? text.slice(from, to) : bytes.utf8Slice(from, to);
         } else {
           value = declared.uri as string;
@@ -108,7 +116,7 @@ export class Lane {
         if (attribute === null) {
           window.at = equals;
           attribute = nameAt(bytes, start, equals);
-          name.rememberAttribute(count, attribute);
+          learn(context + ATTRIBUTES, start, attribute);
         }
         if ((bits & attribute.bit) !== 0 || count >= mostAttributes) {
           window.at = equals;
@@ -121,19 +129,19 @@ export class Lane {
           if (declared === null) tree.special(attribute, value);
           else tree.declareDefault(declared);
         }
-        const attr: Attr = new Attr(attribute.attributeName, value, element);
-        if (last === null) element.firstAttribute = attr;
-        else last.nextAttribute = attr;
-        last = attr;
+        const made: attr.Attr = new Attr(attribute.attributeName, value, element);
+        if (last === null) element.firstAttribute = made;
+        else last.nextAttribute = made;
+        last = made;
         i = (to + 1) | 0;
       }
 
-      if (byteAt(i) === 0x3e /* > */) {
+      if (bytes[i] === 0x3e /* > */) {
         i = (i + 1) | 0;
         window.at = i;
         tree.settle(element, name);
         tree.enter(name);
-      } else if (byteAt(i) === 0x2f /* / */ && byteAt(i + 1) === 0x3e /* > */) {
+      } else if (bytes[i] === 0x2f /* / */ && bytes[i + 1] === 0x3e /* > */) {
         i = (i + 2) | 0;
         window.at = i;
         tree.settle(element, name);

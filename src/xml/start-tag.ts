@@ -15,7 +15,8 @@ import {
 import type { Collected } from './collected.js';
 import { malformed, shownByte, tooMuch } from './fault.js';
 import type { XmlLimits } from './limits.js';
-import { type Name, nameAt } from './names.js';
+import type { Name } from './name.js';
+import { nameAt } from './names.js';
 import { Reference } from './references.js';
 import { endOfName, endOfPlainValue, endOfValue } from './runs.js';
 import type { Tree } from './tree.js';

@@ -2,7 +2,7 @@ import { Attr } from './attr.js';
 import { Element } from './element.js';
 import { malformed, shown, tooMuch } from './fault.js';
 import type { XmlLimits } from './limits.js';
-import { DEFAULT_DECLARATION, type Name, ORDINARY, PREFIXED } from './names.js';
+import { DEFAULT_DECLARATION, type Name, ORDINARY, PREFIXED } from './name.js';
 import { link } from './order.js';
 import { QName } from './qname.js';
 import { Binding, declarationMistake, lookup, type Namespace, namespaceOf, NO_NAMESPACE } from './scope.js';
@@ -52,7 +52,6 @@ export class Tree {
 
   /** A start tag begins. */
   open(name: Name): void {
-    this.tag?.rememberElement(name);
     this.tag = name;
     this.element = this.make(name, this.element);
     this.attributes = this.attributeBits = 0;
@@ -78,7 +77,6 @@ export class Tree {
 
   /** An attribute's name was read: refused before its value if there is one of that name. */
   attributeName(name: Name): void {
-    this.tag?.rememberAttribute(this.attributes, name);
     if ((this.attributeBits & name.bit) !== 0 || this.attributes >= this.limits.attributes) {
       this.checkAttribute(name, this.element as Element, this.attributes);
     }
