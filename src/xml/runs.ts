@@ -25,11 +25,6 @@ const nameEnd = ENDS_NAME;
 const plain = PLAIN;
 const special = SPECIAL;
 
-/** The byte at `i`. */
-export function byteAt(i: number): number {
-  return bytes[i] as number;
-}
-
 /** Whether a name may begin at `i`. */
 export function isNameStart(i: number): boolean {
   return ((markup[bytes[i] as number] as number) & nameStart) !== 0;
@@ -79,15 +74,16 @@ export function endOfText(i: number): number {
 export function endOfPlainValue(i: number): number {
   for (;;) {
     const word = view.getInt32(i, true);
-    // Above 0x7f, below 0x20, "&" and "'", '"', and "<".
-    const apostrophe = (word & 0xfefefefe) ^ 0x26262626;
-    const quote = word ^ 0x22222222;
+    // Above 0x7f, "<", and below 0x28: what of that may stand in a value is rare in one.
     const less = word ^ 0x3c3c3c3c;
-    const stops =
-      (word | (word - 0x20202020) | (apostrophe - 0x01010101) | (quote - 0x01010101) | (less - 0x01010101)) &
-      0x80808080;
-    if (stops !== 0) return (i + ((31 - Math.clz32(stops & -stops)) >> 3)) | 0;
-    i = (i + 4) | 0;
+    const stops = (word | (word - 0x28282828) | (less - 0x01010101)) & 0x80808080;
+    if (stops === 0) {
+      i = (i + 4) | 0;
+      continue;
+    }
+    i = (i + ((31 - Math.clz32(stops & -stops)) >> 3)) | 0;
+    if (value[bytes[i] as number] !== plain) return i;
+    i = (i + 1) | 0;
   }
 }
 
