@@ -8,6 +8,8 @@ import type { QName } from './qname.js';
 export class Attr {
   /** The next attribute of the same element, in document order. */
   nextAttribute: Attr | null = null;
+  /** @internal what is known of how the value is written: nothing, that it was plain, or how it is written with the name */
+  writing: string | KnownMarkup | null = null;
 
   constructor(
     readonly qname: QName,
@@ -16,12 +18,13 @@ export class Attr {
   ) {}
 
   /** @internal how name and value are written, if they come again and again */
-  get known(): AttributeMarkup | null {
-    return null;
+  get known(): KnownMarkup | null {
+    const { writing } = this;
+    return typeof writing === 'object' && writing !== null && writing.value === this.value ? writing : null;
   }
   /** @internal the value as it is written between single quotes */
   get escaped(): string {
-    return escapeValue(this.value);
+    return this.writing === this.value ? this.value : escapeValue(this.value);
   }
   get nodeType(): 2 {
     return 2;
@@ -82,23 +85,7 @@ export interface AttributeMarkup {
   readonly next: Piece;
 }
 
-/** An attribute that a program gave, with a value that was found to be plain. What is received has no room for that. */
-export class PlainAttr extends Attr {
-  private readonly plain: string;
-  private readonly markup: AttributeMarkup | null;
-
-  /** @param markup how it is written, if it comes again and again */
-  constructor(qname: QName, value: string, ownerElement: Element | null, markup: AttributeMarkup | null) {
-    super(qname, value, ownerElement);
-    this.plain = value;
-    this.markup = markup;
-  }
-
-  override get known(): AttributeMarkup | null {
-    return this.value === this.plain ? this.markup : null;
-  }
-
-  override get escaped(): string {
-    return this.value === this.plain ? this.value : super.escaped;
-  }
+/** How name and value of an attribute are written that comes again and again. */
+export interface KnownMarkup extends AttributeMarkup {
+  readonly value: string;
 }

@@ -7,7 +7,7 @@ import {
 } from '@xmldom/xmldom';
 import { kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { Attr, PlainAttr } from './attr.js';
+import { Attr } from './attr.js';
 import { Element, isElement, type Node } from './element.js';
 import { checkedPlainValue } from './escape.js';
 import { NS } from './namespaces.js';
@@ -131,7 +131,8 @@ function fromDomElement(source: DomElement): Element {
     const attr = attributes.item(i) as DomAttr;
     const { value } = attr;
     const name = attr.name === 'xmlns' ? XMLNS : nameOf(attr, false);
-    const made = checkedPlainValue(value) ? new PlainAttr(name, value, element, null) : new Attr(name, value, element);
+    const made = new Attr(name, value, element);
+    if (checkedPlainValue(value)) made.writing = value;
     if (last === null) element.firstAttribute = made;
     else last.nextAttribute = made;
     last = made;

@@ -11,7 +11,7 @@ import type { QName } from './qname.js';
 import { defaultNamespace, inherit, lookup } from './inheritance.js';
 import { following, link, rootOf } from './order.js';
 import { serialize } from './serializer.js';
-import { PlainText, Text } from './text.js';
+import { Text } from './text.js';
 
 /** What an element contains. */
 export type Node = Element | Text;
@@ -271,8 +271,13 @@ export class Element {
   appendText(data: string): void {
     if (data === '') return;
     const plain = checkedPlainText(data);
-    if (this.lastChild instanceof Text) this.lastChild.data += data;
-    else linkLast(this, plain ? new PlainText(data) : new Text(data));
+    if (this.lastChild instanceof Text) {
+      this.lastChild.data += data;
+      return;
+    }
+    const text = new Text(data);
+    if (plain) text.plain = data;
+    linkLast(this, text);
   }
 
   /** @throws BrokerError `USAGE_ELEMENT` if the node is not a child of this element */

@@ -1,4 +1,4 @@
-import { Attr, type AttributeMarkup, PlainAttr } from './attr.js';
+import { Attr, type AttributeMarkup, type KnownMarkup } from './attr.js';
 import type { Element } from './element.js';
 import { checkedPlainValue } from './escape.js';
 import { mayKeepName } from './keeping.js';
@@ -13,8 +13,9 @@ const KEPT_ONCE_IN = 8;
 /** An attribute without prefix that programs give, with one of its values: addresses and types come again and again. */
 export class KnownAttribute {
   readonly qname: QName;
+  /** The value that is kept, and how it is written. */
   private value: string | null = null;
-  private markup: AttributeMarkup | null = null;
+  private markup: KnownMarkup | null = null;
   private misses = 0;
 
   constructor(readonly name: string) {
@@ -23,18 +24,24 @@ export class KnownAttribute {
 
   /** An attribute of that name. @throws BrokerError `XML_UNSERIALIZABLE` */
   attr(value: string, owner: Element): Attr {
-    if (value === this.value) return new PlainAttr(this.qname, value, owner, (this.markup ??= this.written(value)));
-    if (!checkedPlainValue(value)) return new Attr(this.qname, value, owner);
-    if (this.misses++ % KEPT_ONCE_IN === 0 && value.length <= LONGEST_VALUE) {
-      this.value = value;
-      this.markup = null;
+    const attr = new Attr(this.qname, value, owner);
+    if (value === this.value) attr.writing = this.markup ??= this.written(value);
+    else if (checkedPlainValue(value)) {
+      attr.writing = value;
+      if (this.misses++ % KEPT_ONCE_IN === 0) this.keep(value);
     }
-    return new PlainAttr(this.qname, value, owner, null);
+    return attr;
   }
 
-  private written(value: string): AttributeMarkup {
+  private keep(value: string): void {
+    if (value.length > LONGEST_VALUE) return;
+    this.value = value;
+    this.markup = null;
+  }
+
+  private written(value: string): KnownMarkup {
     const { first, next } = this.qname.markup as AttributeMarkup;
-    return { first: new Piece(first.text + value), next: new Piece(next.text + value) };
+    return { value, first: new Piece(first.text + value), next: new Piece(next.text + value) };
   }
 }
 

@@ -2,7 +2,7 @@ import { kindOf } from '../arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { Element, isElement } from './element.js';
-import { escapeText, escapeValue } from './escape.js';
+import { escapeValue } from './escape.js';
 import { NS } from './namespaces.js';
 import { Piece } from './piece.js';
 import type { QName } from './qname.js';
@@ -56,7 +56,7 @@ export function written(element: Element, scope: SerializeScope | undefined): st
       }
       writer.leave(node);
     } else {
-      writer.text(node.isPlain ? node.data : escapeText(node.data));
+      writer.text(node.escaped);
     }
     while (node !== element && node.nextSibling === null) {
       node = node.parentElement as Element;

@@ -2,21 +2,24 @@ import { kindOf } from '../arguments.js';
 import { usageError } from '../errors.js';
 import type { Document } from './document.js';
 import type { Element } from './element.js';
+import { escapeText } from './escape.js';
 
 /** Character data (DOM `Text`). CDATA sections are merged into it; neighbours of one run are always one node. */
 export class Text {
   parentElement: Element | null = null;
   previousSibling: Element | Text | null = null;
   nextSibling: Element | Text | null = null;
+  /** @internal the data, if it was found to be written as it is */
+  plain: string | null = null;
 
   /** @throws BrokerError `USAGE_XML` if the data is no string */
   constructor(public data: string) {
     if (typeof data !== 'string') throw usageError('USAGE_XML', `the data of a Text is a string, not ${kindOf(data)}`);
   }
 
-  /** @internal whether the data is known to be written as it is; else it has to be looked through */
-  get isPlain(): boolean {
-    return false;
+  /** @internal the data as it is written between tags */
+  get escaped(): string {
+    return this.plain === this.data ? this.data : escapeText(this.data);
   }
   get nodeType(): 3 {
     return 3;
@@ -60,19 +63,5 @@ export class Text {
   }
   hasChildNodes(): false {
     return false;
-  }
-}
-
-/** A text that a program gave, found to be plain. What is received has no room for that. */
-export class PlainText extends Text {
-  private readonly plain: string;
-
-  constructor(data: string) {
-    super(data);
-    this.plain = data;
-  }
-
-  override get isPlain(): boolean {
-    return this.data === this.plain;
   }
 }
