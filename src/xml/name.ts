@@ -13,7 +13,7 @@ const bytes = windowBytes;
 export const ORDINARY = 0;
 export const PREFIXED = 1;
 export const DEFAULT_DECLARATION = 2;
-export const PREFIX_DECLARATION = 3;
+const PREFIX_DECLARATION = 3;
 
 /** Namespaces that are remembered for each name. */
 const NAMESPACES_KEPT = 6;

@@ -1,4 +1,3 @@
-import { mayKeepName } from './keeping.js';
 import { Name } from './name.js';
 import { view as windowView } from './window.js';
 
@@ -6,12 +5,14 @@ import { view as windowView } from './window.js';
 const view = windowView;
 
 /**
- * How many names are kept: a cache with two places for each, so a peer that makes up names only costs itself time.
- * What is longer than anybody's names is not kept.
+ * How many names are kept: a cache with two places for each, of which a new one takes that of the older. So a peer that
+ * makes up names only costs itself time. What is longer than anybody's names is not kept.
  */
 const PLACES = 1024;
 const MOST_BYTES = 64;
 const names: (Name | undefined)[] = Array.from({ length: PLACES }, () => undefined);
+/** Which of two places the newer name has. */
+const newer = new Uint8Array(PLACES / 2);
 
 /** The number of no name: one more place, where nothing is ever found. */
 export const NO_NAME = PLACES;
@@ -19,7 +20,8 @@ export const NO_NAME = PLACES;
 /*
  * What is compared with the window, by the numbers of the names: to follow references from one object to the next costs
  * more than the comparison. Four facts for each name (length in bytes, mask, first and last four bytes), and its words.
- * The places are written as numbers below: that makes the functions short enough for the engine to inline them.
+ * The places of facts, and these sizes as shifts, are written as numbers below: so the functions are short enough for the
+ * engine to inline them.
  */
 const facts = new Int32Array(new ArrayBuffer((PLACES + 1) * 4 * 4));
 const words = new Int32Array(new ArrayBuffer(PLACES * MOST_BYTES));
@@ -30,15 +32,16 @@ facts[NO_NAME * 4 + 2] = 1;
 export function nameAt(source: Buffer, start: number, end: number): Name {
   let hash = 0;
   for (let k = start; k < end; k++) hash = (Math.imul(hash, 31) + (source[k] as number)) | 0;
-  const place = (hash ^ (hash >>> 10)) & (PLACES - 1);
-  const first = names[place];
-  if (first !== undefined && first.isIn(source, start, end, hash)) return first;
-  const second = names[place ^ 1];
-  if (second !== undefined && second.isIn(source, start, end, hash)) return second;
+  const pair = (hash ^ (hash >>> 10)) & (PLACES / 2 - 1);
+  const first = names[2 * pair];
+  if (first?.isIn(source, start, end, hash) === true) return first;
+  const second = names[2 * pair + 1];
+  if (second?.isIn(source, start, end, hash) === true) return second;
   const name = new Name(source.toString('utf8', start, end), hash);
-  if (end - start > MOST_BYTES || !mayKeepName(name.text)) return name;
-  if (first !== undefined) put(first, place ^ 1);
-  put(name, place);
+  if (end - start > MOST_BYTES) return name;
+  const place = 1 - (newer[pair] as number);
+  newer[pair] = place;
+  put(name, 2 * pair + place);
   return name;
 }
 
@@ -77,13 +80,13 @@ export function guess(context: number, i: number): number {
   const head = view.getInt32(i, true);
   const number = guesses[Math.imul(head ^ Math.imul(context, 0x9e3779b1), 0x85ebca6b) >>> 20] as number;
   const fact = number << 2;
-  if ((head & (facts[fact + 1] as number)) !== facts[fact + 2]) return 1024;
+  if ((head & (facts[fact + 1] as number)) !== facts[fact + 2]) return NO_NAME;
   const length = facts[fact] as number;
   if (length <= 4) return number;
   const tail = (length - 4) | 0;
-  if (view.getInt32(i + tail, true) !== facts[fact + 3]) return 1024;
+  if (view.getInt32(i + tail, true) !== facts[fact + 3]) return NO_NAME;
   for (let k = 4; k < tail; k = (k + 4) | 0) {
-    if (view.getInt32(i + k, true) !== words[(number << 4) + (k >> 2)]) return 1024;
+    if (view.getInt32(i + k, true) !== words[(number << 4) + (k >> 2)]) return NO_NAME;
   }
   return number;
 }

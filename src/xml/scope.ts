@@ -27,9 +27,14 @@ export const NO_NAMESPACE = new Namespace(null);
 export const INHERITED_NAMESPACE = new Namespace(null, true);
 export const XML_NAMESPACE = new Namespace(NS.XML);
 
-/** How many namespace names are kept: a cache with two places for each, so a peer that makes them up costs time and no memory. */
-const SLOTS = 1024;
-const cache: (Namespace | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
+/**
+ * How many namespace names are kept: a cache with two places for each, of which a new one takes that of the older. So a
+ * peer that makes them up costs time and no memory.
+ */
+const PLACES = 1024;
+const cache: (Namespace | undefined)[] = Array.from({ length: PLACES }, () => undefined);
+/** Which of two places the newer one has. */
+const newer = new Uint8Array(PLACES / 2);
 
 /** The record of a namespace name. */
 export function namespaceOf(uri: string): Namespace {
@@ -37,15 +42,16 @@ export function namespaceOf(uri: string): Namespace {
   if (!mayKeepNamespace(uri)) return new Namespace(uri);
   let hash = uri.length;
   for (let k = 0; k < uri.length; k++) hash = (Math.imul(hash, 31) + uri.charCodeAt(k)) | 0;
-  const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1);
-  const first = cache[slot];
+  const pair = (hash ^ (hash >>> 10)) & (PLACES / 2 - 1);
+  const first = cache[2 * pair];
   if (first?.uri === uri) return first;
-  const second = cache[slot ^ 1];
+  const second = cache[2 * pair + 1];
   if (second?.uri === uri) return second;
   // A copy: a piece of a received window would keep the whole window.
   const made = new Namespace(Buffer.from(uri).toString());
-  if (first !== undefined) cache[slot ^ 1] = first;
-  cache[slot] = made;
+  const place = 1 - (newer[pair] as number);
+  newer[pair] = place;
+  cache[2 * pair + place] = made;
   return made;
 }
 

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Element } from '../../../src/xml/element.js';
 import { nameAt } from '../../../src/xml/names.js';
+import { NS } from '../../../src/xml/namespaces.js';
+import { namespaceOf } from '../../../src/xml/scope.js';
 import { HEADER, record, recorder } from './recording.js';
 
 // The tokenizer guesses names from their first four bytes and what came before, in a table that all streams share.
@@ -47,7 +49,8 @@ const others = Array.from({ length: 8_000 }, (_, i) => `o${i}`);
 const flood = `<flood>${others.map((other) => `<${other}/>`).join('')}</flood>`;
 const LIMITS = { nodes: 20_000, attributes: 20_000, stanzaBytes: 10_000_000 };
 
-const numberOf = (text: string) => nameAt(Buffer.from(text), 0, text.length).number;
+const nameOf = (text: string) => nameAt(Buffer.from(text), 0, text.length);
+const numberOf = (text: string) => nameOf(text).number;
 
 describe('names', () => {
   test('are what is written, whatever came before', () => {
@@ -96,4 +99,25 @@ describe('names', () => {
     const { error } = record(`${HEADER}<message ${long}='' x='' ${long}=''/>`, Infinity, LIMITS);
     expect(error?.message).toContain('is there twice');
   });
+
+  const names =
+    'xmlns affiliation presence stanza-id html stream:error streamhost jingle message body iq from to id type';
+  const uris = [NS.PUBSUB, NS.CLIENT, 'jabber:component:accept', 'vcard-temp:x:update', 'urn:xmpp:eme:0'];
+  const tables = [
+    { what: 'names', lookUp: nameOf, texts: names.split(' '), others },
+    { what: 'namespaces', lookUp: namespaceOf, texts: uris, others: others.map((other) => `urn:${other}`) },
+  ];
+  for (const { what, lookUp, texts, others } of tables) {
+    test(`${what} that come by turns are looked up once, whatever a peer has made up before`, () => {
+      for (const first of texts) {
+        for (const other of others) lookUp(other);
+        for (const second of texts) {
+          for (const text of [first, second, first, second]) lookUp(text);
+          const found = [lookUp(first), lookUp(second)];
+          expect(lookUp(first)).toBe(found[0]);
+          expect(lookUp(second)).toBe(found[1]);
+        }
+      }
+    });
+  }
 });
