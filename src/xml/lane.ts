@@ -126,7 +126,7 @@ export class Lane {
         count++;
         if (attribute.attributeKind !== 0 /* ordinary */) {
           window.at = to;
-          if (declared === null) tree.special(attribute, value);
+          if (declared === null) tree.special(attribute, value, name);
           else tree.declareDefault(declared);
         }
         const made: attr.Attr = new Attr(attribute.attributeName, value, element);

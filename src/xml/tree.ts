@@ -92,15 +92,15 @@ export class Tree {
 
   /** An attribute is complete. */
   attribute(name: Name, value: string): void {
-    if (name.attributeKind !== ORDINARY) this.special(name, value);
+    if (name.attributeKind !== ORDINARY) this.special(name, value, this.tag as Name);
     const attr = new Attr(name.attributeName, value, this.element);
     if (this.lastAttribute === null) (this.element as Element).firstAttribute = attr;
     else this.lastAttribute.nextAttribute = attr;
     this.lastAttribute = attr;
   }
 
-  /** An attribute that is not an ordinary one. */
-  special(name: Name, value: string): void {
+  /** An attribute of a tag that is not an ordinary one. */
+  special(name: Name, value: string, tag: Name): void {
     if (name.attributeKind === PREFIXED) {
       this.hasPrefixed = true;
     } else if (name.attributeKind === DEFAULT_DECLARATION) {
@@ -108,7 +108,7 @@ export class Tree {
       if (mistake !== null) throw malformed(mistake);
       const namespace = namespaceOf(value);
       this.declareDefault(namespace);
-      this.tag?.rememberNamespace(namespace);
+      tag.rememberNamespace(namespace);
     } else {
       const mistake = declarationMistake(name.localName, value);
       if (mistake !== null) throw malformed(mistake);
