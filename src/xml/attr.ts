@@ -8,7 +8,10 @@ import type { QName } from './qname.js';
 export class Attr {
   /** The next attribute of the same element, in document order. */
   nextAttribute: Attr | null = null;
-  /** @internal what is known of how the value is written: nothing, that it was plain, or how it is written with the name */
+  /**
+   * @internal what is known of how the value is written: nothing; the value, if it is written as it is; how it is written
+   * with the name. Not for programs: what this says is not looked through again.
+   */
   writing: string | KnownMarkup | null = null;
 
   constructor(

@@ -256,8 +256,7 @@ export class Scanner {
     this.state = state;
     this.began = -1;
     this.inHeader = false;
-    // Nothing here keeps a stanza that nobody else keeps.
-    this.tree.lastAttribute = null;
+    this.tree.rest();
     this.window.unstop();
   }
 

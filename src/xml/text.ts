@@ -9,7 +9,7 @@ export class Text {
   parentElement: Element | null = null;
   previousSibling: Element | Text | null = null;
   nextSibling: Element | Text | null = null;
-  /** @internal the data, if it was found to be written as it is */
+  /** @internal the data, if it was found to be written as it is. Not for programs: then it is not looked through again. */
   plain: string | null = null;
 
   /** @throws BrokerError `USAGE_XML` if the data is no string */

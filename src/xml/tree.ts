@@ -10,6 +10,9 @@ import { Text } from './text.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Room for so many open elements is kept between stanzas. */
+const USUAL_DEPTH = 8;
+
 /** Builds elements from tokens: namespaces, duplicate attributes, and the limits that count things. */
 export class Tree {
   /** The innermost open element; null between stanzas. The stream's root is nobody's parent. */
@@ -32,6 +35,8 @@ export class Tree {
   attributes = 0;
   attributeBits = 0;
   private hasPrefixed = false;
+  /** Whether something of a namespace is here that nobody else keeps. */
+  private holdsUnkept = false;
   private nodes = 0;
   private declarations = 0;
 
@@ -106,14 +111,14 @@ export class Tree {
     } else if (name.attributeKind === DEFAULT_DECLARATION) {
       const mistake = declarationMistake(null, value);
       if (mistake !== null) throw malformed(mistake);
-      const namespace = namespaceOf(value);
+      const namespace = this.namespace(value);
       this.declareDefault(namespace);
       tag.rememberNamespace(namespace);
     } else {
       const mistake = declarationMistake(name.localName, value);
       if (mistake !== null) throw malformed(mistake);
       this.countDeclaration();
-      this.binding = new Binding(name.localName, namespaceOf(value), this.binding);
+      this.binding = new Binding(name.localName, this.namespace(value), this.binding);
     }
   }
 
@@ -158,11 +163,28 @@ export class Tree {
     link(parent, new Text(data));
   }
 
+  /** The header or a stanza is complete: nothing here keeps what nobody else keeps. */
+  rest(): void {
+    this.lastAttribute = null;
+    if (this.names.length <= USUAL_DEPTH && !this.holdsUnkept) return;
+    this.names.length = this.defaults.length = this.bindings.length = Math.max(1, this.depth);
+    this.defaultNamespace = NO_NAMESPACE;
+    this.binding = null;
+    this.holdsUnkept = false;
+  }
+
   /** Forgets what is open. */
   drop(): void {
     this.element = this.lastAttribute = null;
     this.names.length = this.defaults.length = this.bindings.length = 0;
     this.binding = null;
+  }
+
+  /** The record of a namespace name. */
+  private namespace(uri: string): Namespace {
+    const namespace = namespaceOf(uri);
+    if (!namespace.isKept) this.holdsUnkept = true;
+    return namespace;
   }
 
   private countDeclaration(): void {

@@ -21,16 +21,18 @@ function heap(): number {
 
 const MB = 1e6;
 
+const ignoring = {
+  onStreamStart: () => undefined,
+  onStreamEnd: () => undefined,
+  onElement: () => undefined,
+  onError: (error: Error) => {
+    throw error;
+  },
+};
+
 /** Feeds stanzas into a stream, and tells how many bytes stay when all the tables have been filled. */
 function kept(first: number, more: number, stanza: (i: number) => string, use: (stanza: Element) => void): number {
-  const tokenizer = new Tokenizer({
-    onStreamStart: () => undefined,
-    onStreamEnd: () => undefined,
-    onElement: use,
-    onError: (error) => {
-      throw error;
-    },
-  });
+  const tokenizer = new Tokenizer({ ...ignoring, onElement: use });
   tokenizer.write(Buffer.from(`<s:stream xmlns='${NS.CLIENT}' xmlns:s='${NS.STREAM}'>`));
   let i = 0;
   const feed = (until: number) => {
@@ -53,6 +55,18 @@ describe('G6: nothing that a peer makes up is kept', () => {
   test('names of elements inside one another', () => {
     const nested = (i: number) => `<a><made-up-${i}><in-${i}/></made-up-${i}><also-${i}/></a>`;
     expect(kept(10_000, 20_000, nested, ignore)).toBeLessThan(4 * MB);
+  });
+
+  test('what was open, on streams that are idle', () => {
+    const levels = 50;
+    const open = (i: number) => `<a xmlns='urn:${i}:${'x'.repeat(5_000)}' xmlns:p='urn:${i}:${'p'.repeat(5_000)}'>`;
+    const stanza = Array.from({ length: levels }, (_, i) => open(i)).join('') + '</a>'.repeat(levels);
+    const streams = Array.from({ length: 40 }, () => new Tokenizer(ignoring));
+    for (const stream of streams) stream.write(Buffer.from(`<s:stream xmlns='${NS.CLIENT}' xmlns:s='${NS.STREAM}'>`));
+    const before = heap();
+    for (const stream of streams) stream.write(Buffer.from(`${stanza}<message/>`));
+    expect(heap() - before).toBeLessThan(2 * MB);
+    expect(streams.every(({ offset }) => offset > stanza.length)).toBe(true);
   });
 
   test('names that are too long for the table', () => {
