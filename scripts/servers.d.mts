@@ -6,7 +6,7 @@ export interface ProsodyPaths {
 export interface EjabberdPaths {
   readonly erl: string;
   /** The folder `ejabberd-VERSION`, which holds `ebin`. */
-  readonly library: string;
+  readonly application: string;
 }
 export interface Jabberd2Paths {
   readonly router: string;

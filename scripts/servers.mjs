@@ -48,7 +48,7 @@ export const SERVERS = {
   },
   ejabberd: {
     packages: ['ejabberd'],
-    find: () => complete({ erl: program('erl'), library: libraries(/^ejabberd-\d/).at(-1) }),
+    find: () => complete({ erl: program('erl'), application: libraries(/^ejabberd-\d/).at(-1) }),
   },
   jabberd2: {
     packages: ['jabberd2', 'sqlite3'],

@@ -107,7 +107,7 @@ function blueprint(options: EjabberdOptions): Blueprint<EjabberdPort> {
             ...['-mnesia', 'dir', `"${site.path('database')}"`, '-s', 'ejabberd'],
           ],
           env: {
-            ...(paths === null ? {} : { ERL_LIBS: dirname(paths.library) }),
+            ...(paths === null ? {} : { ERL_LIBS: dirname(paths.application) }),
             ERL_CRASH_DUMP: site.path('crash.dump'),
             EJABBERD_CONFIG_PATH: site.path('ejabberd.yml'),
             EJABBERD_LOG_PATH: site.path('files/ejabberd.log'), // the same goes to the console
