@@ -4,6 +4,7 @@ import type { Element } from '../../../src/xml/element.js';
 import { nameAt } from '../../../src/xml/names.js';
 import { NS } from '../../../src/xml/namespaces.js';
 import { namespaceOf } from '../../../src/xml/scope.js';
+import { bytes } from '../../../src/xml/window.js';
 import { HEADER, record, recorder } from './recording.js';
 
 // The tokenizer guesses names from their first four bytes and what came before, in a table that all streams share.
@@ -98,6 +99,19 @@ describe('names', () => {
     const long = 'long'.repeat(40);
     const { error } = record(`${HEADER}<message ${long}='' x='' ${long}=''/>`, Infinity, LIMITS);
     expect(error?.message).toContain('is there twice');
+  });
+
+  test('expect the namespaces that their own tags declared', () => {
+    const stanza = `<m1><x1 xmlns='urn:x1'/><y1 xmlns='urn:y1'/></m1>`;
+    expect(record(HEADER + stanza, Infinity).error).toBeNull();
+    const expects = (name: string, uri: string) => {
+      bytes.write(`${uri}'`);
+      return nameOf(name).likelyNamespace(0, "'".charCodeAt(0))?.uri;
+    };
+    expect(expects('x1', 'urn:x1')).toBe('urn:x1');
+    expect(expects('y1', 'urn:y1')).toBe('urn:y1');
+    expect(expects('y1', 'urn:x1')).toBeUndefined();
+    expect(expects('m1', 'urn:x1')).toBeUndefined();
   });
 
   const names =
