@@ -9,7 +9,7 @@ import { addMixed } from './filter-mix.mjs';
 
 const dist = new URL(process.env.DIST ?? '../dist/', import.meta.url);
 const { FilterSet } = await import(new URL('filters/filter-set.js', dist).href);
-const { Tokenizer } = await import(new URL('xml/tokenizer.js', dist).href);
+const { Tokenizer } = await import(new URL('xml/tokenizer/tokenizer.js', dist).href);
 
 const argument = (name, otherwise) => {
   const at = process.argv.indexOf(`--${name}`);

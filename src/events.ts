@@ -1,7 +1,7 @@
 import type { BrokerError } from './errors.js';
-import type { FilterMatch } from './filters/filter.js';
-import type { JID } from './jid.js';
+import type { JID } from './jid/jid.js';
 import type { Ticket } from './queue/ticket.js';
+import type { TlsFacts } from './tls/facts.js';
 import type { Element } from './xml/element.js';
 
 /** `connect` or `reconnect` was accepted; the state of the last attempt is gone. */
@@ -93,22 +93,6 @@ export const PCJ_ROUTE = 'PCJ_ROUTE';
 export const PCJ_NAME = 'PCJ_NAME';
 /** Throttling at the jabberd2 router was switched on or off. */
 export const PCJ_THROTTLE = 'PCJ_THROTTLE';
-
-/** Facts of a TLS connection. */
-export interface TlsFacts {
-  /** For example `TLSv1.3`. */
-  version: string;
-  cipher: string;
-  /** SHA-256 of the server's certificate, upper-case hex with colons. */
-  fingerprint256: string;
-  /** Name of the certificate that matched, for example `DNS:example.org`, or `none` when nothing was checked. */
-  verifiedBy: string;
-  /** Whether chain and name were both checked. */
-  verified: boolean;
-  alpn: string | null;
-}
-
-export type { FilterMatch };
 
 /** Payload of every status event, by name. */
 export interface StatusEvents {

@@ -1,29 +1,32 @@
-export { Broker, type Commands, type Outbound } from './broker.js';
-export type { RequestOptions } from './asking.js';
-export type { BrokerFilters } from './broker-filters.js';
+export { Broker, type Commands, type Outbound } from './broker/broker.js';
+export type { RequestOptions } from './broker/requester.js';
+export type { BrokerFilters } from './broker/broker-filters.js';
 export type { Closed } from './lifecycle/life.js';
-export type { BrokerState, ConnectOptions } from './lifecycle.js';
+export type { BrokerState, ConnectOptions } from './lifecycle/lifecycle.js';
 export type {
   BrokerConfig,
   BrokerOptions,
   Limits,
+  LivenessOptions,
   QueueOptions,
   ReconnectOptions,
   Secret,
   Timeouts,
-} from './options.js';
-export type { Connector } from './stream/dial-connector.js';
-export type { Pem, TlsOptions } from './stream/tls-options.js';
+} from './options/options.js';
+export type { Connector } from './dial/connector.js';
+export type { Pem, TlsOptions } from './tls/options.js';
 export type { Logger } from './logger.js';
 export { BrokerError, type ErrorFacts, type ErrorLayer, type ErrorPhase } from './errors.js';
-export { StanzaError, type StanzaErrorType } from './stanza-error.js';
+export { StanzaError } from './stanza/stanza-error.js';
+export type { StanzaErrorType } from './stanza/conditions.js';
 export * from './events.js';
-export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub.js';
-export type { Explanation, Filter, FilterCounters, FilterOptions, FilterState } from './filters/filter-set.js';
+export type { TlsFacts } from './tls/facts.js';
+export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub/pubsub.js';
+export type { Explanation, Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filters/filter.js';
 export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
 export type { Ticket, TicketState } from './queue/ticket.js';
-export type { PendingRequest } from './requests.js';
-export type { ArchiveTrust, EventTrust, TrustKinds } from './trust.js';
+export type { PendingRequest } from './requests/pending-requests.js';
+export type { ArchiveTrust, EventTrust, TrustKinds } from './stanza/trust.js';
 export type {
   Dialect,
   DialectConfig,
@@ -35,25 +38,24 @@ export type {
 } from './protocols/dialect.js';
 export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';
 export type { MechanismName } from './protocols/sasl/selection.js';
-export type { ChannelBindings, ChannelBindingType } from './protocols/sasl/channel-binding.js';
+export type { ChannelBindings, ChannelBindingType } from './tls/channel-binding.js';
 export type { IterationLimits } from './protocols/sasl/scram-message.js';
-export type { LivenessOptions } from './link/liveness.js';
 export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
-export type { LegacyMethod } from './protocols/legacy-methods.js';
+export type { LegacyMethod } from './protocols/legacy/methods.js';
 export { JABBERD14_COMPONENT, type ComponentDialect, type ComponentOptions } from './protocols/jabberd14.js';
 export { JABBERD20_COMPONENT, type RouterDialect, type RouterOptions } from './protocols/jabberd2.js';
 export { RouterControl, type RouterBroker } from './protocols/jabberd2/router-control.js';
 export { routeOf } from './protocols/jabberd2/route.js';
 export type { NameOptions } from './protocols/jabberd2/bind.js';
-export { JID } from './jid.js';
+export { JID } from './jid/jid.js';
 export { Element, type Node } from './xml/element.js';
 export { Attr } from './xml/attr.js';
 export { Document } from './xml/document.js';
 export { Text } from './xml/text.js';
 export { xml } from './xml/builder.js';
-export { parse } from './xml/parse.js';
+export { parse } from './xml/tokenizer/parse.js';
 export { serialize } from './xml/serializer.js';
-export { reply, errorReply } from './xml/replies.js';
+export { reply, errorReply } from './stanza/replies.js';
 export { toDom, fromDom } from './xml/dom.js';
 export { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';
 export {
@@ -65,4 +67,4 @@ export {
   type ConnectionOptions,
   type NodeHandler,
   type Registration,
-} from './connection/index.js';
+} from './jabber-connection/index.js';

@@ -5,7 +5,7 @@ import { probeTime } from '../traffic.mjs';
 
 const { Broker, JABBERD14_COMPONENT, parse, xml } = await import(dist('index.js'));
 const { FilterSet } = await import(dist('filters/filter-set.js'));
-const { Tokenizer } = await import(dist('xml/tokenizer.js'));
+const { Tokenizer } = await import(dist('xml/tokenizer/tokenizer.js'));
 
 /** A parser fed with bytes; calls back with the tree of each stanza. */
 export function parser(onStanza) {

@@ -1,13 +1,13 @@
-import { Broker } from '../broker.js';
+import { Broker } from '../broker/broker.js';
 import { usageError } from '../errors.js';
-import type { FilterMatch } from '../events.js';
+import type { FilterMatch } from '../filters/filter.js';
 import * as events from '../events.js';
 import { JABBERD14_COMPONENT } from '../protocols/jabberd14.js';
 import { LoopbackServer } from '../testing/index.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { reply } from '../xml/replies.js';
+import { reply } from '../stanza/replies.js';
 import { shown } from './shown.js';
 import { signIns } from './sign-in.js';
 

@@ -1,6 +1,6 @@
-import { Broker } from '../broker.js';
+import { Broker } from '../broker/broker.js';
 import * as events from '../events.js';
-import type { BrokerOptions } from '../options.js';
+import type { BrokerOptions } from '../options/options.js';
 import { JABBERD20_COMPONENT } from '../protocols/jabberd2.js';
 import { LEGACY } from '../protocols/legacy.js';
 import { XMPP } from '../protocols/xmpp.js';

@@ -1,7 +1,7 @@
-import type { Candidate } from './bucket.js';
-import type { Cover } from './condition.js';
+import type { Candidate } from './index/bucket.js';
+import type { Keys } from './index/condition.js';
 import type { Filter, FilterCounters, FilterOptions, FilterState } from './filter.js';
-import type { Matcher } from './matcher.js';
+import type { Matcher } from './xpath/matcher.js';
 
 /** After so many evaluations within the budget one strike is forgiven. */
 export const EVALUATIONS_PER_PARDON = 1000;
@@ -30,7 +30,7 @@ export class Entry implements Filter, Candidate {
     /** What the matcher is made with, beside the expression. */
     readonly options: FilterOptions,
     /** What it is filed under; null when it is evaluated for every stanza. */
-    readonly cover: Cover | null,
+    readonly keys: Keys | null,
     /** Local name that every stanza it matches has; null when there is no such name. */
     readonly root: string | null,
     /** Why it is filed under nothing. */

@@ -1,19 +1,19 @@
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
-import { Gathering } from './bucket.js';
-import { describe, distinct, frequency, type Cover } from './condition.js';
-import { decidingName } from './decided.js';
-import { cheapest, derive, rootOf, type Need } from './derive.js';
+import { Candidates } from './index/bucket.js';
+import { describe, distinct, frequency, type Keys } from './index/condition.js';
+import { decidingName } from './xpath/decided-by-name.js';
+import { cheapest, derive, rootOf, type Derived } from './index/derive.js';
 import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
-import type { Expr } from './expression.js';
-import { FilterIndex } from './filter-index.js';
+import type { Expr } from './xpath/expression.js';
+import { FilterIndex } from './index/filter-index.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions } from './filter.js';
-import { compileMatcher, type Matcher, nameMatcher } from './matcher.js';
-import type { MatchedNode } from './node.js';
-import { BudgetExceeded, Run } from './run.js';
-import { parseExpression } from './syntax.js';
-import { bindings, translate } from './translate.js';
+import { compileMatcher, type Matcher, nameMatcher } from './xpath/matcher.js';
+import type { MatchedNode } from './xpath/node.js';
+import { BudgetExceeded, Run } from './xpath/run.js';
+import { parseExpression } from './xpath/syntax.js';
+import { bindings, translate } from './xpath/translate.js';
 
 /** Default for {@link FilterSetOptions.visits}: enough to walk once over the largest stanza the default limits allow. */
 export const DEFAULT_FILTER_VISITS = 50_000;
@@ -71,7 +71,7 @@ export class FilterSet {
   readonly #always = new Set<Entry>();
   /** The filters for one name of stanzas share a matcher if they ask for nothing else that is not looked up. */
   readonly #byName = new Map<string, Matcher>();
-  readonly #gathering = new Gathering<Entry>();
+  readonly #gathered = new Candidates<Entry>();
   readonly #run: Run;
   readonly #visits: number;
   readonly #strikes: number;
@@ -110,8 +110,8 @@ export class FilterSet {
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
     checkArguments(event, expression, options);
     const expr = understand(expression, options);
-    const { cover, root, why } = this.#key(expr);
-    const matcher = this.#isRare(cover) ? null : this.#matcherOf(expr, cover);
+    const { keys, root, why } = this.#key(expr);
+    const matcher = this.#isRare(keys) ? null : this.#matcherOf(expr, keys);
     this.#added += 1;
     const entry = new Entry(
       event,
@@ -119,14 +119,14 @@ export class FilterSet {
       this.#added,
       matcher,
       copy(options),
-      cover,
+      keys,
       root,
       why,
-      this.#gathering.stanza,
+      this.#gathered.stanza,
       this.#removed,
     );
-    if (cover === null) this.#always.add(entry);
-    else this.#index.add(cover, entry);
+    if (keys === null) this.#always.add(entry);
+    else this.#index.add(keys, entry);
     this.#entries.add(entry);
     const others = this.#byEvent.get(event);
     if (others === undefined) this.#byEvent.set(event, entry);
@@ -179,34 +179,34 @@ export class FilterSet {
     checkArguments('', what, options);
     const known = [...this.#entries].filter(({ event, expression }) => event === what || expression === what);
     if (known.length === 0) {
-      const { cover, why } = this.#key(understand(what, options));
+      const { keys, why } = this.#key(understand(what, options));
       const state = 'not added';
-      return [{ event: null, expression: what, state, ...inWords(cover, why), counters: NOTHING_COUNTED, stanzas: 0 }];
+      return [{ event: null, expression: what, state, ...inWords(keys, why), counters: NOTHING_COUNTED, stanzas: 0 }];
     }
-    return known.map(({ event, expression, state, cover, why, counters, addedAt }) => ({
+    return known.map(({ event, expression, state, keys, why, counters, addedAt }) => ({
       event,
       expression,
       state,
-      ...inWords(cover, why),
+      ...inWords(keys, why),
       counters,
-      stanzas: this.#gathering.stanza - addedAt,
+      stanzas: this.#gathered.stanza - addedAt,
     }));
   }
 
   /** What to file an expression under; null: nothing, because of `why`. */
-  #key(expr: Expr): { cover: Cover | null; root: string | null; why: string } {
-    if (!this.#indexed) return { cover: null, root: null, why: 'the index is switched off' };
+  #key(expr: Expr): { keys: Keys | null; root: string | null; why: string } {
+    if (!this.#indexed) return { keys: null, root: null, why: 'the index is switched off' };
     const cost = this.#index.cost.bind(this.#index);
-    const { covers, why }: Need = derive(expr, cost);
-    const best = cheapest(covers, cost);
-    return { cover: best === null ? null : distinct(best), root: rootOf(covers), why };
+    const { alternatives, why }: Derived = derive(expr, cost);
+    const best = cheapest(alternatives, cost);
+    return { keys: best === null ? null : distinct(best), root: rootOf(alternatives), why };
   }
 
   #evaluate(stanza: Element): Outcome[] | null {
-    const gathering = this.#gathering;
-    const { candidates } = gathering;
-    gathering.stanza += 1;
-    this.#index.gather(stanza, gathering);
+    const gathered = this.#gathered;
+    const { candidates } = gathered;
+    gathered.stanza += 1;
+    this.#index.gather(stanza, gathered);
     for (const entry of this.#always) candidates.push(entry);
     if (candidates.length === 0) return null;
     sort(candidates);
@@ -216,7 +216,7 @@ export class FilterSet {
     const { localName } = stanza;
     for (const entry of candidates) {
       if (entry.state !== 'active' || (entry.root !== null && entry.root !== localName)) continue;
-      const matcher = (entry.matcher ??= this.#matcherOf(understand(entry.expression, entry.options), entry.cover));
+      const matcher = (entry.matcher ??= this.#matcherOf(understand(entry.expression, entry.options), entry.keys));
       run.begin(stanza, this.#visits);
       entry.evaluated += 1;
       this.#evaluations += 1;
@@ -234,14 +234,14 @@ export class FilterSet {
     return outcomes;
   }
 
-  /** Whether so few stanzas make a filter with that cover a candidate that its matcher can wait. */
-  #isRare(cover: Cover | null): boolean {
-    if (cover === null || cover.reduce((sum, condition) => sum + frequency(condition), 0) > RARE.stanzas) return false;
-    return cover.every((condition) => this.#index.load(condition) < RARE.filters);
+  /** Whether so few stanzas make a filter with those keys a candidate that its matcher can wait. */
+  #isRare(keys: Keys | null): boolean {
+    if (keys === null || keys.reduce((sum, condition) => sum + frequency(condition), 0) > RARE.stanzas) return false;
+    return keys.every((condition) => this.#index.load(condition) < RARE.filters);
   }
 
-  #matcherOf(expr: Expr, cover: Cover | null): Matcher {
-    const name = decidingName(expr, cover);
+  #matcherOf(expr: Expr, keys: Keys | null): Matcher {
+    const name = decidingName(expr, keys);
     if (name === null) return compileMatcher(expr, this.#contentNamespaces);
     const key = JSON.stringify([name.localName, name.namespaceURI === undefined ? 'any' : [name.namespaceURI]]);
     let matcher = this.#byName.get(key);
@@ -273,8 +273,8 @@ export class FilterSet {
   /** Called once for each entry, when it is gone. */
   readonly #removed = (entry: Entry): void => {
     this.#entries.delete(entry);
-    if (entry.cover === null) this.#always.delete(entry);
-    else this.#index.remove(entry.cover);
+    if (entry.keys === null) this.#always.delete(entry);
+    else this.#index.remove(entry.keys);
     const known = this.#byEvent.get(entry.event);
     if (known === entry) this.#byEvent.delete(entry.event);
     else if (known instanceof Set) {
@@ -324,10 +324,10 @@ function timed(entry: Entry, matcher: Matcher, run: Run): readonly MatchedNode[]
   }
 }
 
-function inWords(cover: Cover | null, why: string): { keys: readonly string[] | null; reason: string } {
-  if (cover === null) return { keys: null, reason: `evaluated for every stanza: ${why}` };
-  if (cover.length === 0) return { keys: [], reason: 'never evaluated: no stanza can match' };
-  return { keys: cover.map(describe), reason: 'evaluated only where one of the keys is true' };
+function inWords(keys: Keys | null, why: string): { keys: readonly string[] | null; reason: string } {
+  if (keys === null) return { keys: null, reason: `evaluated for every stanza: ${why}` };
+  if (keys.length === 0) return { keys: [], reason: 'never evaluated: no stanza can match' };
+  return { keys: keys.map(describe), reason: 'evaluated only where one of the keys is true' };
 }
 
 function checkArguments(event: unknown, expression: unknown, options: unknown): void {

@@ -1,6 +1,6 @@
 import type { Element } from '../xml/element.js';
-import type { VariableValue } from './translate.js';
-import type { MatchedNode } from './node.js';
+import type { VariableValue } from './xpath/translate.js';
+import type { MatchedNode } from './xpath/node.js';
 
 /** What the names in an expression stand for. Only own properties count, so `__proto__` is a name like any other. */
 export interface FilterOptions {

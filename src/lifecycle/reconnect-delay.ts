@@ -1,5 +1,5 @@
 // Reconnecting: RFC 6120 §3.3.
-import type { ReconnectOptions } from '../options.js';
+import type { ReconnectOptions } from '../options/options.js';
 
 /**
  * How long to wait before the next attempt, in milliseconds: random below a bound that doubles with each failure up

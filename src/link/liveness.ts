@@ -1,12 +1,5 @@
 // Finding links that are dead without saying so: RFC 6120 §4.6.
-
-/** When a link counts as dead. */
-export interface LivenessOptions {
-  /** Silence of the peer after which it is asked for a sign of life, in milliseconds. Default 300 000. */
-  intervalMs: number;
-  /** How long the peer has for that sign, in milliseconds. Default 30 000. */
-  timeoutMs: number;
-}
+import type { LivenessOptions } from '../options/options.js';
 
 /** Who is told. */
 export interface LivenessHost {

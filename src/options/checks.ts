@@ -1,6 +1,6 @@
 // What is wrong with single values of the broker's options, in words that follow the option's name.
-import { isRecord, ownProperties } from '../arguments.js';
-import { JID } from '../jid.js';
+import { isRecord, ownProperties } from '../arguments/arguments.js';
+import { JID } from '../jid/jid.js';
 import type { Logger } from '../logger.js';
 import { escapeValue } from '../xml/escape.js';
 

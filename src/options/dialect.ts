@@ -1,4 +1,4 @@
-import { isArray, kindOf } from '../arguments.js';
+import { isArray, kindOf } from '../arguments/arguments.js';
 import type { Dialect } from '../protocols/dialect.js';
 
 type Check = (value: unknown) => string | null;

@@ -1,9 +1,10 @@
-import type { StatusEvents, TlsFacts } from '../events.js';
-import type { JID } from '../jid.js';
+import type { StatusEvents } from '../events.js';
+import type { TlsFacts } from '../tls/facts.js';
+import type { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import type { StreamLimits } from './features/stream-limits.js';
 import type { StreamManagement } from './features/stream-management.js';
-import type { ChannelBindings } from './sasl/channel-binding.js';
+import type { ChannelBindings } from '../tls/channel-binding.js';
 
 /** Status events a dialect reports while it negotiates. The broker publishes the others itself. */
 export type NegotiationEvent =

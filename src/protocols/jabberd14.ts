@@ -1,7 +1,7 @@
 // XEP-0114: Jabber Component Protocol, as spoken by jabberd14, Prosody, ejabberd and the jabberd2 router.
 import { createHash } from 'node:crypto';
 import { BrokerError, usageError } from '../errors.js';
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES, NS } from '../xml/namespaces.js';

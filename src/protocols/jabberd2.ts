@@ -1,10 +1,10 @@
 // The component protocol of the jabberd2 router (its own, not XEP-0114).
 import { BrokerError, usageError } from '../errors.js';
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
-import { newId } from './features/iq-id.js';
+import { newId } from '../stanza/id.js';
 import { startTls } from './features/starttls.js';
 import { bindElement, bindError, checkName, checkNameOptions, type NameOptions } from './jabberd2/bind.js';
 import { RouterLink } from './jabberd2/router-link.js';

@@ -1,13 +1,13 @@
 // Non-SASL authentication: XEP-0078 (jabber:iq:auth), on a stream of before XMPP 1.0.
 import { BrokerError, usageError } from '../errors.js';
-import { JID } from '../jid.js';
-import { StanzaError } from '../stanza-error.js';
+import { JID } from '../jid/jid.js';
+import { StanzaError } from '../stanza/stanza-error.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
-import { newId } from './features/iq-id.js';
-import { chooseMethod, LEGACY_METHODS, type LegacyMethod } from './legacy-methods.js';
+import { newId } from '../stanza/id.js';
+import { chooseMethod, LEGACY_METHODS, type LegacyMethod } from './legacy/methods.js';
 
 /** Options of the LEGACY dialect, given with {@link LegacyDialect.with}. */
 export interface LegacyOptions {

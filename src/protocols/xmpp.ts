@@ -1,6 +1,6 @@
 // XMPP 1.0, initiating entity as a client: RFC 6120, with XEP-0198 and XEP-0368.
 import { BrokerError } from '../errors.js';
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
@@ -11,9 +11,9 @@ import { readLimits } from './features/stream-limits.js';
 import { enable, resume } from './features/stream-management.js';
 import { signIn } from './sasl/negotiate.js';
 import { DEFAULT_MECHANISMS, type MechanismName } from './sasl/selection.js';
-import { checkXmppOptions, type XmppOptions } from './xmpp-options.js';
+import { checkXmppOptions, type XmppOptions } from './xmpp/options.js';
 
-export type { XmppOptions } from './xmpp-options.js';
+export type { XmppOptions } from './xmpp/options.js';
 
 /** The XMPP dialect. */
 export interface XmppDialect extends Dialect {

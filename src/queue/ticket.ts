@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
-import { parseInScope } from '../xml/parse.js';
+import { parseInScope } from '../xml/tokenizer/parse.js';
 
 /**
  * Where an output stands.

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { usageError } from '../errors.js';
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import { prepare } from '../protocols/sasl/password.js';
 
 /** Hash of a SCRAM mechanism, as `node:crypto` names it. */

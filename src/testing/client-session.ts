@@ -1,5 +1,5 @@
 // A bound resource: RFC 6120 §8.1 (addresses), RFC 6121 §4 (presence), XEP-0198 (what outlives a connection).
-import type { JID } from '../jid.js';
+import type { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';

@@ -1,10 +1,10 @@
 // The client side of the server: RFC 6120 §4 to §7, XEP-0368 (direct TLS), XEP-0078, XEP-0198, XEP-0440.
 import { randomBytes } from 'node:crypto';
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { errorReply, reply } from '../xml/replies.js';
+import { errorReply, reply } from '../stanza/replies.js';
 import { ClientSession } from './client-session.js';
 import type { Connection } from './connection.js';
 import { channelBindings } from './sasl/channel-binding.js';

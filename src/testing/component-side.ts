@@ -1,6 +1,6 @@
 // The component side of the server: XEP-0114.
 import { createHash } from 'node:crypto';
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';

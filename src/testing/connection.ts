@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { usageError, type BrokerError } from '../errors.js';
-import type { JID } from '../jid.js';
+import type { JID } from '../jid/jid.js';
 import { Element } from '../xml/element.js';
 import { serialize } from '../xml/serializer.js';
 import type { LoopbackPort } from './options.js';

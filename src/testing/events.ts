@@ -1,5 +1,5 @@
 import type { BrokerError } from '../errors.js';
-import type { JID } from '../jid.js';
+import type { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import type { LoopbackConnection } from './connection.js';
 

@@ -1,8 +1,9 @@
 // Who is reachable, and the server's rules for delivering stanzas: RFC 6120 §10, RFC 6121 §8.
 import { createHash, randomInt } from 'node:crypto';
-import type { JID } from '../jid.js';
+import type { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
-import { errorReply, type StanzaErrorCondition } from '../xml/replies.js';
+import type { StanzaErrorCondition } from '../stanza/conditions.js';
+import { errorReply } from '../stanza/replies.js';
 import type { ClientSession } from './client-session.js';
 import { jidOf } from './stanza.js';
 

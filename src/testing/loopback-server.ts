@@ -1,6 +1,6 @@
 import { usageError } from '../errors.js';
-import { JID } from '../jid.js';
-import { PubSub, type Handler, type Owner, type Subscription, type SubscribeOptions } from '../pubsub.js';
+import { JID } from '../jid/jid.js';
+import { PubSub, type Handler, type Owner, type Subscription, type SubscribeOptions } from '../pubsub/pubsub.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize } from '../xml/serializer.js';

@@ -1,5 +1,5 @@
 import type { SecureVersion } from 'node:tls';
-import type { XmlLimits } from '../xml/limits.js';
+import type { XmlLimits } from '../xml/tokenizer/limits.js';
 import type { ChannelBinding } from './sasl/channel-binding.js';
 
 /** Options of {@link LoopbackServer.start}. A side of the server is open when its users are given. */

@@ -1,6 +1,6 @@
 // Names and routes of one link to the router: the component protocol of jabberd2's router.
 import { randomBytes } from 'node:crypto';
-import type { JID } from '../jid.js';
+import type { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';

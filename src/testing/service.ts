@@ -1,9 +1,9 @@
 // What the server itself answers: XEP-0199, XEP-0030, RFC 6121 §2 (an empty roster), RFC 3921 §3.
-import type { JID } from '../jid.js';
+import type { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { reply } from '../xml/replies.js';
+import { reply } from '../stanza/replies.js';
 
 const FEATURES = [NS.DISCO_INFO, NS.DISCO_ITEMS, NS.PING, NS.IQ_ROSTER];
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { usageError } from '../errors.js';
-import { JID } from '../jid.js';
-import { xmlLimits, type XmlLimits } from '../xml/limits.js';
+import { JID } from '../jid/jid.js';
+import { xmlLimits, type XmlLimits } from '../xml/tokenizer/limits.js';
 import { isPassword, PASSWORD } from './accounts.js';
 import type {
   ComponentConflict,

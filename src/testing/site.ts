@@ -1,4 +1,4 @@
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import { Accounts } from './accounts.js';
 import type { LoopbackEvents } from './events.js';
 import { Hub } from './hub.js';

@@ -1,10 +1,10 @@
 // What the server checks and changes in stanzas: RFC 6120 §8.
-import { JID } from '../jid.js';
+import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import { unprefixed } from '../xml/qname.js';
-import type { StanzaErrorCondition } from '../xml/replies.js';
+import type { StanzaErrorCondition } from '../stanza/conditions.js';
+import { isStanzaKind } from '../stanza/kinds.js';
 
-const NAMES: ReadonlySet<string> = new Set(['message', 'presence', 'iq']);
 const IQ_TYPES: ReadonlySet<string | null> = new Set(['get', 'set', 'result', 'error']);
 const PRESENCE_TYPES: ReadonlySet<string | null> = new Set([
   null,
@@ -19,7 +19,7 @@ const PRESENCE_TYPES: ReadonlySet<string | null> = new Set([
 
 /** Whether an element is a stanza of a stream with this content namespace. */
 export function isStanza(element: Element, contentNamespace: string): boolean {
-  return NAMES.has(element.localName) && (element.namespaceURI === contentNamespace || element.qname.inherits);
+  return isStanzaKind(element.localName) && (element.namespaceURI === contentNamespace || element.qname.inherits);
 }
 
 /** What is wrong with a stanza (RFC 6120 §8.2), or null. */

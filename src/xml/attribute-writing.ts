@@ -1,5 +1,5 @@
 // What is set and taken away of an element's attributes (DOM Core, Namespaces in XML 1.0).
-import { kindOf } from '../arguments.js';
+import { kindOf } from '../arguments/arguments.js';
 import { usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import type { Element } from './element.js';
@@ -7,7 +7,7 @@ import { checkCharacters } from './escape.js';
 import { inherit } from './inheritance.js';
 import { NS } from './namespaces.js';
 import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
-import { declarationMistake } from './scope.js';
+import { declarationMistake } from './declaration.js';
 
 /** As {@link Element.setAttribute}. */
 export function setAttribute(element: Element, name: string, value: string): void {

@@ -1,10 +1,10 @@
-import { isRecord, kindOf } from '../arguments.js';
+import { isRecord, kindOf } from '../arguments/arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { declareDefault } from './attribute-writing.js';
 import { Element, isElement } from './element.js';
 import { checkCharacters } from './escape.js';
-import { mayKeepName } from './keeping.js';
+import { mayKeepName } from './cache-limits.js';
 import { type KnownAttribute, knownAttribute } from './known-attribute.js';
 import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { NS } from './namespaces.js';

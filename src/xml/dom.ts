@@ -5,7 +5,7 @@ import {
   type Element as DomElement,
   type Node as DomNode,
 } from '@xmldom/xmldom';
-import { kindOf } from '../arguments.js';
+import { kindOf } from '../arguments/arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Element, isElement, type Node } from './element.js';

@@ -1,7 +1,7 @@
 import { Attr, type AttributeMarkup, type KnownMarkup } from './attr.js';
 import type { Element } from './element.js';
 import { checkedPlainValue } from './escape.js';
-import { mayKeepName } from './keeping.js';
+import { mayKeepName } from './cache-limits.js';
 import { Piece } from './piece.js';
 import { type QName, unprefixed, XMLNS } from './qname.js';
 

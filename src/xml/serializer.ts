@@ -1,4 +1,4 @@
-import { kindOf } from '../arguments.js';
+import { kindOf } from '../arguments/arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { Element, isElement } from './element.js';
@@ -6,7 +6,7 @@ import { escapeValue } from './escape.js';
 import { NS } from './namespaces.js';
 import { Piece } from './piece.js';
 import type { QName } from './qname.js';
-import { declarationMistake } from './scope.js';
+import { declarationMistake } from './declaration.js';
 import type { Text } from './text.js';
 
 /** What is declared where the text will be put. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FilterSet, type Filter } from '../../src/filters/filter-set.js';
-import { NamespaceNode } from '../../src/filters/node.js';
+import { NamespaceNode } from '../../src/filters/xpath/node.js';
 import type { Element } from '../../src/xml/element.js';
 import { tree } from '../unit/filters/tree.js';
 import { fewValues, filterOf, KINDS, randomFilter, randomSubject, type Made } from './filter-kinds.js';

@@ -5,9 +5,9 @@ import { FOOTER, HEADER, random, stanzas } from '../../bench/corpus.mjs';
 import { fromDom, toDom } from '../../src/xml/dom.js';
 import { type Element } from '../../src/xml/element.js';
 import { NS } from '../../src/xml/namespaces.js';
-import { parseInScope } from '../../src/xml/parse.js';
+import { parseInScope } from '../../src/xml/tokenizer/parse.js';
 import { serialize } from '../../src/xml/serializer.js';
-import { Tokenizer } from '../../src/xml/tokenizer.js';
+import { Tokenizer } from '../../src/xml/tokenizer/tokenizer.js';
 
 const COUNT = 10_000;
 const CONTENT = NS.COMPONENT_ACCEPT;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { SaxesParser } from 'saxes';
 import { describe, expect, test } from 'vitest';
 import type { BrokerError } from '../../src/errors.js';
-import { Tokenizer } from '../../src/xml/tokenizer.js';
+import { Tokenizer } from '../../src/xml/tokenizer/tokenizer.js';
 
 /** One case of the W3C XML conformance test suite. */
 interface Case {

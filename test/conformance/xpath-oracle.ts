@@ -2,7 +2,7 @@ import { XmlDocument, type XmlNode, type XmlXPath } from 'libxml2-wasm';
 import type { Element, Node } from '../../src/xml/element.js';
 import { CONTENT_NAMESPACES, NS } from '../../src/xml/namespaces.js';
 import { Text } from '../../src/xml/text.js';
-import type { MatchedNode } from '../../src/filters/node.js';
+import type { MatchedNode } from '../../src/filters/xpath/node.js';
 
 /** What an expression gives: for a node-set the places of its nodes in document order. */
 export type Result = number[] | string | number | boolean;

@@ -49,7 +49,7 @@ describe('docs/options.md', () => {
 
   it('has every option', () => {
     const printed = rows('options.md', '# Options').flatMap(([names = '']) => names.match(/\w+/g) ?? []);
-    expect(printed.sort()).toEqual(membersOf('src/options.ts', 'BrokerOptions').sort());
+    expect(printed.sort()).toEqual(membersOf('src/options/options.ts', 'BrokerOptions').sort());
   });
 });
 
@@ -58,13 +58,13 @@ describe('docs/tls.md', () => {
     const printed = rows('tls.md', '## What is checked of a certificate').flatMap(
       ([names = '']) => names.match(/\w+/g) ?? [],
     );
-    expect(['policy', ...printed].sort()).toEqual(membersOf('src/stream/tls-options.ts', 'TlsOptions').sort());
+    expect(['policy', ...printed].sort()).toEqual(membersOf('src/tls/options.ts', 'TlsOptions').sort());
   });
 });
 
 describe('docs/dialects.md', () => {
   it.each([
-    ['## XMPP', membersOf('src/protocols/xmpp-options.ts', 'XmppOptions')],
+    ['## XMPP', membersOf('src/protocols/xmpp/options.ts', 'XmppOptions')],
     ['## LEGACY', membersOf('src/protocols/legacy.ts', 'LegacyOptions')],
     ['## JABBERD14_COMPONENT', membersOf('src/protocols/jabberd14.ts', 'ComponentOptions')],
     [

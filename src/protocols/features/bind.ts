@@ -1,12 +1,12 @@
 // Resource binding: RFC 6120 §7.
 import { BrokerError } from '../../errors.js';
-import { JID } from '../../jid.js';
-import { StanzaError } from '../../stanza-error.js';
+import { JID } from '../../jid/jid.js';
+import { StanzaError } from '../../stanza/stanza-error.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Negotiation } from '../dialect.js';
-import { newId } from './iq-id.js';
+import { newId } from '../../stanza/id.js';
 
 /** Tries with another resource before giving up (RFC 6120 §7.7.3 lets servers allow 5 to 10). */
 const TRIES = 3;

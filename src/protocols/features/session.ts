@@ -1,11 +1,11 @@
 // Session establishment of before RFC 6120: RFC 3921 §3.
 import { BrokerError } from '../../errors.js';
-import { StanzaError } from '../../stanza-error.js';
+import { StanzaError } from '../../stanza/stanza-error.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Negotiation } from '../dialect.js';
-import { newId } from './iq-id.js';
+import { newId } from '../../stanza/id.js';
 
 /**
  * Asks for a session where the server offers one and does not call it optional.

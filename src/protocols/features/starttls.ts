@@ -1,6 +1,6 @@
 // STARTTLS: RFC 6120 §5, RFC 7590 §3.1.
 import { BrokerError } from '../../errors.js';
-import type { TlsFacts } from '../../events.js';
+import type { TlsFacts } from '../../tls/facts.js';
 import { xml } from '../../xml/builder.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Negotiation } from '../dialect.js';

@@ -1,6 +1,6 @@
 // Names at the jabberd2 router: <bind/> and <unbind/> of its component protocol.
 import { BrokerError, usageError } from '../../errors.js';
-import { JID } from '../../jid.js';
+import { JID } from '../../jid/jid.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';

@@ -1,13 +1,13 @@
 // Packets of the jabberd2 router: <route/> around a stanza of a client.
 import { BrokerError, usageError } from '../../errors.js';
-import { JID } from '../../jid.js';
+import { JID } from '../../jid/jid.js';
 import { xml } from '../../xml/builder.js';
 import { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import { unprefixed } from '../../xml/qname.js';
-import { errorReply, type StanzaErrorCondition } from '../../xml/replies.js';
-
-const STANZAS = new Set(['message', 'presence', 'iq']);
+import type { StanzaErrorCondition } from '../../stanza/conditions.js';
+import { isStanzaKind } from '../../stanza/kinds.js';
+import { errorReply } from '../../stanza/replies.js';
 
 /** Namespaces that a stanza for the router may be written in; it leaves as one of `jabber:client`. */
 const OUTBOUND = new Set<string | null>([null, NS.JABBERD2_COMPONENT, NS.CLIENT, NS.SERVER, NS.COMPONENT_ACCEPT]);
@@ -37,7 +37,7 @@ export function isRouterElement(element: Element): boolean {
  * @throws BrokerError `USAGE_ROUTE` for what is no stanza, `USAGE_COMPONENT_ADDRESS` without `to`, `USAGE_JID`
  */
 export function asClientStanza(stanza: Element, name: string): Element {
-  if (!STANZAS.has(stanza.localName) || !OUTBOUND.has(stanza.namespaceURI)) {
+  if (!isStanzaKind(stanza.localName) || !OUTBOUND.has(stanza.namespaceURI)) {
     throw usageError(
       'USAGE_ROUTE',
       `<${stanza.nodeName}/> is neither a message, presence or iq nor an element of the router's own namespace`,
@@ -85,7 +85,7 @@ export function envelope(stanza: Element, from: string): Element {
 export function takeStanza(route: Element, isOurs: (domain: string) => boolean): Element {
   const [stanza, ...more] = route.children;
   if (stanza === undefined || more.length > 0) throw refusal(`it holds ${String(route.children.length)} elements`);
-  if (!INBOUND.has(stanza.namespaceURI) || !STANZAS.has(stanza.localName)) {
+  if (!INBOUND.has(stanza.namespaceURI) || !isStanzaKind(stanza.localName)) {
     throw refusal(`it holds <${stanza.nodeName}/> in the namespace ${JSON.stringify(stanza.namespaceURI)}`);
   }
   const domain = domainOf(route.getAttribute('to'));
@@ -121,7 +121,7 @@ const CONDITIONS: Readonly<Record<string, StanzaErrorCondition>> = {
  */
 export function bounceOf(route: Element, stanza: Element, code: string): Element | null {
   const type = stanza.getAttribute('type');
-  const answerable = STANZAS.has(stanza.localName) && type !== 'error' && type !== 'result';
+  const answerable = isStanzaKind(stanza.localName) && type !== 'error' && type !== 'result';
   if (!answerable) return null;
   const error = errorReply(stanza, CONDITIONS[code] ?? 'undefined-condition', {
     text: `the router could not deliver it: error ${code}`,

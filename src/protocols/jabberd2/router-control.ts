@@ -1,12 +1,12 @@
 // Names and throttling at run time: the jabberd2 router's component protocol.
 import { BrokerError, usageError } from '../../errors.js';
 import type { StatusEvents } from '../../events.js';
-import type { Handler } from '../../pubsub.js';
+import type { Handler } from '../../pubsub/pubsub.js';
 import type { Ticket } from '../../queue/ticket.js';
 import type { Element } from '../../xml/element.js';
 import { xml } from '../../xml/builder.js';
 import { NS } from '../../xml/namespaces.js';
-import { newId } from '../features/iq-id.js';
+import { newId } from '../../stanza/id.js';
 import { bindElement, bindError, checkName, checkNameOptions, unbindElement, type NameOptions } from './bind.js';
 
 /** What {@link RouterControl} needs of a broker. */

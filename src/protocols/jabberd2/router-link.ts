@@ -1,6 +1,7 @@
 // What happens on a ready link to a jabberd2 router: its component protocol behind <bind/>.
 import { BrokerError, usageError } from '../../errors.js';
 import type { Element } from '../../xml/element.js';
+import { isStanzaKind } from '../../stanza/kinds.js';
 import { NS } from '../../xml/namespaces.js';
 import type { DialectLink } from '../dialect.js';
 import { bindError, type NameOptions } from './bind.js';
@@ -67,7 +68,7 @@ export class RouterLink {
    */
   unwrap(element: Element): Element | undefined {
     if (element.namespaceURI !== NS.JABBERD2_COMPONENT) {
-      if (['message', 'presence', 'iq'].includes(element.localName)) throw unexpected(element);
+      if (isStanzaKind(element.localName)) throw unexpected(element);
       return element;
     }
     switch (element.localName) {

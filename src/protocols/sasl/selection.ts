@@ -1,8 +1,8 @@
 // Which mechanism is used: RFC 6120 §6.3.3, RFC 5802 §6, XEP-0440 §4, XEP-0474 §6.
-import { shown } from '../../arguments.js';
+import { shown } from '../../arguments/arguments.js';
 import { BrokerError, printable, usageError } from '../../errors.js';
 import { Anonymous } from './anonymous.js';
-import type { ChannelBindings, ChannelBindingType } from './channel-binding.js';
+import type { ChannelBindings, ChannelBindingType } from '../../tls/channel-binding.js';
 import { DigestMd5 } from './digest-md5.js';
 import { External } from './external.js';
 import { saslError, type Mechanism } from './mechanism.js';

@@ -1,7 +1,7 @@
 // Channel binding as the server sees it: RFC 9266 (tls-exporter), RFC 5929 (tls-server-end-point, tls-unique).
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { DerReader, readOid, TAG } from '../../stream/der.js';
+import { DerReader, readOid, TAG } from '../../tls/der.js';
 
 /** A type of channel binding that the loopback server can offer (RFC 9266, RFC 5929). */
 export type ChannelBinding = 'tls-exporter' | 'tls-server-end-point' | 'tls-unique';

@@ -1,6 +1,6 @@
 // The server's side of PLAIN (RFC 4616), ANONYMOUS (RFC 4505), EXTERNAL (RFC 4422 appendix A), OAUTHBEARER (RFC 7628).
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import { readCertificate } from '../../stream/certificate-parse.js';
+import { readCertificate } from '../../tls/certificate.js';
 import { SaslFailure, textOf, type SaslContext, type ServerMechanism } from './exchange.js';
 
 /** User name and password as they are. */

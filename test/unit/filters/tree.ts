@@ -1,5 +1,5 @@
 import type { Element } from '../../../src/xml/element.js';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 
 /** One element from text, of any size and depth. */
 export function tree(source: string): Element {

@@ -3,7 +3,7 @@ import { xml } from '@xmpp/client';
 import { component } from '@xmpp/component';
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackOptions } from 'xmpp-broker/testing';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { Conversation } from '../../wire/support/conversation.js';
 
 const OPTIONS: LoopbackOptions = { components: { 'echo.localhost': 'secret', 'other.localhost': 'geheim' } };

@@ -1,7 +1,7 @@
 import { client, xml, type ForeignClient } from '@xmpp/client';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LoopbackServer } from 'xmpp-broker/testing';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { ACCOUNTS } from './raw-client.js';
 
 afterEach(() => {

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackConnection, type LoopbackOptions } from 'xmpp-broker/testing';
 import { xml } from '../../../src/xml/builder.js';
 import { Element } from '../../../src/xml/element.js';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { QName } from '../../../src/xml/qname.js';
 import { Conversation } from '../../wire/support/conversation.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackOptions } from 'xmpp-broker/testing';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { Conversation } from '../../wire/support/conversation.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer } from 'xmpp-broker/testing';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';
 
 /** Everything the client is sent until the mark arrives, which is written behind what was routed before. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackManagementOptions } from 'xmpp-broker/testing';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';
 
 const start = (streamManagement: LoopbackManagementOptions | false = { requestEvery: 0 }) =>

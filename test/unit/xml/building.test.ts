@@ -5,7 +5,7 @@ import { Attr } from '../../../src/xml/attr.js';
 import { xml } from '../../../src/xml/builder.js';
 import { Element } from '../../../src/xml/element.js';
 import { NS } from '../../../src/xml/namespaces.js';
-import { parse, parseInScope } from '../../../src/xml/parse.js';
+import { parse, parseInScope } from '../../../src/xml/tokenizer/parse.js';
 import { QName } from '../../../src/xml/qname.js';
 import { serialize, serializeStart } from '../../../src/xml/serializer.js';
 import { Text } from '../../../src/xml/text.js';

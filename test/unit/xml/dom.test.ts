@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { xml } from '../../../src/xml/builder.js';
 import { fromDom, toDom } from '../../../src/xml/dom.js';
 import { NS } from '../../../src/xml/namespaces.js';
-import { parse, parseInScope } from '../../../src/xml/parse.js';
+import { parse, parseInScope } from '../../../src/xml/tokenizer/parse.js';
 import { serialize } from '../../../src/xml/serializer.js';
 
 const code = (wanted: string) => expect.objectContaining({ name: 'BrokerError', code: wanted }) as Error;

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { xml } from '../../../src/xml/builder.js';
 import { Element, following } from '../../../src/xml/element.js';
 import { NS } from '../../../src/xml/namespaces.js';
-import { parse, parseInScope } from '../../../src/xml/parse.js';
+import { parse, parseInScope } from '../../../src/xml/tokenizer/parse.js';
 import { serialize } from '../../../src/xml/serializer.js';
 import { Text } from '../../../src/xml/text.js';
 

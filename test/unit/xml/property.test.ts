@@ -7,13 +7,13 @@ import { BrokerError } from '../../../src/errors.js';
 import { Attr } from '../../../src/xml/attr.js';
 import { xml, type XmlChild } from '../../../src/xml/builder.js';
 import { Element } from '../../../src/xml/element.js';
-import { DEFAULT_LIMITS } from '../../../src/xml/limits.js';
+import { DEFAULT_LIMITS } from '../../../src/xml/tokenizer/limits.js';
 import { NS } from '../../../src/xml/namespaces.js';
-import { parse } from '../../../src/xml/parse.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { QName } from '../../../src/xml/qname.js';
 import { serialize } from '../../../src/xml/serializer.js';
 import { Text } from '../../../src/xml/text.js';
-import { chunksOf, HEADER, record, recorder } from './recording.js';
+import { chunksOf, HEADER, record, recorder } from './tokenizer/recording.js';
 
 const RUNS = 1000;
 

@@ -8,7 +8,7 @@ import { Ticket } from '../../../../src/queue/ticket.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
 import { NS } from '../../../../src/xml/namespaces.js';
-import { parse } from '../../../../src/xml/parse.js';
+import { parse } from '../../../../src/xml/tokenizer/parse.js';
 
 const MODULUS = 2 ** 32;
 const FEATURES = xml('features', {}, xml('sm', { xmlns: NS.SM }));

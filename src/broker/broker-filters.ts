@@ -1,0 +1,157 @@
+import { isRecord, kindOf, ownProperties, readOptions } from '../arguments/arguments.js';
+import { usageError, type BrokerError } from '../errors.js';
+import type { FilterMatch } from '../filters/filter.js';
+import { FilterSet, type Explanation, type Filter, type FilterOptions } from '../filters/filter-set.js';
+import type { BrokerConfig } from '../options/options.js';
+import type { Publication } from '../pubsub/pubsub.js';
+import type { Status } from './status.js';
+import type { Element } from '../xml/element.js';
+
+/** What the filters need of the broker. */
+export interface FiltersHost {
+  readonly config: BrokerConfig;
+  readonly status: Status;
+  /** Whether delivery was stopped by `halt`. */
+  readonly isHalted: boolean;
+}
+
+/** The event that filters publish, and how many do. */
+interface Published {
+  readonly publication: Publication<unknown>;
+  filters: number;
+}
+
+/**
+ * The XPath filters of a broker. Each inbound stanza that no pending request took is matched against all of them, in
+ * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
+ */
+export class BrokerFilters implements Iterable<Filter> {
+  readonly #host: FiltersHost;
+  /** Made with the first filter: a thousand brokers without filters shall be cheap. */
+  #set: FilterSet | null = null;
+  #publications: Map<string, Published> | null = null;
+  /** Promises of the handlers of the stanza that is delivered now, when they matter. */
+  #pending: Promise<void>[] | undefined;
+  #onMatch: (filter: Filter, match: FilterMatch) => void = nobody;
+  #onError: (filter: Filter, error: BrokerError) => void = nobody;
+
+  /** @internal */
+  constructor(host: FiltersHost) {
+    this.#host = host;
+  }
+
+  /** @internal */
+  get set(): FilterSet {
+    this.#set ??= this.#makeSet();
+    return this.#set;
+  }
+
+  /** Number of filters. */
+  get size(): number {
+    return this.#set?.size ?? 0;
+  }
+
+  /**
+   * Adds a filter: every stanza for which the XPath 1.0 expression is true is published under `event`. A filter added
+   * inside a handler sees the next stanza first.
+   * @throws BrokerError `USAGE_XPATH_*` with the position for a bad expression, `USAGE_EVENT_*` for the name,
+   * `USAGE_FILTER` for options that are none
+   */
+  add(event: string, expression: string, options: FilterOptions = {}): Filter {
+    if (typeof expression !== 'string') {
+      throw usageError('USAGE_FILTER', `the expression of a filter is a string, not ${kindOf(expression)}`);
+    }
+    const checked = filterOptions('filters.add()', options);
+    const publications = (this.#publications ??= new Map<string, Published>());
+    const known = publications.get(event);
+    const publication = known?.publication ?? this.#host.status.bus.share(event);
+    try {
+      const filter = this.set.add(event, expression, checked);
+      if (known === undefined) publications.set(event, { publication, filters: 1 });
+      else known.filters += 1;
+      return filter;
+    } catch (error) {
+      if (known === undefined) publication.rescind();
+      throw error;
+    }
+  }
+
+  /** Removes every filter of an event, at once also from inside a handler. Returns how many there were. @throws BrokerError `USAGE_FILTER` */
+  remove(event: string): number {
+    if (typeof event !== 'string') {
+      throw usageError('USAGE_FILTER', `the event of a filter is a string, not ${kindOf(event)}`);
+    }
+    return this.set.remove(event);
+  }
+
+  /**
+   * How the index finds the filters of an event, or those with an expression, and what they did and cost so far. An
+   * expression that no filter has is explained as if it were added now.
+   * @param options - for an expression that no filter has
+   * @throws BrokerError as `add` does for such an expression
+   */
+  explain(what: string, options: FilterOptions = {}): Explanation[] {
+    if (typeof what !== 'string') {
+      throw usageError('USAGE_FILTER', `what filters.explain() explains is a string, not ${kindOf(what)}`);
+    }
+    return this.set.explain(what, filterOptions('filters.explain()', options));
+  }
+
+  /** The filters in the order they were added. */
+  [Symbol.iterator](): Iterator<Filter> {
+    return this.set[Symbol.iterator]();
+  }
+
+  /** @internal Publishes every match of a stanza, and what went wrong. Handlers' promises are added to `pending`. */
+  deliver(stanza: Element, pending: Promise<void>[] | undefined): void {
+    if (this.#set === null || this.#set.size === 0) return;
+    this.#pending = pending;
+    this.#set.match(stanza, this.#onMatch, this.#onError);
+    this.#pending = undefined;
+  }
+
+  #makeSet(): FilterSet {
+    const host = this.#host;
+    this.#onMatch = (filter, match) => {
+      if (!host.isHalted) this.#publications?.get(filter.event)?.publication.fire(match, this.#pending);
+    };
+    this.#onError = (filter, error) => {
+      const { event, expression } = filter;
+      host.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
+    };
+    return new FilterSet({
+      contentNamespaces: [host.config.xmlns],
+      visits: host.config.limits.filterVisits,
+      onRemove: (filter) => {
+        this.#removed(filter.event);
+      },
+    });
+  }
+
+  #removed(event: string): void {
+    const known = this.#publications?.get(event);
+    if (known === undefined) return;
+    known.filters -= 1;
+    if (known.filters > 0) return;
+    this.#publications?.delete(event);
+    known.publication.rescind();
+  }
+}
+
+const nobody = (): void => undefined;
+
+/** The options of a filter, read once. What is in them is checked by the filters. */
+function filterOptions(of: string, options: FilterOptions): FilterOptions {
+  const { namespaces, variables } = readOptions('USAGE_FILTER', of, options, ['namespaces', 'variables']);
+  return {
+    ...(namespaces === undefined ? {} : { namespaces: named(of, 'namespaces', namespaces) as Record<string, string> }),
+    ...(variables === undefined ? {} : { variables: named(of, 'variables', variables) as Record<string, string> }),
+  };
+}
+
+function named(of: string, option: string, value: unknown): Record<string, unknown> {
+  const read = isRecord(value) ? ownProperties(value) : null;
+  if (read !== null) return read;
+  const what = `the option ${option} of ${of} is an object with names and values, not ${kindOf(value)}`;
+  throw usageError('USAGE_FILTER', what);
+}

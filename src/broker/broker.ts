@@ -1,0 +1,266 @@
+import { checkSignal, readOptions, shown } from '../arguments/arguments.js';
+import type { RequestOptions } from './requester.js';
+import type { BrokerFilters } from './broker-filters.js';
+import { Core } from './core.js';
+import { BrokerError, usageError } from '../errors.js';
+import type { StatusEvents } from '../events.js';
+import type { FilterOptions } from '../filters/filter-set.js';
+import type { Filter } from '../filters/filter.js';
+import type { JID } from '../jid/jid.js';
+import type { Closed } from '../lifecycle/life.js';
+import type { BrokerState, ConnectOptions } from '../lifecycle/lifecycle.js';
+import { hostProblem, portProblem } from '../options/checks.js';
+import type { BrokerConfig, BrokerOptions } from '../options/options.js';
+import { asStanza } from '../stanza/outbound.js';
+import type { Handler, PubSub, SubscribeOptions, Subscription } from '../pubsub/pubsub.js';
+import type { OutboundQueue } from '../queue/outbound-queue.js';
+import type { Ticket } from '../queue/ticket.js';
+import type { PendingRequest } from '../requests/pending-requests.js';
+import type { TrustKinds } from '../stanza/trust.js';
+import type { Element } from '../xml/element.js';
+
+/** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
+export type Outbound = Element | object | string;
+
+/** Input events that `post` takes: their arguments, and what it returns for them. */
+export interface Commands {
+  output: (node: Outbound) => Ticket;
+  return_to_sender: (event: string, node: Outbound) => Ticket;
+  xpath_filter: (
+    ...args:
+      [command: 'add', event: string, expression: string, options?: FilterOptions] | [command: 'remove', event: string]
+  ) => Filter | number;
+  shutdown: () => Promise<void>;
+  connect: (host?: string, port?: number) => Promise<void>;
+  reconnect: (host?: string, port?: number) => Promise<void>;
+  purge_queue: (select?: (ticket: Ticket) => boolean) => Ticket[];
+  halt: () => void;
+}
+
+/**
+ * One XML stream to an XMPP server: it connects, lets the dialect negotiate, and publishes everything that happens.
+ *
+ * `MyEvents` types the events of the program; without it every name is allowed and its payload is unknown.
+ *
+ * A connected broker, one that is connecting and one that waits to reconnect keep the process alive.
+ */
+export class Broker<MyEvents extends object = Record<string, unknown>> implements AsyncDisposable {
+  /** The options in force, without secrets. */
+  readonly config: BrokerConfig;
+  /** The event bus. `publish()` hands back the only right to fire an event. */
+  readonly events: PubSub<StatusEvents & MyEvents>;
+  /** XPath filters on inbound stanzas. */
+  readonly filters: BrokerFilters;
+  /** Stanzas held while not ready, oldest first. */
+  readonly queue: OutboundQueue;
+
+  readonly #core: Core;
+
+  /** @throws BrokerError `USAGE_OPTIONS` that lists every problem at once. Nothing is dialled. */
+  constructor(options: BrokerOptions) {
+    const core = new Core(options);
+    this.#core = core;
+    this.config = core.config;
+    this.events = core.status.bus as unknown as PubSub<StatusEvents & MyEvents>;
+    this.filters = core.filters;
+    this.queue = core.outbox.queue;
+  }
+
+  /** Our own address; null while there is no ready link. */
+  get jid(): JID | null {
+    return this.#core.jid;
+  }
+
+  /** Id of the stream; null while there is no ready link. */
+  get sid(): string | null {
+    return this.#core.sid;
+  }
+
+  /** Language of inbound stanzas that name none (RFC 6120 §8.1.5); null if the server names none, and while there is no ready link. */
+  get lang(): string | null {
+    return this.#core.lang;
+  }
+
+  get state(): BrokerState {
+    return this.#core.lifecycle.state;
+  }
+
+  /** Requests waiting for their answer, by id: a snapshot. */
+  get pending(): ReadonlyMap<string, PendingRequest> {
+    return this.#core.requests.pending();
+  }
+
+  /** Resolves when the broker has come to rest: shut down, halted, or lost and not to be dialled again. */
+  get closed(): Promise<Closed> {
+    return this.#core.lifecycle.closed;
+  }
+
+  /**
+   * Connects. Resolves at PCJ_READY; with a ready link, closes that first. Host and port stay in force.
+   * @returns a promise that rejects with the BrokerError of the attempt. If nobody waits for it, that is no unhandled
+   * rejection: the events tell the same
+   * @throws BrokerError `USAGE_CONNECT`, `USAGE_SIGNAL`, `BROKER_HALTED`; nothing was begun then
+   */
+  connect(options: ConnectOptions = {}): Promise<void> {
+    this.#refuseHalted();
+    return this.#core.lifecycle.connect(checkedTarget(options));
+  }
+
+  /** The same as {@link connect}, for when it reads better: a link in use is left and negotiated from zero. */
+  reconnect(options: ConnectOptions = {}): Promise<void> {
+    return this.connect(options);
+  }
+
+  /**
+   * Closes the stream in order: what was sent goes out, what still arrives is delivered, and after the peer's end (or
+   * `timeouts.close`) the socket closes. Again, or with nothing to close, it does nothing. Held stanzas stay.
+   */
+  shutdown(): Promise<void> {
+    return this.#core.lifecycle.shutdown();
+  }
+
+  /** Drops everything at once: no event, no farewell. Pending requests and held stanzas fail; later commands throw. */
+  halt(): void {
+    this.#core.lifecycle.halt();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+    this.halt();
+  }
+
+  /**
+   * Sends a stanza now, or holds it in the queue while not ready.
+   * @throws BrokerError `USAGE_NOT_ONE_STANZA`, `USAGE_IQ`, what the dialect refuses, `XML_UNSERIALIZABLE`, `QUEUE_FULL`,
+   * `BROKER_HALTED`; nothing was accepted then
+   */
+  output(node: Outbound): Ticket {
+    this.#refuseHalted();
+    return this.#core.output(asStanza(node, this.config.xmlns));
+  }
+
+  /**
+   * Sends what is held, all or what `select` picks, oldest first; later outputs line up behind it.
+   * @returns the tickets that are sent; none while not ready
+   */
+  purgeQueue(select?: (ticket: Ticket) => boolean): Ticket[] {
+    this.#refuseHalted();
+    if (select !== undefined && typeof select !== 'function') {
+      throw usageError('USAGE_SELECT', 'purgeQueue() takes a function of a ticket, or nothing');
+    }
+    return this.#core.outbox.purge(select);
+  }
+
+  /**
+   * Sends a request; its answer, a result or an error, is published once under `event`, which is then rescinded.
+   * @returns the request's ticket; `ticket.node` shows a generated id
+   * @throws BrokerError as `output`, and `USAGE_EVENT_*`, `USAGE_REQUEST`, `RTS_LIMIT`
+   */
+  returnToSender(event: keyof MyEvents & string, node: Outbound): Ticket {
+    this.#refuseHalted();
+    return this.#core.requester.underEvent(event, asStanza(node, this.config.xmlns)).ticket;
+  }
+
+  /**
+   * Sends a request and waits for its answer.
+   * @returns the result. Rejects with a {@link StanzaError} for an error answer, else with a BrokerError: as `output`,
+   * `RTS_TIMEOUT`, `RTS_DISCONNECTED`, `RTS_ABORTED`, `RTS_DROPPED`, `RTS_LIMIT`
+   */
+  request(node: Outbound, options: RequestOptions = {}): Promise<Element> {
+    const promise = (async () => {
+      this.#refuseHalted();
+      return this.#core.requester.asPromise(asStanza(node, this.config.xmlns), options);
+    })();
+    promise.catch(() => undefined);
+    return promise;
+  }
+
+  /**
+   * The part of a stanza that may be believed, or null: others can send anything that looks like it.
+   *
+   * - `account`: the stanza itself, from our own account (RFC 6120 §8.1.2.1)
+   * - `roster`: the `<query/>` of a roster push (RFC 6121 §2.1.6)
+   * - `carbons`: the `<received/>` or `<sent/>` with a copy of a message (XEP-0280 §11)
+   * - `mam`: the `<result/>` of the archive and the query that are given (XEP-0313)
+   * - `pep`: the `<event/>` of the account that is given (XEP-0163)
+   *
+   * Known from the first ready link on. A component has no account: there only `mam` and `pep` with `from` find
+   * something.
+   * @throws BrokerError `USAGE_TRUST`, `USAGE_JID`
+   */
+  trusted<Kind extends keyof TrustKinds>(stanza: Element, kind: Kind, ...options: TrustKinds[Kind]): Element | null {
+    return this.#core.trusted(stanza, kind, options[0]);
+  }
+
+  /** Calls a handler for each event of a name, before or after anybody publishes it. */
+  subscribe<Name extends keyof (StatusEvents & MyEvents) & string>(
+    event: Name,
+    handler: Handler<(StatusEvents & MyEvents)[Name]>,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    return this.events.subscribe(event, handler, options);
+  }
+
+  /** Does what one of the eight input events names, with its arguments, and returns what the method returns. */
+  post<Command extends keyof Commands>(
+    command: Command,
+    ...args: Parameters<Commands[Command]>
+  ): ReturnType<Commands[Command]> {
+    const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command);
+    if (!known) {
+      const names = Object.keys(COMMANDS).join(', ');
+      throw usageError('USAGE_POST', `${shown(command)} is no input event; there are ${names}`);
+    }
+    const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => ReturnType<Commands[Command]>;
+    return run(this, ...args);
+  }
+
+  #refuseHalted(): void {
+    if (this.#core.lifecycle.state !== 'halted') return;
+    throw new BrokerError('BROKER_HALTED', 'the broker was halted; make a new one', { layer: 'usage', sent: 'no' });
+  }
+}
+
+/** @throws BrokerError `USAGE_CONNECT`, `USAGE_SIGNAL` */
+function checkedTarget(options: ConnectOptions): ConnectOptions {
+  const { host, port, signal } = readOptions('USAGE_CONNECT', 'connect()', options, ['host', 'port', 'signal']);
+  for (const [name, value, check] of [
+    ['host', host, hostProblem],
+    ['port', port, portProblem],
+  ] as const) {
+    const problem = value === undefined ? null : check(value);
+    if (problem !== null) throw usageError('USAGE_CONNECT', `connect({ ${name} }) ${problem}, not ${shown(value)}`);
+  }
+  checkSignal('connect()', signal);
+  return {
+    ...target(host as string | undefined, port as number | undefined),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+/** What `post` does. */
+const COMMANDS: {
+  [Command in keyof Commands]: (
+    broker: Broker,
+    ...args: Parameters<Commands[Command]>
+  ) => ReturnType<Commands[Command]>;
+} = {
+  output: (broker, node) => broker.output(node),
+  return_to_sender: (broker, event, node) => broker.returnToSender(event, node),
+  xpath_filter: ({ filters }, ...args) => {
+    if (args[0] === 'add') return filters.add(args[1], args[2], args[3]);
+    if ((args[0] as string) === 'remove') return filters.remove(args[1]);
+    throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
+  },
+  shutdown: (broker) => broker.shutdown(),
+  connect: (broker, host, port) => broker.connect(target(host, port)),
+  reconnect: (broker, host, port) => broker.reconnect(target(host, port)),
+  purge_queue: (broker, select) => broker.purgeQueue(select),
+  halt: (broker) => {
+    broker.halt();
+  },
+};
+
+function target(host: string | undefined, port: number | undefined): ConnectOptions {
+  return { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
+}

@@ -1,0 +1,164 @@
+// Sending requests: RFC 6120 §8.2.3.
+import { checkSignal, readOptions, shown } from '../arguments/arguments.js';
+import { BrokerError, usageError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { Outbox } from './outbox.js';
+import type { PendingRequest, PendingRequests } from '../requests/pending-requests.js';
+import { StanzaError } from '../stanza/stanza-error.js';
+import type { Status } from './status.js';
+import { xml } from '../xml/builder.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+
+/** Options of one request. */
+export interface RequestOptions {
+  /** Milliseconds until the request fails, counted from the call. Default `timeouts.request`, from when it is written. */
+  timeout?: number;
+  /** Gives up waiting; the answer is then an ordinary stanza. */
+  signal?: AbortSignal;
+}
+
+/** What asking needs. */
+export interface RequesterParts {
+  readonly status: Status;
+  readonly requests: PendingRequests;
+  readonly outbox: Outbox;
+  readonly logger: Logger;
+}
+
+/** Sends requests and hands their outcome to whoever asked: as an event, or as a promise. */
+export class Requester {
+  readonly #parts: RequesterParts;
+
+  constructor(parts: RequesterParts) {
+    this.#parts = parts;
+  }
+
+  /** Publishes the answer once under `event`. @throws BrokerError; nothing was accepted then */
+  underEvent(event: string, stanza: Element): PendingRequest {
+    const { status, logger } = this.#parts;
+    const publication = status.bus.share(event);
+    try {
+      return this.#ask(stanza, event, undefined, (outcome, request) => {
+        if (outcome instanceof BrokerError) {
+          this.#failed(outcome, request);
+        } else {
+          if (publication.fire(outcome) === 0) {
+            logger.warn(
+              { event, id: request.id },
+              'the answer of a request arrived and nobody is subscribed to its event',
+            );
+          }
+          status.publish('PCJ_RTS_FINISH', outcome);
+        }
+        publication.rescind();
+      });
+    } catch (error) {
+      publication.rescind();
+      throw error;
+    }
+  }
+
+  /** Resolves with the result, rejects with a StanzaError for an error, else with a BrokerError. */
+  asPromise(stanza: Element, options: RequestOptions): Promise<Element> {
+    const { status, requests } = this.#parts;
+    return new Promise<Element>((resolve, reject) => {
+      const { timeout, signal } = checkedOptions(options);
+      if (signal?.aborted === true) throw aborted(signal, 'no');
+      let asked: PendingRequest | null = null;
+      const onAbort = () => {
+        if (asked === null || signal === undefined) return;
+        requests.fail(asked, aborted(signal, asked.ticket.state === 'queued' ? 'no' : 'maybe'));
+      };
+      asked = this.#ask(stanza, null, timeout, (outcome, request) => {
+        signal?.removeEventListener('abort', onAbort);
+        if (outcome instanceof BrokerError) {
+          reject(outcome);
+          this.#failed(outcome, request);
+          return;
+        }
+        if (outcome.getAttribute('type') === 'error') reject(new StanzaError(outcome));
+        else resolve(outcome);
+        status.publish('PCJ_RTS_FINISH', outcome);
+      });
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Asks a server for a sign of life (XEP-0199). The answer, or an error, only has to arrive. */
+  ping(to: string): void {
+    const { requests, outbox, logger } = this.#parts;
+    const ping = xml('ping', { xmlns: NS.PING });
+    const stanza = xml('iq', { type: 'get', id: requests.freeId(null), to }, ping);
+    try {
+      const ticket = outbox.ticket(stanza);
+      requests.add(stanza, ticket, { event: null, timeoutMs: undefined, settle: () => undefined });
+      outbox.accept(ticket, stanza);
+    } catch (error) {
+      logger.warn({ error }, 'the server could not be pinged');
+    }
+  }
+
+  #ask(
+    given: Element,
+    event: string | null,
+    timeoutMs: number | undefined,
+    settle: (outcome: Element | BrokerError, request: PendingRequest) => void,
+  ): PendingRequest {
+    const { status, requests, outbox } = this.#parts;
+    const type = given.getAttribute('type');
+    if (type === 'error' || type === 'result') {
+      throw usageError(
+        'USAGE_REQUEST',
+        `<${given.nodeName}/> of type ${type} gets no answer; a request is an iq of type get or set, a message or a presence`,
+      );
+    }
+    const own = given.getAttribute('id');
+    const id = requests.freeId(own);
+    let stanza = given;
+    if (id !== own) {
+      // The caller's node stays as it is.
+      stanza = given.clone();
+      stanza.setAttribute('id', id);
+    }
+    stanza = outbox.prepare(stanza);
+    const ticket = outbox.ticket(stanza);
+    const request = requests.add(stanza, ticket, { event, timeoutMs, settle });
+    status.publish('PCJ_RTS_START', stanza);
+    try {
+      outbox.accept(ticket, stanza);
+    } catch (error) {
+      if (error instanceof BrokerError) requests.fail(request, error);
+      throw error;
+    }
+    return request;
+  }
+
+  #failed(error: BrokerError, { ticket }: PendingRequest): void {
+    // Nobody waits for the answer any more, so a stanza that was not written is not sent later.
+    if (this.#parts.outbox.queue.remove(ticket)) ticket.markFailed(error);
+    else ticket.expectNoAck();
+    this.#parts.status.publish('PCJ_RTS_FAIL', Object.assign(error, { ticket }));
+  }
+}
+
+function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): BrokerError {
+  return new BrokerError('RTS_ABORTED', 'the abort signal ended the waiting for an answer', {
+    layer: 'rts',
+    sent,
+    cause: signal.reason,
+  });
+}
+
+/** @throws BrokerError `USAGE_REQUEST`, `USAGE_SIGNAL` */
+function checkedOptions(options: RequestOptions): RequestOptions {
+  const { timeout, signal } = readOptions('USAGE_REQUEST', 'request()', options, ['timeout', 'signal']);
+  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
+    throw usageError(
+      'USAGE_REQUEST',
+      `request({ timeout }) must be a number of milliseconds above 0 and below 2^31, not ${shown(timeout)}`,
+    );
+  }
+  checkSignal('request()', signal);
+  return { ...(timeout === undefined ? {} : { timeout }), ...(signal === undefined ? {} : { signal }) };
+}

@@ -1,0 +1,129 @@
+// What goes on from one link to the next: the queue, the requests, and sessions of XEP-0198 §5.
+import { BrokerError } from '../errors.js';
+import type { Link } from '../link/link.js';
+import type { LinkEnd } from '../link/contract.js';
+import type { Outbox } from './outbox.js';
+import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { Ticket } from '../queue/ticket.js';
+import type { PendingRequests } from '../requests/pending-requests.js';
+
+/** How long a session is kept when the server did not say, in seconds. */
+const DEFAULT_MAX = 300;
+
+/** Longest time a session is kept, in seconds. */
+const MAX_KEPT = 86_400;
+
+/**
+ * Takes care that nothing is lost between links. Without stream management, what was not written is held again. A
+ * managed session is kept until it is resumed, or is over; then what the server did not acknowledge is held again.
+ */
+export class Resumption {
+  readonly #outbox: Outbox;
+  readonly #requests: PendingRequests;
+  #kept: StreamManagement | null = null;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(outbox: Outbox, requests: PendingRequests) {
+    this.#outbox = outbox;
+    this.#requests = requests;
+  }
+
+  /** The session that may be resumed, or null. */
+  get resumable(): StreamManagement | null {
+    return this.#kept?.id == null ? null : this.#kept;
+  }
+
+  /** Bytes of what a kept session has sent and the server did not acknowledge. */
+  get bytes(): number {
+    return this.#kept?.bytes ?? 0;
+  }
+
+  /** A link ended, and nothing was told of it yet. */
+  linkEnded({ management, inFlight, waiting, byUs }: LinkEnd): void {
+    const resumable = management !== null && management.id !== null && byUs !== 'shutdown';
+    if (resumable) this.#keep(management);
+    const uncertain = management === null ? inFlight : resumable ? [] : unproved(management);
+    this.#hold(uncertain, waiting);
+  }
+
+  /** The end of the link was told: requests that were on it fail, unless their session may go on. */
+  afterLinkEnded(): void {
+    if (this.#kept === null) this.#failCutRequests();
+  }
+
+  /** A link is ready: the kept session goes on with it, before anything new, or is over. */
+  linkReady(link: Link, management: StreamManagement | null): void {
+    const previous = this.#take();
+    if (previous === null) return;
+    if (previous === management) link.replay(previous.unacked());
+    else this.#giveUp(previous);
+  }
+
+  /** The broker was shut down without a link: nobody will resume the kept session. */
+  shutDown(): void {
+    const previous = this.#take();
+    if (previous !== null) this.#giveUp(previous);
+  }
+
+  /** Ends everything: stanzas and requests fail. */
+  halt(error: BrokerError): void {
+    const tickets = [...(this.#take()?.takeUnacked() ?? []), ...this.#outbox.queue.take()];
+    for (const ticket of tickets) ticket.markFailed(error);
+    this.#requests.failWhere(
+      () => true,
+      () => error,
+    );
+  }
+
+  #keep(management: StreamManagement): void {
+    this.#take();
+    this.#kept = management;
+    const seconds = Math.min(management.max ?? DEFAULT_MAX, MAX_KEPT);
+    this.#timer = setTimeout(() => {
+      const expired = this.#take();
+      if (expired !== null) this.#giveUp(expired);
+    }, seconds * 1_000);
+    this.#timer.unref();
+  }
+
+  #take(): StreamManagement | null {
+    const management = this.#kept;
+    this.#kept = null;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    return management;
+  }
+
+  /** A session is over: its requests fail, and what the server did not acknowledge is held: it may have arrived. */
+  #giveUp(management: StreamManagement): void {
+    this.#failCutRequests();
+    this.#hold(unproved(management), []);
+  }
+
+  #hold(uncertain: readonly Ticket[], waiting: readonly Ticket[]): void {
+    for (const { request } of [...uncertain, ...waiting]) if (request !== null) this.#requests.held(request);
+    this.#outbox.takeBack(uncertain, waiting);
+  }
+
+  /** Requests whose stanza was written on a link that is gone; those that are held wait for a purge. */
+  #failCutRequests(): void {
+    this.#requests.failWhere(
+      ({ ticket }) => ticket.state !== 'queued',
+      ({ ticket }) =>
+        new BrokerError('RTS_DISCONNECTED', 'the link was lost before the answer came', {
+          layer: 'rts',
+          phase: 'ready',
+          sent: ticket.state === 'acked' ? 'acked' : 'maybe',
+          retryable: true,
+        }),
+    );
+  }
+}
+
+/**
+ * Takes out what a session that is over leaves to be held. A request that was written is not: it fails, or was answered,
+ * and its stanza must not go out again behind that.
+ */
+function unproved(management: StreamManagement): Ticket[] {
+  return management.takeUnacked().filter(({ state, request }) => state === 'queued' || request === null);
+}

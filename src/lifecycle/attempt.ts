@@ -1,0 +1,356 @@
+import type { Duplex } from 'node:stream';
+import { BrokerError } from '../errors.js';
+import type { StatusEvents } from '../events.js';
+import type { BrokerConfig, Secrets } from '../options/options.js';
+import type { Negotiated } from '../link/contract.js';
+import type { DialectConfig } from '../protocols/dialect.js';
+import type { StreamManagement } from '../protocols/features/stream-management.js';
+import { channelBindings } from '../tls/channel-binding.js';
+import { StreamNegotiation, type TlsResult } from './negotiation.js';
+import { dial } from '../dial/dial.js';
+import { portHint } from '../dial/port-hint.js';
+import { dialThrough, type Connector } from '../dial/connector.js';
+import { resolve, type Target } from '../dial/resolve.js';
+import { upgrade } from '../tls/upgrade.js';
+import { Transport } from '../stream/transport.js';
+import { XmlStream } from '../stream/xml-stream.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+
+/** What an attempt needs of the broker. */
+export interface AttemptHost {
+  readonly config: BrokerConfig;
+  readonly secrets: Secrets;
+  readonly connector: Connector | undefined;
+  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
+  /** Publishes PCJ_NODESENT, redacted, and logs. */
+  sent(element: Element, secret?: boolean): void;
+  /** Logs what arrived. */
+  received(element: Element): void;
+  /** The session of a lost link that may be resumed. */
+  readonly resumable: StreamManagement | null;
+}
+
+type FailEvent =
+  'PCJ_CONNECTFAIL' | 'PCJ_SSLFAIL' | 'PCJ_AUTHFAIL' | 'PCJ_BINDFAIL' | 'PCJ_SESSIONFAIL' | 'PCJ_SOCKETFAIL';
+
+/** Failures that a connection to the port of somebody else brings. */
+const WRONG_PORT_CODES: ReadonlySet<string> = new Set([
+  'STREAM_TIMEOUT',
+  'STREAM_NOT_XMPP',
+  'STREAM_BAD_ROOT',
+  'STREAM_BAD_NAMESPACE',
+  'STREAM_CLOSED',
+  'STREAM_ERROR',
+  'TCP_RESET',
+  'TLS_PROTOCOL',
+  'TLS_HANDSHAKE',
+]);
+
+/** How long a server gets to close after a failed attempt, in milliseconds. */
+const FAILED_CLOSE_MS = 500;
+
+/** One way from nothing to a negotiated stream, or to exactly one failure event and a closed socket. */
+export class Attempt {
+  readonly #host: AttemptHost;
+  readonly #onNegotiating: () => void;
+  readonly #abort = new AbortController();
+  #silent = false;
+  #stream: XmlStream | null = null;
+  #transport: Transport | null = null;
+  #session: StreamNegotiation | null = null;
+  #target: Target | null = null;
+
+  /** @param onNegotiating called when the dialect is about to get the stream */
+  constructor(host: AttemptHost, onNegotiating: () => void) {
+    this.#host = host;
+    this.#onNegotiating = onNegotiating;
+  }
+
+  /** Gives the attempt up: it fails with this error. With `silent` no event follows. */
+  abort(error: BrokerError, silent = false): void {
+    this.#silent ||= silent;
+    this.#abort.abort(error);
+    if (silent) this.#transport?.destroy();
+  }
+
+  /**
+   * Dials and negotiates. Publishes every event of the attempt, the failure's tail included.
+   * @throws BrokerError the one outcome of a failed attempt, after its socket is closed
+   */
+  async run(target: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
+    const { timeouts } = this.#host.config;
+    const timer = setTimeout(() => {
+      this.abort(
+        new BrokerError(
+          'ATTEMPT_TIMEOUT',
+          `the attempt was not complete within ${String(timeouts.attempt)} ms (timeouts.attempt)`,
+          {
+            layer: 'stream',
+            retryable: true,
+          },
+        ),
+      );
+    }, timeouts.attempt);
+    try {
+      return await this.#negotiate(target);
+    } catch (caught) {
+      const error = this.#asBrokerError(caught);
+      await this.#fail(error);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Closes the stream of an attempt that was given up in the very moment of its success; publishes its failure. */
+  discard(): Promise<void> {
+    const late = new BrokerError('CONNECT_SUPERSEDED', 'a later command took the place of this attempt', {
+      layer: 'usage',
+    });
+    return this.#fail(this.#asBrokerError(this.#abort.signal.reason ?? late));
+  }
+
+  async #negotiate(given: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
+    const { config } = this.#host;
+    const dialect = config.connectionType;
+    const { signal } = this.#abort;
+    const targets = await this.#targets(given);
+    signal.throwIfAborted();
+    const dialled = await this.#dial(targets);
+    this.#target = dialled.target;
+    const transport = new Transport(dialled.socket);
+    this.#transport = transport;
+    signal.throwIfAborted();
+    const loopback = isLoopback(dialled.socket);
+    const dialectConfig: DialectConfig = Object.freeze({
+      domain: config.domain,
+      username: config.username,
+      resource: config.resource,
+      tlsPolicy: this.#tlsPolicy(dialled.target.tls, loopback),
+      loopback,
+      clientCertificate: config.tls.cert !== undefined,
+    });
+    const address = dialled.address ?? dialled.target.host;
+    this.#publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
+    this.#onNegotiating();
+    const stream = new XmlStream(transport, config.xmlLimits);
+    this.#stream = stream;
+    const session = new StreamNegotiation(
+      {
+        config,
+        dialectConfig,
+        signal,
+        resumable: () => this.#host.resumable,
+        password: () => this.#password(),
+        publish: (event, payload) => {
+          this.#publish(event, payload);
+        },
+        sent: (element, secret) => {
+          if (!this.#silent) this.#host.sent(element, secret);
+        },
+        received: (element) => {
+          this.#host.received(element);
+        },
+        upgrade: (on) => this.#upgrade(on, dialectConfig.tlsPolicy === 'direct'),
+      },
+      stream,
+    );
+    this.#session = session;
+    if (
+      dialectConfig.tlsPolicy === 'required' &&
+      config.tls.policy === undefined &&
+      dialect.defaultTls === 'loopback'
+    ) {
+      throw new BrokerError(
+        'TLS_REQUIRED',
+        `${dialect.name} has no STARTTLS and ${address} is not this machine; say tls: { policy: 'direct' }, or 'disabled' to send the secret's digest in clear`,
+        { layer: 'tls' },
+      );
+    }
+    if (dialectConfig.tlsPolicy === 'direct') {
+      session.publish('PCJ_SSLNEGOTIATE');
+      await session.startTls();
+    }
+    // A dialect may wait for more than the session, such as a token: the attempt ends in time all the same.
+    const established = await Promise.race([dialect.negotiate(session), this.#aborted()]);
+    signal.throwIfAborted();
+    if (dialectConfig.tlsPolicy === 'required' && session.tls === null) {
+      throw new BrokerError(
+        'TLS_REQUIRED',
+        `the stream was negotiated without TLS, which tls.policy 'required' forbids`,
+        { layer: 'tls' },
+      );
+    }
+    // Not the whole session: it would keep everything alive that the attempt needed.
+    const { certificateExpiry, deferredElements } = session;
+    const verified = session.tls?.verified === true;
+    return { stream, established, dialectConfig, verified, certificateExpiry, deferredElements };
+  }
+
+  #aborted(): Promise<never> {
+    const { signal } = this.#abort;
+    return new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+      });
+    });
+  }
+
+  async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {
+    const { config } = this.#host;
+    const { connectionType: dialect } = config;
+    const { policy } = config.tls;
+    const tls = policy === 'direct' ? 'direct' : 'starttls';
+    const port = given.port ?? (tls === 'direct' ? dialect.directTlsPort : undefined) ?? dialect.defaultPort ?? 0;
+    if (given.host !== undefined || this.#host.connector !== undefined) {
+      return [{ host: given.host ?? config.domain, port, tls, srv: null }];
+    }
+    const services = (dialect.services ?? []).filter((service) => {
+      if (policy === 'direct') return service.tls === 'direct';
+      return policy !== 'disabled' || service.tls !== 'direct';
+    });
+    return resolve(config.domain, {
+      services: given.port === undefined ? services : [],
+      fallbackPort: port,
+      fallbackTls: tls,
+      signal: this.#abort.signal,
+      timeoutMs: config.timeouts.resolve,
+    });
+  }
+
+  #dial(targets: readonly Target[]): Promise<{ socket: Duplex; target: Target; address: string | null }> {
+    const { config, connector } = this.#host;
+    const options = {
+      signal: this.#abort.signal,
+      timeoutMs: config.timeouts.connect,
+      lookupTimeoutMs: config.timeouts.resolve,
+      onConnecting: ({ host, port }: { host: string; port: number }) => {
+        this.#publish('PCJ_CONNECTING', { host, port });
+      },
+    };
+    return connector === undefined ? dial(targets, options) : dialThrough(connector, targets, options);
+  }
+
+  #tlsPolicy(tls: 'direct' | 'starttls', loopback: boolean): DialectConfig['tlsPolicy'] {
+    const { config } = this.#host;
+    if (tls === 'direct') return 'direct';
+    const chosen = config.tls.policy;
+    if (chosen !== undefined) return chosen;
+    return config.connectionType.defaultTls === 'loopback' && loopback ? 'disabled' : 'required';
+  }
+
+  async #upgrade(stream: XmlStream, direct: boolean): Promise<TlsResult> {
+    const { config, secrets } = this.#host;
+    const done: TlsResult[] = [];
+    await stream.startTls(async (socket: Duplex) => {
+      const upgraded = await upgrade(socket, {
+        domain: config.domain,
+        tls: { ...config.tls, key: secrets.key, passphrase: secrets.passphrase },
+        alpn: direct && config.connectionType.xmlns === NS.CLIENT ? 'xmpp-client' : null,
+        signal: this.#abort.signal,
+        timeoutMs: config.timeouts.tls,
+      });
+      const { facts, notAfter, certificateDer } = upgraded;
+      done.push({ facts, notAfter, bindings: channelBindings(upgraded.socket, certificateDer) });
+      return upgraded.socket;
+    });
+    const [secured] = done;
+    if (secured === undefined)
+      throw new BrokerError('TLS_HANDSHAKE', 'the TLS handshake ended without a result', { layer: 'tls' });
+    return secured;
+  }
+
+  async #password(): Promise<string> {
+    const { password } = this.#host.secrets;
+    let value: unknown = password;
+    if (typeof password === 'function') {
+      try {
+        value = await password();
+      } catch (cause) {
+        throw new BrokerError('USAGE_PASSWORD', 'the password function failed', { layer: 'usage', cause });
+      }
+    }
+    if (typeof value !== 'string' || value === '') {
+      throw new BrokerError(
+        'USAGE_PASSWORD',
+        password === undefined ? 'the password option is missing' : 'the password function gave no non-empty string',
+        {
+          layer: 'usage',
+        },
+      );
+    }
+    return value;
+  }
+
+  #publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void {
+    if (!this.#silent) this.#host.publish(event, payload);
+  }
+
+  #asBrokerError(caught: unknown): BrokerError {
+    const dialect = this.#host.config.connectionType.name;
+    const facts = { phase: this.#session?.phase ?? ('connect' as const), dialect };
+    if (caught instanceof BrokerError) {
+      const hint = WRONG_PORT_CODES.has(caught.code) ? this.#portHint() : null;
+      const message = hint === null ? caught.message : `${caught.message} (${hint})`;
+      return caught.with({ ...facts, ...(caught.phase === undefined ? {} : { phase: caught.phase }) }, message);
+    }
+    return new BrokerError(
+      'DIALECT_FAILED',
+      `the dialect ${dialect} failed: ${caught instanceof Error ? caught.message : String(caught)}`,
+      {
+        layer: 'stream',
+        cause: caught,
+        ...facts,
+      },
+    );
+  }
+
+  /** What the port is usually for, when that may be the mistake. */
+  #portHint(): string | null {
+    const target = this.#target;
+    if (target === null) return null;
+    const { xmlns } = this.#host.config.connectionType;
+    const use = xmlns === NS.COMPONENT_ACCEPT ? 'component' : xmlns === NS.JABBERD2_COMPONENT ? 'router' : 'client';
+    return portHint(use, target.port, this.#host.config.tls.policy === 'disabled' ? 'none' : target.tls);
+  }
+
+  async #fail(error: BrokerError): Promise<void> {
+    const stream = this.#stream;
+    const transport = this.#transport;
+    const event = this.#failEvent(error);
+    this.#publish(event, error);
+    if (transport === null) return;
+    const lost = event === 'PCJ_SOCKETFAIL';
+    if (!lost) {
+      if (stream?.opened === true) {
+        if (error.layer === 'xml' && error.condition !== undefined) stream.closeWithError(error.condition);
+        else if (error.sentCondition !== undefined) stream.closeWithError(error.sentCondition);
+        else stream.sendEnd();
+        this.#publish('PCJ_STREAMEND', undefined);
+      }
+      this.#publish('PCJ_SHUTDOWN_START', undefined);
+      transport.end();
+      // What the server still sends is read and dropped, so that our last bytes are not lost to a reset.
+      transport.resume();
+      await transport.closedWithin(Math.min(FAILED_CLOSE_MS, this.#host.config.timeouts.close));
+    }
+    transport.destroy();
+    this.#publish('PCJ_SOCKETDISCONNECT', { clean: false, error });
+    if (!lost) this.#publish('PCJ_SHUTDOWN_FINISH', undefined);
+  }
+
+  #failEvent(error: BrokerError): FailEvent {
+    const step = this.#session?.step ?? 'connect';
+    if (error.layer === 'tcp' && this.#stream !== null && step !== 'ssl') return 'PCJ_SOCKETFAIL';
+    if (step === 'ssl' || error.layer === 'tls') return 'PCJ_SSLFAIL';
+    if (step === 'auth' || error.layer === 'sasl') return 'PCJ_AUTHFAIL';
+    if (step === 'session') return 'PCJ_SESSIONFAIL';
+    return step === 'bind' || error.layer === 'bind' ? 'PCJ_BINDFAIL' : 'PCJ_CONNECTFAIL';
+  }
+}
+
+function isLoopback(socket: Duplex & { remoteAddress?: string }): boolean {
+  const address = socket.remoteAddress ?? '';
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}

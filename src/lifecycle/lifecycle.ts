@@ -1,0 +1,367 @@
+import { Attempt, type AttemptHost } from './attempt.js';
+import { BrokerError } from '../errors.js';
+import type { Established } from '../protocols/dialect.js';
+import { Life, type Closed } from './life.js';
+import { Link } from '../link/link.js';
+import type { LinkEnd, LinkHost, LinkOwner, Negotiated } from '../link/contract.js';
+import { ConnectOperation } from './connect-operation.js';
+import { reconnectDelay } from './reconnect-delay.js';
+
+/**
+ * Where a broker stands.
+ * - `idle`: made, or closed in order; nothing is going on.
+ * - `connecting`: resolving and dialling. `negotiating`: the dialect has the stream.
+ * - `ready`: stanzas may be sent.
+ * - `closing`: the stream is being closed.
+ * - `waiting`: a lost link will be dialled again. `disconnected`: lost or failed, and nobody dials.
+ * - `halted`: for ever.
+ */
+export type BrokerState =
+  'idle' | 'connecting' | 'negotiating' | 'ready' | 'closing' | 'waiting' | 'disconnected' | 'halted';
+
+/** What `connect` takes. Host and port stay in force for later attempts. */
+export interface ConnectOptions {
+  host?: string;
+  port?: number;
+  /** Gives up the attempt, and the waiting for the next one. */
+  signal?: AbortSignal;
+}
+
+/** What the lifecycle needs of the broker. */
+export interface LifecycleHost extends AttemptHost, LinkHost {
+  /** Stanzas may be sent; PCJ_READY was not published yet. */
+  ready(link: Link, established: Established): void;
+  /** Something of the program, such as its dialect, threw where nothing should. */
+  failed(error: unknown): void;
+  /** PCJ_READY was published. */
+  afterReady(): void;
+  /** A link is gone; what it leaves behind is in `end`. Before the events that tell. */
+  linkEnded(end: LinkEnd): void;
+  /** After the events that tell of the end of a link. */
+  afterLinkEnded(end: LinkEnd): void;
+  /** `shutdown` with no link to close. */
+  shutDown(): void;
+  halted(error: BrokerError): void;
+}
+
+/** Redirects followed in a row (RFC 6120 §4.9.3.19 wants a bound of 2 to 5). */
+const MAX_REDIRECTS = 3;
+
+/** Where to dial. */
+interface Endpoint {
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+}
+
+/** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
+export class Lifecycle implements LinkOwner {
+  readonly #host: LifecycleHost;
+  #state: BrokerState = 'idle';
+  #target: Endpoint;
+  #attempt: Attempt | null = null;
+  #attemptDone: Promise<void> = Promise.resolve();
+  #link: Link | null = null;
+  #operation: ConnectOperation | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #failures = 0;
+  /** Redirects followed since the last wait. */
+  #redirects = 0;
+  #life = new Life();
+  #shutdown: Promise<void> | null = null;
+  #lastEnd: Closed = { clean: true };
+  /** Rises with every command that makes what runs now obsolete. */
+  #epoch = 0;
+
+  constructor(host: LifecycleHost) {
+    this.#host = host;
+    this.#target = { host: host.config.host, port: host.config.port };
+  }
+
+  get state(): BrokerState {
+    return this.#state;
+  }
+
+  get link(): Link | null {
+    return this.#link;
+  }
+
+  /** The end of the life that `connect` began, or will begin; at rest, that of the last one. */
+  get closed(): Promise<Closed> {
+    return this.#life.promise;
+  }
+
+  /** See `Broker.connect`. The promise never becomes an unhandled rejection. */
+  connect({ host, port, signal }: ConnectOptions): Promise<void> {
+    if (signal?.aborted === true) {
+      const refused: Promise<void> = Promise.reject(aborted(signal));
+      refused.catch(() => undefined);
+      return refused;
+    }
+    if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
+    else if (port !== undefined) this.#target = { ...this.#target, port };
+    if (this.#life.over) this.#life = new Life();
+    if (this.#operation !== null) this.#rejectOperation(superseded());
+    this.#stopTimer();
+    this.#failures = 0;
+    this.#redirects = 0;
+    const epoch = ++this.#epoch;
+    const operation = new ConnectOperation(signal, () => {
+      if (this.#epoch === epoch && signal !== undefined) this.#giveUp(aborted(signal));
+    });
+    this.#operation = operation;
+    void this.#begin(epoch, operation);
+    return operation.promise;
+  }
+
+  /** See `Broker.shutdown`. */
+  shutdown(): Promise<void> {
+    if (this.#shutdown === null) {
+      this.#shutdown = this.#close().finally(() => {
+        this.#shutdown = null;
+      });
+      this.#shutdown.catch(() => undefined);
+    } else if (this.#operation?.begun === false) {
+      // A connect() that waits behind the shutdown that is going on.
+      this.#epoch += 1;
+      this.#rejectOperation(shutDown());
+    }
+    return this.#shutdown;
+  }
+
+  /** See `Broker.halt`. */
+  halt(): void {
+    if (this.#state === 'halted') return;
+    const error = new BrokerError('BROKER_HALTED', 'the broker was halted', { layer: 'usage' });
+    this.#epoch += 1;
+    this.#state = 'halted';
+    this.#stopTimer();
+    this.#attempt?.abort(error, true);
+    this.#attempt = null;
+    const link = this.#link;
+    this.#link = null;
+    link?.halt(error);
+    this.#rejectOperation(error);
+    this.#host.halted(error);
+    this.#rest({ clean: false, error });
+  }
+
+  /** Makes room, then runs the first attempt of a operation. */
+  async #begin(epoch: number, operation: ConnectOperation): Promise<void> {
+    if (this.#attempt !== null) {
+      this.#attempt.abort(superseded());
+      await this.#attemptDone;
+    }
+    if (this.#epoch !== epoch) return;
+    if (this.#shutdown !== null) {
+      await this.#shutdown;
+      if (this.#epoch !== epoch) return;
+    } else if (this.#link !== null) {
+      this.#state = 'closing';
+      await this.#link.replace();
+      if (this.#epoch !== epoch) return;
+    }
+    operation.begun = true;
+    this.#run(epoch);
+  }
+
+  #run(epoch: number, place: Endpoint = this.#target): void {
+    this.#state = 'connecting';
+    this.#host.publish('PCJ_CONNECT', undefined);
+    if (this.#epoch !== epoch) return;
+    const attempt = new Attempt(this.#host, () => {
+      if (this.#epoch === epoch) this.#state = 'negotiating';
+    });
+    this.#attempt = attempt;
+    this.#attemptDone = this.#attend(epoch, attempt, place).catch((error: unknown) => {
+      // Nothing of ours throws here; a dialect may.
+      this.#host.failed(error);
+    });
+  }
+
+  /** Waits for the outcome of an attempt, and acts on it unless a later command made it obsolete. */
+  async #attend(epoch: number, attempt: Attempt, place: Endpoint): Promise<void> {
+    let negotiated: Negotiated;
+    try {
+      negotiated = await attempt.run(place);
+    } catch (error) {
+      this.#attempt = null;
+      if (this.#epoch !== epoch) return;
+      const failure = error as BrokerError;
+      if (!this.#redirected(epoch, failure)) this.#failed(failure, this.#operation === null || this.#retriesInitial());
+      return;
+    }
+    // A later command may have come in the very moment of success: this attempt ends with it.
+    if (this.#epoch !== epoch) await attempt.discard();
+    this.#attempt = null;
+    if (this.#epoch === epoch) this.#negotiated(negotiated);
+  }
+
+  #negotiated(negotiated: Negotiated): void {
+    this.#failures = 0;
+    const link = new Link(this.#host, this, negotiated);
+    this.#link = link;
+    this.#state = 'ready';
+    this.#resolveOperation();
+    this.#host.ready(link, negotiated.established);
+    this.#host.publish('PCJ_READY', { jid: link.jid, resumed: negotiated.established.resumed ?? false });
+    // Whoever awaited connect() subscribes before the first stanza is delivered.
+    setImmediate(() => {
+      if (this.#link === link) link.start();
+    });
+    this.#host.afterReady();
+  }
+
+  /** After a failed attempt or a lost link: dial again later, or come to rest. */
+  #failed(error: BrokerError, mayRetry: boolean): void {
+    const { reconnect } = this.#host.config;
+    if (!mayRetry || reconnect === false || !error.retryable || this.#failures >= reconnect.maxAttempts) {
+      this.#rejectOperation(error);
+      this.#restDisconnected(error);
+      return;
+    }
+    const session = this.#host.resumable;
+    const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
+    const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
+    const delayMs = reconnectDelay(pace, this.#failures, error.retryAfterMs, Math.random());
+    const place = this.#failures === 0 && session?.location != null ? this.#placeOf(session.location) : this.#target;
+    this.#failures += 1;
+    this.#redirects = 0;
+    this.#state = 'waiting';
+    const epoch = this.#epoch;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#run(epoch, place);
+    }, delayMs);
+    this.#host.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
+  }
+
+  /**
+   * Follows a `see-other-host`, a few times; then it is a failure like others, and the next attempt waits. Returns
+   * whether it did.
+   */
+  #redirected(epoch: number, { redirect }: BrokerError): boolean {
+    if (redirect === undefined || this.#redirects >= MAX_REDIRECTS) return false;
+    this.#redirects += 1;
+    this.#run(epoch, this.#placeOf(redirect));
+    return true;
+  }
+
+  #placeOf({ host, port }: { readonly host: string; readonly port: number | null }): Endpoint {
+    return { host, port: port ?? this.#target.port ?? this.#host.config.connectionType.defaultPort };
+  }
+
+  #retriesInitial(): boolean {
+    const { reconnect } = this.#host.config;
+    return reconnect !== false && reconnect.initial;
+  }
+
+  /** Ends whatever is going on because an abort signal says so. */
+  #giveUp(error: BrokerError): void {
+    if (this.#attempt !== null && this.#operation?.begun === true) {
+      // The attempt publishes its failure; its outcome comes to rest in #failed.
+      this.#attempt.abort(error);
+      return;
+    }
+    this.#epoch += 1;
+    this.#stopTimer();
+    this.#rejectOperation(error);
+    if (this.#shutdown !== null) return;
+    if (this.#attempt === null && this.#link === null) this.#restDisconnected(error);
+    else void this.#restBehind(this.#epoch, error);
+  }
+
+  /** Comes to rest when what a given up operation waited for is gone. */
+  async #restBehind(epoch: number, error: BrokerError): Promise<void> {
+    await this.#attemptDone;
+    await this.#link?.replace();
+    if (this.#epoch === epoch) this.#restDisconnected(error);
+  }
+
+  #restDisconnected(error: BrokerError): void {
+    this.#state = 'disconnected';
+    this.#rest({ clean: false, error });
+  }
+
+  async #close(): Promise<void> {
+    if (this.#state === 'halted') return;
+    this.#epoch += 1;
+    this.#stopTimer();
+    const operation = this.#operation;
+    if (this.#attempt !== null) {
+      this.#attempt.abort(shutDown());
+      await this.#attemptDone;
+    }
+    // Another operation may wait behind this shutdown by now.
+    if (operation !== null && this.#operation === operation) this.#rejectOperation(shutDown());
+    if (this.#link !== null) {
+      this.#state = 'closing';
+      await this.#link.shutdown();
+    } else {
+      this.#lastEnd = { clean: true };
+      this.#host.shutDown();
+    }
+    if (this.#isHalted() || this.#operation !== null) return;
+    this.#state = 'idle';
+    this.#rest(this.#lastEnd);
+  }
+
+  #isHalted(): boolean {
+    return this.#state === 'halted';
+  }
+
+  notReady(): void {
+    if (this.#state === 'ready') this.#state = 'closing';
+  }
+
+  ended(end: LinkEnd): void {
+    this.#link = null;
+    this.#lastEnd = end.error === null ? { clean: end.clean } : { clean: end.clean, error: end.error };
+    if (end.byUs === null) this.#state = 'disconnected';
+    this.#host.linkEnded(end);
+    const { error } = end;
+    if (end.byUs === null && error !== null) this.#host.publish('PCJ_SOCKETFAIL', error);
+    this.#host.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
+    if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
+    this.#host.afterLinkEnded(end);
+    // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
+    const obsolete = this.#state !== 'disconnected' || this.#operation !== null || this.#shutdown !== null;
+    if (end.byUs !== null || error === null || obsolete) return;
+    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #resolveOperation(): void {
+    const operation = this.#operation;
+    this.#operation = null;
+    operation?.resolve();
+  }
+
+  #rejectOperation(error: BrokerError): void {
+    const operation = this.#operation;
+    this.#operation = null;
+    operation?.reject(error);
+  }
+
+  #rest(closed: Closed): void {
+    this.#life.end(closed);
+  }
+}
+
+function superseded(): BrokerError {
+  return new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', { layer: 'usage' });
+}
+
+function shutDown(): BrokerError {
+  return new BrokerError('CONNECT_ABORTED', 'shutdown() ended the attempt to connect', { layer: 'usage' });
+}
+
+function aborted(signal: AbortSignal): BrokerError {
+  return new BrokerError('CONNECT_ABORTED', 'the abort signal ended the attempt to connect', {
+    layer: 'usage',
+    cause: signal.reason,
+  });
+}

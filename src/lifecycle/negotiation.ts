@@ -1,0 +1,382 @@
+import { BrokerError, usageError, type ErrorPhase } from '../errors.js';
+import type { StatusEvents } from '../events.js';
+import type { TlsFacts } from '../tls/facts.js';
+import type { DialectConfig, Negotiation, NegotiationEvent, StreamHeader } from '../protocols/dialect.js';
+import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ChannelBindings } from '../tls/channel-binding.js';
+import type { BrokerConfig } from '../options/options.js';
+import { isStreamError, redirectable, streamError } from '../stream/stream-error.js';
+import type { Item, XmlStream } from '../stream/xml-stream.js';
+import { xml } from '../xml/builder.js';
+import { isStanza } from '../stanza/kinds.js';
+import { NS } from '../xml/namespaces.js';
+import type { Element } from '../xml/element.js';
+
+/** The step of a negotiation, which decides the event a failure becomes. */
+export type Step = 'connect' | 'ssl' | 'auth' | 'bind' | 'session';
+
+/** What came of a TLS handshake. */
+export interface TlsResult {
+  readonly facts: TlsFacts;
+  readonly bindings: ChannelBindings;
+  /** When the server's certificate expires. */
+  readonly notAfter: Date;
+}
+
+/** What a session needs of the attempt it belongs to. */
+export interface NegotiationHost {
+  readonly config: BrokerConfig;
+  readonly dialectConfig: DialectConfig;
+  readonly signal: AbortSignal;
+  password(): Promise<string>;
+  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
+  /** Publishes PCJ_NODESENT and logs. */
+  sent(element: Element, secret: boolean): void;
+  received(element: Element): void;
+  upgrade(stream: XmlStream): Promise<TlsResult>;
+  resumable(): StreamManagement | null;
+}
+
+const STEPS: Partial<Record<NegotiationEvent, Step>> = {
+  PCJ_SSLNEGOTIATE: 'ssl',
+  PCJ_AUTHNEGOTIATE: 'auth',
+  PCJ_AUTHSUCCESS: 'connect',
+  PCJ_BINDNEGOTIATE: 'bind',
+  PCJ_BINDSUCCESS: 'connect',
+  PCJ_SESSIONNEGOTIATE: 'session',
+  PCJ_SESSIONSUCCESS: 'connect',
+};
+
+/** How long the rest of a stream error may take, in milliseconds, and how many elements it may have. */
+const ERROR_MS = 1_000;
+const ERROR_LIMIT = 8;
+
+/** What an element that is set aside costs beside its text, in bytes, about. */
+const DEFERRED_COST = 64;
+
+/** The stream as a dialect sees it while it negotiates: see {@link Negotiation}. */
+export class StreamNegotiation implements Negotiation {
+  readonly #host: NegotiationHost;
+  readonly #stream: XmlStream;
+  readonly #deferredElements: Element[] = [];
+  #deferredBytes = 0;
+  #step: Step = 'connect';
+  #authenticated = false;
+  #secured: TlsResult | null = null;
+  #opened = 0;
+
+  constructor(host: NegotiationHost, stream: XmlStream) {
+    this.#host = host;
+    this.#stream = stream;
+  }
+
+  get config(): DialectConfig {
+    return this.#host.dialectConfig;
+  }
+
+  get tls(): TlsFacts | null {
+    return this.#secured?.facts ?? null;
+  }
+
+  get channelBindings(): ChannelBindings | null {
+    return this.#secured?.bindings ?? null;
+  }
+
+  /** When the server's certificate expires, or null while the stream is in clear. */
+  get certificateExpiry(): Date | null {
+    return this.#secured?.notAfter ?? null;
+  }
+
+  get resumable(): StreamManagement | null {
+    return this.#host.resumable();
+  }
+
+  get signal(): AbortSignal {
+    return this.#host.signal;
+  }
+
+  /** Where a failure now would belong. */
+  get step(): Step {
+    return this.#step;
+  }
+
+  get phase(): ErrorPhase {
+    if (this.#step === 'ssl') return 'tls';
+    if (this.#step === 'auth') return 'auth';
+    if (this.#authenticated) return 'bind';
+    return this.#opened === 0 ? 'connect' : this.#secured === null ? 'pre-tls' : 'auth';
+  }
+
+  /** Elements that were set aside for the router, in order. */
+  get deferredElements(): readonly Element[] {
+    return this.#deferredElements;
+  }
+
+  password(): Promise<string> {
+    return this.#abortable(this.#host.password());
+  }
+
+  async open(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
+    const { config } = this.#host;
+    this.#checkSignal();
+    const header = xml('stream:stream', {
+      xmlns: config.xmlns,
+      'xmlns:stream': config.stream,
+      to: config.domain,
+      version: config.version,
+      ...attributes,
+    });
+    this.#opened += 1;
+    this.#host.publish('PCJ_STREAMSTART', header);
+    this.#checkSignal();
+    this.#stream.open(header);
+    this.#host.sent(header, false);
+    const item = await this.#read(config.timeouts.stream, 'the stream header');
+    if (item.kind !== 'header')
+      throw this.#unexpected(
+        item.kind === 'element' ? `<${item.element.nodeName}/>` : 'the end of the stream',
+        'a stream header',
+      );
+    if (isStreamError(item.element)) throw await this.#errorAsRoot(item.element);
+    return this.#checkHeader(item.element);
+  }
+
+  restart(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
+    return this.open(attributes);
+  }
+
+  async next(match?: (element: Element) => boolean): Promise<Element> {
+    const { timeouts } = this.#host.config;
+    const limit =
+      this.#step === 'auth'
+        ? timeouts.auth
+        : this.#step === 'bind' || this.#step === 'session'
+          ? timeouts.bind
+          : timeouts.stream;
+    const deadline = performance.now() + limit;
+    for (;;) {
+      const item = await this.#read(Math.max(1, deadline - performance.now()), 'the next element');
+      if (item.kind === 'end') throw this.#streamEnded();
+      if (item.kind !== 'element') throw this.#unexpected('a second stream header', 'an element');
+      const { element } = item;
+      this.#host.received(element);
+      if (isStreamError(element)) throw redirectable(streamError(element), this.tls?.verified === true);
+      if (match?.(element) === true) return element;
+      if (isStanza(element) && (!this.#authenticated || this.#step === 'bind')) {
+        throw new BrokerError(
+          'STREAM_EARLY_STANZA',
+          `the server sent <${element.localName}/> before ${this.#authenticated ? 'binding' : 'authentication'} was complete`,
+          {
+            layer: 'stream',
+            origin: 'peer',
+            sentCondition: 'not-authorized',
+          },
+        );
+      }
+      if (match === undefined) return element;
+      // The features of a stream and the like mean nothing once the dialect waits for something else.
+      if (element.namespaceURI !== NS.STREAM) this.#defer(element);
+    }
+  }
+
+  /** What nobody has asked for may cost as much as one stanza, all together. */
+  #defer(element: Element): void {
+    this.#deferredBytes += element.toString().length + DEFERRED_COST;
+    if (this.#deferredBytes > this.#host.config.xmlLimits.stanzaBytes) {
+      throw new BrokerError('STREAM_UNEXPECTED', 'the server sends elements without end before the stream is ready', {
+        layer: 'stream',
+        origin: 'peer',
+        sentCondition: 'policy-violation',
+      });
+    }
+    this.#deferredElements.push(element);
+  }
+
+  send(element: Element, options: { secret?: boolean } = {}): void {
+    this.#checkSignal();
+    this.#stream.send(element, this.#host.config.xmlns);
+    this.#host.sent(element, options.secret ?? false);
+  }
+
+  async request(request: Element, isAnswer?: (element: Element) => boolean): Promise<Element> {
+    const id = request.getAttribute('id');
+    if (isAnswer === undefined && (request.localName !== 'iq' || id === null || id === '')) {
+      throw usageError('USAGE_IQ', 'session.request() needs an <iq/> with an id, or a function that knows the answer');
+    }
+    this.#checkSignal();
+    this.#host.publish('PCJ_RTS_START', request);
+    this.send(request);
+    return this.next(
+      isAnswer ??
+        ((element) => {
+          const type = element.getAttribute('type');
+          return (
+            element.localName === 'iq' && element.getAttribute('id') === id && (type === 'result' || type === 'error')
+          );
+        }),
+    );
+  }
+
+  publish<N extends NegotiationEvent>(
+    event: N,
+    ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
+  ): void {
+    this.#checkSignal();
+    const step = STEPS[event];
+    if (step !== undefined) this.#step = step;
+    if (event === 'PCJ_AUTHSUCCESS') this.#authenticated = true;
+    this.#host.publish(event, payload[0] as StatusEvents[N]);
+    this.#checkSignal();
+  }
+
+  async startTls(): Promise<TlsFacts> {
+    this.#step = 'ssl';
+    const secured = await this.#host.upgrade(this.#stream);
+    this.#checkSignal();
+    this.#secured = secured;
+    const { facts } = secured;
+    this.#deferredElements.length = 0;
+    this.#deferredBytes = 0;
+    this.#step = 'connect';
+    this.#host.publish('PCJ_SSLSUCCESS', facts);
+    this.#checkSignal();
+    return facts;
+  }
+
+  async #read(limitMs: number, what: string): Promise<Exclude<Item, { kind: 'failed' }>> {
+    const { signal } = this.#host;
+    this.#checkSignal();
+    let timer: NodeJS.Timeout | undefined;
+    let onAbort = (): void => undefined;
+    try {
+      const item = await new Promise<Item>((resolve, reject) => {
+        onAbort = () => {
+          reject(signal.reason as Error);
+        };
+        signal.addEventListener('abort', onAbort);
+        timer = setTimeout(() => {
+          reject(this.#timeout(limitMs, what));
+        }, limitMs);
+        this.#stream.read().then(resolve, reject);
+      });
+      if (item.kind === 'failed') throw item.error;
+      return item;
+    } catch (error) {
+      this.#stream.abandonRead();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #abortable<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.#host;
+    return new Promise<T>((resolve, reject) => {
+      const onAbort = () => {
+        reject(signal.reason as Error);
+      };
+      if (signal.aborted) {
+        work.catch(() => undefined);
+        onAbort();
+        return;
+      }
+      signal.addEventListener('abort', onAbort, { once: true });
+      work.then(resolve, reject).finally(() => {
+        signal.removeEventListener('abort', onAbort);
+      });
+    });
+  }
+
+  #checkSignal(): void {
+    this.#host.signal.throwIfAborted();
+  }
+
+  /** A stream error without a header before it (RFC 6120 §4.9.1.2 wants one): what follows is its content. */
+  async #errorAsRoot(root: Element): Promise<BrokerError> {
+    const error = root.clone();
+    const deadline = performance.now() + ERROR_MS;
+    for (let parts = 0; parts < ERROR_LIMIT; parts += 1) {
+      const left = Math.max(1, deadline - performance.now());
+      const item = await this.#read(left, 'the rest of its stream error').catch(() => null);
+      this.#checkSignal();
+      if (item?.kind !== 'element') break;
+      error.appendChild(item.element.clone());
+    }
+    this.#host.received(error);
+    return redirectable(streamError(error), this.tls?.verified === true);
+  }
+
+  #checkHeader(element: Element): StreamHeader {
+    const { config } = this.#host;
+    this.#host.received(element);
+    if (element.localName !== 'stream' || element.namespaceURI !== config.stream) {
+      throw new BrokerError(
+        'STREAM_BAD_ROOT',
+        `the server answered with <${element.nodeName}/> instead of a stream header; is it an XMPP server, and the right port?`,
+        { layer: 'stream', origin: 'peer', sentCondition: 'invalid-namespace' },
+      );
+    }
+    if (element.prefix !== 'stream' && element.prefix !== null) {
+      throw new BrokerError(
+        'STREAM_BAD_ROOT',
+        `the server's stream header has the prefix ${element.prefix} instead of stream`,
+        {
+          layer: 'stream',
+          origin: 'peer',
+          sentCondition: 'bad-namespace-prefix',
+        },
+      );
+    }
+    const content = element.getAttribute('xmlns');
+    if (content !== config.xmlns && element.prefix !== null) {
+      throw new BrokerError(
+        'STREAM_BAD_NAMESPACE',
+        `the server's stream has the content namespace ${content ?? '(none)'} instead of ${config.xmlns}; is it the right port for ${config.connectionType.name}?`,
+        { layer: 'stream', origin: 'peer', sentCondition: 'invalid-namespace' },
+      );
+    }
+    return {
+      id: element.getAttribute('id'),
+      from: element.getAttribute('from'),
+      version: element.getAttribute('version'),
+      lang: element.getAttribute('xml:lang'),
+      element,
+    };
+  }
+
+  #unexpected(found: string, wanted: string): BrokerError {
+    return new BrokerError('STREAM_UNEXPECTED', `the server sent ${found} where ${wanted} belongs`, {
+      layer: 'stream',
+      origin: 'peer',
+      sentCondition: 'bad-format',
+    });
+  }
+
+  #streamEnded(): BrokerError {
+    return new BrokerError('STREAM_CLOSED', 'the server closed the stream before it was ready', {
+      layer: 'stream',
+      origin: 'peer',
+      retryable: true,
+    });
+  }
+
+  #timeout(limitMs: number, what: string): BrokerError {
+    const [code, layer, option] =
+      this.#step === 'auth'
+        ? (['SASL_TIMEOUT', 'sasl', 'auth'] as const)
+        : this.#step === 'bind' || this.#step === 'session'
+          ? (['BIND_TIMEOUT', 'bind', 'bind'] as const)
+          : (['STREAM_TIMEOUT', 'stream', 'stream'] as const);
+    return new BrokerError(
+      code,
+      `the server did not send ${what} within ${String(Math.round(limitMs))} ms (timeouts.${option})`,
+      {
+        layer,
+        origin: 'peer',
+        retryable: true,
+        sentCondition: 'connection-timeout',
+      },
+    );
+  }
+}

@@ -1,0 +1,393 @@
+import { Acknowledgements } from './acknowledgements.js';
+import { BrokerError } from '../errors.js';
+import type { StatusEvents } from '../events.js';
+import type { JID } from '../jid/jid.js';
+import type { DialectConfig, DialectLink, Established, NegotiationEvent } from '../protocols/dialect.js';
+import { SendBuffer, type SendBufferHooks } from '../queue/send-buffer.js';
+import type { Ticket } from '../queue/ticket.js';
+import type { StreamManagement } from '../protocols/features/stream-management.js';
+import * as linkErrors from './errors.js';
+import type { LinkHost, LinkOwner, Negotiated } from './contract.js';
+import { isStreamError, redirectable } from '../stream/stream-error.js';
+import type { StreamConsumer, XmlStream } from '../stream/xml-stream.js';
+import { isStanzaKind } from '../stanza/kinds.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import { serialize } from '../xml/serializer.js';
+import { Watchdogs, type WatchdogsHost } from './watchdogs.js';
+
+/** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
+const HASTY_CLOSE_MS = 1_000;
+
+/** How long a peer gets to close the socket when both have closed the stream, in milliseconds. */
+const FAREWELL_MS = 250;
+
+const NONE: readonly Element[] = [];
+
+/** A ready stream: stanzas go out through the send send buffer and come in to the router, until it ends. */
+export class Link implements DialectLink, StreamConsumer, SendBufferHooks, WatchdogsHost {
+  readonly jid: JID;
+  readonly config: DialectConfig;
+  readonly #host: LinkHost;
+  readonly #owner: LinkOwner;
+  readonly #established: Established;
+  /** Whether the server's certificate was checked. */
+  readonly #verified: boolean;
+  /** What arrived during the negotiation and was set aside, until it is delivered. */
+  #deferredElements: readonly Element[];
+  readonly #stream: XmlStream;
+  readonly #buffer: SendBuffer;
+  readonly #acks: Acknowledgements | null;
+  readonly #watchdogs: Watchdogs;
+  #dropped = false;
+  #byUs: 'shutdown' | 'replace' | null = null;
+  #peerEnded = false;
+  #lostError: BrokerError | null = null;
+  #ended = false;
+  #halted: BrokerError | null = null;
+  #starting = false;
+  #closing: Promise<void> | null = null;
+  #whenEnded: (() => void)[] | null = null;
+
+  constructor(host: LinkHost, owner: LinkOwner, negotiated: Negotiated) {
+    this.#host = host;
+    this.#owner = owner;
+    this.#established = negotiated.established;
+    this.#verified = negotiated.verified;
+    this.#deferredElements = negotiated.deferredElements;
+    this.#stream = negotiated.stream;
+    this.jid = negotiated.established.jid;
+    this.config = negotiated.dialectConfig;
+    this.#buffer = new SendBuffer(this);
+    const { management } = negotiated.established;
+    this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
+    const { certificateExpiry } = negotiated;
+    const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
+    this.#watchdogs = new Watchdogs(host.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
+  }
+
+  /** Most bytes of a stanza that the server takes, or null. */
+  get maxBytes(): number | null {
+    return this.#established.limits?.maxBytes ?? null;
+  }
+
+  /** Whether stanzas may be sent. */
+  get ready(): boolean {
+    return this.#byUs === null && this.#lostError === null && !this.#ended;
+  }
+
+  /** Bytes accepted and not yet written, or with stream management not yet acknowledged. */
+  get bytes(): number {
+    return this.#buffer.waitingBytes + Math.max(this.#buffer.inFlightBytes, this.#acks?.management.bytes ?? 0);
+  }
+
+  /** A bound of {@link bytes} that costs nothing. */
+  get bytesAtMost(): number {
+    const inFlight = Math.max(this.#buffer.inFlightBytesAtMost, this.#acks?.management.bytes ?? 0);
+    return this.#buffer.waitingBytes + inFlight;
+  }
+
+  /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
+  start(): void {
+    if (this.#ended) return;
+    // What came before stream management was on is not counted by it (XEP-0198 §3).
+    this.#starting = !(this.#established.resumed ?? false);
+    for (const element of this.#deferredElements) this.onElement(element);
+    this.#deferredElements = NONE;
+    this.#starting = false;
+    this.#stream.flow(this);
+  }
+
+  /** Sends a stanza. The element is given when it is at hand; else it is read back if the dialect must wrap it. */
+  output(ticket: Ticket, element?: Element): void {
+    const dialect = this.#host.config.connectionType;
+    const text =
+      dialect.wrap === undefined ? ticket.xml : serialize(dialect.wrap(element ?? ticket.node, this), this.#scope());
+    this.#buffer.push(ticket, text, element);
+  }
+
+  /** Sends what a resumed session has not had acknowledged again, and asks for it. */
+  replay(tickets: readonly Ticket[]): void {
+    for (const ticket of tickets) this.output(ticket);
+    if (tickets.length > 0) this.#acks?.request();
+  }
+
+  publish<N extends NegotiationEvent>(
+    event: N,
+    ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
+  ): void {
+    this.#host.publish(event, payload[0] as StatusEvents[N]);
+  }
+
+  send(element: Element): void {
+    this.#buffer.push(null, serialize(element, this.#scope()));
+    this.#host.sent(element);
+  }
+
+  hold(held: boolean): void {
+    this.#buffer.hold(held);
+  }
+
+  /**
+   * Closes the stream as RFC 6120 §4.4 has it: what was accepted goes out, then our closing tag; what still arrives
+   * is delivered until the peer closes or the time is over. Calling it again gives the same promise.
+   */
+  shutdown(): Promise<void> {
+    this.#closing ??= this.#close('shutdown');
+    return this.#closing;
+  }
+
+  /** Closes the stream to make room for a new attempt. */
+  replace(): Promise<void> {
+    this.#closing ??= this.#close('replace');
+    return this.#closing;
+  }
+
+  /** Drops everything at once, without an event. What was not written fails with the error. */
+  halt(error: BrokerError): void {
+    this.#halted = error;
+    this.#stream.transport.destroy();
+    this.onClose(null);
+  }
+
+  write(text: string, done: (error?: Error | null) => void): boolean {
+    this.#watchdogs.wrote();
+    return this.#stream.transport.write(text, done);
+  }
+
+  handedOver(ticket: Ticket, element: Element | undefined): void {
+    this.#acks?.sent(ticket);
+    this.#host.handedOver(ticket, element);
+  }
+
+  written(ticket: Ticket): void {
+    ticket.markSent();
+  }
+
+  onActivity(): void {
+    this.#watchdogs.activity();
+  }
+
+  onDrain(): void {
+    this.#buffer.drained();
+  }
+
+  onElement(element: Element): void {
+    if (this.#halted !== null || this.#lostError !== null) return;
+    this.#host.received(element);
+    const { namespaceURI } = element;
+    if (namespaceURI === NS.STREAM) {
+      this.#streamElement(element);
+      return;
+    }
+    if (namespaceURI === NS.SM && this.#acks !== null) {
+      this.#managementElement(element, this.#acks);
+      return;
+    }
+    const dialect = this.#host.config.connectionType;
+    let stanza: Element | undefined = element;
+    if (dialect.unwrap !== undefined) {
+      try {
+        stanza = dialect.unwrap(element, this);
+      } catch (error) {
+        this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.dialectFailed(error, dialect.name));
+        return;
+      }
+    }
+    if (stanza !== undefined) this.#host.deliver(stanza);
+    // Handled means: every handler has seen it. One that threw has seen it, too.
+    const counts = !this.#starting && isStanzaKind(element.localName) && namespaceURI === this.#host.config.xmlns;
+    if (counts) this.#acks?.management.onHandled();
+  }
+
+  onStreamEnd(): void {
+    this.#peerEnded = true;
+    if (this.#byUs !== null) {
+      if (this.#stream.endSent) this.#farewell();
+      return;
+    }
+    this.#lose(linkErrors.streamClosed(), () => this.#stream.sendEnd());
+  }
+
+  onXmlError(error: BrokerError): void {
+    if (this.#lostError !== null) return;
+    const condition = error.condition ?? 'not-well-formed';
+    // A peer that sends broken XML once may be healthy again after a reconnect.
+    const seen = error.with({ phase: 'ready', sentCondition: condition, retryable: true });
+    this.#host.publish('PCJ_PROTOCOLERROR', seen);
+    this.#giveUp(seen);
+  }
+
+  onClose(error: BrokerError | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#watchdogs.stop();
+    this.#acks?.stop();
+    const { inFlight, waiting } = this.#buffer.close();
+    const clean = this.#byUs !== null && this.#peerEnded && this.#stream.endSent;
+    const lost =
+      this.#lostError ??
+      error?.with({ phase: this.#byUs === null ? 'ready' : 'closing' }) ??
+      linkErrors.connectionClosed();
+    const inOrder = this.#byUs !== null && (clean || this.#dropped);
+    const management = this.#acks?.management ?? null;
+    const halted = this.#halted;
+    if (halted === null) {
+      this.#owner.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, management });
+    } else {
+      for (const ticket of [...inFlight, ...waiting, ...(management?.takeUnacked() ?? [])]) ticket.markFailed(halted);
+    }
+    const waiters = this.#whenEnded;
+    this.#whenEnded = null;
+    for (const resolve of waiters ?? []) resolve();
+  }
+
+  async #close(why: 'shutdown' | 'replace'): Promise<void> {
+    if (this.#hasEnded()) return;
+    const ended = new Promise<void>((resolve) => (this.#whenEnded ??= []).push(resolve));
+    if (this.#lostError === null) {
+      this.#byUs = why;
+      this.#owner.notReady();
+      const limit =
+        why === 'shutdown'
+          ? this.#host.config.timeouts.close
+          : Math.min(HASTY_CLOSE_MS, this.#host.config.timeouts.close);
+      const timer = setTimeout(() => {
+        this.#stream.transport.destroy();
+      }, limit);
+      (this.#whenEnded ??= []).push(() => {
+        clearTimeout(timer);
+      });
+      await this.#buffer.drain();
+      if (this.#hasEnded()) return;
+      if (why === 'replace' && this.#acks?.management.id != null) {
+        // The session goes on: ending the stream would end it, too.
+        this.#dropped = true;
+        this.#stream.transport.destroy();
+        await ended;
+        return;
+      }
+      if (this.#acks !== null) {
+        this.#acks.farewell();
+        this.#buffer.flush();
+      }
+      this.#stream.sendEnd();
+      if (why === 'shutdown') {
+        this.#host.publish('PCJ_STREAMEND', undefined);
+        this.#host.publish('PCJ_SHUTDOWN_START', undefined);
+      }
+      if (this.#peerEnded) this.#farewell();
+    }
+    await ended;
+  }
+
+  /** Both streams are closed: nothing more is to come. */
+  #farewell(): void {
+    this.#stream.transport.end();
+    void this.#stream.transport.closedWithin(FAREWELL_MS);
+  }
+
+  /** Asked anew behind an await. */
+  #hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  #lose(error: BrokerError, lastWords: () => void): void {
+    if (this.#lostError !== null || this.#ended) return;
+    this.#lostError = error;
+    this.#owner.notReady();
+    this.#buffer.flush();
+    lastWords();
+    this.#stream.transport.end();
+    this.#stream.transport.resume();
+    void this.#stream.transport.closedWithin(Math.min(HASTY_CLOSE_MS, this.#host.config.timeouts.close));
+  }
+
+  #streamElement(element: Element): void {
+    if (isStreamError(element)) {
+      const error = redirectable(linkErrors.streamErrorOf(element), this.#verified);
+      this.#host.publish('PCJ_PROTOCOLERROR', error);
+      this.#lose(error, () => this.#stream.sendEnd());
+      return;
+    }
+    // RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete.
+    this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
+  }
+
+  #acknowledgements(management: StreamManagement): Acknowledgements {
+    const { liveness } = this.#host.config;
+    return new Acknowledgements(management, liveness === false ? null : liveness.intervalMs + liveness.timeoutMs, {
+      write: (text) => {
+        this.#writeUrgent(text);
+      },
+      hold: (held) => {
+        this.#buffer.hold(held);
+      },
+      asked: () => this.#watchdogs.expectSign(),
+      acked: (acked) => {
+        this.#host.publish('PCJ_SM_ACK', { acked, pending: management.size });
+      },
+      unanswered: (limitMs) => {
+        this.#onUnanswered(limitMs);
+      },
+    });
+  }
+
+  /** Nothing follows our closing tag (RFC 6120 §4.4). */
+  #writeUrgent(text: () => string): void {
+    if (!this.#stream.endSent) this.#buffer.urgent(text);
+  }
+
+  #onUnanswered(limitMs: number): void {
+    this.#giveUp(linkErrors.notAcknowledged(limitMs));
+  }
+
+  #managementElement(element: Element, acks: Acknowledgements): void {
+    const fault = acks.receive(element);
+    if (fault === null) return;
+    this.#host.publish('PCJ_PROTOCOLERROR', fault.error);
+    this.#giveUp(fault.error, fault.appCondition);
+  }
+
+  /** Asks for a sign of life in the cheapest way the stream has. */
+  probe(): void {
+    if (!this.ready) return;
+    if (this.#acks !== null) this.#acks.request();
+    else if (this.#host.config.connectionType.addressing === 'domain') this.speak();
+    else this.#host.ping();
+  }
+
+  dead(limitMs: number): void {
+    // White space is no question: a component's server need not answer, and TCP finds out whether it is gone.
+    if (this.#acks === null && this.#host.config.connectionType.addressing === 'domain') {
+      this.#watchdogs.forgiveSilence();
+      return;
+    }
+    this.#giveUp(linkErrors.noSignOfLife(limitMs));
+  }
+
+  certificateExpired(): void {
+    this.#giveUp(linkErrors.certificateExpired());
+  }
+
+  speak(): void {
+    this.#writeUrgent(() => ' ');
+  }
+
+  slowStanza(limitMs: number): void {
+    const error = linkErrors.slowStanza(limitMs);
+    if (this.#lostError === null) this.#host.publish('PCJ_PROTOCOLERROR', error);
+    this.#giveUp(error);
+  }
+
+  /** Ends the link because of what we found, and tells the peer why. */
+  #giveUp(error: BrokerError, appCondition?: Element): void {
+    this.#lose(error, () => {
+      this.#stream.closeWithError(error.sentCondition ?? 'undefined-condition', appCondition);
+    });
+  }
+
+  #scope(): { defaultNamespace: string; prefixes: Readonly<Record<string, string>> } {
+    return { defaultNamespace: this.#host.config.xmlns, prefixes: { stream: NS.STREAM } };
+  }
+}

@@ -1,0 +1,372 @@
+import { EventEmitter } from 'eventemitter3';
+import { checkSignal, isA, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { BrokerError, printable, usageError } from '../errors.js';
+import { EventQueue } from './event-queue.js';
+import { fire, Grant, type Publication } from './publication.js';
+import { deliver, Entry, type Delivery, type Handler, type Subscription } from './subscription.js';
+
+export type { Publication } from './publication.js';
+export type { Handler, Subscription } from './subscription.js';
+
+/** What one name of {@link PubSub.listing} is about. */
+export interface Listing {
+  event: string;
+  /** Whether somebody holds the right to fire it now. */
+  published: boolean;
+  subscribers: number;
+}
+
+/** What only the creator of a bus can do. */
+export interface Owner<Events extends object> {
+  /** Fires a reserved name: as {@link Publication.fire}. */
+  fire<Name extends keyof Events & string>(event: Name, payload: Events[Name], promises?: Promise<void>[]): number;
+  /**
+   * Ends the bus: subscriptions are cancelled, iterations end behind what they hold, waits reject with `EVENT_CLOSED`,
+   * and nothing is delivered any more. Later calls of `publish`, `share`, `subscribe`, `once` and `iterate` throw `USAGE_EVENTS_CLOSED`.
+   */
+  close(): void;
+}
+
+/** Settings of a {@link PubSub}. */
+export interface PubSubOptions<Events extends object> {
+  /** Told what a handler of `event` threw or rejected with. What it throws itself is ignored. */
+  onHandlerError?(error: unknown, event: string): void;
+  /** Names that `publish` and `share` refuse: only the owner fires them. Anybody may subscribe to them. */
+  reserved?(event: string): boolean;
+  /** The reserved names that are listed as published. */
+  own?: readonly string[];
+  /** Called once, inside the constructor, with the rights of the creator. */
+  owner?(owner: Owner<Events>): void;
+}
+
+/** Settings of one subscription. */
+export interface SubscribeOptions {
+  /** Cancel it just before its first call. Default false. */
+  once?: boolean;
+  /** Cancels it when aborted. */
+  signal?: AbortSignal;
+}
+
+/** Who subscribed to one event. Cancelled entries stay in the emitter until it is worth while to list the others anew. */
+interface Channel {
+  readonly entries: Set<Entry>;
+  cancelled: number;
+}
+
+/** What a bus lets only its owner do. */
+let fireOn: <Events extends object>(
+  bus: PubSub<Events>,
+  event: string,
+  payload: unknown,
+  promises?: Promise<void>[],
+) => number;
+let closeBus: <Events extends object>(bus: PubSub<Events>) => void;
+
+/** One object, where a function for each right would cost every broker more. */
+class Rights<Events extends object> implements Owner<Events> {
+  readonly #bus: PubSub<Events>;
+
+  constructor(bus: PubSub<Events>) {
+    this.#bus = bus;
+  }
+
+  fire(event: string, payload: unknown, promises?: Promise<void>[]): number {
+    return fireOn(this.#bus, event, payload, promises);
+  }
+
+  close(): void {
+    closeBus(this.#bus);
+  }
+}
+
+/** Most payloads that `iterate` holds by default. */
+const ITERATION_LIMIT = 1000;
+
+/**
+ * A bus of named events. Whoever publishes a name holds the only right to fire it; anybody may subscribe, before or
+ * after. Delivery is synchronous and in the order of subscription.
+ *
+ * Names are data: `error`, `__proto__` or the empty string are events like any other.
+ *
+ * `Events` maps names to payloads. When it lists names only, other names are type errors; the default takes any name,
+ * with a payload of type `unknown`.
+ */
+export class PubSub<Events extends object = Record<string, unknown>> {
+  readonly #delivery: Delivery;
+  readonly #options: PubSubOptions<Events>;
+  readonly #channels = new Map<string, Channel>();
+  /** How many publications of a name are in force; -1 for an exclusive one. */
+  #published: Map<string, number> | null = null;
+  /** Ends iterations and waits when the bus is closed. */
+  #waiting: Set<() => void> | null = null;
+
+  constructor(options: PubSubOptions<Events> = {}) {
+    this.#options = options;
+    this.#delivery = { emitter: new EventEmitter(), reporter: options, called: 0, promises: undefined, closed: false };
+    options.owner?.(new Rights(this));
+  }
+
+  static {
+    fireOn = (bus, event, payload, promises) => fire(bus.#delivery, event, payload, promises);
+    closeBus = (bus) => bus.#close();
+  }
+
+  /**
+   * Takes the exclusive right to fire an event.
+   *
+   * @throws BrokerError `USAGE_EVENT_TAKEN` when the name is published already, `USAGE_EVENT_RESERVED` for a reserved name
+   */
+  publish<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
+    this.#refuseReserved(event);
+    if (this.#published?.has(event) === true) throw taken(event);
+    const published = (this.#published ??= new Map<string, number>());
+    published.set(event, -1);
+    return new Grant<Events[Name]>(event, this.#delivery, published);
+  }
+
+  /**
+   * Takes a right to fire an event that others may hold as well. The name is given back with the last of them.
+   *
+   * @throws BrokerError `USAGE_EVENT_TAKEN` when somebody holds it exclusively, `USAGE_EVENT_RESERVED` for a reserved name
+   */
+  share<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
+    this.#refuseReserved(event);
+    const shares = this.#published?.get(event) ?? 0;
+    if (shares < 0) throw taken(event);
+    const published = (this.#published ??= new Map<string, number>());
+    published.set(event, shares + 1);
+    return new Grant<Events[Name]>(event, this.#delivery, published);
+  }
+
+  /**
+   * Calls `handler` with the payload each time the event is fired. The same handler may be subscribed more than once and
+   * is then called as often.
+   *
+   * @throws BrokerError `USAGE_EVENT`, `USAGE_HANDLER`, `USAGE_SIGNAL`
+   */
+  subscribe<Name extends keyof Events & string>(
+    event: Name,
+    handler: Handler<Events[Name]>,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    this.#refuseClosed();
+    checkName(event);
+    checkHandler(event, handler);
+    const { once, signal } = subscribeOptions(options);
+    const entry = new Entry(event, handler, once, this.#delivery, (gone) => this.#remove(gone));
+    if (signal?.aborted === true) {
+      entry.retire();
+      return entry;
+    }
+    let channel = this.#channels.get(event);
+    if (channel === undefined) this.#channels.set(event, (channel = { entries: new Set(), cancelled: 0 }));
+    channel.entries.add(entry);
+    this.#delivery.emitter.on(event, deliver, entry);
+    entry.follow(signal);
+    return entry;
+  }
+
+  /**
+   * Resolves with the next payload of an event.
+   *
+   * @returns a promise that rejects with a BrokerError: `EVENT_ABORTED` (`cause` is the signal's reason) or `EVENT_CLOSED`.
+   * A rejection that nobody waits for is no unhandled rejection.
+   */
+  once<Name extends keyof Events & string>(event: Name, options: { signal?: AbortSignal } = {}): Promise<Events[Name]> {
+    const promise = new Promise<Events[Name]>((resolve, reject) => {
+      const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ['signal']);
+      checkSignal('once()', signal);
+      const settled = () => {
+        this.#waiting?.delete(close);
+        signal?.removeEventListener('abort', abort);
+      };
+      const subscription = this.subscribe(
+        event,
+        (payload: Events[Name]) => {
+          settled();
+          resolve(payload);
+        },
+        { once: true },
+      );
+      const end = (error: BrokerError) => {
+        settled();
+        subscription.cancel();
+        reject(error);
+      };
+      const abort = () => end(aborted(event, signal));
+      const close = () => end(closed(event));
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      (this.#waiting ??= new Set()).add(close);
+    });
+    promise.catch(() => undefined);
+    return promise;
+  }
+
+  /**
+   * Every payload from now on, for `for await`. It holds at most `limit` payloads (default 1000) that were not asked for
+   * yet; one more ends it: what is held is still handed out, then it throws `EVENT_BACKLOG`. It never slows the source down.
+   * Leaving the loop cancels the subscription. An abort throws `EVENT_ABORTED` at once.
+   *
+   * @throws BrokerError `USAGE_EVENT_LIMIT` when `limit` is not a positive integer
+   */
+  iterate<Name extends keyof Events & string>(
+    event: Name,
+    options: { signal?: AbortSignal; limit?: number } = {},
+  ): AsyncIterableIterator<Events[Name]> {
+    this.#refuseClosed();
+    checkName(event);
+    const known = readOptions('USAGE_EVENT_OPTIONS', 'iterate()', options, ['signal', 'limit']);
+    const { signal, limit = ITERATION_LIMIT } = known;
+    if (!isPositive(limit)) {
+      throw usageError(
+        'USAGE_EVENT_LIMIT',
+        `The limit of an iteration over ${quoted(event)} has to be a positive integer, not ${shown(limit)}.`,
+      );
+    }
+    checkSignal('iterate()', signal);
+    const queue = new EventQueue<Events[Name]>(limit, () => {
+      subscription.cancel();
+      signal?.removeEventListener('abort', abort);
+      this.#waiting?.delete(close);
+    });
+    const abort = () => queue.abort(aborted(event, signal));
+    const close = () => queue.end();
+    const subscription = this.subscribe(event, (payload: Events[Name]) => {
+      if (!queue.push(payload)) queue.end(backlog(event, limit));
+    });
+    if (signal?.aborted === true) abort();
+    else {
+      signal?.addEventListener('abort', abort, { once: true });
+      (this.#waiting ??= new Set()).add(close);
+    }
+    return queue;
+  }
+
+  /**
+   * Cancels one subscription, or every subscription of one handler to one event.
+   *
+   * @returns how many there were
+   */
+  cancel(subscription: Subscription): number;
+  cancel<Name extends keyof Events & string>(event: Name, handler: Handler<Events[Name]>): number;
+  cancel(subject: Subscription | string, handler?: unknown): number {
+    if (typeof subject === 'string') checkHandler(subject, handler);
+    else if (!isA(subject, Entry)) {
+      throw usageError(
+        'USAGE_SUBSCRIPTION',
+        `cancel() takes a subscription, or an event and a handler, not ${kindOf(subject)}.`,
+      );
+    }
+    const found =
+      typeof subject === 'string'
+        ? [...(this.#channels.get(subject)?.entries ?? [])].filter((entry) => entry.handler === handler)
+        : [subject].filter(({ active }) => active);
+    for (const entry of found) entry.cancel();
+    return found.length;
+  }
+
+  /** How many subscriptions an event has. */
+  subscribers(event: string): number {
+    checkName(event);
+    return this.#channels.get(event)?.entries.size ?? 0;
+  }
+
+  /** Every name that is published or subscribed to, sorted by code unit. */
+  listing(): Listing[] {
+    const published = new Set([...(this.#options.own ?? []), ...(this.#published?.keys() ?? [])]);
+    return [...new Set([...published, ...this.#channels.keys()])]
+      .sort((a, b) => (a < b ? -1 : 1))
+      .map((event) => ({ event, published: published.has(event), subscribers: this.subscribers(event) }));
+  }
+
+  #remove(entry: Entry): void {
+    const { emitter } = this.#delivery;
+    const channel = this.#channels.get(entry.event);
+    if (channel?.entries.delete(entry) !== true) return;
+    channel.cancelled++;
+    if (channel.cancelled < channel.entries.size) return;
+    // The emitter removes in linear time, so the entries are listed anew once half of them are gone.
+    emitter.removeListener(entry.event);
+    channel.cancelled = 0;
+    for (const other of channel.entries) emitter.on(entry.event, deliver, other);
+    if (channel.entries.size === 0) this.#channels.delete(entry.event);
+  }
+
+  #close(): void {
+    this.#delivery.closed = true;
+    for (const end of [...(this.#waiting ?? [])]) end();
+    for (const channel of [...this.#channels.values()]) for (const entry of [...channel.entries]) entry.cancel();
+  }
+
+  #refuseReserved(event: string): void {
+    this.#refuseClosed();
+    checkName(event);
+    if (this.#options.reserved?.(event) === true) {
+      throw usageError(
+        'USAGE_EVENT_RESERVED',
+        `The name ${quoted(event)} is reserved for status events: choose another.`,
+      );
+    }
+  }
+
+  #refuseClosed(): void {
+    if (this.#delivery.closed) throw usageError('USAGE_EVENTS_CLOSED', 'The bus is closed: its broker was halted.');
+  }
+}
+
+function checkName(event: unknown): asserts event is string {
+  if (typeof event === 'string') return;
+  throw usageError('USAGE_EVENT', `The name of an event is a string, not ${kindOf(event)}.`);
+}
+
+function checkHandler(event: string, handler: unknown): void {
+  if (typeof handler === 'function') return;
+  throw usageError('USAGE_HANDLER', `The handler of ${quoted(event)} is ${kindOf(handler)}, a function is wanted.`);
+}
+
+function subscribeOptions(options: SubscribeOptions): { once: boolean; signal: AbortSignal | undefined } {
+  const { once = false, signal } = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, ['once', 'signal']);
+  if (typeof once !== 'boolean') {
+    throw usageError('USAGE_EVENT_OPTIONS', `The option once of subscribe() is true or false, not ${shown(once)}.`);
+  }
+  checkSignal('subscribe()', signal);
+  return { once, signal };
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
+}
+
+function taken(event: string): BrokerError {
+  return usageError(
+    'USAGE_EVENT_TAKEN',
+    `The event ${quoted(event)} is published already: only its publisher can fire it.`,
+  );
+}
+
+function aborted(event: string, signal: AbortSignal | undefined): BrokerError {
+  const cause: unknown = signal?.reason;
+  return new BrokerError('EVENT_ABORTED', `Waiting for ${quoted(event)} was aborted.`, { layer: 'usage', cause });
+}
+
+function closed(event: string): BrokerError {
+  return new BrokerError('EVENT_CLOSED', `Waiting for ${quoted(event)} is over: the broker was halted.`, {
+    layer: 'usage',
+  });
+}
+
+function backlog(event: string, limit: number): BrokerError {
+  return new BrokerError(
+    'EVENT_BACKLOG',
+    `The iteration over ${quoted(event)} fell behind: ${limit} payloads are held and one more came. Take them faster, or raise the option limit.`,
+    { layer: 'queue' },
+  );
+}
+
+function quoted(event: string): string {
+  return `"${printable(event, 80)}"`;
+}

@@ -1,0 +1,215 @@
+import type { Element } from '../xml/element.js';
+import { MOST_BYTES, type Ticket } from './ticket.js';
+
+/** Characters after which a batch is written without waiting for the end of the turn. */
+const BATCH = 32 * 1024;
+
+/** What the buffer needs from the link. */
+export interface SendBufferHooks {
+  /** Writes to the socket; false asks to wait until {@link SendBuffer.drained} is called. `done` when it is written. */
+  write(text: string, done: (error?: Error | null) => void): boolean;
+  /** The ticket was handed to the socket; its element, if that was at hand. */
+  handedOver(ticket: Ticket, element: Element | undefined): void;
+  /** The ticket was written to the operating system. */
+  written(ticket: Ticket): void;
+}
+
+interface Entry {
+  ticket: Ticket | null;
+  text: string;
+  /** 0 for what is not a stanza: it counts nowhere. */
+  bytes: number;
+}
+
+/** What was written at once. */
+interface Batch {
+  readonly tickets: Ticket[];
+  readonly text: string;
+}
+
+/**
+ * Stanzas on their way out of a ready broker, in order. What is output within one turn of the event loop leaves in
+ * one write; when the socket is congested the rest waits here until it drains.
+ */
+export class SendBuffer {
+  readonly #hooks: SendBufferHooks;
+  #batch = '';
+  #batchTickets: Ticket[] = [];
+  #scheduled: NodeJS.Immediate | null = null;
+  #waiting: Entry[] = [];
+  #next = 0;
+  #waitingBytes = 0;
+  /** What does not wait for its turn, made when it is written. */
+  #urgent: (() => string)[] | null = null;
+  #congested = false;
+  #held = false;
+  #closed = false;
+  /** Few: the first one that is more than the socket takes stops the rest. */
+  #inFlight: Batch[] = [];
+  /** What is in flight, in UTF-16 code units. */
+  #inFlightLength = 0;
+  #idle: (() => void)[] | null = null;
+
+  constructor(hooks: SendBufferHooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Bytes accepted and not yet handed to the socket. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  /** Bytes handed to the socket, or about to be, and not yet written to the operating system. */
+  get inFlightBytes(): number {
+    return this.#inFlight.reduce((sum, { text }) => sum + Buffer.byteLength(text), Buffer.byteLength(this.#batch));
+  }
+
+  /** A bound of {@link inFlightBytes} that costs nothing. */
+  get inFlightBytesAtMost(): number {
+    return (this.#batch.length + this.#inFlightLength) * MOST_BYTES;
+  }
+
+  /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
+  push(ticket: Ticket | null, text: string, element?: Element): void {
+    if (this.#congested || this.#held || this.#next < this.#waiting.length) {
+      const bytes = ticket === null ? 0 : ticket.bytes;
+      this.#waiting.push({ ticket, text, bytes });
+      this.#waitingBytes += bytes;
+    } else {
+      this.#add(ticket, text, element);
+    }
+  }
+
+  /**
+   * Writes what is no stanza at the end of this turn, ahead of everything that waits; holding does not hold it. Its
+   * text is made when it is written, so that it tells how things are then.
+   */
+  urgent(text: () => string): void {
+    if (this.#closed) return;
+    (this.#urgent ??= []).push(text);
+    if (!this.#congested) this.#scheduled ??= setImmediate(flushLater, this);
+  }
+
+  /** The socket took what was written and wants more. */
+  drained(): void {
+    this.#congested = false;
+    this.#pump();
+  }
+
+  /** Holds everything back (jabberd2's throttle), or lets it flow again. */
+  hold(held: boolean): void {
+    this.#held = held;
+    if (!held) this.#pump();
+  }
+
+  /** Writes the batch of this turn now. */
+  flush(): void {
+    if (this.#scheduled !== null) {
+      clearImmediate(this.#scheduled);
+      this.#scheduled = null;
+    }
+    if (this.#closed) return;
+    if (!this.#congested) for (const text of this.#urgent?.splice(0) ?? []) this.#batch += text();
+    if (this.#batch === '') return;
+    const text = this.#batch;
+    const batch: Batch = { tickets: this.#batchTickets, text };
+    this.#batch = '';
+    this.#batchTickets = [];
+    this.#inFlight.push(batch);
+    this.#inFlightLength += text.length;
+    const more = this.#hooks.write(text, (error) => {
+      this.#written(batch, error);
+    });
+    if (!more) this.#congested = true;
+  }
+
+  /** Resolves when everything accepted so far was written, or the buffer was closed. */
+  drain(): Promise<void> {
+    this.flush();
+    if (this.#isIdle()) return Promise.resolve();
+    return new Promise((resolve) => (this.#idle ??= []).push(resolve));
+  }
+
+  /** Ends the buffer and returns what is not proved to be written, oldest first: in flight, then waiting. */
+  close(): { inFlight: Ticket[]; waiting: Ticket[] } {
+    this.#closed = true;
+    if (this.#scheduled !== null) clearImmediate(this.#scheduled);
+    this.#scheduled = null;
+    const inFlight = this.#inFlight.flatMap(({ tickets }) => tickets);
+    const waiting = this.#batchTickets;
+    for (const { ticket } of this.#waiting.slice(this.#next)) if (ticket !== null) waiting.push(ticket);
+    this.#inFlight = [];
+    this.#inFlightLength = 0;
+    this.#batch = '';
+    this.#batchTickets = [];
+    this.#waiting = [];
+    this.#urgent = null;
+    this.#next = 0;
+    this.#waitingBytes = 0;
+    this.#settleIdle();
+    return { inFlight, waiting };
+  }
+
+  #add(ticket: Ticket | null, text: string, element?: Element): void {
+    this.#batch += text;
+    if (ticket !== null) {
+      this.#batchTickets.push(ticket);
+      this.#hooks.handedOver(ticket, element);
+    }
+    if (this.#batch.length >= BATCH) this.flush();
+    else this.#scheduled ??= setImmediate(flushLater, this);
+  }
+
+  #pump(): void {
+    while (!this.#congested && !this.#closed) {
+      const urgent = this.#urgent?.shift();
+      if (urgent !== undefined) {
+        this.#add(null, urgent());
+        continue;
+      }
+      const entry = this.#waiting[this.#next];
+      if (entry === undefined || this.#held) break;
+      this.#next += 1;
+      this.#waitingBytes -= entry.bytes;
+      if (this.#next === this.#waiting.length) {
+        this.#waiting = [];
+        this.#next = 0;
+      } else if (this.#next === 4096) {
+        this.#waiting.splice(0, this.#next);
+        this.#next = 0;
+      }
+      this.#add(entry.ticket, entry.text);
+    }
+    this.flush();
+  }
+
+  #written(batch: Batch, error: Error | null | undefined): void {
+    if (this.#closed || error != null) return;
+    const index = this.#inFlight.indexOf(batch);
+    if (index >= 0) {
+      this.#inFlight.splice(index, 1);
+      this.#inFlightLength -= batch.text.length;
+    }
+    for (const ticket of batch.tickets) this.#hooks.written(ticket);
+    if (this.#isIdle()) this.#settleIdle();
+  }
+
+  #isIdle(): boolean {
+    return (
+      this.#inFlight.length === 0 &&
+      this.#batch === '' &&
+      (this.#urgent?.length ?? 0) === 0 &&
+      this.#next >= this.#waiting.length
+    );
+  }
+
+  #settleIdle(): void {
+    const idle = this.#idle;
+    this.#idle = null;
+    for (const resolve of idle ?? []) resolve();
+  }
+}
+
+function flushLater(buffer: SendBuffer): void {
+  buffer.flush();
+}

@@ -1,0 +1,121 @@
+// RFC 6120 §8.2.3 (iq semantics), §8.3 (stanza errors).
+import { isA, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { printable, usageError } from '../errors.js';
+import { xml, type XmlChild } from '../xml/builder.js';
+import { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import {
+  isStanzaErrorCondition,
+  isStanzaErrorType,
+  STANZA_ERROR_CONDITIONS,
+  STANZA_ERROR_TYPES,
+  type StanzaErrorCondition,
+  type StanzaErrorType,
+} from './conditions.js';
+import { isStanzaKind, type StanzaKind } from './kinds.js';
+
+/** What an error reply may say beside its condition. */
+export interface ErrorReplyOptions {
+  /** Default: the type RFC 6120 §8.3.3 has for the condition. */
+  type?: StanzaErrorType;
+  /** For people. */
+  text?: string;
+  /** Language of the text. */
+  lang?: string;
+  /** Who found the error, if it is not the one who answers. */
+  by?: string;
+  /** Where else to go: only with `gone` and `redirect`. */
+  address?: string;
+  /** A condition of the application's own namespace. */
+  appCondition?: Element;
+}
+
+/**
+ * The answer to a stanza: `to` and `from` are swapped, the `id` is kept. An iq becomes a `result`, a message keeps its
+ * type, a presence has none. The stanza itself is not changed.
+ * @throws BrokerError `USAGE_REPLY` for what is no stanza, for an error, and for an iq that is not a `get` or `set`
+ */
+export function reply(node: Element, ...children: XmlChild[]): Element {
+  const kind = kindOfStanza(node);
+  const type = node.getAttribute('type');
+  if (type === 'error' || (kind === 'iq' && type !== 'get' && type !== 'set')) {
+    throw usageError('USAGE_REPLY', `there is no reply to ${described(kind, type)}`);
+  }
+  return answer(node, kind === 'iq' ? 'result' : kind === 'message' ? type : null, children);
+}
+
+/**
+ * An error answer to a stanza (RFC 6120 §8.3): `to` and `from` are swapped, the `id` is kept, the type is `error`.
+ * The stanza itself is not changed, and nothing of its content is repeated.
+ * @throws BrokerError `USAGE_REPLY` for what is no stanza, and for an error or a result: those are never answered (§8.3.1);
+ * `USAGE_CONDITION` for an unknown condition or type
+ */
+export function errorReply(node: Element, condition: StanzaErrorCondition, options: ErrorReplyOptions = {}): Element {
+  const kind = kindOfStanza(node);
+  const answered = node.getAttribute('type');
+  if (answered === 'error' || (kind === 'iq' && answered === 'result')) {
+    throw usageError('USAGE_REPLY', `${described(kind, answered)} is never answered with an error`);
+  }
+  if (!isStanzaErrorCondition(condition)) {
+    throw usageError(
+      'USAGE_CONDITION',
+      `the condition is one of RFC 6120 §8.3.3: ${Object.keys(STANZA_ERROR_CONDITIONS).join(', ')}`,
+    );
+  }
+  const { type = STANZA_ERROR_CONDITIONS[condition], text, lang, by, address, appCondition } = checked(options);
+  if (address !== undefined && condition !== 'gone' && condition !== 'redirect') {
+    throw usageError('USAGE_CONDITION', `an address goes with gone and redirect, not with ${condition}`);
+  }
+  const error = xml(
+    'error',
+    { type, by },
+    xml(condition, { xmlns: NS.STANZAS }, address),
+    text === undefined ? null : xml('text', { xmlns: NS.STANZAS, 'xml:lang': lang }, text),
+    appCondition?.clone(),
+  );
+  return answer(node, 'error', [error]);
+}
+
+/** @throws BrokerError `USAGE_CONDITION` */
+function checked(options: ErrorReplyOptions): ErrorReplyOptions {
+  const given = readOptions('USAGE_CONDITION', 'errorReply()', options, [...TEXTS, 'type', 'appCondition']);
+  const { type, appCondition } = given;
+  if (type !== undefined && !isStanzaErrorType(type)) {
+    throw usageError(
+      'USAGE_CONDITION',
+      `the type of an error is one of ${STANZA_ERROR_TYPES.join(', ')}, not ${shown(type)}`,
+    );
+  }
+  for (const name of TEXTS) {
+    const value = given[name];
+    if (value === undefined || typeof value === 'string') continue;
+    throw usageError('USAGE_CONDITION', `the option ${name} of errorReply() is a string, not ${shown(value)}`);
+  }
+  if (appCondition !== undefined && !isA(appCondition, Element)) {
+    throw usageError(
+      'USAGE_CONDITION',
+      `the option appCondition of errorReply() is an Element, not ${kindOf(appCondition)}`,
+    );
+  }
+  return given as ErrorReplyOptions;
+}
+
+const TEXTS = ['text', 'lang', 'by', 'address'] as const;
+
+function kindOfStanza(node: Element): StanzaKind {
+  if (!isA(node, Element)) throw usageError('USAGE_REPLY', `only a stanza has a reply, not ${kindOf(node)}`);
+  const { localName } = node;
+  if (isStanzaKind(localName)) return localName;
+  throw usageError('USAGE_REPLY', `only a message, presence or iq has a reply, not <${printable(node.nodeName, 64)}>`);
+}
+
+function described(kind: string, type: string | null): string {
+  return `${kind === 'iq' ? 'an' : 'a'} ${kind} of ${type === null ? 'no type' : `type "${printable(type, 64)}"`}`;
+}
+
+function answer(node: Element, type: string | null, children: readonly XmlChild[]): Element {
+  const { localName, qname } = node;
+  const xmlns = qname.inherits ? undefined : (qname.namespaceURI ?? '');
+  const [to, from, id] = [node.getAttribute('from'), node.getAttribute('to'), node.getAttribute('id')];
+  return xml(localName, { xmlns, type, id, from, to }, ...children);
+}

@@ -1,0 +1,194 @@
+import { X509Certificate, constants } from 'node:crypto';
+import { createSecureContext, type ConnectionOptions } from 'node:tls';
+import { printable, usageError } from '../errors.js';
+import { hostName } from '../dial/host-name.js';
+
+/** The `tls` options of a broker, and what `node:tls` is told because of them (RFC 7590, RFC 9325). */
+
+/** PEM text, or bytes of PEM. */
+export type Pem = string | Buffer;
+
+/** How a connection is protected. */
+export interface TlsOptions {
+  /**
+   * `required`: TLS inside the stream or no connection; `preferred`: TLS where the server has it; `direct`: TLS from the
+   * start; `disabled`: none. The default is the dialect's.
+   */
+  readonly policy?: 'required' | 'preferred' | 'direct' | 'disabled' | undefined;
+  /** Authorities to trust instead of Node's list. */
+  readonly ca?: Pem | readonly Pem[] | undefined;
+  /** Our certificate with its chain, for servers that ask for one. Needs `key`. */
+  readonly cert?: Pem | undefined;
+  /** Private key of `cert`. */
+  readonly key?: Pem | undefined;
+  /** Passphrase of `key`. */
+  readonly passphrase?: string | undefined;
+  /** Revocation lists of the authorities; with it, every certificate of the chain must be covered by one. */
+  readonly crl?: Pem | readonly Pem[] | undefined;
+  /** Server's name, asked for and looked for in the certificate, in place of the domain. What is named here is trusted. */
+  readonly servername?: string | undefined;
+  /**
+   * SHA-256 of the server's subject public key info in base64; the server's key must be one of them, besides all other
+   * checks. `openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64`.
+   */
+  readonly pin?: string | readonly string[] | undefined;
+  /** Default `TLSv1.2`. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+  /** Default: the newest there is. */
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+  /**
+   * `true` accepts any certificate: whoever is in between can read and change everything. Passwords are not sent in
+   * clear over such a connection. Pins are still checked. Nothing else turns the check off.
+   */
+  readonly insecureSkipVerify?: boolean | undefined;
+}
+
+/** Each option with its check: what is wrong with a value that is not undefined, or null. */
+const CHECKS: Readonly<Record<keyof TlsOptions, (value: unknown) => string | null>> = {
+  policy: oneOf('required', 'preferred', 'direct', 'disabled'),
+  ca: (value) => eachPem(value, certificateProblem),
+  cert: (value) => (isPem(value) ? certificateProblem(value) : NO_PEM),
+  key: (value) => (isPem(value) ? null : NO_PEM),
+  passphrase: (value) => (typeof value === 'string' ? null : 'must be a string'),
+  crl: (value) => eachPem(value, crlProblem),
+  servername: servernameProblem,
+  pin: pinProblem,
+  minVersion: oneOf('TLSv1.2', 'TLSv1.3'),
+  maxVersion: oneOf('TLSv1.2', 'TLSv1.3'),
+  insecureSkipVerify: (value) => (typeof value === 'boolean' ? null : 'must be true or false'),
+};
+
+const NO_PEM = 'must be PEM text or a Buffer of it';
+
+/**
+ * Everything that is wrong with `tls` options, one sentence each; empty when they can be used. Keys and passphrases are
+ * never in a sentence.
+ */
+export function tlsProblems(tls: unknown): string[] {
+  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) return ['tls must be an object'];
+  const problems = Object.entries(tls).flatMap(([name, value]: [string, unknown]) => {
+    if (!Object.hasOwn(CHECKS, name)) return `tls.${printable(name, 40)} is not an option`;
+    const problem = value === undefined ? null : CHECKS[name as keyof TlsOptions](value);
+    return problem === null ? [] : `tls.${name} ${problem}`;
+  });
+  const { cert, key, minVersion, maxVersion }: TlsOptions = tls;
+  if ((cert === undefined) !== (key === undefined)) problems.push('tls.cert and tls.key are needed together');
+  if (minVersion === 'TLSv1.3' && maxVersion === 'TLSv1.2') problems.push('tls.minVersion is above tls.maxVersion');
+  if (problems.length === 0 && cert !== undefined) problems.push(...keyProblems(tls));
+  return problems;
+}
+
+/**
+ * Options for `tls.connect`. TLS 1.2 or newer, Node's list of ciphers (none without encryption or authentication), no
+ * renegotiation (RFC 6120 §5.3.5, RFC 9266 §4.2), no early data, and no resumption of earlier sessions: each connection
+ * does a full handshake, in which the server proves itself anew.
+ *
+ * The chain is checked by OpenSSL; whose certificate it is, we check ourselves after the handshake, because Node knows
+ * neither SRV-ID nor XmppAddr.
+ *
+ * @param domain asked for in the handshake (SNI, RFC 6066 §3), unless it is an IP address
+ * @param alpn protocol to negotiate, `xmpp-client` for a client's direct TLS (XEP-0368 §4), else null
+ * @throws BrokerError `USAGE_TLS` with everything that is wrong with the options; `USAGE_DOMAIN`
+ */
+export function secureContextOptions(tls: TlsOptions, domain: string, alpn: string | null = null): ConnectionOptions {
+  const problems = tlsProblems(tls);
+  if (problems.length > 0) throw usageError('USAGE_TLS', problems.join('; '));
+  const { name, family } = hostName(tls.servername ?? domain);
+  return {
+    minVersion: tls.minVersion ?? 'TLSv1.2',
+    ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
+    ...(family === 0 ? { servername: name } : { servername: '' }),
+    ...(alpn === null ? {} : { ALPNProtocols: [alpn] }),
+    ...credentials(tls),
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    rejectUnauthorized: tls.insecureSkipVerify !== true,
+    checkServerIdentity: () => undefined,
+  };
+}
+
+/** The pins of the options as a list. */
+export function pinsOf({ pin }: TlsOptions): readonly string[] {
+  if (pin === undefined) return [];
+  return typeof pin === 'string' ? [pin] : pin;
+}
+
+function credentials({ ca, cert, key, passphrase, crl }: TlsOptions) {
+  return {
+    ...(ca === undefined ? {} : { ca: list(ca) }),
+    ...(crl === undefined ? {} : { crl: list(crl) }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  };
+}
+
+function list(pem: Pem | readonly Pem[]): Pem[] {
+  return typeof pem === 'string' || Buffer.isBuffer(pem) ? [pem] : [...pem];
+}
+
+function isPem(value: unknown): value is Pem {
+  return (typeof value === 'string' && value !== '') || (Buffer.isBuffer(value) && value.length > 0);
+}
+
+function eachPem(value: unknown, problem: (pem: Pem) => string | null): string | null {
+  const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (all.length === 0) return 'must not be an empty list: nothing would be trusted';
+  for (const pem of all) {
+    const found = isPem(pem) ? problem(pem) : NO_PEM;
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Node ignores what it cannot read among authorities, so it is read here first. */
+function certificateProblem(pem: Pem): string | null {
+  const blocks = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) return 'has no certificate in PEM (-----BEGIN CERTIFICATE-----)';
+  try {
+    for (const block of blocks) new X509Certificate(block);
+    return null;
+  } catch {
+    return 'has a certificate that cannot be read';
+  }
+}
+
+function crlProblem(crl: Pem): string | null {
+  return readable({ crl }) ? null : 'has a revocation list that cannot be read';
+}
+
+function keyProblems({ cert, key, passphrase }: TlsOptions): string[] {
+  if (readable(credentials({ cert, key, passphrase }))) return [];
+  return ['tls.key cannot be read, needs another passphrase, or is not the key of tls.cert'];
+}
+
+/** Whether OpenSSL takes them. Its own words are not passed on. */
+function readable(options: Parameters<typeof createSecureContext>[0]): boolean {
+  try {
+    createSecureContext({ ca: [], ...options });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function servernameProblem(value: unknown): string | null {
+  try {
+    hostName(value as string);
+    return null;
+  } catch {
+    return 'must be the name of a server, such as xmpp.example.org';
+  }
+}
+
+function pinProblem(value: unknown): string | null {
+  const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const good = all.every((pin) => typeof pin === 'string' && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(pin));
+  return good && all.length > 0
+    ? null
+    : 'must be the SHA-256 of a public key in base64 (44 characters), or a list of them';
+}
+
+function oneOf(...allowed: readonly string[]) {
+  const choices = allowed.map((value) => `"${value}"`).join(', ');
+  return (value: unknown) => (allowed.includes(value as string) ? null : `must be one of ${choices}`);
+}

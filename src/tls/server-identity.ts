@@ -1,0 +1,136 @@
+import { BrokerError, printable } from '../errors.js';
+import { addressOfText } from './certificate-address.js';
+import { readCertificate, type CertificateFacts, type PresentedName } from './certificate.js';
+import { hostName, type HostName } from '../dial/host-name.js';
+
+/**
+ * Whether a server's certificate is the one of the domain we want to talk to (RFC 6120 §13.7, RFC 9525), whatever
+ * OpenSSL says about its chain. The reference identity is the domain, never a name that DNS gave us.
+ */
+
+/** Options of {@link checkServerIdentity}. */
+export interface IdentityOptions {
+  /** Service of an SRV-ID that counts. Default `xmpp-client`. */
+  readonly service?: 'xmpp-client' | 'xmpp-server';
+}
+
+const SERVER_AUTH = '2b06010505070301'; // id-kp-serverAuth, 1.3.6.1.5.5.7.3.1
+const ANY_USE = '551d2500'; // anyExtendedKeyUsage, 2.5.29.37.0
+
+/** Most names of a certificate that an error shows, and the longest of each. */
+const SHOWN_NAMES = 8;
+const SHOWN_LENGTH = 80;
+
+/**
+ * Checks that a certificate names the domain, and that it is made for servers. What counts: a DNS name, an SRV name of
+ * the service, an XmppAddr, or for a domain that is an IP address, an IP address. Names are compared as A-labels
+ * without regard to case; a wildcard stands for exactly one whole left-most label below at least two others. The
+ * common name never counts (RFC 9525 §2).
+ *
+ * @returns the name that matched, for example `DNS:*.example.org` or `SRV:_xmpp-client.example.org`
+ * @throws BrokerError `TLS_CERT_HOST_MISMATCH`, whose message and `text` list the names the certificate has;
+ * `TLS_CERT_PURPOSE` for an authority's certificate or one that is not for servers; `TLS_CERT_MALFORMED`;
+ * `USAGE_DOMAIN`
+ */
+export function checkServerIdentity(
+  domain: string,
+  certificateDer: Buffer,
+  options: IdentityOptions = {},
+): { verifiedBy: string } {
+  const wanted = hostName(domain);
+  const certificate = readCertificate(certificateDer);
+  checkPurpose(certificate);
+  const service = options.service ?? 'xmpp-client';
+  const match = certificate.names.find((name) => matches(name, wanted, service));
+  if (match === undefined) throw mismatch(wanted.name, certificate.names);
+  return { verifiedBy: shown(match) };
+}
+
+/**
+ * Checks the server's public key against pins: SHA-256 of its subject public key info, in base64. One must match.
+ * @throws BrokerError `TLS_PIN_MISMATCH`, `TLS_CERT_MALFORMED`
+ */
+export function checkPin(pins: readonly string[], certificateDer: Buffer): void {
+  const { spkiSha256 } = readCertificate(certificateDer);
+  if (pins.includes(spkiSha256)) return;
+  throw certificateRefusal(
+    'TLS_PIN_MISMATCH',
+    `the server's key is not a pinned one; its pin is ${spkiSha256}. Somebody may be in between, or the server has a new key`,
+  );
+}
+
+/** The error of a certificate that is not accepted; never retryable, another try would see the same certificate. */
+export function certificateRefusal(code: string, message: string, cause?: unknown, text?: string): BrokerError {
+  return new BrokerError(code, message, {
+    layer: 'tls',
+    phase: 'tls',
+    origin: 'peer',
+    cause,
+    ...(text === undefined ? {} : { text }),
+  });
+}
+
+/** RFC 6120 §13.7.1.1: no authority's certificate; RFC 5280 §4.2.1.12: made for servers, if it says for what. */
+function checkPurpose({ isAuthority, extendedKeyUsage }: CertificateFacts): void {
+  if (isAuthority) {
+    const advice = 'the server needs a certificate of its own, with basic constraints CA:FALSE';
+    throw certificateRefusal(
+      'TLS_CERT_PURPOSE',
+      `the server shows the certificate of an authority (CA:TRUE); ${advice}`,
+    );
+  }
+  if (extendedKeyUsage !== null && !extendedKeyUsage.some((usage) => usage === SERVER_AUTH || usage === ANY_USE)) {
+    const advice = 'its extended key usage must have serverAuth';
+    throw certificateRefusal('TLS_CERT_PURPOSE', `the server's certificate is not made for servers; ${advice}`);
+  }
+}
+
+function matches({ type, value }: PresentedName, wanted: HostName, service: string): boolean {
+  if (wanted.family !== 0) return type === 'IP' && value === addressOfText(wanted.name);
+  switch (type) {
+    case 'DNS':
+      return matchesDns(value, wanted.name);
+    case 'SRV': {
+      const prefix = `_${service}.`;
+      return value.toLowerCase().startsWith(prefix) && matchesDns(value.slice(prefix.length), wanted.name);
+    }
+    case 'XMPP':
+      return matchesXmppAddr(value, wanted.name);
+    case 'IP':
+      return false;
+  }
+}
+
+/** RFC 9525 §6.3. The domain is a checked name without an asterisk, so being equal to it says all. */
+function matchesDns(presented: string, domain: string): boolean {
+  const name = presented.toLowerCase();
+  if (!name.startsWith('*.')) return name === domain;
+  const parent = name.slice(2);
+  return parent.includes('.') && domain.slice(domain.indexOf('.') + 1) === parent;
+}
+
+/** An XmppAddr holds a JID in Unicode; a server's is its domain. */
+function matchesXmppAddr(presented: string, domain: string): boolean {
+  try {
+    const { name, family } = hostName(presented);
+    return family === 0 && name === domain;
+  } catch {
+    return false;
+  }
+}
+
+function mismatch(domain: string, names: readonly PresentedName[]): BrokerError {
+  const list = names.slice(0, SHOWN_NAMES).map(shown);
+  if (names.length > SHOWN_NAMES) list.push(`and ${names.length - SHOWN_NAMES} more`);
+  const has = list.length === 0 ? 'names no server' : `names ${list.join(', ')}`;
+  return certificateRefusal(
+    'TLS_CERT_HOST_MISMATCH',
+    `the server's certificate is not for ${domain}: it ${has}`,
+    undefined,
+    list.join(', '),
+  );
+}
+
+function shown({ type, value }: PresentedName): string {
+  return `${type}:${printable(value, SHOWN_LENGTH)}`;
+}

@@ -1,0 +1,356 @@
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  Broker,
+  BrokerError,
+  JABBERD14_COMPONENT,
+  LEGACY,
+  NS,
+  XMPP,
+  type BrokerOptions,
+  type Dialect,
+} from 'xmpp-broker';
+import { DEFAULT_LIMITS } from '../../../src/xml/tokenizer/limits.js';
+
+const OPTIONS: BrokerOptions = {
+  connectionType: JABBERD14_COMPONENT,
+  host: '127.0.0.1',
+  port: 5347,
+  domain: 'comp.localhost',
+  password: 'r0m30',
+  logger: false,
+};
+
+const brokers: Broker[] = [];
+afterEach(() => {
+  for (const broker of brokers.splice(0)) broker.halt();
+});
+
+function make(options: object = {}): Broker {
+  const broker = new Broker({ ...OPTIONS, ...options });
+  brokers.push(broker);
+  return broker;
+}
+
+/** The problems of the options, one line each. */
+function problems(options: object): string[] {
+  try {
+    make(options);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(BrokerError);
+    expect((error as BrokerError).code).toBe('USAGE_OPTIONS');
+    return (error as BrokerError).message.split('\n- ').slice(1);
+  }
+}
+
+const own: Dialect = { name: 'OWN', xmlns: 'urn:x', negotiate: () => new Promise(() => undefined) };
+const MS = 2 ** 31 - 1;
+const TIMEOUTS = ['resolve', 'connect', 'tls', 'stream', 'auth', 'bind', 'attempt', 'stanza', 'close', 'request'];
+
+/** Every option: values that are taken, and values that are refused with what the message must say. */
+const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegExp][] }> = {
+  connectionType: {
+    good: [JABBERD14_COMPONENT, own],
+    bad: [
+      ['XMPP', /must be XMPP, LEGACY, .*or a dialect of your own, not a string/],
+      [{}, /its name is not a non-empty string/],
+      [{ name: 'X' }, /its xmlns is not a non-empty string/],
+      [{ name: 'X', xmlns: 'urn:x' }, /its negotiate is not a function/],
+      [{ ...own, version: 1 }, /its version is not/],
+      [{ ...own, defaultPort: 0 }, /its defaultPort is not a port/],
+      [{ ...own, services: [{ srv: '_x._tcp', tls: 'yes' }] }, /its services is not a list of/],
+      [{ ...own, services: [null] }, /its services is not a list of/],
+      [{ ...own, defaultTls: 'none' }, /its defaultTls is not 'required' or 'loopback'/],
+      [{ ...own, needs: 'password' }, /its needs is not a list of/],
+      [{ ...own, needs: ['pin'] }, /its needs is not a list of/],
+      [{ ...own, tlsPolicies: ['some'] }, /its tlsPolicies is not a list of/],
+      [{ ...own, addressing: 'mine' }, /its addressing is not 'account' or 'domain'/],
+      [{ ...own, answersRequests: 1 }, /its answersRequests is not true or false/],
+      [{ ...own, wrap: 'x' }, /its wrap is not a function/],
+    ],
+  },
+  domain: {
+    good: ['comp.localhost', 'COMP.localhost', 'bücher.example', '[::1]', '192.0.2.1'],
+    bad: [
+      ['', /non-empty string/],
+      ['user@domain', /without '@'/],
+      ['domain/resource', /without '@' and '\/'/],
+      ['a b', /is no domain/],
+      [7, /non-empty string/],
+    ],
+  },
+  host: {
+    good: ['localhost', '127.0.0.1', '::1', 'fe80::1%eth0', 'xmpp.example.org.'],
+    bad: [
+      ['', /non-empty string/],
+      ['a b', /name or address of a host/],
+      ['host\n', /name or address of a host/],
+      ['http://host/', /name or address of a host/],
+      ['user@host', /name or address of a host/],
+    ],
+  },
+  port: { good: [1, 5347, 65_535], bad: [0, 65_536, -1, 1.5, '5347', NaN].map((bad) => [bad, /from 1 to 65535/]) },
+  username: { good: ['alice', 'a@b'], bad: [['', /non-empty string/], [7, /non-empty string/]] }, // prettier-ignore
+  password: { good: ['x', () => 'x', async () => Promise.resolve('x')], bad: [['', /non-empty string or a function/], [7, /function/]] }, // prettier-ignore
+  resource: { good: ['r'], bad: [['', /non-empty string/]] },
+  alias: { good: ['me'], bad: [['', /non-empty string/]] },
+  version: { good: ['1.0', '0.9'], bad: [['', /non-empty/], [1, /non-empty/], ['\u0000', /XML cannot hold/]] }, // prettier-ignore
+  xmlns: { good: ['urn:x'], bad: [['', /non-empty/], ['\ud800', /XML cannot hold/]] }, // prettier-ignore
+  stream: { good: ['urn:x'], bad: [['', /non-empty/], ['\ufffe', /XML cannot hold/]] }, // prettier-ignore
+  tls: {
+    good: [{}, { policy: 'direct' }, { policy: 'disabled' }, { minVersion: 'TLSv1.3' }],
+    bad: [
+      [true, /an object with a policy/],
+      [{ policy: 'maybe' }, /tls\.policy must be one of/],
+      [{ policy: 'required' }, /tls\.policy required is not possible with JABBERD14_COMPONENT: use direct or disabled/],
+      [{ ca: 'no pem' }, /tls\.ca has no certificate in PEM/],
+      [{ passphrase: 1 }, /tls\.passphrase must be a string/],
+      [{ rejectUnauthorized: false }, /tls\.rejectUnauthorized is not an option/],
+      [{ minVersion: 'TLSv1' }, /tls\.minVersion must be one of/],
+    ],
+  },
+  reconnect: {
+    good: [
+      true,
+      false,
+      {},
+      { initial: true, firstDelayMs: 1, maxDelayMs: MS, resumeDelayMs: 1, maxAttempts: Infinity },
+    ],
+    bad: [
+      ['yes', /true, false or an object/],
+      [{ initial: 1 }, /reconnect\.initial must be true or false/],
+      [{ firstDelayMs: 0 }, /reconnect\.firstDelayMs must be a whole number of milliseconds/],
+      [{ maxDelayMs: MS + 1 }, /reconnect\.maxDelayMs/],
+      [{ maxAttempts: 0 }, /reconnect\.maxAttempts/],
+      [{ delay: 5 }, /reconnect\.delay is no option/],
+    ],
+  },
+  timeouts: {
+    good: [{}, ...TIMEOUTS.map((name) => ({ [name]: 1 })), { close: MS }],
+    bad: [
+      [5, /object of milliseconds/],
+      ...TIMEOUTS.flatMap((name): [unknown, RegExp][] =>
+        [0, -1, 0.5, MS + 1, NaN, Infinity, '5'].map((bad) => [
+          { [name]: bad },
+          new RegExp(`timeouts\\.${name} must be`),
+        ]),
+      ),
+      [{ dns: 5 }, /timeouts\.dns is no option/],
+    ],
+  },
+  liveness: {
+    good: [false, {}, { intervalMs: 1, timeoutMs: 1 }],
+    bad: [
+      [true, /false or an object/],
+      [{ intervalMs: 0 }, /liveness\.intervalMs/],
+      [{ pings: 1 }, /liveness\.pings is no option/],
+    ],
+  },
+  limits: {
+    good: [{}, { requests: 1, filterVisits: 1 }, ...Object.keys(DEFAULT_LIMITS).map((name) => ({ [name]: 1 }))],
+    bad: [
+      [[], /object of numbers/],
+      ...[...Object.keys(DEFAULT_LIMITS), 'requests', 'filterVisits'].flatMap((name): [unknown, RegExp][] =>
+        [0, -1, 1.5, NaN, '7'].map((bad) => [{ [name]: bad }, new RegExp(`limits\\.${name} must be a whole number`)]),
+      ),
+      [{ stanzas: 5 }, /limits\.stanzas is no option/],
+    ],
+  },
+  queue: {
+    good: [{}, { maxStanzas: 1, maxBytes: 1 }, { purgeOnReady: true }, { purgeOnReady: () => true }],
+    bad: [
+      [null, /an object/],
+      [{ maxStanzas: 0 }, /queue\.maxStanzas/],
+      [{ maxBytes: '1' }, /queue\.maxBytes/],
+      [{ purgeOnReady: 'yes' }, /queue\.purgeOnReady must be true, false or a function/],
+      [{ store: 'disk' }, /queue\.store is no option/],
+    ],
+  },
+  answerRequests: { good: [true, false], bad: [[1, /true or false/]] },
+  debug: { good: [true, false], bad: [['*', /true or false/]] },
+  logger: {
+    good: [false, console],
+    bad: [
+      [true, /false or have debug, info, warn and error methods/],
+      [{ warn: () => undefined }, /methods/],
+    ],
+  },
+  connector: { good: [() => new Promise(() => undefined)], bad: [[{}, /a function that returns a Duplex/]] },
+};
+
+describe('every option', () => {
+  for (const [name, { good, bad }] of Object.entries(TABLE)) {
+    it(`${name}: is taken, or refused by name`, () => {
+      for (const value of good) expect(problems({ [name]: value }), inspect(value)).toEqual([]);
+      for (const [value, message] of bad) {
+        const found = problems({ [name]: value });
+        expect(found, inspect(value)).toHaveLength(1);
+        expect(found[0]).toMatch(message);
+        expect(found[0]).toMatch(new RegExp(`^${name}\\b`));
+      }
+    });
+  }
+
+  it('undefined is the same as left out', () => {
+    const needed = ['connectionType', 'domain', 'password', 'port'];
+    for (const name of Object.keys(TABLE)) {
+      if (!needed.includes(name)) expect(problems({ [name]: undefined }), name).toEqual([]);
+    }
+  });
+});
+
+describe('what is missing', () => {
+  it('is named, with what to do', () => {
+    expect(() => new Broker({} as BrokerOptions)).toThrow(
+      /connectionType is missing: pass XMPP, .*\n- domain is missing: pass/,
+    );
+    expect(problems({ password: undefined })).toEqual(['password is missing: JABBERD14_COMPONENT needs it']);
+    expect(problems({ port: undefined })).toEqual(['port is missing: JABBERD14_COMPONENT needs it']);
+    expect(problems({ connectionType: own, port: undefined })).toEqual(['port is missing: OWN has no default port']);
+    expect(problems({ connectionType: { ...own, defaultPort: 7 }, port: undefined })).toEqual([]);
+    expect(problems({ connectionType: LEGACY })).toEqual([
+      'username is missing: LEGACY needs it',
+      'resource is missing: LEGACY needs it',
+    ]);
+  });
+});
+
+describe('several problems', () => {
+  it('are told in one error', () => {
+    const found = problems({
+      domain: '',
+      port: 0,
+      nonsense: 1,
+      HOST: 'x',
+      timeouts: { close: -1, nothing: 1 },
+      limits: { depth: 0 },
+      queue: { maxBytes: 0 },
+      reconnect: { initial: 'yes' },
+      tls: { policy: 'x' },
+      logger: 1,
+    });
+    expect(found).toEqual([
+      'port must be a whole number from 1 to 65535',
+      'domain must be a non-empty string',
+      expect.stringMatching(/^logger must be/),
+      'nonsense is no option',
+      'HOST is no option; did you mean host?',
+      expect.stringMatching(/^tls\.policy must be one of/),
+      expect.stringMatching(/^timeouts\.close must be/),
+      'timeouts.nothing is no option',
+      expect.stringMatching(/^limits\.depth must be/),
+      expect.stringMatching(/^queue\.maxBytes must be/),
+      expect.stringMatching(/^reconnect\.initial must be/),
+    ]);
+    expect(() => make({ domain: '', port: 0 })).toThrow(/^the broker's options have 2 problems:/);
+    expect(() => make({ port: 0 })).toThrow(/^the broker's options have a problem:/);
+  });
+
+  it('row 5: the spelling of an option counts', () => {
+    expect(problems({ HOSTNAME: 'x' })).toEqual(['HOSTNAME is no option']);
+    expect(problems({ Username: 'x' })).toEqual(['Username is no option; did you mean username?']);
+  });
+});
+
+describe('defaults', () => {
+  it('are those that the declarations tell', () => {
+    const { config } = make();
+    expect(config).toMatchObject({
+      domain: 'comp.localhost',
+      alias: 'comp.localhost',
+      version: undefined,
+      xmlns: NS.COMPONENT_ACCEPT,
+      stream: 'http://etherx.jabber.org/streams',
+      tls: {},
+      reconnect: {
+        initial: false,
+        firstDelayMs: 60_000,
+        maxDelayMs: 300_000,
+        resumeDelayMs: 1_000,
+        maxAttempts: Infinity,
+      },
+      timeouts: { resolve: 5_000, connect: 10_000, tls: 10_000, stream: 10_000, auth: 30_000, bind: 10_000, attempt: 60_000, stanza: 60_000, close: 5_000, request: 30_000 }, // prettier-ignore
+      limits: { ...DEFAULT_LIMITS, requests: 10_000 },
+      queue: { maxStanzas: 10_000, maxBytes: 32 * 1024 * 1024, purgeOnReady: false },
+      answerRequests: false,
+      debug: false,
+    });
+  });
+
+  it('come from the dialect, and options override them', () => {
+    const account = { username: 'a', password: 'p', host: undefined, port: undefined };
+    const client = make({ connectionType: XMPP, domain: 'Example.ORG', ...account }).config;
+    expect(client).toMatchObject({ domain: 'example.org', version: '1.0', xmlns: NS.CLIENT, answerRequests: true });
+    expect(client.host).toBeUndefined();
+    expect(make({ connectionType: XMPP, ...account, host: 'h' }).config.port).toBe(5222);
+    expect(make({ connectionType: XMPP, ...account, answerRequests: false }).config.answerRequests).toBe(false);
+    expect(make({ version: '1.0', xmlns: 'urn:x', stream: 'urn:s' }).config).toMatchObject({
+      version: '1.0',
+      xmlns: 'urn:x',
+      stream: 'urn:s',
+    });
+    expect(make({ reconnect: true }).config.reconnect).toEqual(make().config.reconnect);
+    expect(make({ timeouts: { close: 7 } }).config.timeouts).toMatchObject({ close: 7, request: 30_000 });
+  });
+});
+
+describe('S-API-10: options are data', () => {
+  it('__proto__ is an unknown option, at every level, and changes nothing', () => {
+    const text = (json: string) => JSON.parse(json) as object;
+    expect(problems(text('{"__proto__":{"debug":true}}'))).toEqual(['__proto__ is no option']);
+    expect(problems({ timeouts: text('{"__proto__":{"close":1}}') })).toEqual(['timeouts.__proto__ is no option']);
+    expect(problems({ limits: text('{"constructor":1}') })).toEqual(['limits.constructor is no option']);
+    expect(problems({ queue: text('{"toString":1}') })).toEqual(['queue.toString is no option']);
+    expect(problems({ tls: text('{"__proto__":{"policy":"direct"}}') })).toEqual(['tls.__proto__ is not an option']);
+    expect(Object.hasOwn(Object.prototype, 'debug')).toBe(false);
+    expect(({} as { close?: number }).close).toBeUndefined();
+  });
+
+  it('what an object inherits is not read', () => {
+    const inherited = Object.create({ debug: true, nonsense: 1 }) as object;
+    const options = Object.assign(inherited, OPTIONS);
+    const broker = new Broker(options);
+    brokers.push(broker);
+    expect(broker.config.debug).toBe(false);
+  });
+
+  it('each is read once, and later changes have no effect', () => {
+    const read: string[] = [];
+    const options = { ...OPTIONS, timeouts: { close: 5 } };
+    const watched = new Proxy(options, {
+      get(target, name, receiver) {
+        if (typeof name === 'string') read.push(name);
+        return Reflect.get(target, name, receiver) as unknown;
+      },
+    });
+    const broker = new Broker(watched);
+    brokers.push(broker);
+    expect(read.filter((name, index) => read.indexOf(name) !== index)).toEqual([]);
+    options.timeouts.close = 6;
+    options.domain = 'other.localhost';
+    expect(broker.config).toMatchObject({ domain: 'comp.localhost', timeouts: { close: 5 } });
+  });
+
+  it('the configuration is frozen', () => {
+    const { config } = make({ tls: { policy: 'disabled' } });
+    for (const part of [config, config.timeouts, config.limits, config.queue, config.reconnect, config.tls]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  it('no secret is in it', () => {
+    const secret = 'c0rrect-h0rse';
+    const broker = make({ password: secret });
+    const everything = inspect(broker, { depth: 10, showHidden: true }) + JSON.stringify(broker.config);
+    expect(everything).not.toContain(secret);
+    expect('password' in broker.config).toBe(false);
+    expect(problems({ password: secret, port: 0 }).join()).not.toContain(secret);
+  });
+
+  it('row 7: nothing is dialled by the constructor', () => {
+    let dialled = 0;
+    make({ connector: () => (dialled += 1) });
+    expect(dialled).toBe(0);
+  });
+});
