@@ -1,4 +1,4 @@
-// Brings the XMPP servers that the server tests need: Debian packages, installed only as root on Debian or Ubuntu.
+// Brings the servers and programs that the tests need: Debian packages, installed only as root on Debian or Ubuntu.
 // It never starts or enables a daemon, and `XMPP_BROKER_NO_INSTALL=1` forbids it to install anything.
 // Runs by itself (`node scripts/provision.mjs`) and as the first step of `npm test`.
 import { spawnSync } from 'node:child_process';
@@ -82,7 +82,7 @@ function aptInstall(packages) {
 /** Installs what is missing. Waits for another run that does the same. */
 function install(missing) {
   const packages = [...new Set(missing.flatMap((name) => SERVERS[name].packages))];
-  say(`installing the Debian packages ${packages.join(' ')} for the server tests (no daemon is started or enabled;`);
+  say(`installing the Debian packages ${packages.join(' ')} for the tests (no daemon is started or enabled;`);
   say('XMPP_BROKER_NO_INSTALL=1 forbids this)');
   const before = new Set(installedPackages());
   const stop = () => process.exit(1);
@@ -115,7 +115,7 @@ function announceMissing(missing, reason) {
 }
 
 /**
- * Makes sure the test servers are installed, as far as that is allowed here.
+ * Makes sure the servers and programs are installed, as far as that is allowed here.
  * Returns the names of those that are still missing, after saying so loudly.
  */
 export function provision() {
@@ -123,14 +123,14 @@ export function provision() {
   const reason = obstacle();
   const leftBehind = reason === null && (existsSync(SAVED_POLICY) || policyIsOurs()); // by a run that was killed
   if (missing.length === 0 && !leftBehind) {
-    say('Prosody, ejabberd and jabberd2 are here');
+    say(`${Object.keys(SERVERS).join(', ')} are here`);
     return missing;
   }
   // One run at a time: the policy file is shared by the whole system.
   if (reason === null) run('flock', LOCK, process.execPath, fileURLToPath(import.meta.url), '--install');
   const left = missingServers();
   if (left.length > 0) announceMissing(left, reason ?? 'the installation failed');
-  else say('Prosody, ejabberd and jabberd2 are here now');
+  else say(`${Object.keys(SERVERS).join(', ')} are here now`);
   return left;
 }
 
@@ -140,7 +140,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     const missing = missingServers();
     if (missing.length > 0) install(missing);
   } else if (provision().length > 0 && process.env.CI === 'true') {
-    say('in CI every server must be there');
+    say('in CI all of them must be there');
     process.exitCode = 1;
   }
 }

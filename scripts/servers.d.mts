@@ -1,7 +1,9 @@
-/** Paths of a server's programs and folders. */
+/** Paths of the programs and folders of each. */
 export interface ProsodyPaths {
   readonly prosody: string;
   readonly prosodyctl: string;
+  /** The folder of a module that comes with the community modules. */
+  readonly modules: string;
 }
 export interface EjabberdPaths {
   readonly erl: string;
@@ -17,6 +19,18 @@ export interface Jabberd2Paths {
   readonly sqlite: string;
 }
 
+export interface NatsPaths {
+  readonly server: string;
+}
+export interface SlixmppPaths {
+  /** The interpreter that has it. */
+  readonly python: string;
+  readonly module: string;
+}
+export interface ChromiumPaths {
+  readonly chromium: string;
+}
+
 interface Server<Paths> {
   /** Debian packages that bring it. */
   readonly packages: readonly string[];
@@ -28,6 +42,9 @@ export const SERVERS: {
   readonly prosody: Server<ProsodyPaths>;
   readonly ejabberd: Server<EjabberdPaths>;
   readonly jabberd2: Server<Jabberd2Paths>;
+  readonly nats: Server<NatsPaths>;
+  readonly slixmpp: Server<SlixmppPaths>;
+  readonly chromium: Server<ChromiumPaths>;
 };
 
 export type ServerName = keyof typeof SERVERS;

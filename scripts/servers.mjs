@@ -1,6 +1,6 @@
-// The XMPP servers the tests run against: which Debian packages bring them and where their programs are.
+// The programs the tests run against, servers and others: which Debian packages bring them and where they are.
 // Plain Node without dependencies: `npm test` needs it before anything is installed.
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Debian keeps daemons in sbin, which is not on every user's path. */
@@ -38,13 +38,20 @@ function libraries(pattern) {
   );
 }
 
-/** All paths of a server, or null when one of them is missing. */
+const existing = (path) => (existsSync(path) ? path : undefined);
+
+/** All paths of a program, or null when one of them is missing. */
 const complete = (paths) => (Object.values(paths).every((path) => path !== undefined) ? paths : null);
 
 export const SERVERS = {
   prosody: {
-    packages: ['prosody'],
-    find: () => complete({ prosody: program('prosody'), prosodyctl: program('prosodyctl') }),
+    packages: ['prosody', 'prosody-modules'],
+    find: () =>
+      complete({
+        prosody: program('prosody'),
+        prosodyctl: program('prosodyctl'),
+        modules: existing('/usr/lib/prosody/modules/mod_sasl2'),
+      }),
   },
   ejabberd: {
     packages: ['ejabberd'],
@@ -61,9 +68,21 @@ export const SERVERS = {
         sqlite: program('sqlite3') ?? program('python3'),
       }),
   },
+  nats: {
+    packages: ['nats-server'],
+    find: () => complete({ server: program('nats-server') }),
+  },
+  slixmpp: {
+    packages: ['python3-slixmpp'],
+    find: () => complete({ python: program('python3'), module: existing('/usr/lib/python3/dist-packages/slixmpp') }),
+  },
+  chromium: {
+    packages: ['chromium'],
+    find: () => complete({ chromium: program('chromium') }),
+  },
 };
 
-/** Names of the servers whose programs are not all here. */
+/** Names of those that are not all here. */
 export function missingServers() {
   return Object.keys(SERVERS).filter((name) => SERVERS[name].find() === null);
 }
