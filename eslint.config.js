@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import eslint from '@eslint/js';
@@ -41,6 +42,7 @@ export const LAW = {
 };
 
 const SOURCES = fileURLToPath(new URL('src/', import.meta.url));
+const { name: PACKAGE } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 
 /** The room of a file below `src`: its folder, or the name of a file in the root. */
 const roomOf = (path) =>
@@ -48,14 +50,26 @@ const roomOf = (path) =>
     .split(sep)[0]
     .replace(/\.[jt]s$/, '');
 
-/** Holds the law: an import may stay in its room, or lead into one that its row names. */
+/** What is imported, if the source says it. */
+const specifierOf = (node) => {
+  if (node?.type === 'TemplateLiteral') return node.quasis.length === 1 ? node.quasis[0].value.cooked : null;
+  return typeof node?.value === 'string' ? node.value : null;
+};
+
+/** Holds the law: whatever imports, types too, may stay in its room, or lead into one that its row names. */
 const law = {
   create(context) {
     const from = roomOf(context.filename);
     const row = LAW[from];
     const check = ({ source }) => {
-      if (source === null || !source.value.startsWith('.')) return;
-      const to = roomOf(resolve(dirname(context.filename), source.value));
+      const specifier = specifierOf(source);
+      if (specifier === null) return;
+      if (specifier === PACKAGE || specifier.startsWith(`${PACKAGE}/`)) {
+        context.report({ node: source, message: `src/${from} may not import the package by its name` });
+        return;
+      }
+      if (!specifier.startsWith('.')) return;
+      const to = roomOf(resolve(dirname(context.filename), specifier));
       if (to === from || FOR_ALL.includes(to) || row.includes(to)) return;
       context.report({
         node: source,
@@ -66,7 +80,14 @@ const law = {
       context.report({ node, message: `src/${from} has no row in the law of imports (LAW in eslint.config.js)` });
     };
     if (row === undefined) return { Program: missing };
-    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check };
+    return {
+      ImportDeclaration: check,
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+      ImportExpression: check,
+      TSImportType: check,
+      TSExternalModuleReference: ({ expression }) => check({ source: expression }),
+    };
   },
 };
 

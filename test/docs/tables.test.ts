@@ -2,26 +2,7 @@ import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { Broker, JABBERD14_COMPONENT } from 'xmpp-broker';
-import { ROOT } from './support/markdown.js';
-
-/** Cells of the table rows below a heading. */
-function rows(page: string, heading: string): string[][] {
-  const lines = readFileSync(`${ROOT}/docs/${page}`, 'utf8').split('\n');
-  const begin = lines.indexOf(heading);
-  if (begin < 0) throw new Error(`docs/${page} has no heading "${heading}"`);
-  const end = lines.findIndex((line, i) => i > begin && line.startsWith('#'));
-  return lines
-    .slice(begin, end < 0 ? undefined : end)
-    .filter((line) => line.startsWith('| `'))
-    .map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
-}
-
-const bare = (cell = ''): string => cell.replaceAll(/[` ]/g, '');
+import { bare, ROOT, tableRows } from './support/markdown.js';
 
 describe('docs/options.md', () => {
   const { config } = new Broker({
@@ -40,7 +21,9 @@ describe('docs/options.md', () => {
     ['## `limits`', config.limits],
     ['## `queue`', config.queue],
   ])('%s: names and defaults are those of the code', (heading, defaults) => {
-    const printed = Object.fromEntries(rows('options.md', heading).map(([name, value]) => [bare(name), bare(value)]));
+    const printed = Object.fromEntries(
+      tableRows('options.md', heading).map(([name, value]) => [bare(name), bare(value)]),
+    );
     const real = Object.fromEntries(
       Object.entries(defaults).map(([name, value]) => [name, value === Infinity ? 'noend' : String(value)]),
     );
@@ -48,14 +31,14 @@ describe('docs/options.md', () => {
   });
 
   it('has every option', () => {
-    const printed = rows('options.md', '# Options').flatMap(([names = '']) => names.match(/\w+/g) ?? []);
+    const printed = tableRows('options.md', '# Options').flatMap(([names = '']) => names.match(/\w+/g) ?? []);
     expect(printed.sort()).toEqual(membersOf('src/options/options.ts', 'BrokerOptions').sort());
   });
 });
 
 describe('docs/tls.md', () => {
   it('has every TLS option', () => {
-    const printed = rows('tls.md', '## What is checked of a certificate').flatMap(
+    const printed = tableRows('tls.md', '## What is checked of a certificate').flatMap(
       ([names = '']) => names.match(/\w+/g) ?? [],
     );
     expect(['policy', ...printed].sort()).toEqual(membersOf('src/tls/options.ts', 'TlsOptions').sort());
@@ -76,7 +59,7 @@ describe('docs/dialects.md', () => {
     ],
   ])('%s: has every option', (heading, options) => {
     expect(
-      rows('dialects.md', heading)
+      tableRows('dialects.md', heading)
         .map(([name]) => bare(name))
         .sort(),
     ).toEqual(options.sort());

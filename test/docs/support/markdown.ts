@@ -65,6 +65,26 @@ function readPage(path: string): Page {
   return { path, text, blocks, links, anchors };
 }
 
+/** Cells of the table rows below a heading of a page, those that begin with a name. */
+export function tableRows(page: string, heading: string): string[][] {
+  const lines = readFileSync(`${ROOT}/docs/${page}`, 'utf8').split('\n');
+  const begin = lines.indexOf(heading);
+  if (begin < 0) throw new Error(`docs/${page} has no heading "${heading}"`);
+  const end = lines.findIndex((line, i) => i > begin && line.startsWith('#'));
+  return lines
+    .slice(begin, end < 0 ? undefined : end)
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+/** The words of a cell without the marks of code. */
+export const bare = (cell = ''): string => cell.replaceAll(/[` ]/g, '');
+
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()

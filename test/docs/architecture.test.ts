@@ -1,0 +1,119 @@
+import { readdirSync } from 'node:fs';
+import { ESLint } from 'eslint';
+import { describe, expect, it } from 'vitest';
+import { ROOT, tableRows } from './support/markdown.js';
+
+const { LAW } = (await import(`${ROOT}/eslint.config.js`)) as { readonly LAW: Readonly<Record<string, string[]>> };
+
+/** The rooms that a cell of the table names. "`broker` and all above" are that room and those in the rows above it. */
+function roomsOf(cell: string, room: string, order: readonly string[]): string[] {
+  if (cell === 'nothing') return [];
+  const [named = '', more = ''] = cell.includes('all above') ? cell.split('all above') : ['', cell];
+  const names = (text: string): string[] => [...text.matchAll(/`([\w-]+)`/g)].map(([, name = '']) => name);
+  const [below] = names(named);
+  const above = cell.includes('all above') ? order.slice(0, order.indexOf(below ?? room)) : [];
+  return [...names(named), ...above, ...names(more)];
+}
+
+describe('the law of imports', () => {
+  const table = tableRows('architecture.md', '## The rooms').map(([room = '', , cell = '']) => ({
+    room: room.replaceAll('`', ''),
+    cell,
+  }));
+  const order = table.map(({ room }) => room);
+  // What every room may import is said below the table.
+  const forAll = ['errors', 'logger', 'deferred', 'arguments'];
+
+  it('is the table of docs/architecture.md', () => {
+    const printed = Object.fromEntries(table.map(({ room, cell }) => [room, roomsOf(cell, room, order)]));
+    const sorted = (law: Readonly<Record<string, string[]>>): [string, string[]][] =>
+      Object.entries(law)
+        .filter(([room]) => room === 'arguments' || !forAll.includes(room))
+        .map(([room, rooms]): [string, string[]] => [room, rooms.filter((name) => !forAll.includes(name)).sort()])
+        .sort(([a], [b]) => a.localeCompare(b));
+    expect(sorted(printed)).toEqual(sorted(LAW));
+  });
+
+  it('goes one way: a room imports only rooms above it', () => {
+    const upwards = order.flatMap((room, i) =>
+      (LAW[room] ?? []).filter((name) => order.indexOf(name) >= i).map((name) => `${room} -> ${name}`),
+    );
+    expect(upwards).toEqual([]);
+  });
+
+  it('has a row for every room that there is, and no other', () => {
+    const others = (names: readonly string[]): string[] => names.filter((name) => !forAll.includes(name)).sort();
+    const rooms = readdirSync(`${ROOT}/src`).map((name) => name.replace(/\.ts$/, ''));
+    expect(others(Object.keys(LAW))).toEqual(others(rooms.filter((name) => name !== 'index')));
+  });
+
+  describe('lint', () => {
+    const eslint = new ESLint({
+      cwd: ROOT,
+      ruleFilter: ({ ruleId }) => ruleId === 'house/law',
+      // The files are made up, so the compiler does not know them; this rule does not ask it.
+      overrideConfig: { languageOptions: { parserOptions: { project: null } } },
+    });
+    const complaints = async (file: string, text: string): Promise<string[]> => {
+      const [result] = await eslint.lintText(text, { filePath: `${ROOT}/src/${file}` });
+      return result?.messages.map(({ message }) => message) ?? ['was not looked at'];
+    };
+    const refusal = (from: string, to: string): RegExp => new RegExp(`^src/${from} may not import src/${to} `);
+
+    it.each([
+      ['broker/outbox'],
+      ['link/link'],
+      ['lifecycle/attempt'],
+      ['options/options'],
+      ['protocols/dialect'],
+      ['events'],
+      ['index'],
+    ])('refuses %s in xml, in tokenizer too', async (path) => {
+      const [to = ''] = path.split('/');
+      expect(await complaints('xml/x.ts', `import { a } from '../${path}.js';\nconsole.log(a);\n`)).toEqual([
+        expect.stringMatching(refusal('xml', to)),
+      ]);
+      expect(await complaints('xml/tokenizer/x.ts', `export * from '../../${path}.js';\n`)).toEqual([
+        expect.stringMatching(refusal('xml', to)),
+      ]);
+    });
+
+    it.each([
+      ["import { a } from '../events.js';\nconsole.log(a);"],
+      ["import '../events.js';"],
+      ["import type { A } from '../events.js';\nexport const a: A = 1;"],
+      ["import a = require('../events.js');\nconsole.log(a);"],
+      ["import type a = require('../events.js');\nexport type B = a.A;"],
+      ["export { a } from '../events.js';"],
+      ["export type { A } from '../events.js';"],
+      ["export * from '../events.js';"],
+      ["await import('../events.js');"],
+      ['await import(`../events.js`);'],
+      ["export type A = import('../events.js').A;"],
+      ["export type A = typeof import('../events.js');"],
+    ])('refuses events in stream: %s', async (text) => {
+      expect(await complaints('stream/x.ts', `${text}\n`)).toEqual([
+        expect.stringMatching(refusal('stream', 'events')),
+      ]);
+    });
+
+    it('refuses a new folder and a new file in the root without a row', async () => {
+      for (const file of ['attic/x.ts', 'attic.ts']) {
+        expect(await complaints(file, 'export {};\n')).toEqual([expect.stringContaining('src/attic has no row')]);
+      }
+    });
+
+    it.each(['xmpp-broker', 'xmpp-broker/testing'])('refuses the way round: %s', async (name) => {
+      expect(await complaints('xml/x.ts', `import * as a from '${name}';\nconsole.log(a);\n`)).toEqual([
+        'src/xml may not import the package by its name',
+      ]);
+    });
+
+    it('allows what the row names, the room itself and what all may import', async () => {
+      const text = ['../xml/element.js', './transport.js', '../errors.js', '../logger.js', 'node:net']
+        .map((path) => `import '${path}';\n`)
+        .join('');
+      expect(await complaints('stream/x.ts', text)).toEqual([]);
+    });
+  });
+});
