@@ -1,5 +1,4 @@
-import { printable, type BrokerError } from '../errors.js';
-import { certificateRefusal } from './server-identity.js';
+import { BrokerError, printable } from '../errors.js';
 
 /** What OpenSSL found wrong with a certificate chain (RFC 5280 §6), by the name Node gives it: our code and words. */
 const REFUSALS: ReadonlyMap<string, readonly [code: string, why: string]> = new Map([
@@ -63,4 +62,15 @@ export function notAuthorized(error: unknown): BrokerError {
       error,
     );
   return certificateError(error) ?? other();
+}
+
+/** The error of a certificate that is not accepted; never retryable, another try would see the same certificate. */
+export function certificateRefusal(code: string, message: string, cause?: unknown, text?: string): BrokerError {
+  return new BrokerError(code, message, {
+    layer: 'tls',
+    phase: 'tls',
+    origin: 'peer',
+    cause,
+    ...(text === undefined ? {} : { text }),
+  });
 }

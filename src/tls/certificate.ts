@@ -1,20 +1,8 @@
-import { createHash } from 'node:crypto';
-import { addressOfOctets } from './certificate-address.js';
-import {
-  DerReader,
-  TAG,
-  constructed,
-  malformed,
-  primitive,
-  readBoolean,
-  readOid,
-  readTime,
-  type DerValue,
-} from './der.js';
+// What a certificate (RFC 5280) says of whom it is for, as Node reads it: see docs/decisions/certificates.md.
+import { createHash, type X509Certificate } from 'node:crypto';
+import { certificateRefusal } from './certificate-error.js';
 
-/** Reads from a certificate (RFC 5280 §4.1) what decides whether it is the right server's. */
-
-/** An entry of the subject alternative name (RFC 5280 §4.2.1.6) that can name a server. */
+/** An entry of the subject alternative name (RFC 5280 §4.2.1.6) that can name a server or an account. */
 export interface PresentedName {
   /** `DNS`, `IP`, `SRV` (RFC 4985) or `XMPP` (XmppAddr, RFC 6120 §13.7.1.4). */
   readonly type: 'DNS' | 'IP' | 'SRV' | 'XMPP';
@@ -22,127 +10,60 @@ export interface PresentedName {
   readonly value: string;
 }
 
-/** What a certificate says. */
-export interface CertificateFacts {
-  readonly names: readonly PresentedName[];
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  /** Whether it may issue certificates (`cA` of the basic constraints). */
-  readonly isAuthority: boolean;
-  /** Extended key usages as hexadecimal OIDs; null when any use is allowed because the extension is absent. */
-  readonly extendedKeyUsage: readonly string[] | null;
-  /** SHA-256 of the subject public key info, in base64 (RFC 7469 §2.4). */
-  readonly spkiSha256: string;
-}
-
-/** Encoded object identifiers. */
-const BASIC_CONSTRAINTS = '551d13'; // 2.5.29.19
-const EXTENDED_KEY_USAGE = '551d25'; // 2.5.29.37
-const SUBJECT_ALT_NAME = '551d11'; // 2.5.29.17
-const SRV_NAME = '2b06010505070807'; // 1.3.6.1.5.5.7.8.7
-const XMPP_ADDR = '2b06010505070805'; // 1.3.6.1.5.5.7.8.5
-
-/** @throws BrokerError `TLS_CERT_MALFORMED` */
-export function readCertificate(der: Buffer): CertificateFacts {
-  const outer = new DerReader(der);
-  const signed = DerReader.inside(outer.take(TAG.SEQUENCE));
-  outer.end();
-  const certificate = DerReader.inside(signed.take(TAG.SEQUENCE));
-
-  certificate.optional(constructed(0)); // version
-  certificate.take(TAG.INTEGER); // serialNumber
-  certificate.take(TAG.SEQUENCE); // signature
-  certificate.take(TAG.SEQUENCE); // issuer
-  const validity = DerReader.inside(certificate.take(TAG.SEQUENCE));
-  const notBefore = readTime(validity.next());
-  const notAfter = readTime(validity.next());
-  validity.end();
-  certificate.take(TAG.SEQUENCE); // subject
-  const spki = certificate.take(TAG.SEQUENCE);
-  certificate.optional(primitive(1)); // issuerUniqueID
-  certificate.optional(primitive(2)); // subjectUniqueID
-  const extensions = readExtensions(certificate.optional(constructed(3)));
-  certificate.end();
-
-  const names = extensions.get(SUBJECT_ALT_NAME);
-  const constraints = extensions.get(BASIC_CONSTRAINTS);
-  const usages = extensions.get(EXTENDED_KEY_USAGE);
-  return {
-    names: names === undefined ? [] : readNames(names),
-    notBefore,
-    notAfter,
-    isAuthority: constraints !== undefined && readAuthority(constraints),
-    extendedKeyUsage: usages === undefined ? null : inSequence(usages).rest().map(readOid),
-    spkiSha256: createHash('sha256').update(spki.raw).digest('base64'),
-  };
-}
-
-/** Extensions by OID (RFC 5280 §4.1.2.9), each the reader of what its octet string holds. */
-function readExtensions(value: DerValue | null): Map<string, DerReader> {
-  const extensions = new Map<string, DerReader>();
-  if (value === null) return extensions;
-  const list = DerReader.inside(value);
-  for (const entry of DerReader.inside(list.take(TAG.SEQUENCE)).rest()) {
-    const extension = DerReader.inside(expect(entry, TAG.SEQUENCE));
-    const id = readOid(extension.next());
-    extension.optional(TAG.BOOLEAN); // critical; OpenSSL has refused the unknown critical ones
-    const content = DerReader.inside(extension.take(TAG.OCTET_STRING));
-    extension.end();
-    if (extensions.has(id)) throw malformed('an extension that stands there twice', entry.offset);
-    extensions.set(id, content);
+/**
+ * The names of a certificate, in order. Kinds that can name neither, such as e-mail addresses, are left out.
+ *
+ * Node writes an entry as `type:value`, and a value with a comma, a quote, a backslash or a control character as a
+ * JSON string in which the comma is escaped, too. So a comma always stands between two entries, whatever is in them.
+ *
+ * @throws BrokerError `TLS_CERT_MALFORMED`
+ */
+export function presentedNames(certificate: X509Certificate): PresentedName[] {
+  try {
+    // Since Node 22 reading a malformed extension throws.
+    return (certificate.subjectAltName ?? '').split(', ').flatMap(presentedName);
+  } catch (cause) {
+    throw certificateRefusal('TLS_CERT_MALFORMED', "the names in the server's certificate cannot be read", cause);
   }
-  list.end();
-  return extensions;
 }
 
-/** BasicConstraints (RFC 5280 §4.2.1.9). */
-function readAuthority(extension: DerReader): boolean {
-  const fields = inSequence(extension);
-  const authority = fields.optional(TAG.BOOLEAN);
-  fields.optional(TAG.INTEGER); // pathLenConstraint
-  fields.end();
-  return authority !== null && readBoolean(authority);
+function presentedName(entry: string): PresentedName[] {
+  const [kind, written] = cut(entry);
+  const value = written.startsWith('"') ? (JSON.parse(written) as string) : written;
+  switch (kind) {
+    case 'DNS':
+      return [{ type: 'DNS', value }];
+    case 'IP Address':
+      return [{ type: 'IP', value }];
+    case 'othername':
+      return otherName(value);
+    default:
+      return [];
+  }
 }
 
-/** GeneralNames (RFC 5280 §4.2.1.6). Kinds that cannot name an XMPP server, such as e-mail addresses, are left out. */
-function readNames(extension: DerReader): PresentedName[] {
-  return inSequence(extension)
-    .rest()
-    .flatMap((name): PresentedName[] => {
-      switch (name.tag) {
-        case primitive(2):
-          return [{ type: 'DNS', value: name.body.toString('latin1') }];
-        case primitive(7):
-          return [{ type: 'IP', value: addressOfOctets(name.body) }];
-        case constructed(0):
-          return readOtherName(name);
-        default:
-          return [];
-      }
-    });
+function otherName(text: string): PresentedName[] {
+  const [kind, value] = cut(text);
+  if (kind === 'SRVName') return [{ type: 'SRV', value }];
+  return kind === 'XmppAddr' ? [{ type: 'XMPP', value }] : [];
 }
 
-function readOtherName(name: DerValue): PresentedName[] {
-  const fields = DerReader.inside(name);
-  const type = readOid(fields.next());
-  const holder = DerReader.inside(fields.take(constructed(0)));
-  fields.end();
-  const value = holder.next();
-  holder.end();
-  if (type === SRV_NAME && value.tag === TAG.IA5_STRING) return [{ type: 'SRV', value: value.body.toString('latin1') }];
-  if (type === XMPP_ADDR && value.tag === TAG.UTF8_STRING)
-    return [{ type: 'XMPP', value: value.body.toString('utf8') }];
-  return [];
+/** What stands before and behind the first colon. */
+function cut(text: string): [before: string, behind: string] {
+  const colon = text.indexOf(':');
+  return colon < 0 ? ['', text] : [text.slice(0, colon), text.slice(colon + 1)];
 }
 
-/** Reader of the values in the one sequence that an extension holds. */
-function inSequence(extension: DerReader): DerReader {
-  const sequence = extension.take(TAG.SEQUENCE);
-  extension.end();
-  return DerReader.inside(sequence);
-}
-
-function expect(value: DerValue, tag: number): DerValue {
-  if (value.tag !== tag) throw malformed(`no value with the tag 0x${tag.toString(16)}`, value.offset);
-  return value;
+/**
+ * The pin of a certificate's key: SHA-256 of its subject public key info, in base64 (RFC 7469 §2.4).
+ * @throws BrokerError `TLS_CERT_MALFORMED`
+ */
+export function pinOf(certificate: X509Certificate): string {
+  try {
+    return createHash('sha256')
+      .update(certificate.publicKey.export({ type: 'spki', format: 'der' }))
+      .digest('base64');
+  } catch (cause) {
+    throw certificateRefusal('TLS_CERT_MALFORMED', "the key in the server's certificate cannot be read", cause);
+  }
 }

@@ -1,7 +1,8 @@
-import { BrokerError, printable } from '../errors.js';
-import { addressOfText } from './certificate-address.js';
-import { readCertificate, type CertificateFacts, type PresentedName } from './certificate.js';
-import { hostName, type HostName } from '../dial/host-name.js';
+import type { X509Certificate } from 'node:crypto';
+import { printable, type BrokerError } from '../errors.js';
+import { certificateRefusal } from './certificate-error.js';
+import { pinOf, presentedNames, type PresentedName } from './certificate.js';
+import { hostName } from '../dial/host-name.js';
 
 /**
  * Whether a server's certificate is the one of the domain we want to talk to (RFC 6120 §13.7, RFC 9525), whatever
@@ -14,8 +15,8 @@ export interface IdentityOptions {
   readonly service?: 'xmpp-client' | 'xmpp-server';
 }
 
-const SERVER_AUTH = '2b06010505070301'; // id-kp-serverAuth, 1.3.6.1.5.5.7.3.1
-const ANY_USE = '551d2500'; // anyExtendedKeyUsage, 2.5.29.37.0
+/** Extended key usages of a server: id-kp-serverAuth and anyExtendedKeyUsage (RFC 5280 §4.2.1.12). */
+const SERVER_USES: ReadonlySet<string> = new Set(['1.3.6.1.5.5.7.3.1', '2.5.29.37.0']);
 
 /** Most names of a certificate that an error shows, and the longest of each. */
 const SHOWN_NAMES = 8;
@@ -34,71 +35,63 @@ const SHOWN_LENGTH = 80;
  */
 export function checkServerIdentity(
   domain: string,
-  certificateDer: Buffer,
+  certificate: X509Certificate,
   options: IdentityOptions = {},
 ): { verifiedBy: string } {
   const wanted = hostName(domain);
-  const certificate = readCertificate(certificateDer);
   checkPurpose(certificate);
-  const service = options.service ?? 'xmpp-client';
-  const match = certificate.names.find((name) => matches(name, wanted, service));
-  if (match === undefined) throw mismatch(wanted.name, certificate.names);
-  return { verifiedBy: shown(match) };
+  const names = presentedNames(certificate);
+  const verifiedBy =
+    wanted.family === 0
+      ? matchingName(names, wanted.name, options.service ?? 'xmpp-client')
+      : matchingAddress(certificate, wanted.name);
+  if (verifiedBy === null) throw mismatch(wanted.name, names);
+  return { verifiedBy };
 }
 
 /**
  * Checks the server's public key against pins: SHA-256 of its subject public key info, in base64. One must match.
- * @throws BrokerError `TLS_PIN_MISMATCH`, `TLS_CERT_MALFORMED`
+ * @throws BrokerError `TLS_PIN_MISMATCH`
  */
-export function checkPin(pins: readonly string[], certificateDer: Buffer): void {
-  const { spkiSha256 } = readCertificate(certificateDer);
-  if (pins.includes(spkiSha256)) return;
+export function checkPin(pins: readonly string[], certificate: X509Certificate): void {
+  const pin = pinOf(certificate);
+  if (pins.includes(pin)) return;
   throw certificateRefusal(
     'TLS_PIN_MISMATCH',
-    `the server's key is not a pinned one; its pin is ${spkiSha256}. Somebody may be in between, or the server has a new key`,
+    `the server's key is not a pinned one; its pin is ${pin}. Somebody may be in between, or the server has a new key`,
   );
 }
 
-/** The error of a certificate that is not accepted; never retryable, another try would see the same certificate. */
-export function certificateRefusal(code: string, message: string, cause?: unknown, text?: string): BrokerError {
-  return new BrokerError(code, message, {
-    layer: 'tls',
-    phase: 'tls',
-    origin: 'peer',
-    cause,
-    ...(text === undefined ? {} : { text }),
-  });
-}
-
 /** RFC 6120 §13.7.1.1: no authority's certificate; RFC 5280 §4.2.1.12: made for servers, if it says for what. */
-function checkPurpose({ isAuthority, extendedKeyUsage }: CertificateFacts): void {
-  if (isAuthority) {
+function checkPurpose({ ca, keyUsage }: X509Certificate): void {
+  if (ca) {
     const advice = 'the server needs a certificate of its own, with basic constraints CA:FALSE';
     throw certificateRefusal(
       'TLS_CERT_PURPOSE',
       `the server shows the certificate of an authority (CA:TRUE); ${advice}`,
     );
   }
-  if (extendedKeyUsage !== null && !extendedKeyUsage.some((usage) => usage === SERVER_AUTH || usage === ANY_USE)) {
+  // Node's name for the extended key usage. In spite of its type it is not there when the certificate is for any use.
+  const uses = keyUsage as readonly string[] | undefined;
+  if (uses !== undefined && !uses.some((use) => SERVER_USES.has(use))) {
     const advice = 'its extended key usage must have serverAuth';
     throw certificateRefusal('TLS_CERT_PURPOSE', `the server's certificate is not made for servers; ${advice}`);
   }
 }
 
-function matches({ type, value }: PresentedName, wanted: HostName, service: string): boolean {
-  if (wanted.family !== 0) return type === 'IP' && value === addressOfText(wanted.name);
-  switch (type) {
-    case 'DNS':
-      return matchesDns(value, wanted.name);
-    case 'SRV': {
-      const prefix = `_${service}.`;
-      return value.toLowerCase().startsWith(prefix) && matchesDns(value.slice(prefix.length), wanted.name);
-    }
-    case 'XMPP':
-      return matchesXmppAddr(value, wanted.name);
-    case 'IP':
-      return false;
-  }
+function matchingName(names: readonly PresentedName[], domain: string, service: string): string | null {
+  const match = names.find(({ type, value }) => {
+    const prefix = `_${service}.`;
+    if (type === 'DNS') return matchesDns(value, domain);
+    if (type === 'XMPP') return matchesXmppAddr(value, domain);
+    return type === 'SRV' && value.toLowerCase().startsWith(prefix) && matchesDns(value.slice(prefix.length), domain);
+  });
+  return match === undefined ? null : shown(match);
+}
+
+/** OpenSSL compares addresses. One with a zone can be in no certificate. */
+function matchingAddress(certificate: X509Certificate, address: string): string | null {
+  return !address.includes('%') && certificate.checkIP(address) !== undefined ? `IP:${address}` : null;
 }
 
 /** RFC 9525 §6.3. The domain is a checked name without an asterisk, so being equal to it says all. */

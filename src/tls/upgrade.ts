@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import { BrokerError } from '../errors.js';
 import type { TlsFacts } from './facts.js';
-import { checkPin, checkServerIdentity, certificateRefusal, type IdentityOptions } from './server-identity.js';
-import { notAuthorized } from './certificate-error.js';
+import { certificateRefusal, notAuthorized } from './certificate-error.js';
+import { checkPin, checkServerIdentity, type IdentityOptions } from './server-identity.js';
 import { abortedError, checkDuration, throwIfAborted, type Limits } from '../dial/deadline.js';
 import { handshakeBroken, handshakeError } from './handshake-error.js';
 import { pinsOf, secureContextOptions, type TlsOptions } from './options.js';
@@ -146,8 +146,10 @@ function examine(secured: TLSSocket, { tls, domain, service }: UpgradeOptions): 
   if (certificate === undefined) throw certificateRefusal('TLS_CERT_MISSING', 'the server shows no certificate');
   const { raw } = certificate;
   const pins = pinsOf(tls);
-  if (pins.length > 0) checkPin(pins, raw);
-  const identity = verified ? checkServerIdentity(tls.servername ?? domain, raw, { service }) : { verifiedBy: 'none' };
+  if (pins.length > 0) checkPin(pins, certificate);
+  const identity = verified
+    ? checkServerIdentity(tls.servername ?? domain, certificate, { service })
+    : { verifiedBy: 'none' };
   const cipher = secured.getCipher();
   const facts: TlsFacts = {
     version: secured.getProtocol() ?? 'unknown',

@@ -1,22 +1,10 @@
 // Channel binding as the server sees it: RFC 9266 (tls-exporter), RFC 5929 (tls-server-end-point, tls-unique).
 import { createHash, X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { DerReader, readOid, TAG } from '../../tls/der.js';
+import { signatureHash } from '../../tls/signature-hash.js';
 
 /** A type of channel binding that the loopback server can offer (RFC 9266, RFC 5929). */
 export type ChannelBinding = 'tls-exporter' | 'tls-server-end-point' | 'tls-unique';
-
-/** Hash of `tls-server-end-point` by the OID of the certificate's signature, in hexadecimal (RFC 5929 §4.1). */
-const SIGNATURE_HASHES: Readonly<Record<string, string>> = {
-  '2a8648ce3d040302': 'sha256', // ecdsa-with-SHA256
-  '2a8648ce3d040303': 'sha384',
-  '2a8648ce3d040304': 'sha512',
-  '2a864886f70d010104': 'sha256', // md5WithRSAEncryption
-  '2a864886f70d010105': 'sha256', // sha1WithRSAEncryption
-  '2a864886f70d01010b': 'sha256', // sha256WithRSAEncryption
-  '2a864886f70d01010c': 'sha384',
-  '2a864886f70d01010d': 'sha512',
-};
 
 /** The types among `wanted` that this connection has, each with its data. */
 export function channelBindings(
@@ -47,9 +35,6 @@ function bindingData(type: ChannelBinding, tls: TLSSocket, certificate: string):
 
 function endPoint(certificate: string): Buffer | null {
   const { raw } = new X509Certificate(certificate);
-  const fields = DerReader.inside(new DerReader(raw).take(TAG.SEQUENCE));
-  fields.take(TAG.SEQUENCE); // tbsCertificate
-  const algorithm = readOid(DerReader.inside(fields.take(TAG.SEQUENCE)).next());
-  const hash = SIGNATURE_HASHES[algorithm];
-  return hash === undefined ? null : createHash(hash).update(raw).digest();
+  const hash = signatureHash(raw);
+  return hash === null ? null : createHash(hash).update(raw).digest();
 }

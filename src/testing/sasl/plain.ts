@@ -1,6 +1,6 @@
 // The server's side of PLAIN (RFC 4616), ANONYMOUS (RFC 4505), EXTERNAL (RFC 4422 appendix A), OAUTHBEARER (RFC 7628).
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import { readCertificate } from '../../tls/certificate.js';
+import { presentedNames } from '../../tls/certificate.js';
 import { SaslFailure, textOf, type SaslContext, type ServerMechanism } from './exchange.js';
 
 /** User name and password as they are. */
@@ -47,8 +47,8 @@ export const oauthBearer: ServerMechanism = async (exchange, context) => {
 function certifiedUsers({ certificate, accounts }: SaslContext): string[] {
   if (certificate === null) return [];
   const suffix = `@${accounts.domain}`;
-  return readCertificate(certificate.raw)
-    .names.filter(({ type, value }) => type === 'XMPP' && value.endsWith(suffix))
+  return presentedNames(certificate)
+    .filter(({ type, value }) => type === 'XMPP' && value.endsWith(suffix))
     .map(({ value }) => value.slice(0, -suffix.length))
     .filter((name) => accounts.has(name));
 }

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type SecureVersion, type TLSSocket } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { channelBindings, signatureHash } from '../../../src/tls/channel-binding.js';
+import { channelBindings } from '../../../src/tls/channel-binding.js';
+import { signatureHash } from '../../../src/tls/signature-hash.js';
 import { der, oid, selfSigned, sequence, type KeyKind } from '../../support/certificates.js';
 
 const certificateOf = async (key: KeyKind) => (await selfSigned({ key })).der;

@@ -355,6 +355,24 @@ describe('certificates', () => {
       () => authority.issue({ names: [{ dns: 'broker.test\u0000.evil.example' }] }),
       'TLS_CERT_HOST_MISMATCH',
     ],
+    [
+      'S-CERT-8',
+      'an extension that stands there twice',
+      () => authority.issue({ extensions: [{ oid: '2.5.29.17', value: sequence(string(0x82, 'broker.test')) }] }),
+      'TLS_CERT_UNTRUSTED',
+    ],
+    [
+      'S-CERT-8',
+      'names that cannot be read',
+      () => authority.issue({ names: [{ dns: 'broker.test' }, { raw: der(0xa0, Buffer.alloc(0)) }] }),
+      'TLS_CERT_UNTRUSTED',
+    ],
+    [
+      'S-CERT-9',
+      'a purpose that cannot be read',
+      () => authority.issue({ usages: null, extensions: [{ oid: '2.5.29.37', value: Buffer.of(0x30, 5, 1) }] }),
+      'TLS_CERT_UNTRUSTED',
+    ],
     ['S-CERT-9', 'the certificate of an authority', () => authority.issue({ ca: true }), 'TLS_CERT_PURPOSE'],
     ['S-CERT-9', 'one for clients only', () => authority.issue({ usages: ['clientAuth'] }), 'TLS_CERT_PURPOSE'],
   ];
