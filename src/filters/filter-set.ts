@@ -3,7 +3,7 @@ import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
 import { Candidates } from './index/bucket.js';
 import { describe, distinct, frequency, type Keys } from './index/condition.js';
-import { decidingName } from './xpath/decided-by-name.js';
+import { decidingName } from './index/decided-by-name.js';
 import { cheapest, derive, rootOf, type Derived } from './index/derive.js';
 import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
 import type { Expr } from './xpath/expression.js';

@@ -1,7 +1,7 @@
 import type { Document } from './document.js';
 import type { Element } from './element.js';
 import { escapeValue } from './escape.js';
-import type { Piece } from './piece.js';
+import type { KnownMarkup } from './piece.js';
 import type { QName } from './qname.js';
 
 /** An attribute (DOM `Attr`). Namespace declarations are attributes in the namespace {@link NS.XMLNS}. */
@@ -78,17 +78,4 @@ export class Attr {
   get childNodes(): readonly never[] {
     return [];
   }
-}
-
-/** How the name of an attribute is written, or its name and value without the closing quote. */
-export interface AttributeMarkup {
-  /** Behind the name of the element. */
-  readonly first: Piece;
-  /** Behind the value of another attribute, whose quote it closes. */
-  readonly next: Piece;
-}
-
-/** How name and value of an attribute are written that comes again and again. */
-export interface KnownMarkup extends AttributeMarkup {
-  readonly value: string;
 }

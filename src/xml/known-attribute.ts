@@ -1,8 +1,8 @@
-import { Attr, type AttributeMarkup, type KnownMarkup } from './attr.js';
+import { Attr } from './attr.js';
 import type { Element } from './element.js';
 import { checkedPlainValue } from './escape.js';
 import { mayKeepName } from './cache-limits.js';
-import { Piece } from './piece.js';
+import { Piece, type AttributeMarkup, type KnownMarkup } from './piece.js';
 import { type QName, unprefixed, XMLNS } from './qname.js';
 
 /** Longest value that is kept, in UTF-16 code units. */

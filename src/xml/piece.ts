@@ -28,3 +28,16 @@ export class Piece {
     return new Piece([this.text, text].join(''));
   }
 }
+
+/** How the name of an attribute is written, or its name and value without the closing quote. */
+export interface AttributeMarkup {
+  /** Behind the name of the element. */
+  readonly first: Piece;
+  /** Behind the value of another attribute, whose quote it closes. */
+  readonly next: Piece;
+}
+
+/** How name and value of an attribute are written that comes again and again. */
+export interface KnownMarkup extends AttributeMarkup {
+  readonly value: string;
+}

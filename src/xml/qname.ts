@@ -1,10 +1,9 @@
 import { BrokerError, printable } from '../errors.js';
-import type { AttributeMarkup } from './attr.js';
 import { isNCName } from './characters.js';
 import { isPlainValue } from './escape.js';
 import { mayKeepName, mayKeepNamespace } from './cache-limits.js';
 import { NS } from './namespaces.js';
-import { Piece } from './piece.js';
+import { Piece, type AttributeMarkup } from './piece.js';
 import { declarationMistake } from './declaration.js';
 
 /** How a name is written. */

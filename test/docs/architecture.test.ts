@@ -1,9 +1,17 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { cruise, type ICruiseResult, type IFlattenedRuleSet } from 'dependency-cruiser';
 import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
 import { ROOT, tableRows } from './support/markdown.js';
 
 const { LAW } = (await import(`${ROOT}/eslint.config.js`)) as { readonly LAW: Readonly<Record<string, string[]>> };
+
+const { CIRCLES, default: circles } = (await import(`${ROOT}/.dependency-cruiser.mjs`)) as {
+  readonly CIRCLES: readonly { readonly why: string; readonly files: readonly string[] }[];
+  readonly default: { readonly forbidden: IFlattenedRuleSet['forbidden'] };
+};
 
 /** The rooms that a cell of the table names. "`broker` and all above" are that room and those in the rows above it. */
 function roomsOf(cell: string, room: string, order: readonly string[]): string[] {
@@ -115,5 +123,77 @@ describe('the law of imports', () => {
         .join('');
       expect(await complaints('stream/x.ts', text)).toEqual([]);
     });
+  });
+});
+
+describe('the circle check', () => {
+  const look = async (baseDir: string): Promise<ICruiseResult> => {
+    const { output } = await cruise(['src'], {
+      baseDir,
+      validate: true,
+      ruleSet: { forbidden: circles.forbidden ?? [] },
+      tsPreCompilationDeps: true,
+      doNotFollow: { path: 'node_modules' },
+    });
+    return output as ICruiseResult;
+  };
+
+  /** The rules that a source tree of these files breaks. */
+  const broken = async (files: Readonly<Record<string, string>>): Promise<string[]> => {
+    const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-circle-'));
+    try {
+      for (const [file, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, 'src', file)), { recursive: true });
+        writeFileSync(join(folder, 'src', file), `${text}\n`);
+      }
+      const { summary } = await look(folder);
+      return [...new Set(summary.violations.map(({ rule }) => rule.name))].sort();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  it('finds every circle that is listed, and no other', async () => {
+    const { modules, summary } = await look(ROOT);
+    expect(summary.violations).toEqual([]);
+    const inCircles = modules.filter(({ dependencies }) => dependencies.some(({ circular }) => circular));
+    expect(CIRCLES.flatMap(({ files }) => files).sort()).toEqual(inCircles.map(({ source }) => source).sort());
+  });
+
+  it('refuses a circle in a room, of types too', async () => {
+    const type = "export type A = import('./b.js').B;";
+    expect(await broken({ 'xml/a.ts': type, 'xml/b.ts': "export type { A as B } from './a.js';" })).toEqual(['circle']);
+  });
+
+  it('refuses a circle of two rooms, whichever files it leads through', async () => {
+    const files = {
+      'dial/a.ts': "import '../tls/a.js';",
+      'dial/b.ts': 'export type B = 1;',
+      'tls/a.ts': 'export {};',
+      'tls/b.ts': "import type { B } from '../dial/b.js';\nexport type C = B;",
+    };
+    expect(await broken(files)).toEqual(['circle-between-folders']);
+  });
+
+  it('refuses a listed circle that grows', async () => {
+    const [circle] = CIRCLES;
+    const [first = ''] = circle?.files ?? [];
+    const name = first.replace(/^src\//, '');
+    const back = `import './${basename(name, '.ts')}.js';`;
+    expect(await broken({ [name]: "import './new.js';", [join(dirname(name), 'new.ts')]: back })).toEqual([
+      'circle',
+      'circle-grows-1',
+    ]);
+  });
+
+  it('refuses a package that users do not get', async () => {
+    const files = {
+      '../package.json': '{ "devDependencies": { "tool": "1" } }',
+      '../node_modules/tool/package.json': '{ "name": "tool", "main": "tool.js" }',
+      '../node_modules/tool/tool.js': '',
+      'xml/a.ts': "import 'tool';",
+      'xml/b.ts': "import 'nobody-has-this';",
+    };
+    expect(await broken(files)).toEqual(['nowhere', 'only-what-users-get']);
   });
 });

@@ -2,7 +2,6 @@
 import { Element } from '../../xml/element.js';
 import type { QName } from '../../xml/qname.js';
 import type { Test } from './axes.js';
-import type { Compiler } from './compile.js';
 import {
   isNodeSet,
   typeOf,
@@ -13,6 +12,7 @@ import {
   type NodeSetExpr,
 } from './expression.js';
 import { isDeclaration, type XNode } from './node.js';
+import type { ExpressionCompiler } from './paths.js';
 import type { Run } from './run.js';
 import { toNumber } from './values.js';
 
@@ -36,7 +36,7 @@ const MIRRORED: Readonly<Record<Comparison, Comparison>> = {
   '>=': '<=',
 };
 
-export function compileComparison({ operator, left, right }: CompareExpr, compiler: Compiler): Test {
+export function compileComparison({ operator, left, right }: CompareExpr, compiler: ExpressionCompiler): Test {
   if (isNodeSet(left) && isNodeSet(right)) return betweenNodeSets(operator, left, right, compiler);
   if (isNodeSet(left)) return withValue(operator, left, right, compiler);
   if (isNodeSet(right)) return withValue(MIRRORED[operator], right, left, compiler);
@@ -56,7 +56,7 @@ export function compileComparison({ operator, left, right }: CompareExpr, compil
   return operator === '=' ? (node, run) => a(node, run) === b(node, run) : (node, run) => a(node, run) !== b(node, run);
 }
 
-function numbers(operator: Comparison, left: Expr, right: Expr, compiler: Compiler): Test {
+function numbers(operator: Comparison, left: Expr, right: Expr, compiler: ExpressionCompiler): Test {
   const compare = NUMBERS[operator];
   const a = compiler.number(left);
   const b = compiler.number(right);
@@ -64,7 +64,7 @@ function numbers(operator: Comparison, left: Expr, right: Expr, compiler: Compil
 }
 
 /** True when the comparison is true for some node; with a boolean, for the node-set as a whole. */
-function withValue(operator: Comparison, nodes: NodeSetExpr, value: Expr, compiler: Compiler): Test {
+function withValue(operator: Comparison, nodes: NodeSetExpr, value: Expr, compiler: ExpressionCompiler): Test {
   const type = typeOf(value);
   if (type === 'boolean') return numbers(operator, booleanOf(nodes), value, compiler);
 
@@ -130,7 +130,12 @@ function numberValue(node: XNode, run: Run): number {
 }
 
 /** True when the comparison is true for some pair of nodes: without trying every pair. */
-function betweenNodeSets(operator: Comparison, left: NodeSetExpr, right: NodeSetExpr, compiler: Compiler): Test {
+function betweenNodeSets(
+  operator: Comparison,
+  left: NodeSetExpr,
+  right: NodeSetExpr,
+  compiler: ExpressionCompiler,
+): Test {
   const collectLeft = compiler.paths.collect(left, false);
   const collectRight = compiler.paths.collect(right, false);
 

@@ -3,13 +3,8 @@ import type { Test } from './axes.js';
 import { compileComparison } from './compare.js';
 import { isNodeSet, typeOf, type Arithmetic, type ArithmeticExpr, type Expr } from './expression.js';
 import { booleanCall, numberCall, stringCall } from './functions.js';
-import type { XNode } from './node.js';
-import { PathCompiler } from './paths.js';
-import type { Run } from './run.js';
+import { PathCompiler, type ExpressionCompiler, type NumberOf, type StringOf } from './paths.js';
 import { numberToString, toText } from './values.js';
-
-export type NumberOf = (node: XNode, run: Run) => number;
-export type StringOf = (node: XNode, run: Run) => string;
 
 /** How many visits it costs to write a number down. */
 const FORMAT_VISITS = 4;
@@ -17,7 +12,7 @@ const FORMAT_VISITS = 4;
 const yes: Test = () => true;
 
 /** Compiles one expression. The closures are valid for every stanza; a {@link Run} says which. */
-export class Compiler {
+export class Compiler implements ExpressionCompiler {
   readonly paths: PathCompiler;
 
   readonly #contentNamespaces: readonly string[];

@@ -3,9 +3,9 @@ import { Attr } from '../../xml/attr.js';
 import { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Test } from './axes.js';
-import type { Compiler, NumberOf, StringOf } from './compile.js';
 import { isNodeSet, type CallExpr, type Expr, type PathExpr } from './expression.js';
 import { NamespaceNode, parentOf, type XNode } from './node.js';
+import type { ExpressionCompiler, NumberOf, StringOf } from './paths.js';
 import type { Run } from './run.js';
 import * as values from './values.js';
 
@@ -19,7 +19,7 @@ const CONTEXT: PathExpr = { kind: 'path', start: 'context', predicates: [], step
 const argument = ({ args }: CallExpr, i: number): Expr => args[i] ?? CONTEXT;
 
 /** §4.1, §4.4: functions that give a number. */
-export function numberCall(call: CallExpr, compiler: Compiler): NumberOf {
+export function numberCall(call: CallExpr, compiler: ExpressionCompiler): NumberOf {
   const number = (): NumberOf => compiler.number(argument(call, 0));
   switch (call.name) {
     case 'last':
@@ -66,7 +66,7 @@ export function numberCall(call: CallExpr, compiler: Compiler): NumberOf {
 }
 
 /** §4.2, §4.3: functions that give a boolean. */
-export function booleanCall(call: CallExpr, compiler: Compiler): Test {
+export function booleanCall(call: CallExpr, compiler: ExpressionCompiler): Test {
   switch (call.name) {
     case 'boolean':
       return compiler.boolean(argument(call, 0));
@@ -88,7 +88,7 @@ export function booleanCall(call: CallExpr, compiler: Compiler): Test {
 }
 
 /** §4.1, §4.2: functions that give a string. */
-export function stringCall(call: CallExpr, compiler: Compiler): StringOf {
+export function stringCall(call: CallExpr, compiler: ExpressionCompiler): StringOf {
   const string = (i: number): StringOf => compiler.string(argument(call, i));
   switch (call.name) {
     case 'string':
@@ -147,14 +147,14 @@ export function stringCall(call: CallExpr, compiler: Compiler): StringOf {
   }
 }
 
-function collected(call: CallExpr, compiler: Compiler) {
+function collected(call: CallExpr, compiler: ExpressionCompiler) {
   const nodes = argument(call, 0);
   if (!isNodeSet(nodes)) throw new TypeError(`${call.name}() takes a node-set`);
   return compiler.paths.collect(nodes, false);
 }
 
 /** A function of the first node in document order; the empty string without one. */
-function ofFirst(call: CallExpr, compiler: Compiler, name: (node: XNode) => string): StringOf {
+function ofFirst(call: CallExpr, compiler: ExpressionCompiler, name: (node: XNode) => string): StringOf {
   const nodes = argument(call, 0);
   if (!isNodeSet(nodes)) throw new TypeError(`${call.name}() takes a node-set`);
   const first = compiler.paths.first(nodes);
@@ -167,7 +167,7 @@ function ofFirst(call: CallExpr, compiler: Compiler, name: (node: XNode) => stri
 /** A function of two texts. */
 function texts<T>(
   call: CallExpr,
-  compiler: Compiler,
+  compiler: ExpressionCompiler,
   combine: (a: string, b: string) => T,
 ): (node: XNode, run: Run) => T {
   const first = compiler.string(argument(call, 0));
@@ -203,14 +203,14 @@ function localName(node: XNode): string {
   return node instanceof NamespaceNode ? node.localName : '';
 }
 
-function namespaceURI(node: XNode, compiler: Compiler): string {
+function namespaceURI(node: XNode, compiler: ExpressionCompiler): string {
   if (!(node instanceof Element || node instanceof Attr)) return '';
   const uri = node.qname.namespaceURI;
   return uri === null || compiler.isContent(uri) ? '' : uri;
 }
 
 /** The name as written; what is in a content namespace is in none to a filter and so has no prefix either. */
-function qualifiedName(node: XNode, compiler: Compiler): string {
+function qualifiedName(node: XNode, compiler: ExpressionCompiler): string {
   if (!(node instanceof Element || node instanceof Attr)) return localName(node);
   const { name, localName: local, namespaceURI: uri } = node.qname;
   return uri !== null && compiler.isContent(uri) ? local : name;

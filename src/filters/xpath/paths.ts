@@ -17,10 +17,17 @@ import {
 import { parentOf, ROOT, type NamespaceNode, type XNode } from './node.js';
 import type { Run } from './run.js';
 
-/** The compiler of everything that is not a path; paths need it for their predicates. */
+export type NumberOf = (node: XNode, run: Run) => number;
+export type StringOf = (node: XNode, run: Run) => string;
+
+/** What compiles expressions of every kind, for those that contain others: predicates, comparisons, calls. */
 export interface ExpressionCompiler {
+  readonly paths: PathCompiler;
+  /** Whether names of this namespace are in no namespace to the expression. */
+  isContent(namespaceURI: string): boolean;
   boolean(expr: Expr): Test;
-  number(expr: Expr): (node: XNode, run: Run) => number;
+  number(expr: Expr): NumberOf;
+  string(expr: Expr): StringOf;
 }
 
 /** How many visits it costs to look a node up in a set. */

@@ -1,6 +1,6 @@
-import { attributeOfContext } from './compare.js';
-import type { Keys } from '../index/condition.js';
-import { isNodeSet, type Expr, type NameTest } from './expression.js';
+import { attributeOfContext } from '../xpath/compare.js';
+import type { Keys } from './condition.js';
+import { isNodeSet, type Expr, type NameTest } from '../xpath/expression.js';
 
 /**
  * The name of the stanza in an expression such as `/message[@from='…']`, if what it is filed under says all the rest: where
