@@ -1,3 +1,4 @@
+// The status events: a constant each, and one table of what is known of them.
 import type { BrokerError } from './errors.js';
 import type { JID } from './jid/jid.js';
 import type { Ticket } from './queue/ticket.js';
@@ -94,55 +95,93 @@ export const PCJ_NAME = 'PCJ_NAME';
 /** Throttling at the jabberd2 router was switched on or off. */
 export const PCJ_THROTTLE = 'PCJ_THROTTLE';
 
-/** Payload of every status event, by name. */
-export interface StatusEvents {
-  PCJ_CONNECT: undefined;
-  PCJ_CONNECTING: { host: string; port: number };
-  PCJ_CONNECTFAIL: BrokerError;
-  PCJ_CONNECTED: { host: string; port: number };
-  PCJ_STREAMSTART: Element;
-  PCJ_SSLNEGOTIATE: undefined;
-  PCJ_SSLSUCCESS: TlsFacts;
-  PCJ_SSLFAIL: BrokerError;
-  PCJ_AUTHNEGOTIATE: { mechanism: string };
-  PCJ_AUTHSUCCESS: { mechanism: string };
-  PCJ_AUTHFAIL: BrokerError;
-  PCJ_BINDNEGOTIATE: undefined;
-  PCJ_BINDSUCCESS: { jid: JID };
-  PCJ_BINDFAIL: BrokerError;
-  PCJ_SESSIONNEGOTIATE: undefined;
-  PCJ_SESSIONSUCCESS: undefined;
-  PCJ_SESSIONFAIL: BrokerError;
-  PCJ_READY: { jid: JID; resumed: boolean };
-  PCJ_NODESENT: Element;
-  PCJ_NODEQUEUED: Element;
-  PCJ_NODERECEIVED: Element;
-  PCJ_RTS_START: Element;
-  PCJ_RTS_FINISH: Element;
-  PCJ_RTS_FAIL: BrokerError & { readonly ticket: Ticket };
-  PCJ_STREAMEND: undefined;
-  PCJ_SHUTDOWN_START: undefined;
-  PCJ_SOCKETDISCONNECT: { clean: boolean; error?: BrokerError };
-  PCJ_SHUTDOWN_FINISH: undefined;
-  PCJ_SOCKETFAIL: BrokerError;
-  PCJ_HANDLERERROR: { event: string; error: unknown };
-  PCJ_FILTERERROR: BrokerError & { readonly event: string; readonly expression: string };
-  PCJ_PROTOCOLERROR: BrokerError;
-  PCJ_QUEUEFAIL: BrokerError;
-  PCJ_SM_ENABLED: { id: string | null; max: number | null; resumable: boolean };
-  PCJ_SM_RESUMED: { id: string; replayed: number };
-  PCJ_SM_FAILED: BrokerError;
-  PCJ_SM_ACK: { acked: readonly Ticket[]; pending: number };
-  PCJ_RECONNECTING: { attempt: number; delayMs: number; error: BrokerError };
-  PCJ_DOMAIN: { name: string; online: boolean };
-  PCJ_ROUTEFAIL: { code: string; route: Element; stanza: Element | null };
-  /** `stanza` is in the route, or null when there is none. */
-  PCJ_ROUTE: { type: string; route: Element; stanza: Element | null };
-  /** With `error`, nothing changed: `bound` is what was wanted. */
-  PCJ_NAME: { name: string; bound: boolean; error?: BrokerError };
-  /** `inbound`: the router holds what is for us, because we asked. `outbound`: what we send is held here, because it asked. */
-  PCJ_THROTTLE: { throttled: boolean; side: 'inbound' | 'outbound' };
+/** What is known of a status event. */
+interface Row {
+  readonly payload: Payload<never>;
+  /** It reports a fault: with nobody subscribed it is logged. */
+  readonly fault?: true;
+  /** A dialect may report it. The broker publishes the others itself. */
+  readonly dialect?: true;
+  /** The step of a negotiation that it begins, which decides the event a failure becomes. */
+  readonly step?: 'connect' | 'ssl' | 'auth' | 'bind' | 'session';
 }
+
+/** The type of a payload; there is nothing of it at run time. */
+type Payload<T> = (payload: T) => void;
+
+const nothing = (): void => undefined;
+
+function of<T>(): Payload<T> {
+  return nothing;
+}
+
+/** Every status event: its payload, and what it means to those that publish it. */
+const EVENTS = {
+  PCJ_CONNECT: { payload: of<undefined>() },
+  PCJ_CONNECTING: { payload: of<{ host: string; port: number }>() },
+  PCJ_CONNECTFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_CONNECTED: { payload: of<{ host: string; port: number }>() },
+  PCJ_STREAMSTART: { payload: of<Element>() },
+  PCJ_SSLNEGOTIATE: { payload: of<undefined>(), dialect: true, step: 'ssl' },
+  PCJ_SSLSUCCESS: { payload: of<TlsFacts>(), step: 'connect' },
+  PCJ_SSLFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_AUTHNEGOTIATE: { payload: of<{ mechanism: string }>(), dialect: true, step: 'auth' },
+  PCJ_AUTHSUCCESS: { payload: of<{ mechanism: string }>(), dialect: true, step: 'connect' },
+  PCJ_AUTHFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_BINDNEGOTIATE: { payload: of<undefined>(), dialect: true, step: 'bind' },
+  PCJ_BINDSUCCESS: { payload: of<{ jid: JID }>(), dialect: true, step: 'connect' },
+  PCJ_BINDFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_SESSIONNEGOTIATE: { payload: of<undefined>(), dialect: true, step: 'session' },
+  PCJ_SESSIONSUCCESS: { payload: of<undefined>(), dialect: true, step: 'connect' },
+  PCJ_SESSIONFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_READY: { payload: of<{ jid: JID; resumed: boolean }>() },
+  PCJ_NODESENT: { payload: of<Element>() },
+  PCJ_NODEQUEUED: { payload: of<Element>() },
+  PCJ_NODERECEIVED: { payload: of<Element>() },
+  PCJ_RTS_START: { payload: of<Element>() },
+  PCJ_RTS_FINISH: { payload: of<Element>() },
+  PCJ_RTS_FAIL: { payload: of<BrokerError & { readonly ticket: Ticket }>(), fault: true },
+  PCJ_STREAMEND: { payload: of<undefined>() },
+  PCJ_SHUTDOWN_START: { payload: of<undefined>() },
+  PCJ_SOCKETDISCONNECT: { payload: of<{ clean: boolean; error?: BrokerError }>() },
+  PCJ_SHUTDOWN_FINISH: { payload: of<undefined>() },
+  PCJ_SOCKETFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_HANDLERERROR: { payload: of<{ event: string; error: unknown }>(), fault: true },
+  PCJ_FILTERERROR: {
+    payload: of<BrokerError & { readonly event: string; readonly expression: string }>(),
+    fault: true,
+  },
+  PCJ_PROTOCOLERROR: { payload: of<BrokerError>(), fault: true, dialect: true },
+  PCJ_QUEUEFAIL: { payload: of<BrokerError>(), fault: true },
+  PCJ_SM_ENABLED: { payload: of<{ id: string | null; max: number | null; resumable: boolean }>(), dialect: true },
+  PCJ_SM_RESUMED: { payload: of<{ id: string; replayed: number }>(), dialect: true },
+  PCJ_SM_FAILED: { payload: of<BrokerError>(), fault: true, dialect: true },
+  PCJ_SM_ACK: { payload: of<{ acked: readonly Ticket[]; pending: number }>(), dialect: true },
+  PCJ_RECONNECTING: { payload: of<{ attempt: number; delayMs: number; error: BrokerError }>() },
+  PCJ_DOMAIN: { payload: of<{ name: string; online: boolean }>(), dialect: true },
+  PCJ_ROUTEFAIL: { payload: of<{ code: string; route: Element; stanza: Element | null }>(), dialect: true },
+  /** `stanza` is in the route, or null when there is none. */
+  PCJ_ROUTE: { payload: of<{ type: string; route: Element; stanza: Element | null }>(), dialect: true },
+  /** With `error`, nothing changed: `bound` is what was wanted. */
+  PCJ_NAME: { payload: of<{ name: string; bound: boolean; error?: BrokerError }>(), dialect: true },
+  /** `inbound`: the router holds what is for us, because we asked. `outbound`: what we send is held here, because it asked. */
+  PCJ_THROTTLE: { payload: of<{ throttled: boolean; side: 'inbound' | 'outbound' }>(), dialect: true },
+} as const satisfies Readonly<Record<Exclude<keyof typeof import('./events.js'), 'default'>, Row>>;
+
+/** What index.ts hands on is everything but the default. */
+export default EVENTS;
+
+type Rows = typeof EVENTS;
+
+/** Payload of every status event, by name. */
+export type StatusEvents = {
+  [Name in keyof Rows]: Rows[Name]['payload'] extends Payload<infer T> ? T : never;
+};
 
 /** Name of a status event. */
 export type StatusEvent = keyof StatusEvents;
+
+/** Status events a dialect reports while it negotiates. The broker publishes the others itself. */
+export type NegotiationEvent = {
+  [Name in StatusEvent]: Rows[Name] extends { readonly dialect: true } ? Name : never;
+}[StatusEvent];

@@ -33,7 +33,6 @@ export type {
   DialectLink,
   Established,
   Negotiation,
-  NegotiationEvent,
   StreamHeader,
 } from './protocols/dialect.js';
 export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';

@@ -1,25 +1,11 @@
-import * as events from '../events.js';
-import type { StatusEvents } from '../events.js';
+import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { Logger } from '../logger.js';
 import { PubSub, type Owner, type PubSubOptions } from '../pubsub/pubsub.js';
 
-const NAMES = Object.values(events);
+const NAMES = Object.keys(EVENTS) as StatusEvent[];
 
 /** Events that report a fault: with nobody subscribed they are logged. */
-const FAULTS: ReadonlySet<string> = new Set<keyof StatusEvents>([
-  'PCJ_CONNECTFAIL',
-  'PCJ_SSLFAIL',
-  'PCJ_AUTHFAIL',
-  'PCJ_BINDFAIL',
-  'PCJ_SESSIONFAIL',
-  'PCJ_SOCKETFAIL',
-  'PCJ_RTS_FAIL',
-  'PCJ_HANDLERERROR',
-  'PCJ_FILTERERROR',
-  'PCJ_PROTOCOLERROR',
-  'PCJ_QUEUEFAIL',
-  'PCJ_SM_FAILED',
-]);
+const FAULTS: ReadonlySet<string> = new Set(NAMES.filter((name) => 'fault' in EVENTS[name]));
 
 /** The bus of a broker, and the only right to fire its status events. */
 export class Status implements PubSubOptions<Record<string, unknown>> {
@@ -47,7 +33,7 @@ export class Status implements PubSubOptions<Record<string, unknown>> {
   }
 
   /** Fires a status event. A fault that nobody is subscribed to is logged. */
-  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
+  publish<N extends StatusEvent>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
     if (this.#closed) return;
     if (this.#owner.fire(event, payload, promises) > 0 || !FAULTS.has(event)) return;
     const error = payload instanceof Error ? payload : (payload as { error?: unknown }).error;
@@ -61,7 +47,7 @@ export class Status implements PubSubOptions<Record<string, unknown>> {
   }
 
   /** Whether anybody is subscribed to a status event. */
-  watched(event: keyof StatusEvents): boolean {
+  watched(event: StatusEvent): boolean {
     return this.bus.subscribers(event) > 0;
   }
 

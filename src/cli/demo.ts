@@ -1,7 +1,7 @@
 import { Broker } from '../broker/broker.js';
 import { usageError } from '../errors.js';
 import type { FilterMatch } from '../filters/filter.js';
-import * as events from '../events.js';
+import EVENTS, { type StatusEvent } from '../events.js';
 import { JABBERD14_COMPONENT } from '../protocols/jabberd14.js';
 import { LoopbackServer } from '../testing/index.js';
 import { xml } from '../xml/builder.js';
@@ -64,7 +64,7 @@ export async function demo(options: DemoOptions): Promise<void> {
 
 async function run(own: Place, peerPlace: Place | null, say: (text: string) => void): Promise<void> {
   const broker = makeBroker(own);
-  for (const name of Object.values(events)) {
+  for (const name of Object.keys(EVENTS) as StatusEvent[]) {
     broker.subscribe(name, (payload) => {
       say(`${name}${shown(payload)}`);
     });

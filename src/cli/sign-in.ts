@@ -1,5 +1,5 @@
 import { Broker } from '../broker/broker.js';
-import * as events from '../events.js';
+import EVENTS, { type StatusEvent } from '../events.js';
 import type { BrokerOptions } from '../options/options.js';
 import { JABBERD20_COMPONENT } from '../protocols/jabberd2.js';
 import { LEGACY } from '../protocols/legacy.js';
@@ -39,7 +39,7 @@ async function signIn(
 ): Promise<void> {
   say(`--- ${title}`);
   await using broker = new Broker({ host: '127.0.0.1', reconnect: false, tls: { policy: 'disabled' }, ...options });
-  for (const name of Object.values(events)) {
+  for (const name of Object.keys(EVENTS) as StatusEvent[]) {
     broker.subscribe(name, (payload) => {
       say(`${name}${shown(payload)}`);
     });

@@ -1,9 +1,9 @@
 // A dialect whose negotiation pauses between the opening of the stream and signing in.
 import { BrokerError } from '../errors.js';
-import type { StatusEvents } from '../events.js';
+import type { NegotiationEvent, StatusEvents } from '../events.js';
 import type { TlsFacts } from '../tls/facts.js';
 import type { Secret } from '../options/options.js';
-import type { Dialect, DialectConfig, Negotiation, NegotiationEvent, StreamHeader } from '../protocols/dialect.js';
+import type { Dialect, DialectConfig, Negotiation, StreamHeader } from '../protocols/dialect.js';
 import { readPassword } from '../protocols/sasl/password.js';
 import type { Element } from '../xml/element.js';
 import { isStanza } from '../stanza/kinds.js';

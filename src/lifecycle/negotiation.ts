@@ -1,7 +1,8 @@
 import { BrokerError, usageError, type ErrorPhase } from '../errors.js';
-import type { StatusEvents } from '../events.js';
+import EVENTS, { type NegotiationEvent, type StatusEvent, type StatusEvents } from '../events.js';
 import type { TlsFacts } from '../tls/facts.js';
-import type { DialectConfig, Negotiation, NegotiationEvent, StreamHeader } from '../protocols/dialect.js';
+import type { DialectConfig, Negotiation, StreamHeader } from '../protocols/dialect.js';
+import { checkReport } from '../protocols/reports.js';
 import type { StreamManagement } from '../protocols/features/stream-management.js';
 import type { ChannelBindings } from '../tls/channel-binding.js';
 import type { BrokerConfig } from '../options/options.js';
@@ -13,7 +14,9 @@ import { NS } from '../xml/namespaces.js';
 import type { Element } from '../xml/element.js';
 
 /** The step of a negotiation, which decides the event a failure becomes. */
-export type Step = 'connect' | 'ssl' | 'auth' | 'bind' | 'session';
+export type Step = Extract<Row, { readonly step: string }>['step'];
+
+type Row = (typeof EVENTS)[keyof typeof EVENTS];
 
 /** What came of a TLS handshake. */
 export interface TlsResult {
@@ -29,23 +32,13 @@ export interface NegotiationHost {
   readonly dialectConfig: DialectConfig;
   readonly signal: AbortSignal;
   password(): Promise<string>;
-  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
+  publish<N extends StatusEvent>(event: N, payload: StatusEvents[N]): void;
   /** Publishes PCJ_NODESENT and logs. */
   sent(element: Element, secret: boolean): void;
   received(element: Element): void;
   upgrade(stream: XmlStream): Promise<TlsResult>;
   resumable(): StreamManagement | null;
 }
-
-const STEPS: Partial<Record<NegotiationEvent, Step>> = {
-  PCJ_SSLNEGOTIATE: 'ssl',
-  PCJ_AUTHNEGOTIATE: 'auth',
-  PCJ_AUTHSUCCESS: 'connect',
-  PCJ_BINDNEGOTIATE: 'bind',
-  PCJ_BINDSUCCESS: 'connect',
-  PCJ_SESSIONNEGOTIATE: 'session',
-  PCJ_SESSIONSUCCESS: 'connect',
-};
 
 /** How long the rest of a stream error may take, in milliseconds, and how many elements it may have. */
 const ERROR_MS = 1_000;
@@ -221,12 +214,10 @@ export class StreamNegotiation implements Negotiation {
     event: N,
     ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
   ): void {
+    checkReport(event);
     this.#checkSignal();
-    const step = STEPS[event];
-    if (step !== undefined) this.#step = step;
     if (event === 'PCJ_AUTHSUCCESS') this.#authenticated = true;
-    this.#host.publish(event, payload[0] as StatusEvents[N]);
-    this.#checkSignal();
+    this.#report(event, payload[0] as StatusEvents[N]);
   }
 
   async startTls(): Promise<TlsFacts> {
@@ -237,10 +228,15 @@ export class StreamNegotiation implements Negotiation {
     const { facts } = secured;
     this.#deferredElements.length = 0;
     this.#deferredBytes = 0;
-    this.#step = 'connect';
-    this.#host.publish('PCJ_SSLSUCCESS', facts);
-    this.#checkSignal();
+    this.#report('PCJ_SSLSUCCESS', facts);
     return facts;
+  }
+
+  #report<N extends StatusEvent>(event: N, payload: StatusEvents[N]): void {
+    const row: Row = EVENTS[event];
+    if ('step' in row) this.#step = row.step;
+    this.#host.publish(event, payload);
+    this.#checkSignal();
   }
 
   async #read(limitMs: number, what: string): Promise<Exclude<Item, { kind: 'failed' }>> {

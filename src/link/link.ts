@@ -1,8 +1,9 @@
 import { Acknowledgements } from './acknowledgements.js';
 import { BrokerError } from '../errors.js';
-import type { StatusEvents } from '../events.js';
+import type { NegotiationEvent, StatusEvents } from '../events.js';
 import type { JID } from '../jid/jid.js';
-import type { DialectConfig, DialectLink, Established, NegotiationEvent } from '../protocols/dialect.js';
+import type { DialectConfig, DialectLink, Established } from '../protocols/dialect.js';
+import { checkReport } from '../protocols/reports.js';
 import { SendBuffer, type SendBufferHooks } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { StreamManagement } from '../protocols/features/stream-management.js';
@@ -116,6 +117,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     event: N,
     ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
   ): void {
+    checkReport(event);
     this.#host.publish(event, payload[0] as StatusEvents[N]);
   }
 

@@ -1,30 +1,10 @@
-import type { StatusEvents } from '../events.js';
+import type { NegotiationEvent, StatusEvents } from '../events.js';
 import type { TlsFacts } from '../tls/facts.js';
 import type { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import type { StreamLimits } from './features/stream-limits.js';
 import type { StreamManagement } from './features/stream-management.js';
 import type { ChannelBindings } from '../tls/channel-binding.js';
-
-/** Status events a dialect reports while it negotiates. The broker publishes the others itself. */
-export type NegotiationEvent =
-  | 'PCJ_SSLNEGOTIATE'
-  | 'PCJ_AUTHNEGOTIATE'
-  | 'PCJ_AUTHSUCCESS'
-  | 'PCJ_BINDNEGOTIATE'
-  | 'PCJ_BINDSUCCESS'
-  | 'PCJ_SESSIONNEGOTIATE'
-  | 'PCJ_SESSIONSUCCESS'
-  | 'PCJ_SM_ENABLED'
-  | 'PCJ_SM_RESUMED'
-  | 'PCJ_SM_FAILED'
-  | 'PCJ_SM_ACK'
-  | 'PCJ_PROTOCOLERROR'
-  | 'PCJ_DOMAIN'
-  | 'PCJ_ROUTEFAIL'
-  | 'PCJ_ROUTE'
-  | 'PCJ_NAME'
-  | 'PCJ_THROTTLE';
 
 /** What the server said in its stream header (RFC 6120 §4.7). */
 export interface StreamHeader {

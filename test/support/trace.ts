@@ -1,5 +1,5 @@
 import type { Broker } from 'xmpp-broker';
-import * as events from '../../src/events.js';
+import EVENTS, { type StatusEvent } from '../../src/events.js';
 import { Element } from '../../src/xml/element.js';
 
 /** Every status event of a broker in order, by name, with its payload. */
@@ -15,7 +15,7 @@ export interface Trace {
 }
 
 /** Names of all status events. */
-export const ALL_EVENTS = Object.values(events) as (keyof events.StatusEvents)[];
+export const ALL_EVENTS = Object.keys(EVENTS) as StatusEvent[];
 
 /** Records what a broker publishes from now on. */
 export function trace(broker: Broker): Trace {
