@@ -46,6 +46,16 @@ export { JABBERD20_COMPONENT, type RouterDialect, type RouterOptions } from './p
 export { RouterControl, type RouterBroker } from './protocols/jabberd2/router-control.js';
 export { routeOf } from './protocols/jabberd2/route.js';
 export type { NameOptions } from './protocols/jabberd2/bind.js';
+export { Privileges, type PrivilegedRequestOptions, type PrivilegesOptions } from './privileges/privileges.js';
+export type { Access, Grants } from './privileges/grants.js';
+export {
+  Delegation,
+  type DelegatedDisco,
+  type DelegatedRequest,
+  type DelegationHandler,
+  type DelegationOptions,
+} from './privileges/delegation.js';
+export type { PrivilegedBroker } from './privileges/privileged-broker.js';
 export { JID } from './jid/jid.js';
 export { Element, type Node } from './xml/element.js';
 export { Attr } from './xml/attr.js';

@@ -403,3 +403,62 @@ describe('examples/router-service.ts', () => {
     });
   });
 });
+
+describe('examples/privileged.ts', () => {
+  describeServer('prosody', 'privileged.ts', () => {
+    let server: TestServer<'starttls' | 'component'>;
+    beforeAll(async () => {
+      server = await Prosody.start({
+        extra: `
+VirtualHost "localhost"
+  modules_enabled = { "privilege"; "delegation" }
+  modules_disabled = { "s2s"; "mam" }
+  privileged_entities = { ["archive.localhost"] = { message = "outgoing" } }
+  delegations = { ["${NS.MAM}"] = { jid = "archive.localhost" } }
+Component "archive.localhost"
+  modules_enabled = { "privilege"; "delegation" }
+`,
+      });
+    });
+    afterAll(() => server.dispose());
+
+    test('keeps what a user sends, and gives it back page by page to nobody else', async () => {
+      const program = Program.start(server, 'privileged.ts', [], {
+        XMPP_PORT: String(server.ports.component),
+        XMPP_DOMAIN: 'archive.localhost',
+        XMPP_SECRET: 'secret',
+      });
+      await program.prints(/localhost grants messages: true/);
+      const alice = await client(server, 'alice', true);
+      for (const body of ['one', 'two', 'three']) {
+        alice.output(xml('message', { to: 'archive.localhost', type: 'chat' }, xml('body', {}, body)));
+      }
+      const results: string[] = [];
+      alice.subscribe('PCJ_NODERECEIVED', (node) => {
+        const result = alice.trusted(node, 'mam', { queryid: 'q' });
+        const message = result?.getChild('forwarded', NS.FORWARD)?.getChild('message', NS.CLIENT);
+        if (message != null) results.push(message.getChildText('body') ?? '');
+      });
+      const rsm = 'http://jabber.org/protocol/rsm';
+      const page = (after: string) =>
+        alice.request(
+          xml(
+            'iq',
+            { type: 'set' },
+            xml(
+              'query',
+              { xmlns: NS.MAM, queryid: 'q' },
+              xml('set', { xmlns: rsm }, xml('max', {}, 2), xml('after', {}, after)),
+            ),
+          ),
+        );
+      const first = (await page('')).getChild('fin', NS.MAM);
+      expect(first?.getAttribute('complete')).toBe('false');
+      const last = first?.getChild('set', rsm)?.getChildText('last') ?? '';
+      expect((await page(last)).getChild('fin', NS.MAM)?.getAttribute('complete')).toBe('true');
+      expect(results).toEqual(['one', 'two', 'three']);
+      program.signal('SIGTERM');
+      expect(await program.ended).toBe(0);
+    });
+  });
+});

@@ -4,8 +4,8 @@ import { JID } from '../../jid/jid.js';
 import { xml } from '../../xml/builder.js';
 import { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
-import { unprefixed } from '../../xml/qname.js';
 import type { StanzaErrorCondition } from '../../stanza/conditions.js';
+import { inClientNamespace } from '../../stanza/client-namespace.js';
 import { isStanzaKind } from '../../stanza/kinds.js';
 import { errorReply } from '../../stanza/replies.js';
 
@@ -54,21 +54,9 @@ export function asClientStanza(stanza: Element, name: string): Element {
   const from = stanza.getAttribute('from');
   if (from !== null) JID.parse(from);
   if (from !== null && stanza.namespaceURI === NS.CLIENT && stanza.prefix === null) return stanza;
-  const copy = stanza.clone();
+  const copy = inClientNamespace(stanza, NS.JABBERD2_COMPONENT);
   if (from === null) copy.setAttribute('from', name);
-  const { qname } = stanza;
-  for (const element of [copy, ...copy.descendants()]) {
-    if (!(element instanceof Element)) continue;
-    const { namespaceURI, inherits } = element.qname;
-    const alike = namespaceURI === qname.namespaceURI && inherits === qname.inherits;
-    if (alike || namespaceURI === NS.JABBERD2_COMPONENT) toClientNamespace(element);
-  }
   return copy;
-}
-
-function toClientNamespace(element: Element): void {
-  element.removeAttribute('xmlns');
-  element.qname = unprefixed(element.localName, NS.CLIENT);
 }
 
 /** The packet around a stanza. */

@@ -19,6 +19,20 @@ export interface EjabberdOptions extends CommonOptions {
   readonly balance?: 'random' | 'source' | 'destination' | 'bare_source' | 'bare_destination';
   /** Seconds that a stream can be resumed (XEP-0198). Default 60. */
   readonly resumeSeconds?: number;
+  /** Namespaces that are delegated to priv.localhost (XEP-0355), which is privileged then, too (XEP-0356). */
+  readonly delegated?: readonly string[];
+}
+
+/** Modules and access rules for a component that may act for users. */
+function privileges(namespaces: readonly string[]): { acl: object; rules: object; modules: object } {
+  const everything = { roster: { both: 'privileged' }, message: { outgoing: 'privileged' } };
+  const presence = { managed_entity: 'privileged', roster: 'privileged' };
+  const delegated = Object.fromEntries(namespaces.map((name) => [name, { access: 'privileged' }]));
+  return {
+    acl: { privileged: { server: 'priv.localhost' } },
+    rules: { privileged: { allow: 'privileged' } },
+    modules: { mod_privilege: { ...everything, presence }, mod_delegation: { namespaces: delegated } },
+  };
 }
 
 const MODULES =
@@ -29,6 +43,7 @@ const MODULES =
 function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): string {
   const { starttls, directTls, strict, component, freeComponent, http } = site.ports;
   const listener = (port: number, module: string, rest: object) => ({ port, ip: '127.0.0.1', module, ...rest });
+  const extra = options.delegated === undefined ? null : privileges(options.delegated);
   const client = (port: number, rest: object) =>
     listener(port, 'ejabberd_c2s', { access: 'c2s', max_stanza_size: 262_144, ...rest });
   // Without global_routes: false each connection would get every domain of the listener.
@@ -48,19 +63,25 @@ function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): stri
     auth_password_format: 'plain', // DIGEST-MD5 and legacy digests need it
     disable_sasl_mechanisms: ['X-OAUTH2', ...(options.withoutMechanisms ?? [])],
     s2s_access: 'none',
-    access_rules: { c2s: { allow: 'all' } },
+    ...(extra === null ? {} : { acl: extra.acl }),
+    access_rules: { c2s: { allow: 'all' }, ...extra?.rules },
     api_permissions: { loopback: { who: { ip: '127.0.0.1/8' }, what: '*' } },
     domain_balancing: { 'bal.localhost': { type: options.balance ?? 'bare_destination', component_number: 2 } },
     listen: [
       client(starttls, { starttls: true }),
       client(directTls, { tls: true }),
       client(strict, { starttls_required: true }),
-      service(component, ['comp.localhost', 'comp2.localhost', 'comp.broker.test', 'bal.localhost'], {}),
+      service(
+        component,
+        ['comp.localhost', 'comp2.localhost', 'comp.broker.test', 'bal.localhost', 'priv.localhost'],
+        {},
+      ),
       service(freeComponent, ['free.localhost'], { check_from: false }),
       listener(http, 'ejabberd_http', { request_handlers: { '/api': 'mod_http_api' } }),
     ],
     modules: {
       ...Object.fromEntries(MODULES.split(' ').map((name) => [name, {}])),
+      ...extra?.modules,
       mod_mam: { default: 'roster' },
       mod_muc: { host: 'rooms.@HOST@' },
       mod_pubsub: { plugins: ['flat', 'pep'] },
