@@ -93,7 +93,7 @@ const law = {
 };
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', 'node_modules/', 'bench/results/']),
+  globalIgnores(['.cache/', 'dist/', 'coverage/', 'node_modules/', 'bench/results/']),
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
