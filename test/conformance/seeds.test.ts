@@ -30,6 +30,7 @@ import {
   type FilterMatch,
 } from 'xmpp-broker';
 import * as events from '../../src/events.js';
+import { failure } from '../support/failure.js';
 import { trace } from '../support/trace.js';
 import { ScriptedPeer, streamHeader } from '../wire/support/index.js';
 import { bodies, received, SeedsSite } from './seeds-site.js';
@@ -45,14 +46,6 @@ afterEach(async () => {
 afterAll(async () => {
   await site[Symbol.asyncDispose]();
 });
-
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BrokerError,
-  );
 
 const say = (to: string, body: string, more: Record<string, string> = {}) =>
   xml('message', { to, ...more }, xml('body', {}, body));

@@ -12,15 +12,8 @@ import {
   type TlsFacts,
 } from 'xmpp-broker';
 import { describeServer, Prosody, TestAuthority, type TestServer } from './harness/index.js';
-import {
-  CLIENT_SITES,
-  Clients,
-  failure,
-  lastAttempt,
-  shown,
-  type ClientPort,
-  type Subject,
-} from './support/client-site.js';
+import { failure } from '../support/failure.js';
+import { CLIENT_SITES, Clients, lastAttempt, shown, type ClientPort, type Subject } from './support/client-site.js';
 import { Client, foreign } from './support/foreign-client.js';
 
 const OPEN = ['STREAMSTART', 'NODESENT(stream)'];

@@ -1,6 +1,7 @@
 // What each server does with more than one connection for one component name: what docs say of JABBERD14_COMPONENT.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Broker, JABBERD14_COMPONENT, xml, type BrokerError, type BrokerOptions } from 'xmpp-broker';
+import { Broker, JABBERD14_COMPONENT, xml, type BrokerOptions } from 'xmpp-broker';
+import { failure } from '../support/failure.js';
 import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './harness/index.js';
 
 const brokers: Broker[] = [];
@@ -29,14 +30,6 @@ async function ready(port: number, domain: string, options: Partial<BrokerOption
   await broker.connect();
   return broker;
 }
-
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BrokerError,
-  );
 
 /** Sends messages from a third component and tells how many each of the others got, when all have arrived. */
 async function spread(sender: Broker, receivers: readonly Broker[], froms: readonly string[]): Promise<number[]> {

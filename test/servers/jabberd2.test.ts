@@ -10,12 +10,12 @@ import {
   RouterControl,
   StanzaError,
   xml,
-  type BrokerError,
   type BrokerOptions,
   type Element,
   type FilterMatch,
   type RouterOptions,
 } from 'xmpp-broker';
+import { failure } from '../support/failure.js';
 import { trace, type Trace } from '../support/trace.js';
 import { describeServer, Jabberd2, type Jabberd2Port, type TestServer } from './harness/index.js';
 
@@ -26,14 +26,6 @@ const STARTTLS = ['SSLNEGOTIATE', 'NODESENT(starttls)', 'SSLSUCCESS', 'STREAMSTA
 const AUTH = ['AUTHNEGOTIATE', 'NODESENT(auth)', 'NODESENT(response)'];
 const BIND = ['AUTHSUCCESS', 'STREAMSTART', 'NODESENT(stream)', 'BINDNEGOTIATE', 'RTS_START', 'NODESENT(bind)'];
 const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];
-
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BrokerError,
-  );
 
 /** Without what the router tells on its own: who is there, and three questions for each name. */
 const ours = ({ short }: Trace) => short.filter((name) => name !== 'DOMAIN' && name !== 'NODERECEIVED');

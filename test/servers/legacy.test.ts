@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { Broker, LEGACY, NS, xml, type BrokerError, type BrokerOptions, type LegacyOptions } from 'xmpp-broker';
+import { Broker, LEGACY, NS, xml, type BrokerOptions, type LegacyOptions } from 'xmpp-broker';
+import { failure } from '../support/failure.js';
 import { trace, type Trace } from '../support/trace.js';
 import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './harness/index.js';
 
@@ -37,14 +38,6 @@ function client(
 
 /** What the last attempt published. */
 const lastAttempt = ({ short }: Trace) => short.slice(short.lastIndexOf('CONNECT'));
-
-const failure = (connected: Promise<void>) =>
-  connected.then(
-    () => {
-      throw new Error('it connected');
-    },
-    (error: unknown) => error as BrokerError,
-  );
 
 const BEFORE = ['CONNECT', 'CONNECTING', 'CONNECTED', 'STREAMSTART', 'NODESENT(stream)'];
 const AUTH = ['AUTHNEGOTIATE', 'NODESENT(iq)', 'NODESENT(iq)', 'AUTHSUCCESS', 'READY'];

@@ -42,3 +42,9 @@ export function trace(broker: Broker): Trace {
   }
   return recorded;
 }
+
+/** What an attempt publishes until its stream is open. */
+export const OPEN = ['CONNECT', 'CONNECTING', 'CONNECTED', 'STREAMSTART', 'NODESENT(stream)'];
+
+/** The end of every failed attempt that had a stream. */
+export const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];

@@ -1,36 +1,15 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, type BrokerOptions } from 'xmpp-broker';
-import {
-  authenticate,
-  BIND,
-  ClientRig,
-  failure,
-  features,
-  greet,
-  iqId,
-  JID,
-  SM,
-  TAIL,
-  type ReadyClient,
-} from './support/client-rig.js';
+import { authenticate, CLIENT, greet, iqId, JID } from './support/client.js';
+import { BIND, type Dialled, failure, features, SM, TAIL, useRig } from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const SESSION = `<session xmlns='${NS.SESSION}'/>`;
 const OPTIONAL = `<session xmlns='${NS.SESSION}'><optional/></session>`;
 
 /** A client that has just sent its bind request. */
-async function binding(
-  options: Partial<BrokerOptions> = {},
-  after = features(BIND),
-): Promise<ReadyClient & { connected: Promise<void> }> {
+async function binding(options: Partial<BrokerOptions> = {}, after = features(BIND)): Promise<Dialled> {
   const client = await rig.dialled(options);
   await authenticate(client.server);
   await greet(client.server, after, { id: 'auth-1' });

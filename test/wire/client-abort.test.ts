@@ -1,30 +1,22 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, XMPP, type BrokerOptions } from 'xmpp-broker';
+import { authenticate, CLIENT, greet, iqId } from './support/client.js';
 import {
-  authenticate,
   BIND,
-  ClientRig,
+  type Conversation,
   failure,
   features,
-  greet,
-  iqId,
   mechanisms,
   OPENING,
   PROCEED,
+  type Ready,
   SM,
   STARTTLS,
-  type ReadyClient,
-} from './support/client-rig.js';
-import { streamHeader, type Conversation } from './support/index.js';
+  streamHeader,
+  useRig,
+} from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 interface Phase {
   readonly name: string;
@@ -127,7 +119,7 @@ const start = (phase: Phase, options: Partial<BrokerOptions> = {}) =>
   rig.dialled({ ...phase.options, ...options }, phase.how ?? 'direct');
 
 /** Nothing of the attempt is left, and the broker can be used again. */
-async function expectOver({ broker, server }: ReadyClient): Promise<void> {
+async function expectOver({ broker, server }: Ready): Promise<void> {
   await server.ended;
   expect(broker.state).not.toBe('connecting');
   expect(broker.pending.size + broker.queue.size).toBe(0);
@@ -150,7 +142,7 @@ describe('S-CONN-13: given up', () => {
   it.each(PHASES)('by a signal before $name', async (phase) => {
     const peer = await rig.listen(phase.how ?? 'direct');
     const tls = phase.how === 'plain' ? {} : { tls: { policy: 'direct' as const } };
-    const { broker, recorded } = rig.client(peer, { ...phase.options, ...tls });
+    const { broker, recorded } = rig.broker(peer, { ...phase.options, ...tls });
     const abort = new AbortController();
     const connected = broker.connect({ signal: abort.signal });
     const server = await peer.accept();

@@ -1,8 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Broker, BrokerError, NS, XMPP, type BrokerOptions } from 'xmpp-broker';
 import { trace, type Trace } from '../support/trace.js';
-import { BIND, features, mechanisms, OPENING, PROCEED, SM, STARTTLS } from './support/client-rig.js';
-import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
+import {
+  BIND,
+  type Conversation,
+  features,
+  mechanisms,
+  OPENING,
+  PROCEED,
+  ScriptedPeer,
+  SM,
+  STARTTLS,
+  streamHeader,
+} from './support/index.js';
 
 /** How many attempts run at the same time. */
 const AT_ONCE = 40;

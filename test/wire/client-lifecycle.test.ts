@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
 import { NS, XMPP } from 'xmpp-broker';
-import { BIND, features, greet, JID, mechanisms, OPENING, SM } from './support/client-rig.js';
-import type { Conversation } from './support/index.js';
+import { greet, JID } from './support/client.js';
+import { BIND, type Conversation, features, mechanisms, OPENING, SM } from './support/index.js';
 import { liveAnyhow } from './support/world.js';
 
 const BROKER = {

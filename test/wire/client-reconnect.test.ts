@@ -1,31 +1,21 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, type BrokerOptions } from 'xmpp-broker';
 import { reconnectDelay } from '../../src/lifecycle/reconnect-delay.js';
 import { generator } from '../support/random.js';
+import { authenticate, CLIENT, greet, iqId, JID, welcome } from './support/client.js';
 import {
-  authenticate,
   BIND,
-  ClientRig,
+  type Conversation,
   failure,
   features,
-  greet,
-  iqId,
-  JID,
   mechanisms,
   OPENING,
   streamError,
-  welcome,
-} from './support/client-rig.js';
-import { streamHeader, type Conversation } from './support/index.js';
+  streamHeader,
+  useRig,
+} from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const QUICK = { initial: true, firstDelayMs: 1, maxDelayMs: 2, resumeDelayMs: 1 };
 
@@ -86,7 +76,7 @@ describe('reconnecting', () => {
     'A-FLOW-5 S-CONN-8: a server that drops everybody %s: one attempt at a time, bounded',
     async (_, phase) => {
       const peer = await rig.listen();
-      const { broker, recorded } = rig.client(peer, {
+      const { broker, recorded } = rig.broker(peer, {
         tls: { policy: 'direct' },
         reconnect: { ...QUICK, maxAttempts: 6 },
       });
@@ -144,7 +134,7 @@ describe('reconnecting', () => {
     ],
   ])('S-CONN-9: %s is not tried again', async (_, script) => {
     const peer = await rig.listen();
-    const { broker, recorded } = rig.client(peer, { tls: { policy: 'direct' }, reconnect: QUICK });
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' }, reconnect: QUICK });
     const connected = broker.connect();
     const server = await peer.accept();
     await script(server);
@@ -183,7 +173,7 @@ describe('reconnecting', () => {
 
   it('a session is tried again soon as long as it may live, at a growing pace', async () => {
     const peer = await rig.listen();
-    const { broker, recorded } = rig.client(peer, {
+    const { broker, recorded } = rig.broker(peer, {
       tls: { policy: 'direct' },
       reconnect: { firstDelayMs: 3_600_000, maxDelayMs: 3_600_000, resumeDelayMs: 2 },
     });

@@ -1,33 +1,21 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, PCJ_NODERECEIVED, xml, type BrokerError } from 'xmpp-broker';
+import { authenticate, CLIENT, greet, iqId, JID, secure, welcome } from './support/client.js';
 import {
   BIND,
-  ClientRig,
   failure,
   features,
-  greet,
   mechanisms,
   OPENING,
-  secure,
   SM,
   STARTTLS,
   streamError,
+  streamHeader,
   TAIL,
-  authenticate,
-  welcome,
-  iqId,
-  JID,
-} from './support/client-rig.js';
-import { streamHeader } from './support/index.js';
+  useRig,
+} from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const attribute = (tag: string, name: string) => new RegExp(`[ ]${name}=['"]([^'"]*)['"]`).exec(tag)?.[1] ?? null;
 
@@ -289,7 +277,7 @@ describe('what belongs where in a stream', () => {
   });
 
   it('S-STREAM-13: what the program sends during the negotiation is held', async () => {
-    const { broker, recorded } = rig.client(await rig.listen(), { tls: { policy: 'direct' } });
+    const { broker, recorded } = rig.broker(await rig.listen(), { tls: { policy: 'direct' } });
     const peer = await rig.listen();
     for (const event of [
       'PCJ_CONNECT',

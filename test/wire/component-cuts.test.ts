@@ -1,47 +1,32 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Broker, BrokerError, JABBERD14_COMPONENT, NS, type BrokerOptions } from 'xmpp-broker';
-import { trace, type Trace } from '../support/trace.js';
-import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
+import { Broker, BrokerError, type BrokerOptions } from 'xmpp-broker';
+import {
+  brokerOptions,
+  OPEN,
+  OPENING,
+  ScriptedPeer,
+  TAIL,
+  trace,
+  type Conversation,
+  type Trace,
+} from './support/index.js';
+import { COMPONENT, header, SUCCESS } from './support/component.js';
 
-const DOMAIN = 'comp.localhost';
-const HEADER = streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null });
+const HEADER = header();
 const TRANSCRIPT = Buffer.from(`${HEADER}<handshake/>`);
 /** How many attempts run at the same time. */
 const AT_ONCE = 20;
 
-const SUCCESS = [
-  'CONNECT',
-  'CONNECTING',
-  'CONNECTED',
-  'STREAMSTART',
-  'NODESENT(stream)',
-  'AUTHNEGOTIATE',
-  'NODESENT(handshake)',
-  'AUTHSUCCESS',
-  'READY',
-];
-const OPENED = SUCCESS.slice(0, 5);
 const ASKED = SUCCESS.slice(0, 7);
-const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];
 
 type Cut = 'end' | 'reset' | 'stall';
 
-function component(port: number, options: Partial<BrokerOptions> = {}): Broker {
-  return new Broker({
-    connectionType: JABBERD14_COMPONENT,
-    host: '127.0.0.1',
-    port,
-    domain: DOMAIN,
-    password: 'secret',
-    reconnect: false,
-    logger: false,
-    ...options,
-  });
-}
+const component = (port: number, options: Partial<BrokerOptions> = {}) =>
+  new Broker({ ...brokerOptions(COMPONENT, port), ...options });
 
 /** Sends the first bytes of the transcript, the handshake's answer only when we were asked. */
 async function serve(conversation: Conversation, bytes: number): Promise<void> {
-  await conversation.expect(/<stream:stream[^>]*>/);
+  await conversation.expect(OPENING);
   await conversation.sendBytes(TRANSCRIPT.subarray(0, Math.min(bytes, HEADER.length)));
   if (bytes < HEADER.length) return;
   await conversation.expect('</handshake>');
@@ -121,7 +106,7 @@ describe('A-NEG-14: FIN, RST and silence at every byte of the negotiation', () =
     const before = resources();
     const results = await attempts();
     for (const [bytes, { recorded, error, broker }] of results) {
-      const begun = bytes < HEADER.length ? OPENED : ASKED;
+      const begun = bytes < HEADER.length ? OPEN : ASKED;
       const where = `cut at ${bytes}`;
       if (how === 'stall') {
         const [code, event] = bytes < HEADER.length ? ['STREAM_TIMEOUT', 'CONNECTFAIL'] : ['SASL_TIMEOUT', 'AUTHFAIL'];

@@ -1,98 +1,22 @@
-import { createHash } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  Broker,
-  JABBERD14_COMPONENT,
-  NS,
-  StanzaError,
-  xml,
-  type BrokerError,
-  type BrokerOptions,
-  type ComponentOptions,
-  type FilterMatch,
-} from 'xmpp-broker';
-import { trace } from '../support/trace.js';
-import { ScriptedPeer, streamHeader, TestAuthority, type Conversation, type Identity } from './support/index.js';
+import { describe, expect, it } from 'vitest';
+import { JABBERD14_COMPONENT, NS, StanzaError, xml, type ComponentOptions, type FilterMatch } from 'xmpp-broker';
+import { COMPONENT, DOMAIN, handshake, header } from './support/component.js';
+import { failure, OPENING, streamError, trace, useRig, type Conversation } from './support/index.js';
 
-const SECRET = 'r0m30';
-const DOMAIN = 'comp.broker.test';
+const rig = useRig(COMPONENT);
 
-const brokers: Broker[] = [];
-const peers: ScriptedPeer[] = [];
-let authority: TestAuthority;
-let identity: Identity;
+const dialect = (options: ComponentOptions) => ({ connectionType: JABBERD14_COMPONENT.with(options) });
 
-beforeAll(async () => {
-  authority = await TestAuthority.create();
-  identity = await authority.issue();
-});
-
-afterEach(async () => {
-  for (const broker of brokers.splice(0)) broker.halt();
-  for (const peer of peers.splice(0)) await peer.close();
-});
-
-async function listen(tls?: Identity): Promise<ScriptedPeer> {
-  const peer = await ScriptedPeer.listen(tls === undefined ? {} : { tls });
-  peers.push(peer);
-  return peer;
-}
-
-function component(port: number, dialect: ComponentOptions = {}, options: Partial<BrokerOptions> = {}): Broker {
-  const broker = new Broker({
-    connectionType: JABBERD14_COMPONENT.with(dialect),
-    host: '127.0.0.1',
-    port,
-    domain: DOMAIN,
-    password: SECRET,
-    reconnect: false,
-    timeouts: { close: 100 },
-    logger: false,
-    ...options,
-  });
-  brokers.push(broker);
-  return broker;
-}
-
-async function handshake(server: Conversation, behind = ''): Promise<void> {
-  await server.expect(/<stream:stream[^>]*>/);
-  await server.send(streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null }));
-  const digest = createHash('sha1').update(`S1${SECRET}`).digest('hex');
-  await server.expect(`>${digest}</handshake>`);
-  await server.send(`<handshake/>${behind}`);
-}
-
-const CONFLICT = `<stream:error><conflict xmlns='${NS.STREAMS}'/></stream:error></stream:stream>`;
+const CONFLICT = `${streamError('conflict')}</stream:stream>`;
 
 async function refuseAsConflict(server: Conversation): Promise<void> {
-  await server.expect(/<stream:stream[^>]*>/);
-  await server.send(streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null }));
+  await server.expect(OPENING);
+  await server.send(header());
   await server.expect('</handshake>');
   await server.send(CONFLICT);
   await server.expect('</stream:stream>');
   server.end();
 }
-
-async function ready(
-  dialect: ComponentOptions = {},
-  options: Partial<BrokerOptions> = {},
-): Promise<{ broker: Broker; server: Conversation; peer: ScriptedPeer }> {
-  const peer = await listen();
-  const broker = component(peer.port, dialect, options);
-  const connected = broker.connect();
-  const server = await peer.accept();
-  await handshake(server);
-  await connected;
-  return { broker, server, peer };
-}
-
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BrokerError,
-  );
 
 describe('what arrives for others', () => {
   const LAST = `<message to='${DOMAIN}' from='a@b'><body>last</body></message>`;
@@ -107,7 +31,7 @@ describe('what arrives for others', () => {
     ['another domain, in jabber:client', "<message xmlns='jabber:client' to='x@evil.test' from='a@b'/>"],
     ['another domain, as an error from elsewhere', "<message type='error' to='x@evil.test' from='a@b'/>"],
   ])('S-COMP-6: %s is PCJ_PROTOCOLERROR and not delivered', async (_, stanza) => {
-    const { broker, server } = await ready({}, { answerRequests: true });
+    const { broker, server } = await rig.ready({ answerRequests: true });
     const recorded = trace(broker);
     broker.filters.add('any', '/*');
     const delivered: FilterMatch[] = [];
@@ -127,14 +51,14 @@ describe('what arrives for others', () => {
     ['a resource with @ and /', `${DOMAIN}/a@b/c`],
     ['a local part with a resource', `x@${DOMAIN}/r`],
   ])('%s is ours', async (_, to) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const received = broker.events.once('PCJ_NODERECEIVED');
     await server.send(`<message to='${to}' from='a@b'/>`);
     expect((await received).getAttribute('to')).toBe(to);
   });
 
   it('what has no address, and elements of other protocols, are delivered', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const seen: string[] = [];
     const both = new Promise<void>((resolve) => {
       broker.subscribe('PCJ_NODERECEIVED', (node) => {
@@ -147,14 +71,14 @@ describe('what arrives for others', () => {
   });
 
   it('are delivered when the option says so', async () => {
-    const { broker, server } = await ready({ deliverForeign: true });
+    const { broker, server } = await rig.ready(dialect({ deliverForeign: true }));
     const received = broker.events.once('PCJ_NODERECEIVED');
     await server.send("<message to='x@evil.test' from='a@b'/>");
     expect((await received).getAttribute('to')).toBe('x@evil.test');
   });
 
   it('further names are ours, in both directions', async () => {
-    const { broker, server } = await ready({ names: ['Two.broker.test'] });
+    const { broker, server } = await rig.ready(dialect({ names: ['Two.broker.test'] }));
     const received = broker.events.once('PCJ_NODERECEIVED');
     await server.send("<message to='x@two.broker.test' from='a@b'/>");
     await received;
@@ -169,7 +93,7 @@ describe('what arrives for others', () => {
   });
 
   it('a request that comes back unswapped is answered by it', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const asked = failure(
       broker.request(xml('iq', { type: 'get', to: 'x@nowhere', id: 'q' }, xml('q', { xmlns: 'u:q' }))),
     );
@@ -184,9 +108,9 @@ describe('what arrives for others', () => {
 describe('sending from other domains', () => {
   it('S-COMP-4: is refused, unless the option says otherwise', async () => {
     const foreign = xml('message', { to: 'a@b', from: 'x@elsewhere.test', id: 'f' });
-    const strict = await ready();
+    const strict = await rig.ready();
     expect(() => strict.broker.output(foreign)).toThrow(expect.objectContaining({ code: 'USAGE_COMPONENT_ADDRESS' }));
-    const free = await ready({ sendForeign: true });
+    const free = await rig.ready(dialect({ sendForeign: true }));
     free.broker.output(foreign);
     expect(await free.server.expect('/>')).toContain("from='x@elsewhere.test'");
   });
@@ -199,7 +123,7 @@ describe('packets of jabberd14 beside stanzas', () => {
     ['route without type', `<route to='${DOMAIN}' from='sm'/>`, 'route', null],
     ['xdb', `<xdb type='get' id='1' to='${DOMAIN}' from='sm' ns='jabber:iq:roster'/>`, 'xdb', null],
   ])('<%s/> is PCJ_ROUTE', async (_, packet, type, inner) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const heard = broker.events.once('PCJ_ROUTE');
     await server.send(packet);
@@ -209,7 +133,7 @@ describe('packets of jabberd14 beside stanzas', () => {
   });
 
   it('can be sent; only <log/> needs no receiver', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     broker.output(xml('log', { type: 'notice' }, 'started'));
     expect(await server.expect('</log>')).toBe(`<log type='notice' from='${DOMAIN}'>started</log>`);
     expect(() => broker.output(xml('route', {}))).toThrow(expect.objectContaining({ code: 'USAGE_COMPONENT_ADDRESS' }));
@@ -218,7 +142,7 @@ describe('packets of jabberd14 beside stanzas', () => {
   });
 
   it('elements of those names in other namespaces are none', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const received = broker.events.once('PCJ_NODERECEIVED');
     await server.send("<log xmlns='urn:x'/>");
     expect((await received).localName).toBe('log');
@@ -227,17 +151,14 @@ describe('packets of jabberd14 beside stanzas', () => {
 
 describe('a name that another connection has', () => {
   it('S-COMP-3: a conflict while connecting is final without reconnect.initial', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, {}, { reconnect: { firstDelayMs: 1 } });
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    await refuseAsConflict(await peer.accept());
-    expect(await connected).toMatchObject({ code: 'STREAM_ERROR', condition: 'conflict', retryable: true });
+    const { recorded, connected, server } = await rig.dialled({ reconnect: { firstDelayMs: 1 } });
+    await refuseAsConflict(server);
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_ERROR', condition: 'conflict', retryable: true });
     expect(recorded.short).not.toContain('RECONNECTING');
   });
 
   it('a conflict while reconnecting is retried: it may be our own lost link', async () => {
-    const { broker, server, peer } = await ready({}, { reconnect: { firstDelayMs: 1, maxDelayMs: 5 } });
+    const { broker, server, peer } = await rig.ready({ reconnect: { firstDelayMs: 1, maxDelayMs: 5 } });
     const recorded = trace(broker);
     server.reset();
     for (let refusals = 0; refusals < 3; refusals += 1) await refuseAsConflict(await peer.accept());
@@ -249,7 +170,7 @@ describe('a name that another connection has', () => {
   });
 
   it('a conflict on a ready link is final: somebody else has the name now', async () => {
-    const { broker, server } = await ready({}, { reconnect: { firstDelayMs: 1 } });
+    const { broker, server } = await rig.ready({ reconnect: { firstDelayMs: 1 } });
     const recorded = trace(broker);
     const { closed } = broker;
     await server.send(CONFLICT);
@@ -263,11 +184,7 @@ describe('a name that another connection has', () => {
 
 describe('TLS to the component port', () => {
   it('S-COMP-5: direct TLS, verified, before anything is written', async () => {
-    const peer = await listen(identity);
-    const broker = component(peer.port, {}, { tls: { policy: 'direct', ca: authority.ca } });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled({}, 'direct');
     expect(server.tls?.getProtocol()).toMatch(/TLSv1\.[23]/);
     await handshake(server);
     await connected;
@@ -286,16 +203,15 @@ describe('TLS to the component port', () => {
   });
 
   it('a certificate for another name is SSLFAIL; no digest of the secret leaves', async () => {
-    const peer = await listen(await authority.issue({ names: [{ dns: 'elsewhere.test' }] }));
-    const broker = component(peer.port, {}, { tls: { policy: 'direct', ca: authority.ca } });
-    const recorded = trace(broker);
+    const peer = await rig.listen('direct', await rig.authority.issue({ names: [{ dns: 'elsewhere.test' }] }));
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
     expect(await failure(broker.connect())).toMatchObject({ layer: 'tls', retryable: false });
     expect(recorded.short).toContain('SSLFAIL');
     expect(recorded.short).not.toContain('STREAMSTART');
   });
 
   it.each(['required', 'preferred'] as const)('policy %s is refused: the protocol has no STARTTLS', (policy) => {
-    expect(() => component(1, {}, { tls: { policy } })).toThrow(/direct or disabled/);
+    expect(() => rig.broker({ port: 1 }, { tls: { policy } })).toThrow(/direct or disabled/);
   });
 });
 
@@ -320,8 +236,8 @@ describe('a ready link that is written to at once', () => {
     ['in clear', false],
     ['over TLS', true],
   ])('everything goes out, %s, however much is output in the turn of PCJ_READY', async (_, secure) => {
-    const peer = await listen(secure ? identity : undefined);
-    const broker = component(peer.port, {}, secure ? { tls: { policy: 'direct', ca: authority.ca } } : {});
+    const peer = await rig.listen(secure ? 'direct' : 'plain');
+    const { broker } = rig.broker(peer, secure ? { tls: { policy: 'direct' } } : {});
     const tickets: { sent: Promise<void> }[] = [];
     broker.subscribe('PCJ_READY', () => {
       for (let n = 0; n < 2_000; n += 1) {

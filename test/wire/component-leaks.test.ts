@@ -2,21 +2,19 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
-import { Broker, JABBERD14_COMPONENT, NS, xml, type BrokerOptions } from 'xmpp-broker';
+import { Broker, xml, type BrokerOptions } from 'xmpp-broker';
 import { ALL_EVENTS } from '../support/trace.js';
 import { MemoryPipe } from './support/memory-pipe.js';
-import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
-
-const DOMAIN = 'comp.localhost';
-const HEADER = streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null });
+import { COMPONENT, DOMAIN, header } from './support/component.js';
+import { brokerOptions, OPENING, ScriptedPeer, type Conversation } from './support/index.js';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
 /** Lets a component in, answers its one request, and cuts the link: politely, with FIN alone, or with RST. */
 async function serve(conversation: Conversation, index: number): Promise<void> {
-  await conversation.expect(/<stream:stream[^>]*>/);
-  await conversation.send(HEADER);
+  await conversation.expect(OPENING);
+  await conversation.send(header());
   await conversation.expect('</handshake>');
   await conversation.send(`<handshake/><message from='a@b' to='${DOMAIN}'><body>x</body></message>`);
   const [, id = ''] = await conversation.match(/<iq[^>]* id=["']([^"']+)["'][^>]*>.*<\/iq>/);
@@ -27,18 +25,8 @@ async function serve(conversation: Conversation, index: number): Promise<void> {
   else conversation.end();
 }
 
-function component(port: number, options: Partial<BrokerOptions> = {}): Broker {
-  return new Broker({
-    connectionType: JABBERD14_COMPONENT,
-    host: '127.0.0.1',
-    port,
-    domain: DOMAIN,
-    password: 'secret',
-    reconnect: { firstDelayMs: 1, maxDelayMs: 1 },
-    logger: false,
-    ...options,
-  });
-}
+const component = (port: number, options: Partial<BrokerOptions> = {}) =>
+  new Broker({ ...brokerOptions(COMPONENT, port), reconnect: { firstDelayMs: 1, maxDelayMs: 1 }, ...options });
 
 function open(): Record<string, number> {
   const counted: Record<string, number> = {};
@@ -105,7 +93,7 @@ it(
 
 it('S-API-8 A-STZ-13 G7: a lost link leaves nothing on the heap', { timeout: 60_000 }, async () => {
   const broker = component(1, { host: 'h', tls: { policy: 'disabled' }, connector: () => pipe() });
-  const bytes = Buffer.from(`${HEADER}<handshake/><message from='a@b' to='${DOMAIN}'><body>x</body></message>`);
+  const bytes = Buffer.from(`${header()}<handshake/><message from='a@b' to='${DOMAIN}'><body>x</body></message>`);
 
   /** A server that lets us in, sends a message and goes away. */
   function pipe(): MemoryPipe {

@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { JABBERD14_COMPONENT, NS } from 'xmpp-broker';
-import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
+import { COMPONENT, header } from './support/component.js';
+import { OPENING, ScriptedPeer, streamError, type Conversation } from './support/index.js';
 import { live, liveAnyhow, World, type WorldStep } from './support/world.js';
-
-const DOMAIN = 'comp.localhost';
-const HEADER = streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null });
-const BROKER = { connectionType: JABBERD14_COMPONENT, domain: DOMAIN, password: 'secret' };
-const error = (condition: string) =>
-  `<stream:error><${condition} xmlns='${NS.STREAMS}'/></stream:error></stream:stream>`;
 
 /** What the server does with one connection. */
 const MANNERS = ['good', 'good', 'good', 'deaf', 'refuses', 'silent', 'closes', 'resets', 'breaks'] as const;
@@ -18,16 +12,16 @@ async function serve(conversation: Conversation, manner: Manner): Promise<void> 
     conversation.reset();
     return;
   }
-  await conversation.expect(/<stream:stream[^>]*>/);
+  await conversation.expect(OPENING);
   if (manner === 'silent') return conversation.ended;
-  await conversation.send(HEADER);
+  await conversation.send(header());
   if (manner === 'closes') {
     conversation.end();
     return;
   }
   await conversation.expect('</handshake>');
   if (manner === 'refuses') {
-    await conversation.send(error('not-authorized'));
+    await conversation.send(`${streamError('not-authorized')}</stream:stream>`);
     conversation.end();
     return;
   }
@@ -38,7 +32,7 @@ async function serve(conversation: Conversation, manner: Manner): Promise<void> 
   conversation.end();
 }
 
-const SERVER = { broker: BROKER, manners: MANNERS, serve };
+const SERVER = { broker: COMPONENT.options, manners: MANNERS, serve };
 
 describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
   /** Steps that once went wrong. */
@@ -72,7 +66,7 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
 
   it('connect, shutdown, connect: the last word counts', async () => {
     await using peer = await ScriptedPeer.listen({ script: (conversation) => serve(conversation, 'good') });
-    const world = new World(peer, { broker: BROKER, reconnect: false });
+    const world = new World(peer, { broker: COMPONENT.options, reconnect: false });
     const { broker } = world;
     const first = broker.connect();
     const down = broker.shutdown();
@@ -90,7 +84,7 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
 
   it('connect, shutdown, connect, shutdown: nothing is dialled any more', async () => {
     await using peer = await ScriptedPeer.listen({ script: (conversation) => serve(conversation, 'good') });
-    const world = new World(peer, { broker: BROKER, reconnect: false });
+    const world = new World(peer, { broker: COMPONENT.options, reconnect: false });
     const { broker } = world;
     const first = broker.connect();
     const downs = [broker.shutdown()];

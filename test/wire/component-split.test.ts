@@ -1,22 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  Broker,
-  BrokerError,
-  Element,
-  JABBERD14_COMPONENT,
-  JID,
-  NS,
-  serialize,
-  xml,
-  type FilterMatch,
-} from 'xmpp-broker';
+import { Broker, BrokerError, Element, JID, NS, serialize, xml, type FilterMatch } from 'xmpp-broker';
 import { ALL_EVENTS } from '../support/trace.js';
 import { MemoryPipe } from './support/memory-pipe.js';
-import { streamHeader } from './support/index.js';
+import { COMPONENT, DOMAIN, header } from './support/component.js';
+import { brokerOptions, streamHeader } from './support/index.js';
 
-const DOMAIN = 'comp.localhost';
-const HEADER = `<?xml version='1.0'?>${streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S&amp;1ü', from: DOMAIN, version: null })}`;
+const HEADER = `<?xml version='1.0'?>${header('S&amp;1ü')}`;
 const REFUSAL = `<stream:error><not-authorized xmlns='${NS.STREAMS}'/><text xmlns='${NS.STREAMS}'>nein: €</text></stream:error></stream:stream>`;
 const STANZAS = [
   `<message from='a@b' to='${DOMAIN}' id='1'><body>grüße &amp; &#x20AC; 😀<![CDATA[ <x/> ]]></body></message>`,
@@ -45,14 +35,9 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 async function play(transcript: Buffer, cuts: readonly number[], pause: boolean): Promise<Outcome> {
   const pipe = new MemoryPipe();
   const broker = new Broker({
-    connectionType: JABBERD14_COMPONENT,
+    ...brokerOptions(COMPONENT, 1),
     host: 'h',
-    port: 1,
-    domain: DOMAIN,
-    password: 'secret',
     tls: { policy: 'disabled' },
-    reconnect: false,
-    logger: false,
     connector: () => pipe,
   });
   const events: string[] = [];

@@ -1,99 +1,19 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  Broker,
-  BrokerError,
-  JABBERD14_COMPONENT,
-  NS,
-  StanzaError,
-  xml,
-  type BrokerOptions,
-  type Element,
-} from 'xmpp-broker';
-import { trace } from '../support/trace.js';
-import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
+import { describe, expect, it, vi } from 'vitest';
+import { BrokerError, NS, StanzaError, xml, type Element } from 'xmpp-broker';
+import { COMPONENT, DOMAIN, handshake, header, SECRET, SUCCESS } from './support/component.js';
+import { OPENING, streamHeader, TAIL, trace, useRig, type Conversation } from './support/index.js';
 
-const SECRET = 'r0m30';
-const DOMAIN = 'comp.localhost';
-
-const brokers: Broker[] = [];
-const peers: ScriptedPeer[] = [];
-
-afterEach(async () => {
-  for (const broker of brokers.splice(0)) broker.halt();
-  for (const peer of peers.splice(0)) await peer.close();
-});
-
-async function listen(): Promise<ScriptedPeer> {
-  const peer = await ScriptedPeer.listen();
-  peers.push(peer);
-  return peer;
-}
-
-function component(port: number, options: Partial<BrokerOptions> = {}): Broker {
-  const broker = new Broker({
-    connectionType: JABBERD14_COMPONENT,
-    host: '127.0.0.1',
-    port,
-    domain: DOMAIN,
-    password: SECRET,
-    reconnect: false,
-    logger: false,
-    ...options,
-  });
-  brokers.push(broker);
-  return broker;
-}
-
-const header = (id: string | null = 'S1') =>
-  streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id, from: DOMAIN, version: null });
-
-async function handshake(conversation: Conversation): Promise<void> {
-  await conversation.expect(/<stream:stream[^>]*>/);
-  await conversation.send(header());
-  await conversation.expect(/<handshake[^>]*>[^<]*<\/handshake>/);
-  await conversation.send('<handshake/>');
-}
-
-/** A ready component and the peer's side of its link. */
-async function ready(
-  options: Partial<BrokerOptions> = {},
-): Promise<{ broker: Broker; server: Conversation; peer: ScriptedPeer }> {
-  const peer = await listen();
-  const broker = component(peer.port, options);
-  const connected = broker.connect();
-  const server = await peer.accept();
-  await handshake(server);
-  await connected;
-  return { broker, server, peer };
-}
-
-const SUCCESS = [
-  'CONNECT',
-  'CONNECTING',
-  'CONNECTED',
-  'STREAMSTART',
-  'NODESENT(stream)',
-  'AUTHNEGOTIATE',
-  'NODESENT(handshake)',
-  'AUTHSUCCESS',
-  'READY',
-];
-
-const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];
+const rig = useRig(COMPONENT);
 
 describe('negotiating XEP-0114', () => {
   it('S-COMP-1: opens in the accept namespace and answers with the hash of id and secret', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    const open = await server.expect(/<stream:stream[^>]*>/);
+    const { broker, recorded, connected, server } = await rig.dialled();
+    const open = await server.expect(OPENING);
     expect(open).toContain(`xmlns="${NS.COMPONENT_ACCEPT}"`.replaceAll('"', open.includes('"') ? '"' : "'"));
-    expect(open).toMatch(/to=["']comp\.localhost["']/);
+    expect(open).toMatch(/to=["']comp\.broker\.test["']/);
     expect(open).not.toMatch(/ (id|version|from)=/);
     await server.send(streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'a&amp;b', from: DOMAIN, version: null }));
     const digest = createHash('sha1').update(`a&b${SECRET}`).digest('hex');
@@ -108,12 +28,8 @@ describe('negotiating XEP-0114', () => {
   });
 
   it('S-COMP-2 S-STREAM-14: a stanza before the handshake is complete ends the attempt', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { recorded, connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(`${header()}<message from='a@b' to='${DOMAIN}'><body>early</body></message>`);
     await expect(connected).rejects.toMatchObject({ code: 'STREAM_EARLY_STANZA', layer: 'stream' });
     await server.expect('<not-authorized');
@@ -123,11 +39,8 @@ describe('negotiating XEP-0114', () => {
   });
 
   it('S-STREAM-8: an empty stream id is never hashed; the stream error behind it is the cause', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(
       `${header('')}<stream:error><host-unknown xmlns='${NS.STREAMS}'/></stream:error></stream:stream>`,
     );
@@ -141,12 +54,8 @@ describe('negotiating XEP-0114', () => {
   });
 
   it('S-COMP-3: a refused secret is AUTHFAIL with its condition, and an orderly tail', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { broker, recorded, connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(header());
     await server.expect('</handshake>');
     await server.send(
@@ -170,11 +79,7 @@ describe('negotiating XEP-0114', () => {
   });
 
   it('accepts features in front of the handshake (a router asked with a version)', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, { version: '1.0' });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled({ version: '1.0' });
     await server.expect(/version=["']1\.0["']/);
     await server.send(`${header()}<stream:features/>`);
     await server.expect('</handshake>');
@@ -190,8 +95,7 @@ describe('negotiating XEP-0114', () => {
     const { port } = listener.address() as { port: number };
     listener.close();
     await once(listener, 'close');
-    const broker = component(port);
-    const recorded = trace(broker);
+    const { broker, recorded } = rig.broker({ port });
     await expect(broker.connect()).rejects.toMatchObject({ code: 'TCP_REFUSED', layer: 'tcp', phase: 'connect' });
     expect(recorded.short).toEqual(['CONNECT', 'CONNECTING', 'CONNECTFAIL']);
   });
@@ -207,12 +111,8 @@ describe('negotiating XEP-0114', () => {
     ['a broken header', '<stream:stream to="', 'STREAM_TIMEOUT'],
     ['a comment', `<!-- -->${header()}`, 'XML_RESTRICTED'],
   ])('A-NEG-1 A-NEG-15 S-STREAM-6: %s in place of a stream', async (_, bytes, code) => {
-    const peer = await listen();
-    const broker = component(peer.port, { timeouts: { stream: 300, auth: 300 } });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { recorded, connected, server } = await rig.dialled({ timeouts: { stream: 300, auth: 300 } });
+    await server.expect(OPENING);
     await server.send(bytes);
     await expect(connected).rejects.toMatchObject({ code });
     expect(recorded.short.filter((name) => name.endsWith('FAIL'))).toHaveLength(1);
@@ -224,23 +124,16 @@ describe('negotiating XEP-0114', () => {
       [async () => Promise.resolve(), 'STREAM_TIMEOUT'],
       [async (server: Conversation) => server.send(header()), 'SASL_TIMEOUT'],
     ] as const) {
-      const peer = await listen();
-      const broker = component(peer.port, { timeouts: { stream: 100, auth: 100, close: 50 } });
-      const connected = broker.connect();
-      const server = await peer.accept();
-      await server.expect(/<stream:stream[^>]*>/);
+      const { connected, server } = await rig.dialled({ timeouts: { stream: 100, auth: 100, close: 50 } });
+      await server.expect(OPENING);
       await script(server);
       await expect(connected).rejects.toMatchObject({ code, retryable: true });
     }
   });
 
   it('a server that vanishes while negotiating: SOCKETFAIL is the one outcome', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { recorded, connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(header());
     await server.expect('</handshake>');
     server.end();
@@ -251,16 +144,15 @@ describe('negotiating XEP-0114', () => {
 
 describe('S-COMP-5: clear text', () => {
   it('needs TLS or an explicit word elsewhere than on this machine', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const { connect } = await import('node:net');
-    const remote = component(peer.port, {
+    const { broker: remote, recorded } = rig.broker(peer, {
       connector: ({ port }) => {
         const socket = connect(port, '127.0.0.1');
         Object.defineProperty(socket, 'remoteAddress', { value: '192.0.2.7' });
         return socket;
       },
     });
-    const recorded = trace(remote);
     await expect(remote.connect()).rejects.toMatchObject({ code: 'TLS_REQUIRED' });
     expect(recorded.short).toContain('SSLFAIL');
     const server = await peer.accept();
@@ -270,11 +162,8 @@ describe('S-COMP-5: clear text', () => {
 
 describe('what arrives', () => {
   it('READY comes before delivery: await connect() then subscribe() misses nothing', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { broker, connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(header());
     await server.expect('</handshake>');
     await server.send(
@@ -292,7 +181,7 @@ describe('what arrives', () => {
   });
 
   it('both content namespaces are stanzas; a filter does not see the difference', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const matched: unknown[] = [];
     broker.filters.add('body', '/message/body');
     broker.subscribe('body', (match) => matched.push((match as { node: Element }).node.namespaceURI));
@@ -311,7 +200,7 @@ describe('what arrives', () => {
   });
 
   it('rows 40-43: filters in order, all of them, then NODERECEIVED; then the next stanza', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const order: string[] = [];
     const done = new Promise<void>((resolve) => {
       broker.filters.add('one', 'self::message');
@@ -334,7 +223,7 @@ describe('what arrives', () => {
   });
 
   it('S-STREAM-12: features after the negotiation are ignored with a warning', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const warned = broker.events.once('PCJ_PROTOCOLERROR');
     await server.send('<stream:features/>');
     expect(await warned).toMatchObject({ code: 'STREAM_UNEXPECTED' });
@@ -342,14 +231,14 @@ describe('what arrives', () => {
   });
 
   it('S-STREAM-22: an element that is no stanza goes to filters and NODERECEIVED', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const received = broker.events.once('PCJ_NODERECEIVED');
     await server.send("<log xmlns='urn:example:log'>x</log>");
     expect((await received).namespaceURI).toBe('urn:example:log');
   });
 
   it('S-XML-20: broken XML gets one stream error, and the program lives on', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const closed = broker.closed;
     await server.send('<message><body>&nbsp;</body></message><message/>');
@@ -366,7 +255,7 @@ describe('what arrives', () => {
   });
 
   it('S-ERR-1: a stream error while ready: PROTOCOLERROR, then the lost link', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const closed = broker.closed;
     await server.send(`<stream:error><conflict xmlns='${NS.STREAMS}'/></stream:error></stream:stream>`);
@@ -378,7 +267,7 @@ describe('what arrives', () => {
   });
 
   it('A-SLOW-1: an element that never ends is given up', async () => {
-    const { broker, server } = await ready({ timeouts: { stanza: 200 } });
+    const { broker, server } = await rig.ready({ timeouts: { stanza: 200 } });
     const warned = broker.events.once('PCJ_PROTOCOLERROR');
     await server.send('<message><body>slow');
     expect(await warned).toMatchObject({ code: 'LIMIT_STANZA_TIME' });
@@ -386,7 +275,7 @@ describe('what arrives', () => {
   });
 
   it('A-SIZE-1: an element above the limit is refused while it arrives', async () => {
-    const { broker, server } = await ready({ limits: { stanzaBytes: 1000 } });
+    const { broker, server } = await rig.ready({ limits: { stanzaBytes: 1000 } });
     const warned = broker.events.once('PCJ_PROTOCOLERROR');
     await server.send(`<message><body>${'A'.repeat(1100)}`);
     expect(await warned).toMatchObject({ code: 'LIMIT_STANZA_BYTES', condition: 'policy-violation' });
@@ -396,7 +285,7 @@ describe('what arrives', () => {
 
 describe('closing', () => {
   it('shutdown: end tag, what still arrives, then the socket; C order', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const closed = broker.closed;
     const done = broker.shutdown();
@@ -420,7 +309,7 @@ describe('closing', () => {
   });
 
   it('S-STREAM-16: a peer that never closes is left after the time limit, unclean', async () => {
-    const { broker } = await ready({ timeouts: { close: 100 } });
+    const { broker } = await rig.ready({ timeouts: { close: 100 } });
     const recorded = trace(broker);
     await broker.shutdown();
     expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({ clean: false });
@@ -428,7 +317,7 @@ describe('closing', () => {
   });
 
   it('S-STREAM-17: the peer closes first: everything before is delivered, the end tag is answered', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const closed = broker.closed;
     await server.send(`<message id='last'/></stream:stream>`);
@@ -440,7 +329,7 @@ describe('closing', () => {
 
   it('S-STREAM-18: FIN without an end tag and RST are unclean ends', async () => {
     for (const cut of ['end', 'reset'] as const) {
-      const { broker, server } = await ready();
+      const { broker, server } = await rig.ready();
       const closed = broker.closed;
       server[cut]();
       expect(await closed).toMatchObject({ clean: false });
@@ -448,7 +337,7 @@ describe('closing', () => {
   });
 
   it('halt: no event, pending work fails, later commands throw', async () => {
-    const { broker } = await ready();
+    const { broker } = await rig.ready();
     const recorded = trace(broker);
     const asked = broker.request(xml('iq', { type: 'get', to: 'a@b' }, xml('q', { xmlns: 'urn:x' })));
     recorded.clear();
@@ -461,12 +350,8 @@ describe('closing', () => {
   });
 
   it('shutdown while connecting ends the attempt with one outcome', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, { timeouts: { close: 100 } });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { broker, recorded, connected, server } = await rig.dialled({ timeouts: { close: 100 } });
+    await server.expect(OPENING);
     await broker.shutdown();
     await expect(connected).rejects.toMatchObject({ code: 'CONNECT_ABORTED' });
     expect(recorded.short.filter((name) => name.endsWith('FAIL'))).toEqual(['CONNECTFAIL']);
@@ -474,21 +359,21 @@ describe('closing', () => {
   });
 
   it('S-CONN-13: an abort signal ends the attempt', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, { timeouts: { close: 100 } });
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer);
     const controller = new AbortController();
     const connected = broker.connect({ signal: controller.signal });
-    await (await peer.accept()).expect(/<stream:stream[^>]*>/);
+    await (await peer.accept()).expect(OPENING);
     controller.abort();
     await expect(connected).rejects.toMatchObject({ code: 'CONNECT_ABORTED' });
     await expect(broker.connect({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CONNECT_ABORTED' });
   });
 
   it('DECISIONS 18: connect while connecting supersedes; connect while ready closes first', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, { timeouts: { close: 200 } });
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer);
     const first = broker.connect();
-    await (await peer.accept()).expect(/<stream:stream[^>]*>/);
+    await (await peer.accept()).expect(OPENING);
     const second = broker.connect();
     await expect(first).rejects.toMatchObject({ code: 'CONNECT_SUPERSEDED' });
     const server = await peer.accept();
@@ -506,7 +391,7 @@ describe('closing', () => {
 
 describe('reconnecting', () => {
   it('a lost link is dialled again, and the queue waits for a purge', async () => {
-    const { broker, server, peer } = await ready({ reconnect: { firstDelayMs: 5, maxDelayMs: 5 } });
+    const { broker, server, peer } = await rig.ready({ reconnect: { firstDelayMs: 5, maxDelayMs: 5 } });
     const recorded = trace(broker);
     const again = broker.events.once('PCJ_READY');
     server.end();
@@ -529,7 +414,7 @@ describe('reconnecting', () => {
   });
 
   it('S-CONN-9: a permanent failure is not retried', async () => {
-    const { broker, server } = await ready({ reconnect: { firstDelayMs: 1 } });
+    const { broker, server } = await rig.ready({ reconnect: { firstDelayMs: 1 } });
     const recorded = trace(broker);
     const closed = broker.closed;
     await server.send(`<stream:error><conflict xmlns='${NS.STREAMS}'/></stream:error>`);
@@ -540,12 +425,11 @@ describe('reconnecting', () => {
   });
 
   it('reconnect: { initial: true } retries the first attempt until it is ready', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, { reconnect: { initial: true, firstDelayMs: 5, maxDelayMs: 5 } });
-    const connected = broker.connect();
-    const first = await peer.accept();
-    await first.expect(/<stream:stream[^>]*>/);
-    first.end();
+    const { broker, connected, server, peer } = await rig.dialled({
+      reconnect: { initial: true, firstDelayMs: 5, maxDelayMs: 5 },
+    });
+    await server.expect(OPENING);
+    server.end();
     await handshake(await peer.accept());
     await connected;
     expect(broker.state).toBe('ready');
@@ -561,7 +445,7 @@ describe('requests', () => {
   }
 
   it('S-RTS-1 S-RTS-6 rows 32-38: a result resolves, an error rejects as StanzaError, both once; no filter sees them', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     broker.filters.add('any', '/*');
     broker.subscribe('any', () => expect.unreachable('a filter saw an answer'));
@@ -598,7 +482,7 @@ describe('requests', () => {
   });
 
   it('returnToSender publishes the answer once under its event, then rescinds the name', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const seen: Element[] = [];
     broker.subscribe('balance', (node) => seen.push(node as Element));
     const ticket = broker.returnToSender('balance', query());
@@ -619,7 +503,7 @@ describe('requests', () => {
   });
 
   it('S-RTS-1 row 33: an id that is pending is replaced on a copy; each caller gets its own answer', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const first = broker.request(xml('iq', { type: 'get', id: 'same', to: 'bank@d' }, xml('q', { xmlns: 'urn:x' })));
     expect(await askedId(server)).toBe('same');
     const second = broker.request(xml('iq', { type: 'get', id: 'same', to: 'bank@d' }, xml('q', { xmlns: 'urn:x' })));
@@ -633,13 +517,13 @@ describe('requests', () => {
   });
 
   it.each([
-    ['another JID', "from='evil@e' to='comp.localhost'"],
-    ['another resource', "from='bank@d/r' to='comp.localhost'"],
-    ['the domain', "from='d' to='comp.localhost'"],
-    ['no from', "to='comp.localhost'"],
-    ['another to', "from='bank@d' to='x@comp.localhost'"],
+    ['another JID', "from='evil@e' to='comp.broker.test'"],
+    ['another resource', "from='bank@d/r' to='comp.broker.test'"],
+    ['the domain', "from='d' to='comp.broker.test'"],
+    ['no from', "to='comp.broker.test'"],
+    ['another to', "from='bank@d' to='x@comp.broker.test'"],
   ])('S-RTS-2 A-STZ-1: an answer from %s settles nothing', async (_, addresses) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const asked = broker.request(query());
     const id = await askedId(server);
     const suspected = broker.events.once('PCJ_PROTOCOLERROR');
@@ -653,7 +537,7 @@ describe('requests', () => {
   });
 
   it('S-RTS-2: a get, a message and another kind with the id are no answers', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const asked = broker.request(query());
     const id = await askedId(server);
     const third = new Promise<void>((resolve) => {
@@ -673,7 +557,7 @@ describe('requests', () => {
   });
 
   it('S-RTS-3: a deadline ends it; the late answer is an ordinary stanza with a warning', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const failed = broker.events.once('PCJ_RTS_FAIL');
     const asked = broker.request(query(), { timeout: 50 });
     const id = await askedId(server);
@@ -687,7 +571,7 @@ describe('requests', () => {
   });
 
   it('S-RTS-4 S-Q-8: a cut link settles what was written, and says that it may have arrived', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const asked = broker.request(query());
     await askedId(server);
     server.reset();
@@ -696,8 +580,8 @@ describe('requests', () => {
   });
 
   it('a request made offline stays pending and is answered after the purge', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer);
     const asked = broker.request(query());
     expect(broker.queue.size).toBe(1);
     const [ticket] = broker.queue;
@@ -715,7 +599,7 @@ describe('requests', () => {
   });
 
   it('S-RTS-6: drop, abort and the limit settle or refuse', async () => {
-    const broker = component(1, { limits: { requests: 2 } });
+    const { broker } = rig.broker({ port: 1 }, { limits: { requests: 2 } });
     const dropped = broker.request(query());
     broker.queue.drop();
     await expect(dropped).rejects.toMatchObject({ code: 'RTS_DROPPED', sent: 'no' });
@@ -731,7 +615,7 @@ describe('requests', () => {
   });
 
   it('a request that ends while its stanza is held takes the stanza out of the queue', async () => {
-    const broker = component(1);
+    const { broker } = rig.broker({ port: 1 });
     const late = broker.request(query(), { timeout: 20 });
     const controller = new AbortController();
     const aborted = broker.request(query(), { signal: controller.signal });
@@ -746,7 +630,7 @@ describe('requests', () => {
   });
 
   it('S-RTS-5: ids that are names of Object.prototype are ordinary ids', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     for (const id of ['__proto__', 'constructor', 'toString', '😀']) {
       const asked = broker.request(xml('iq', { type: 'get', id, to: 'bank@d' }, xml('q', { xmlns: 'urn:x' })));
       expect(await askedId(server)).toBe(id);
@@ -758,7 +642,7 @@ describe('requests', () => {
   it('no promise becomes an unhandled rejection', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
-    const broker = component(1);
+    const { broker } = rig.broker({ port: 1 });
     void broker.connect();
     void broker.request(query());
     const ticket = broker.output(xml('message', { to: 'a@b' }));
@@ -776,9 +660,8 @@ describe('the queue', () => {
   const ids = (text: string) => [...text.matchAll(/<message[^>]* id=["']([^"']+)["']/g)].map(([, id]) => id);
 
   it('S-Q-2 S-Q-8 rows 28-31: held while offline, oldest first on purge, nothing overtakes', async () => {
-    const peer = await listen();
-    const broker = component(peer.port);
-    const recorded = trace(broker);
+    const peer = await rig.listen();
+    const { broker, recorded } = rig.broker(peer);
     const q1 = broker.output(note('q1'));
     broker.output(note('q2'));
     expect(recorded.short).toEqual(['NODEQUEUED', 'NODEQUEUED']);
@@ -803,7 +686,7 @@ describe('the queue', () => {
   });
 
   it('purge and drop take a choice', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     server.end();
     await broker.closed;
     for (const id of ['1', '2', '3', '4']) broker.output(note(id));
@@ -816,7 +699,7 @@ describe('the queue', () => {
   });
 
   it('S-Q-1: full by count or bytes: QUEUE_FULL, PCJ_QUEUEFAIL, nothing accepted', () => {
-    const byCount = component(1, { queue: { maxStanzas: 2 } });
+    const { broker: byCount } = rig.broker({ port: 1 }, { queue: { maxStanzas: 2 } });
     const refused: unknown[] = [];
     byCount.subscribe('PCJ_QUEUEFAIL', (error) => refused.push(error));
     byCount.output(note('1'));
@@ -824,14 +707,14 @@ describe('the queue', () => {
     expect(() => byCount.output(note('3'))).toThrow(expect.objectContaining({ code: 'QUEUE_FULL' }));
     expect(refused).toHaveLength(1);
     expect(byCount.queue.size).toBe(2);
-    const byBytes = component(1, { queue: { maxBytes: 100 } });
+    const { broker: byBytes } = rig.broker({ port: 1 }, { queue: { maxBytes: 100 } });
     byBytes.output(note('1'));
     expect(() => byBytes.output(xml('message', { to: 'a@b' }, xml('body', {}, 'x'.repeat(100))))).toThrow(/100/);
     expect(byBytes.queue.size).toBe(1);
   });
 
   it('A-FLOW-1: a peer that never reads: bounded, refused loudly, order kept when it reads again', async () => {
-    const { broker, server } = await ready({ queue: { maxBytes: 4 * 1024 * 1024 } });
+    const { broker, server } = await rig.ready({ queue: { maxBytes: 4 * 1024 * 1024 } });
     server.pause();
     const body = 'x'.repeat(10_000);
     let accepted = 0;
@@ -853,7 +736,7 @@ describe('the queue', () => {
   });
 
   it('S-Q-8 DECISIONS 14, 16: what a cut link did not write is held again in front, in order', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     server.pause();
     const body = 'x'.repeat(50_000);
     const tickets = Array.from({ length: 400 }, (_, index) =>
@@ -871,8 +754,8 @@ describe('the queue', () => {
   });
 
   it('DECISIONS 17: purgeOnReady sends by itself, all or what is picked', async () => {
-    const peer = await listen();
-    const broker = component(peer.port, {
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer, {
       queue: { purgeOnReady: (ticket) => ticket.node.getAttribute('id') !== 'old' },
     });
     broker.output(note('old'));
@@ -908,7 +791,7 @@ describe('what may be output', () => {
     ['S-COMP-4: a foreign from', "<message to='a@b' from='x@other'/>", 'USAGE_COMPONENT_ADDRESS'],
     ['S-COMP-4: a malformed from', "<message to='a@b' from='@'/>", 'USAGE_JID'],
   ])('%s is refused before anything is written', async (_, node, code) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     expect(() => broker.output(node as string)).toThrow(expect.objectContaining({ code }));
     broker.output("<message to='a@b' id='ok'/>");
     await server.expect(/id=["']ok["']/);
@@ -916,15 +799,15 @@ describe('what may be output', () => {
   });
 
   it('DECISIONS 23: a missing from is filled in canonically, on a copy', async () => {
-    const { broker, server } = await ready({ domain: 'COMP.localhost' });
+    const { broker, server } = await rig.ready({ domain: 'COMP.broker.test' });
     const node = xml('message', { to: 'a@b' });
     broker.output(node);
-    await server.expect(/from=["']comp\.localhost["']/);
+    await server.expect(/from=["']comp\.broker\.test["']/);
     expect(node.getAttribute('from')).toBeNull();
   });
 
   it('takes elements of @xmldom/xmldom', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const { DOMParser } = await import('@xmldom/xmldom');
     const document = new DOMParser().parseFromString(
       "<message to='a@b' xmlns='jabber:component:accept'><body>dom</body></message>",
@@ -937,7 +820,7 @@ describe('what may be output', () => {
 
 describe('handlers', () => {
   it('S-API-1: one that throws or rejects is reported and stops nobody', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const reported: unknown[] = [];
     broker.subscribe('PCJ_HANDLERERROR', (failure) => reported.push(failure));
     broker.subscribe('PCJ_NODERECEIVED', () => {
@@ -957,7 +840,7 @@ describe('handlers', () => {
 
   it('S-API-7: shutdown, halt, output, filters and reconnect inside a handler are safe', async () => {
     for (const act of ['shutdown', 'halt'] as const) {
-      const { broker, server } = await ready({ timeouts: { close: 100 } });
+      const { broker, server } = await rig.ready({ timeouts: { close: 100 } });
       const seen: string[] = [];
       broker.subscribe('PCJ_NODERECEIVED', (node) => {
         seen.push(node.getAttribute('id') ?? '');
@@ -976,7 +859,7 @@ describe('handlers', () => {
   });
 
   it('S-STZ-1: with answerRequests, an iq that nobody answers gets an error, once; an answered one does not', async () => {
-    const { broker, server } = await ready({ answerRequests: true });
+    const { broker, server } = await rig.ready({ answerRequests: true });
     broker.filters.add('known', '/iq/q:q', { namespaces: { q: 'urn:known' } });
     broker.subscribe('known', async (match) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -1001,11 +884,10 @@ describe('S-SASL-16: secrets', () => {
     const { inspect } = await import('node:util');
     const lines: unknown[] = [];
     const log = (...facts: unknown[]) => lines.push(facts);
-    const peer = await listen();
-    const broker = component(peer.port, { debug: true, logger: { debug: log, info: log, warn: log, error: log } });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled({
+      debug: true,
+      logger: { debug: log, info: log, warn: log, error: log },
+    });
     await handshake(server);
     await connected;
     const digest = createHash('sha1').update(`S1${SECRET}`).digest('hex');
@@ -1021,12 +903,15 @@ describe('S-SASL-16: secrets', () => {
 
 describe('DECISIONS 33: classic wrong ports', () => {
   it('a failure on one of them says what usually listens there', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const { connect } = await import('node:net');
-    const broker = component(5222, { tls: { policy: 'disabled' }, connector: () => connect(peer.port, '127.0.0.1') });
+    const { broker } = rig.broker(
+      { port: 5222 },
+      { tls: { policy: 'disabled' }, connector: () => connect(peer.port, '127.0.0.1') },
+    );
     const connected = broker.connect();
     const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    await server.expect(OPENING);
     await server.send(streamHeader({ from: DOMAIN }));
     await expect(connected).rejects.toThrow(/port 5222 usually serves clients/);
   });
@@ -1034,7 +919,7 @@ describe('DECISIONS 33: classic wrong ports', () => {
 
 describe('closed', () => {
   it('is the end of this life, of the last one at rest, and of the next one after connect', async () => {
-    const { broker, server, peer } = await ready();
+    const { broker, server, peer } = await rig.ready();
     server.end();
     const first = await broker.closed;
     expect(first).toMatchObject({ clean: false });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   Connection,
   HANDLED,
@@ -9,36 +9,26 @@ import {
   NS,
   StanzaError,
   XMPP,
-  type BrokerError,
   type ConnectionOptions,
 } from 'xmpp-broker';
-import { ScriptedPeer, streamHeader, TestAuthority, type Conversation, type Identity } from './support/index.js';
+import {
+  failure,
+  features,
+  mechanisms,
+  BIND,
+  OPENING,
+  streamHeader,
+  useRig,
+  type Conversation,
+  type ScriptedPeer,
+} from './support/index.js';
+import { DOMAIN, LEGACY_CLIENT, readIq } from './support/legacy.js';
 
 const { NS_ACCEPT } = JABBER_NS.stream;
-const DOMAIN = 'broker.test';
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
 const nodes = new NodeFactory();
 
-const connections: Connection[] = [];
-const peers: ScriptedPeer[] = [];
-let authority: TestAuthority;
-let identity: Identity;
-
-beforeAll(async () => {
-  authority = await TestAuthority.create();
-  identity = await authority.issue();
-});
-
-afterEach(async () => {
-  for (const connection of connections.splice(0)) connection.broker.halt();
-  for (const peer of peers.splice(0)) await peer.close();
-});
-
-async function listen(tls?: Identity): Promise<ScriptedPeer> {
-  const peer = await ScriptedPeer.listen(tls === undefined ? {} : { tls });
-  peers.push(peer);
-  return peer;
-}
+const rig = useRig(LEGACY_CLIENT);
 
 function make(peer: ScriptedPeer, options: Partial<ConnectionOptions> = {}): Connection {
   const connection = new Connection({
@@ -49,7 +39,7 @@ function make(peer: ScriptedPeer, options: Partial<ConnectionOptions> = {}): Con
     logger: false,
     ...options,
   });
-  connections.push(connection);
+  rig.add(connection.broker);
   return connection;
 }
 
@@ -57,14 +47,8 @@ const header = (id: string | null = 'S1', xmlns = 'jabber:client') =>
   streamHeader({ xmlns, id, from: DOMAIN, version: null });
 
 async function open(server: Conversation, behind = '', xmlns?: string): Promise<void> {
-  await server.expect(/<stream:stream[^>]*>/);
+  await server.expect(OPENING);
   await server.send(header('S1', xmlns) + behind);
-}
-
-/** Reads an iq and returns its id and text. */
-async function readIq(server: Conversation): Promise<{ id: string; text: string }> {
-  const text = await server.expect(/<iq .*?<\/iq>/s);
-  return { id: /id='([^']+)'/.exec(text)![1]!, text };
 }
 
 async function acceptDigest(server: Conversation): Promise<string> {
@@ -80,7 +64,7 @@ async function acceptDigest(server: Conversation): Promise<string> {
 async function client(
   options: Partial<ConnectionOptions> = {},
 ): Promise<{ connection: Connection; server: Conversation; peer: ScriptedPeer }> {
-  const peer = await listen();
+  const peer = await rig.listen();
   const connection = make(peer, options);
   const connected = connection.connect();
   const server = await peer.accept();
@@ -92,24 +76,16 @@ async function client(
   return { connection, server, peer };
 }
 
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BrokerError,
-  );
-
 const message = (body: string) => `<message from='romeo@${DOMAIN}'><body>${body}</body></message>`;
 
 describe('connect and auth', () => {
   it('a client: the stream first, then jabber:iq:auth with what auth() was given', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     expect(connection.connected).toBe(false);
     const connected = connection.connect();
     const server = await peer.accept();
-    const opened = await server.expect(/<stream:stream[^>]*>/);
+    const opened = await server.expect(OPENING);
     expect(opened).toContain(`to='${DOMAIN}'`);
     expect(opened).not.toContain('version=');
     await server.send(header());
@@ -127,11 +103,11 @@ describe('connect and auth', () => {
   });
 
   it('[X] a component: its digest is made of the id, however late the header comes', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer, { ns: NS_ACCEPT });
     const connected = connection.connect();
     const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    await server.expect(OPENING);
     await server.sendSplit(header('late', NS_ACCEPT), [10]);
     await connected;
     const signedIn = connection.auth('secret');
@@ -142,7 +118,7 @@ describe('connect and auth', () => {
   });
 
   it('the password may be a function, and features may come at any time', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     const connected = connection.connect();
     const server = await peer.accept();
@@ -155,7 +131,7 @@ describe('connect and auth', () => {
   });
 
   it('a program may take its time before auth()', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer, { timeouts: { stream: 20, close: 100 } });
     const connected = connection.connect();
     const server = await peer.accept();
@@ -170,8 +146,8 @@ describe('connect and auth', () => {
   });
 
   it('TLS is the default: STARTTLS inside auth(), direct TLS inside connect()', async () => {
-    const starttls = await listen();
-    const one = make(starttls, { tls: { ca: authority.ca } });
+    const starttls = await rig.listen();
+    const one = make(starttls, { tls: { ca: rig.authority.ca } });
     const connected = one.connect();
     const server = await starttls.accept();
     await open(server);
@@ -179,13 +155,13 @@ describe('connect and auth', () => {
     const signedIn = one.auth('juliet', 'r0m30', 'balcony');
     await server.expect(/<starttls[^>]*>/);
     await server.send(`<proceed xmlns='${NS.TLS}'/>`);
-    await server.startTls(identity);
+    await server.startTls(rig.identity);
     await open(server);
     // The stream outside had the same id: it is refused.
     expect(await failure(signedIn)).toMatchObject({ code: 'STREAM_ID_REUSED' });
 
-    const direct = await listen(identity);
-    const two = make(direct, { tls: { policy: 'direct', ca: authority.ca } });
+    const direct = await rig.listen('direct');
+    const two = make(direct, { tls: { policy: 'direct', ca: rig.authority.ca } });
     const secured = two.connect();
     const inside = await direct.accept();
     await open(inside);
@@ -196,23 +172,19 @@ describe('connect and auth', () => {
   });
 
   it('another dialect: XMPP with SASL', async () => {
-    const peer = await listen(identity);
-    const connection = make(peer, { dialect: XMPP, tls: { policy: 'direct', ca: authority.ca } });
+    const peer = await rig.listen('direct');
+    const connection = make(peer, { dialect: XMPP, tls: { policy: 'direct', ca: rig.authority.ca } });
     const connected = connection.connect();
     const server = await peer.accept();
     await server.expect(/<stream:stream[^>]*version='1\.0'[^>]*>/);
-    await server.send(
-      `${streamHeader({ id: 'A', from: DOMAIN })}<stream:features><mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism></mechanisms></stream:features>`,
-    );
+    await server.send(streamHeader({ id: 'A', from: DOMAIN }) + features(mechanisms('PLAIN')));
     await connected;
     const signedIn = connection.auth('juliet', 'r0m30');
     const [, plain = ''] = await server.match(/<auth[^>]*mechanism='PLAIN'[^>]*>([^<]*)<\/auth>/);
     expect(plain).toBe('AGp1bGlldAByMG0zMA==');
     await server.send(`<success xmlns='${NS.SASL}'/>`);
-    await server.expect(/<stream:stream[^>]*>/);
-    await server.send(
-      `${streamHeader({ id: 'B', from: DOMAIN })}<stream:features><bind xmlns='${NS.BIND}'/></stream:features>`,
-    );
+    await server.expect(OPENING);
+    await server.send(streamHeader({ id: 'B', from: DOMAIN }) + features(BIND));
     const bind = await readIq(server);
     await server.send(
       `<iq type='result' id='${bind.id}'><bind xmlns='${NS.BIND}'><jid>juliet@${DOMAIN}/x</jid></bind></iq>`,
@@ -224,7 +196,7 @@ describe('connect and auth', () => {
 
 describe('what goes wrong on the way', () => {
   it('refused TCP: connect() rejects, lastError tells', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     peer.refuse();
     await peer.close();
     const connection = make(peer);
@@ -238,7 +210,7 @@ describe('what goes wrong on the way', () => {
     ['[X] in the way of RFC 6120', `<host-unknown xmlns='${NS.STREAMS}'/>`, 'host-unknown', undefined],
     ['as old text', 'no such host here', 'undefined-condition', 'no such host here'],
   ])('a stream error %s behind the header stops connect()', async (_, content, condition, text) => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     const connected = failure(connection.connect());
     const server = await peer.accept();
@@ -251,7 +223,7 @@ describe('what goes wrong on the way', () => {
   });
 
   it('a server that leaves before auth(): auth() rejects with the reason', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     const connected = connection.connect();
     const server = await peer.accept();
@@ -267,7 +239,7 @@ describe('what goes wrong on the way', () => {
 
   it('[X] an error to the request for the fields, and a refused password, reject auth()', async () => {
     for (const step of ['get', 'set']) {
-      const peer = await listen();
+      const peer = await rig.listen();
       const connection = make(peer);
       const connected = connection.connect();
       const server = await peer.accept();
@@ -288,7 +260,7 @@ describe('what goes wrong on the way', () => {
   });
 
   it('a bad secret arrives as a stream error', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer, { ns: NS_ACCEPT });
     const connected = connection.connect();
     const server = await peer.accept();
@@ -301,7 +273,7 @@ describe('what goes wrong on the way', () => {
   });
 
   it('a server that talks without end before auth() is left', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     const connected = connection.connect();
     const server = await peer.accept();
@@ -313,7 +285,7 @@ describe('what goes wrong on the way', () => {
   });
 
   it('an early stanza is refused', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     const connected = connection.connect();
     const server = await peer.accept();
@@ -325,7 +297,7 @@ describe('what goes wrong on the way', () => {
   });
 
   it('an abort signal, and disconnect(), end connect()', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const controller = new AbortController();
     const one = make(peer);
     const aborted = failure(one.connect({ signal: controller.signal }));
@@ -340,7 +312,7 @@ describe('what goes wrong on the way', () => {
   });
 
   it('calls that are not in order, or miss something', async () => {
-    const peer = await listen();
+    const peer = await rig.listen();
     const connection = make(peer);
     expect(await failure(connection.auth('a', 'b', 'c'))).toMatchObject({ code: 'USAGE_AUTH' });
     expect(await failure(connection.process())).toMatchObject({ code: 'USAGE_PROCESS' });

@@ -1,66 +1,14 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  Broker,
-  JABBERD14_COMPONENT,
-  NS,
-  PCJ_NODERECEIVED,
-  PCJ_PROTOCOLERROR,
-  StanzaError,
-  xml,
-  type BrokerOptions,
-  type Element,
-} from 'xmpp-broker';
-import { trace } from '../support/trace.js';
-import { BIND, ClientRig, failure, features, greet, iqId, mechanisms, secure, STARTTLS } from './support/client-rig.js';
-import { ScriptedPeer, streamHeader } from './support/index.js';
+import { describe, expect, it } from 'vitest';
+import { NS, PCJ_NODERECEIVED, PCJ_PROTOCOLERROR, StanzaError, xml, type Element } from 'xmpp-broker';
+import { CLIENT, greet, iqId, JID, secure } from './support/client.js';
+import { COMPONENT, DOMAIN, SECRET } from './support/component.js';
+import { BIND, failure, features, mechanisms, OPENING, STARTTLS, streamHeader, useRig } from './support/index.js';
 
-const DOMAIN = 'comp.localhost';
-const SECRET = 'r0m30';
-const ME = 'alice@localhost/desk';
 const WITHOUT_SM = { after: features(BIND), enabled: null };
 
-let rig: ClientRig;
-const brokers: Broker[] = [];
-const peers: ScriptedPeer[] = [];
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-  for (const broker of brokers.splice(0)) broker.halt();
-  for (const peer of peers.splice(0)) await peer.close();
-});
-
-async function dialled(options: Partial<BrokerOptions> = {}) {
-  const peer = await ScriptedPeer.listen();
-  peers.push(peer);
-  const broker = new Broker({
-    connectionType: JABBERD14_COMPONENT,
-    host: '127.0.0.1',
-    port: peer.port,
-    domain: DOMAIN,
-    password: SECRET,
-    reconnect: false,
-    logger: false,
-    ...options,
-  });
-  brokers.push(broker);
-  const connected = broker.connect();
-  const server = await peer.accept();
-  await server.expect(/<stream:stream[^>]*>/);
-  return { broker, server, connected };
-}
-
-async function component(options: Partial<BrokerOptions> = {}) {
-  const { broker, server, connected } = await dialled(options);
-  await server.send(streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: DOMAIN, version: null }));
-  await server.expect('</handshake>');
-  await server.send('<handshake/>');
-  await connected;
-  return { broker, server };
-}
+const clients = useRig(CLIENT);
+const components = useRig(COMPONENT);
 
 const query = (to?: string) => xml('iq', { type: 'get', to }, xml('q', { xmlns: 'urn:x' }));
 
@@ -69,7 +17,7 @@ describe('answers that are none', () => {
     'A-STZ-2: a flood of them settles nothing, and is told of at most once a second',
     { timeout: 60_000 },
     async () => {
-      const { broker, server } = await component({ limits: { requests: 1_000 } });
+      const { broker, server } = await components.ready({ limits: { requests: 1_000 } });
       const asked = Array.from({ length: 1_000 }, () => broker.request(query('bank@d')));
       const ids = [...broker.pending.keys()];
       const warnings: unknown[] = [];
@@ -102,12 +50,12 @@ describe('answers that are none', () => {
   );
 
   it('S-STZ-3: no from is the own account, no to asks it; nobody else speaks for it', async () => {
-    const { broker, server } = await rig.ready({}, WITHOUT_SM);
-    for (const from of ['', " from='alice@localhost'", ` from='${ME}'`, " from='localhost'"]) {
+    const { broker, server } = await clients.ready({}, WITHOUT_SM);
+    for (const from of ['', " from='alice@localhost'", ` from='${JID}'`, " from='localhost'"]) {
       const asked = broker.request(query());
       const id = await iqId(server);
       const seen = broker.events.once(PCJ_NODERECEIVED);
-      await server.send(`<iq type='result' id='${id}' from='alice@localhost/other' to='${ME}'/>`);
+      await server.send(`<iq type='result' id='${id}' from='alice@localhost/other' to='${JID}'/>`);
       await seen;
       expect(broker.pending.size).toBe(1);
       await server.send(`<iq type='result' id='${id}'${from}/>`);
@@ -124,13 +72,13 @@ describe('answers that are none', () => {
   });
 
   it("A-STZ-3: what is inside a forwarded stanza is nobody's answer and no direct stanza", async () => {
-    const { broker, server } = await rig.ready({}, WITHOUT_SM);
+    const { broker, server } = await clients.ready({}, WITHOUT_SM);
     const asked = broker.request(query('boss@d'));
     const id = await iqId(server);
     broker.filters.add('chat', '/message/body');
     broker.subscribe('chat', () => expect.unreachable('a forwarded body matched as a direct one'));
     const seen = broker.events.once(PCJ_NODERECEIVED);
-    const inner = `<iq type='result' id='${id}' from='boss@d' to='${ME}'/><message from='boss@d'><body>pay</body></message>`;
+    const inner = `<iq type='result' id='${id}' from='boss@d' to='${JID}'/><message from='boss@d'><body>pay</body></message>`;
     await server.send(
       `<message from='evil@e'><received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:0'>` +
         `${inner.replace(/<(iq|message)/g, "<$1 xmlns='jabber:client'")}</forwarded></received></message>`,
@@ -152,7 +100,7 @@ describe('answers that are errors', () => {
     ['no error at all', '', 'cancel'],
     ['nothing but the request', "<q xmlns='urn:x'/>", 'cancel'],
   ])('S-STZ-4: %s is undefined-condition', async (_, content, type) => {
-    const { broker, server } = await component();
+    const { broker, server } = await components.ready();
     const asked = failure(broker.request(query('bank@d')));
     const id = await iqId(server);
     await server.send(`<iq type='error' id='${id}' from='bank@d' to='${DOMAIN}'>${content}</iq>`);
@@ -162,7 +110,7 @@ describe('answers that are errors', () => {
   });
 
   it('S-STZ-2 A-STZ-5: no result and no error is answered, whatever is in it', async () => {
-    const { broker, server } = await component({ answerRequests: true });
+    const { broker, server } = await components.ready({ answerRequests: true });
     const at = `from='a@b' to='${DOMAIN}'`;
     const last = new Promise<Element>((resolve) => {
       broker.subscribe(PCJ_NODERECEIVED, (node) => {
@@ -183,7 +131,7 @@ describe('answers that are errors', () => {
 describe('addresses', () => {
   const ADDRESSES = [
     ['none', null],
-    ['our own, from outside', ME],
+    ['our own, from outside', JID],
     ['no local part', '@d'],
     ['no domain', 'a@'],
     ['no resource', 'a@d/'],
@@ -199,7 +147,7 @@ describe('addresses', () => {
   it.each(ADDRESSES)(
     'A-STZ-4: from %s: delivered as it is, answered once, counted; the stream lives',
     async (_, from) => {
-      const { broker, server } = await rig.ready();
+      const { broker, server } = await clients.ready();
       const asked = broker.request(query('bob@localhost'));
       const id = await iqId(server);
       broker.filters.add('mine', '/message[@from = $from]', { variables: { from: from ?? 'nobody' } });
@@ -232,7 +180,8 @@ describe('addresses', () => {
 
 describe('negotiating with somebody odd', () => {
   it('A-NEG-16: an id with markup in it is hashed as it is meant', async () => {
-    const { server, connected } = await dialled();
+    const { server, connected } = await components.dialled();
+    await server.expect(OPENING);
     const id = `"><handshake/>'&`;
     await server.send(
       `<stream:stream xmlns:stream='${NS.STREAM}' xmlns='${NS.COMPONENT_ACCEPT}' from='${DOMAIN}' id='&quot;&gt;&lt;handshake/&gt;&apos;&amp;'>`,
@@ -258,26 +207,25 @@ describe('negotiating with somebody odd', () => {
       /_TIMEOUT$/,
     ],
   ])('A-NEG-16: %s ends the attempt', async (_, script, code) => {
-    const { broker, server, connected } = await dialled({ timeouts: { auth: 100, close: 100 } });
-    const recorded = trace(broker);
-    const failed = failure(connected);
+    const { recorded, server, connected } = await components.dialled({ timeouts: { auth: 100, close: 100 } });
+    await server.expect(OPENING);
     await server.send(script());
-    expect((await failed).code).toMatch(code);
+    expect((await failure(connected)).code).toMatch(code);
     expect(recorded.short).not.toContain('READY');
     expect(recorded.short.filter((name) => name.endsWith('FAIL'))).toHaveLength(1);
   });
 
   it('A-SIZE-7: an offer of compression is not taken', async () => {
     const COMPRESSION = `<compression xmlns='http://jabber.org/features/compress'><method>zlib</method></compression>`;
-    const { server, connected } = await rig.dialled({}, 'plain');
+    const { server, connected } = await clients.dialled({}, 'plain');
     await greet(server, features(COMPRESSION, STARTTLS));
-    await secure(server, rig.identity);
+    await secure(server, clients.identity);
     await greet(server, features(COMPRESSION, mechanisms('PLAIN')), { id: 'tls-1' });
     await server.expect('</auth>');
     await server.send(`<success xmlns='${NS.SASL}'/>`);
     await greet(server, features(COMPRESSION, BIND), { id: 'auth-1' });
     const id = await iqId(server);
-    await server.send(`<iq type='result' id='${id}'><bind xmlns='${NS.BIND}'><jid>${ME}</jid></bind></iq>`);
+    await server.send(`<iq type='result' id='${id}'><bind xmlns='${NS.BIND}'><jid>${JID}</jid></bind></iq>`);
     await connected;
     expect(server.received.toString()).not.toContain('compress');
   });
@@ -285,7 +233,7 @@ describe('negotiating with somebody odd', () => {
 
 describe('flow', () => {
   it('A-FLOW-4: what leaves is whole, however little the peer takes at a time', { timeout: 60_000 }, async () => {
-    const { broker, server } = await component();
+    const { broker, server } = await components.ready();
     server.pause();
     const stanzas = Array.from({ length: 200 }, (_, n) =>
       xml('message', { to: 'a@b', from: DOMAIN, id: `${n}` }, xml('body', {}, `é😀<${n}>`.repeat(2_000))),
@@ -313,7 +261,7 @@ describe('flow', () => {
   });
 
   it('A-FLOW-2: slow handlers: the order is kept, and nobody is called dead', { timeout: 60_000 }, async () => {
-    const { broker, server } = await component({ liveness: { intervalMs: 20, timeoutMs: 20 } });
+    const { broker, server } = await components.ready({ liveness: { intervalMs: 20, timeoutMs: 20 } });
     const COUNT = 60;
     const seen: string[] = [];
     const all = new Promise<void>((resolve) => {

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   Broker,
   JABBERD20_COMPONENT,
@@ -9,169 +8,39 @@ import {
   RouterControl,
   StanzaError,
   xml,
-  type BrokerError,
-  type BrokerOptions,
   type Element,
   type FilterMatch,
 } from 'xmpp-broker';
-import { trace } from '../support/trace.js';
-import { ScriptedPeer, streamHeader, TestAuthority, type Conversation, type Identity } from './support/index.js';
+import { failure, OPEN, STARTTLS, TAIL, trace, useRig } from './support/index.js';
+import {
+  answer,
+  DIGEST,
+  message,
+  NAME,
+  negotiate,
+  open,
+  readBind,
+  route,
+  ROUTER,
+  SERVICE,
+  SIGN_IN,
+  signIn,
+  SUCCESS,
+} from './support/service.js';
 
-const SECRET = 'secret';
-const USER = 'jabberd';
-const NAME = 'svc.localhost';
-const ROUTER = NS.JABBERD2_COMPONENT;
-
-const brokers: Broker[] = [];
-const peers: ScriptedPeer[] = [];
-let authority: TestAuthority;
-let identity: Identity;
-
-beforeAll(async () => {
-  authority = await TestAuthority.create();
-  identity = await authority.issue();
-});
-
-afterEach(async () => {
-  for (const broker of brokers.splice(0)) broker.halt();
-  for (const peer of peers.splice(0)) await peer.close();
-});
-
-async function listen(tls?: Identity): Promise<ScriptedPeer> {
-  const peer = await ScriptedPeer.listen(tls === undefined ? {} : { tls });
-  peers.push(peer);
-  return peer;
-}
-
-const CLEAR: Partial<BrokerOptions> = { tls: { policy: 'disabled' } };
-
-function service(port: number, options: Partial<BrokerOptions> = CLEAR): Broker {
-  const broker = new Broker({
-    connectionType: JABBERD20_COMPONENT,
-    host: '127.0.0.1',
-    port,
-    domain: NAME,
-    username: USER,
-    password: SECRET,
-    reconnect: false,
-    timeouts: { close: 100 },
-    logger: false,
-    ...options,
-  });
-  brokers.push(broker);
-  return broker;
-}
-
-const features = (...content: string[]) => `<stream:features>${content.join('')}</stream:features>`;
-const MECHANISMS = `<mechanisms xmlns='${NS.SASL}'><mechanism>DIGEST-MD5</mechanism></mechanisms>`;
-const STARTTLS = `<starttls xmlns='${NS.TLS}'/>`;
-const header = (id: string) => streamHeader({ xmlns: ROUTER, id, from: NAME });
-const route = (content: string, attributes = `to='${NAME}' from='sm'`) =>
-  `<route xmlns='${ROUTER}' ${attributes}>${content}</route>`;
-
-async function open(server: Conversation, id: string, ...content: string[]): Promise<string> {
-  const opened = await server.expect(/<stream:stream[^>]*>/);
-  await server.send(header(id) + features(...content));
-  return opened;
-}
-
-const md5 = (...parts: (string | Buffer)[]) => {
-  const hash = createHash('md5');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
-};
-
-/** The router's side of DIGEST-MD5 (RFC 2831), with its rspauth in the success. */
-async function signIn(server: Conversation, password = SECRET): Promise<void> {
-  await server.expect(/<auth [^>]*mechanism='DIGEST-MD5'[^>]*>/);
-  const nonce = 'wBKv2lOADalGJvlBD6cuIg==';
-  const challenge = `realm="jabberd-router", nonce="${nonce}", qop="auth", charset=utf-8, algorithm=md5-sess`;
-  await server.send(`<challenge xmlns='${NS.SASL}'>${Buffer.from(challenge).toString('base64')}</challenge>`);
-  const [, encoded = ''] = await server.match(/<response[^>]*>([^<]+)<\/response>/);
-  const response = Buffer.from(encoded, 'base64').toString();
-  const directive = (name: string) => new RegExp(`${name}="?([^",]*)"?`).exec(response)?.[1] ?? '';
-  const [cnonce, uri] = [directive('cnonce'), directive('digest-uri')];
-  const a1 = md5(md5(`${USER}:jabberd-router:${password}`), `:${nonce}:${cnonce}`).toString('hex');
-  const digest = (a2: string) =>
-    md5(`${a1}:${nonce}:00000001:${cnonce}:auth:${md5(a2).toString('hex')}`).toString('hex');
-  if (directive('response') !== digest(`AUTHENTICATE:${uri}`)) {
-    await server.send(`<failure xmlns='${NS.SASL}'><not-authorized/></failure>`);
-    return;
-  }
-  const proof = Buffer.from(`rspauth=${digest(`:${uri}`)}`).toString('base64');
-  await server.send(`<success xmlns='${NS.SASL}'>${proof}</success>`);
-}
-
-/** Reads a <bind/> and returns its id and text. */
-async function readBind(server: Conversation, verb = 'bind'): Promise<{ id: string; text: string }> {
-  const text = await server.expect(new RegExp(`<${verb} [^>]*?(/>|>.*?</${verb}>)`, 's'));
-  return { id: /id='([^']+)'/.exec(text)![1]!, text };
-}
-
-const answer = (id: string, attributes = '', verb = 'bind') => `<${verb} xmlns='${ROUTER}' id='${id}' ${attributes}/>`;
-
-/** The whole negotiation on the router's side, without TLS. */
-async function negotiate(server: Conversation, behind = ''): Promise<string> {
-  await open(server, 'S1', MECHANISMS);
-  await signIn(server);
-  await open(server, 'S2');
-  const bind = await readBind(server);
-  await server.send(answer(bind.id) + behind);
-  return bind.text;
-}
-
-async function ready(
-  options: Partial<BrokerOptions> = CLEAR,
-): Promise<{ broker: Broker; server: Conversation; peer: ScriptedPeer }> {
-  const peer = await listen();
-  const broker = service(peer.port, options);
-  const connected = broker.connect();
-  const server = await peer.accept();
-  await negotiate(server);
-  await connected;
-  return { broker, server, peer };
-}
-
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BrokerError,
-  );
-
-const message = (attributes = `to='joe@${NAME}/x' from='alice@localhost/r1'`, body = 'hi') =>
-  `<message xmlns='jabber:client' ${attributes}><body>${body}</body></message>`;
-
-const OPEN = ['CONNECT', 'CONNECTING', 'CONNECTED', 'STREAMSTART', 'NODESENT(stream)'];
-const REST = [
-  'AUTHNEGOTIATE',
-  'NODESENT(auth)',
-  'NODESENT(response)',
-  'AUTHSUCCESS',
-  'STREAMSTART',
-  'NODESENT(stream)',
-  'BINDNEGOTIATE',
-  'RTS_START',
-  'NODESENT(bind)',
-  'BINDSUCCESS',
-  'READY',
-];
-const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];
+const rig = useRig(SERVICE);
 
 describe('negotiating with the router', () => {
   it('S-J2-1: STARTTLS, DIGEST-MD5, bind; golden order', async () => {
-    const peer = await listen();
-    const broker = service(peer.port, { tls: { ca: authority.ca, servername: 'broker.test' } });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    const opened = await open(server, 'S0', STARTTLS, MECHANISMS);
+    const { broker, recorded, connected, server } = await rig.dialled({
+      tls: { policy: 'required', servername: 'broker.test' },
+    });
+    const opened = await open(server, 'S0', STARTTLS, DIGEST);
     expect(opened).toContain(`xmlns='${ROUTER}'`);
     expect(opened).toContain("version='1.0'");
     await server.expect(/<starttls[^>]*>/);
     await server.send(`<proceed xmlns='${NS.TLS}'/>`);
-    await server.startTls(identity);
+    await server.startTls(rig.identity);
     const bind = await negotiate(server);
     await connected;
     expect(bind).toMatch(new RegExp(`^<bind name='${NAME}' id='[0-9a-f]{32}'/>$`));
@@ -182,87 +51,65 @@ describe('negotiating with the router', () => {
       'SSLSUCCESS',
       'STREAMSTART',
       'NODESENT(stream)',
-      ...REST,
+      ...SIGN_IN,
     ]);
     expect(broker.jid?.toString()).toBe(NAME);
     expect(broker.sid).toBe('S2');
   });
 
   it('without TLS, when the policy says so', async () => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    await negotiate(await peer.accept());
+    const { recorded, connected, server } = await rig.dialled();
+    await negotiate(server);
     await connected;
-    expect(recorded.short).toEqual([...OPEN, ...REST]);
+    expect(recorded.short).toEqual(SUCCESS);
   });
 
   it('TLS policy preferred: clear where STARTTLS is not offered', async () => {
-    const { broker } = await ready({ tls: { policy: 'preferred' } });
+    const { broker } = await rig.ready({ tls: { policy: 'preferred' } });
     expect(broker.state).toBe('ready');
   });
 
   it('S-J2-1: mechanisms without STARTTLS are SSLFAIL; no credentials leave', async () => {
-    const peer = await listen();
-    const broker = service(peer.port, { tls: { ca: authority.ca } });
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await open(server, 'S1', MECHANISMS);
-    expect(await connected).toMatchObject({ code: 'TLS_REQUIRED', layer: 'tls' });
+    const { recorded, connected, server } = await rig.dialled({ tls: { policy: 'required' } });
+    await open(server, 'S1', DIGEST);
+    expect(await failure(connected)).toMatchObject({ code: 'TLS_REQUIRED', layer: 'tls' });
     await server.expect('</stream:stream>');
     expect(server.received.toString()).not.toContain('<auth');
     expect(recorded.short.slice(-5)).toEqual(['SSLFAIL', ...TAIL]);
   });
 
   it('direct TLS', async () => {
-    const peer = await listen(identity);
-    const broker = service(peer.port, {
-      tls: { policy: 'direct', ca: authority.ca, servername: 'broker.test' },
-    });
-    const connected = broker.connect();
-    await negotiate(await peer.accept());
+    const { connected, server } = await rig.dialled({ tls: { servername: 'broker.test' } }, 'direct');
+    await negotiate(server);
     await connected;
   });
 
   it('empty features before authentication are no invitation to bind', async () => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled();
     await open(server, 'S1');
-    expect(await connected).toMatchObject({ code: 'SASL_NO_ACCEPTABLE_MECHANISM' });
+    expect(await failure(connected)).toMatchObject({ code: 'SASL_NO_ACCEPTABLE_MECHANISM' });
     expect(recorded.short).not.toContain('BINDNEGOTIATE');
     expect(server.received.toString()).not.toContain('<bind');
   });
 
   it('a wrong password is AUTHFAIL with an orderly tail', async () => {
-    const peer = await listen();
-    const broker = service(peer.port, { ...CLEAR, password: 'wrong' });
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await open(server, 'S1', MECHANISMS);
+    const { recorded, connected, server } = await rig.dialled({ password: 'wrong' });
+    await open(server, 'S1', DIGEST);
     await signIn(server);
-    expect(await connected).toMatchObject({ condition: 'not-authorized', phase: 'auth' });
+    expect(await failure(connected)).toMatchObject({ condition: 'not-authorized', phase: 'auth' });
     expect(recorded.short.slice(-5)).toEqual(['AUTHFAIL', ...TAIL]);
   });
 
   it('the router must prove that it knows the password', async () => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await open(server, 'S1', MECHANISMS);
+    const { connected, server } = await rig.dialled();
+    await open(server, 'S1', DIGEST);
     await server.expect(/<auth [^>]*>/);
     const challenge = Buffer.from('realm="jabberd-router",nonce="abc",qop="auth",charset=utf-8,algorithm=md5-sess');
     await server.send(`<challenge xmlns='${NS.SASL}'>${challenge.toString('base64')}</challenge>`);
     await server.expect('</response>');
     const proof = Buffer.from(`rspauth=${'0'.repeat(32)}`).toString('base64');
     await server.send(`<success xmlns='${NS.SASL}'>${proof}</success>`);
-    expect(await connected).toMatchObject({ code: 'DIGEST_RSPAUTH' });
+    expect(await failure(connected)).toMatchObject({ code: 'DIGEST_RSPAUTH' });
   });
 
   it.each([
@@ -271,17 +118,13 @@ describe('negotiating with the router', () => {
     ['409', 'conflict', true],
     ['599', 'undefined-condition', false],
   ])('S-J2-2 A-NEG-16: bind error %s is BINDFAIL: %s', async (code, condition, retryable) => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await open(server, 'S1', MECHANISMS);
+    const { recorded, connected, server } = await rig.dialled();
+    await open(server, 'S1', DIGEST);
     await signIn(server);
     await open(server, 'S2');
     const bind = await readBind(server);
     await server.send(answer(bind.id, `error='${code}'`));
-    const error = await connected;
+    const error = await failure(connected);
     expect(error).toMatchObject({ code: 'BIND_FAILED', condition, retryable, phase: 'bind' });
     expect(error.message).toContain(code);
     await server.expect('</stream:stream>');
@@ -289,11 +132,8 @@ describe('negotiating with the router', () => {
   });
 
   it('S-J2-2: no packet leaves before the name is bound', async () => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await open(server, 'S1', MECHANISMS);
+    const { broker, connected, server } = await rig.dialled();
+    await open(server, 'S1', DIGEST);
     await signIn(server);
     await open(server, 'S2');
     const bind = await readBind(server);
@@ -307,16 +147,13 @@ describe('negotiating with the router', () => {
   });
 
   it('the name, multi and the other options are said in <bind/>', async () => {
-    const peer = await listen();
     const connectionType = JABBERD20_COMPONENT.with({
       name: 'Other.localhost',
       multi: true,
       default: true,
       log: true,
     });
-    const broker = service(peer.port, { ...CLEAR, connectionType, domain: 'localhost' });
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, connected, server } = await rig.dialled({ connectionType, domain: 'localhost' });
     const bind = await negotiate(server);
     await connected;
     expect(bind).toContain("name='other.localhost'");
@@ -326,27 +163,19 @@ describe('negotiating with the router', () => {
   });
 
   it('S-J2-7: by default neither <default/> nor <log/> is asked for', async () => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const connected = broker.connect();
-    const bind = await negotiate(await peer.accept());
+    const { connected, server } = await rig.dialled();
+    const bind = await negotiate(server);
     await connected;
     expect(bind).not.toMatch(/default|log|multi/);
   });
 
   it('what comes in the same read as the answer is delivered after READY, in order', async () => {
-    const peer = await listen();
-    const broker = service(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await negotiate(
-      server,
-      `<presence xmlns='${ROUTER}' from='sm'/>${route(message())}<presence xmlns='${ROUTER}' from='c2s'/>`,
-    );
+    const { broker, recorded, connected, server } = await rig.dialled();
+    const behind = `<presence xmlns='${ROUTER}' from='sm'/>${route(message())}<presence xmlns='${ROUTER}' from='c2s'/>`;
+    await negotiate(server, { behind });
     await connected;
     await broker.events.once('PCJ_NODERECEIVED');
-    expect(recorded.short.slice(OPEN.length + REST.length)).toEqual(['DOMAIN', 'NODERECEIVED', 'DOMAIN']);
+    expect(recorded.short.slice(SUCCESS.length)).toEqual(['DOMAIN', 'NODERECEIVED', 'DOMAIN']);
   });
 });
 
@@ -369,7 +198,7 @@ describe('packets going out', () => {
     ['a parsed string', parse("<message to='alice@localhost/r1' id='1'><body>x</body></message>")],
     ['a prefix', "<c:message xmlns:c='jabber:client' to='alice@localhost/r1' id='1'><c:body>x</c:body></c:message>"],
   ])('S-J2-3: %s is wrapped, in jabber:client, from our name', async (_, stanza) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     broker.output(stanza);
     const packet = parse(await server.expect('</route>'));
     expect(packet.name).toBe('route'); // in the namespace of the stream
@@ -385,7 +214,7 @@ describe('packets going out', () => {
   });
 
   it('payloads keep their namespaces', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     broker.output(
       xml(
         'iq',
@@ -398,7 +227,7 @@ describe('packets going out', () => {
   });
 
   it("the caller's element is not changed", async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const stanza = xml('message', { xmlns: NS.CLIENT, to: 'a@localhost', from: `joe@${NAME}` }, xml('body', {}, 'x'));
     const before = stanza.toString();
     broker.output(stanza);
@@ -409,7 +238,7 @@ describe('packets going out', () => {
   });
 
   it('NODESENT shows the stanza, not the packet', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const sent: string[] = [];
     broker.subscribe('PCJ_NODESENT', (node) => void sent.push(node.localName));
     broker.output(xml('message', { to: 'a@localhost' }, xml('body', {}, 'x')));
@@ -418,7 +247,7 @@ describe('packets going out', () => {
   });
 
   it('from a name that is not bound here: refused, nothing is written', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     expect(() => broker.output(xml('message', { to: 'a@localhost', from: 'joe@evil.localhost' }))).toThrow(
       expect.objectContaining({ code: 'USAGE_COMPONENT_ADDRESS' }),
     );
@@ -439,12 +268,12 @@ describe('packets going out', () => {
     ['a stanza of another protocol', "<message xmlns='urn:x' to='a@b'/>", 'USAGE_ROUTE'],
     ['another element of the router', '<presence/>', 'USAGE_COMPONENT_ADDRESS'],
   ])('%s is refused', async (_, stanza, code) => {
-    const { broker } = await ready();
+    const { broker } = await rig.ready();
     expect(() => broker.output(stanza)).toThrow(expect.objectContaining({ code }));
   });
 
   it("a <route/> of one's own goes out as it is, such as a broadcast", async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     broker.output(xml('route', { from: NAME, type: 'broadcast' }, xml('x', { xmlns: 'urn:test' })));
     expect(await server.expect('</route>')).toBe(
       `<route from='${NAME}' type='broadcast'><x xmlns='urn:test'/></route>`,
@@ -452,7 +281,7 @@ describe('packets going out', () => {
   });
 
   it('with default, answers may come from any domain', async () => {
-    const { broker, server } = await ready({ ...CLEAR, connectionType: JABBERD20_COMPONENT.with({ default: true }) });
+    const { broker, server } = await rig.ready({ connectionType: JABBERD20_COMPONENT.with({ default: true }) });
     broker.output(xml('message', { to: 'alice@localhost', from: 'who@remote.example' }));
     const packet = parse(await server.expect('</route>'));
     expect(packet.getAttribute('from')).toBe(NAME);
@@ -462,7 +291,7 @@ describe('packets going out', () => {
 
 describe('packets coming in', () => {
   it('S-J2-3: filters and NODERECEIVED see the stanza, and the route is beside it', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     broker.filters.add('chat', "/message[body='hi']");
     const match = broker.events.once('chat') as Promise<FilterMatch>;
     const received = broker.events.once('PCJ_NODERECEIVED');
@@ -477,7 +306,7 @@ describe('packets coming in', () => {
   });
 
   it('S-J2-4: names that come and go are PCJ_DOMAIN, not stanzas', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const gone = new Promise<void>((resolve) => {
       broker.subscribe('PCJ_DOMAIN', ({ online }) => {
@@ -515,7 +344,7 @@ describe('packets coming in', () => {
     ['an answer nobody asked for', answer('unknown')],
     ['an unknown element of the router', `<strange xmlns='${ROUTER}'/>`],
   ])('%s: PCJ_PROTOCOLERROR, not delivered, and the link goes on', async (_, sent) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const next = broker.events.once('PCJ_NODERECEIVED');
     await server.send(sent + route(message(undefined, 'next')));
@@ -525,7 +354,7 @@ describe('packets coming in', () => {
   });
 
   it('a stanza without to, and one of jabber:server, are delivered', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const seen: string[] = [];
     const both = new Promise<void>((resolve) => {
       broker.subscribe('PCJ_NODERECEIVED', (node) => {
@@ -541,14 +370,14 @@ describe('packets coming in', () => {
   });
 
   it('unknown elements of other namespaces are surfaced', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const next = broker.events.once('PCJ_NODERECEIVED');
     await server.send("<x xmlns='urn:x'/>");
     expect((await next).namespaceURI).toBe('urn:x');
   });
 
   it.each(['log', 'broadcast', 'other'])('a packet of type %s is PCJ_ROUTE and nothing else', async (type) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const heard = broker.events.once('PCJ_ROUTE');
     await server.send(
@@ -562,7 +391,7 @@ describe('packets coming in', () => {
   });
 
   it('S-J2-7: with default, what nobody has bound is delivered', async () => {
-    const { broker, server } = await ready({ ...CLEAR, connectionType: JABBERD20_COMPONENT.with({ default: true }) });
+    const { broker, server } = await rig.ready({ connectionType: JABBERD20_COMPONENT.with({ default: true }) });
     const next = broker.events.once('PCJ_NODERECEIVED');
     await server.send(route(message("to='who@remote.example' from='a@localhost'"), "to='remote.example' from='sm'"));
     expect((await next).getAttribute('to')).toBe('who@remote.example');
@@ -574,7 +403,7 @@ describe('requests', () => {
     xml('iq', { type: 'get', to: 'alice@localhost/r1', ...attributes }, xml('ping', { xmlns: NS.PING }));
 
   it('are answered through the router', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const asked = broker.request(ping());
     const iq = parse(await server.expect('</route>')).firstElementChild!;
     const id = iq.getAttribute('id')!;
@@ -592,7 +421,7 @@ describe('requests', () => {
     ['400', 'bad-request'],
     ['500', 'undefined-condition'],
   ])('S-J2-3: a packet that bounces with %s fails the request with %s', async (code, condition) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const asked = failure(broker.request(ping({ to: 'x@nowhere.localhost', id: '6' })));
     const packet = await server.expect('</route>');
@@ -611,7 +440,7 @@ describe('requests', () => {
   });
 
   it('S-J2-3: a bounced message is PCJ_ROUTEFAIL and an error stanza without its content; nothing is answered', async () => {
-    const { broker, server } = await ready({ ...CLEAR, answerRequests: true });
+    const { broker, server } = await rig.ready({ answerRequests: true });
     broker.filters.add('echo', '/message[body]');
     const echoed: unknown[] = [];
     broker.subscribe('echo', (match) => void echoed.push(match));
@@ -642,7 +471,7 @@ describe('requests', () => {
   it.each(["type='error'", "type='result' id='1'"])(
     'S-J2-3: a bounced answer (%s) is PCJ_ROUTEFAIL only',
     async (type) => {
-      const { broker, server } = await ready();
+      const { broker, server } = await rig.ready();
       const recorded = trace(broker);
       const failed = broker.events.once('PCJ_ROUTEFAIL');
       await server.send(
@@ -654,7 +483,7 @@ describe('requests', () => {
   );
 
   it('a bounced packet without a stanza is PCJ_ROUTEFAIL', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const failed = broker.events.once('PCJ_ROUTEFAIL');
     await server.send(route('', `error='400' to='gone' from='${NAME}'`));
     expect(await failed).toMatchObject({ code: '400', stanza: null });
@@ -663,7 +492,7 @@ describe('requests', () => {
 
 describe('throttling', () => {
   it('S-J2-5: asked by the router, stanzas wait until it asks again', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const throttled = broker.events.once('PCJ_THROTTLE');
     await server.send(`<throttle xmlns='${ROUTER}'/>`);
@@ -680,7 +509,7 @@ describe('throttling', () => {
   });
 
   it('A-NEG-16: a storm of it and answers nobody asked for change nothing', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const seen = broker.events.once('PCJ_NODERECEIVED');
     const nobody = answer('nobody') + answer('nobody', "error='409'") + answer('nobody', '', 'unbind');
@@ -694,7 +523,7 @@ describe('throttling', () => {
   });
 
   it('S-J2-5 A-NEG-16: what is held meanwhile is bounded', async () => {
-    const { broker, server } = await ready({ ...CLEAR, queue: { maxBytes: 1_000 } });
+    const { broker, server } = await rig.ready({ queue: { maxBytes: 1_000 } });
     const throttled = broker.events.once('PCJ_THROTTLE');
     await server.send(`<throttle xmlns='${ROUTER}'/>`);
     await throttled;
@@ -706,7 +535,7 @@ describe('throttling', () => {
   });
 
   it('what a throttled link did not send returns to the queue when it is lost', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const throttled = broker.events.once('PCJ_THROTTLE');
     await server.send(`<throttle xmlns='${ROUTER}'/>`);
     await throttled;
@@ -719,7 +548,7 @@ describe('throttling', () => {
   });
 
   it('asked by us, the router holds what is for us', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const control = new RouterControl(broker);
     for (const held of [true, false]) {
@@ -739,7 +568,7 @@ describe('throttling', () => {
 
 describe('several names on one link', () => {
   it('are bound and unbound while the link is in use', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const control = new RouterControl(broker);
     const recorded = trace(broker);
     expect(() => broker.output(xml('message', { to: 'a@localhost', from: 'x@two.localhost' }))).toThrow(
@@ -768,7 +597,7 @@ describe('several names on one link', () => {
   });
 
   it('a name with default receives for everybody, as long as it is bound', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const control = new RouterControl(broker);
     const bound = control.bind('all.localhost', { default: true });
     const bind = await readBind(server);
@@ -785,7 +614,7 @@ describe('several names on one link', () => {
     ['bind', '409', 'conflict'],
     ['unbind', '404', 'item-not-found'],
   ] as const)('a refused %s (%s) rejects and is PCJ_NAME with the error', async (verb, code, condition) => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const control = new RouterControl(broker);
     const recorded = trace(broker);
     const asked = failure(control[verb]('two.localhost'));
@@ -801,7 +630,7 @@ describe('several names on one link', () => {
   });
 
   it('names are bound again after a reconnect, before what is purged', async () => {
-    const { broker, server, peer } = await ready({ ...CLEAR, queue: { purgeOnReady: true } });
+    const { broker, server, peer } = await rig.ready({ queue: { purgeOnReady: true } });
     const control = new RouterControl(broker);
     const bound = control.bind('two.localhost');
     await server.send(answer((await readBind(server)).id));
@@ -825,7 +654,7 @@ describe('several names on one link', () => {
   });
 
   it('what is held from such a name goes out behind its <bind/>, also when it is purged at once', async () => {
-    const { broker, server, peer } = await ready({ ...CLEAR, queue: { purgeOnReady: true } });
+    const { broker, server, peer } = await rig.ready({ queue: { purgeOnReady: true } });
     const control = new RouterControl(broker);
     const bound = control.bind('two.localhost');
     await server.send(answer((await readBind(server)).id));
@@ -850,7 +679,7 @@ describe('several names on one link', () => {
   });
 
   it('a name can be sent from as soon as it is asked for, and no more when it was refused', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const control = new RouterControl(broker);
     const refused = failure(control.bind('two.localhost'));
     const stanza = xml('message', { to: 'a@localhost', from: 'x@two.localhost' });
@@ -863,7 +692,7 @@ describe('several names on one link', () => {
   });
 
   it('a lost link, silence and a broker that is not ready end the waiting', async () => {
-    const { broker, server } = await ready({ ...CLEAR, timeouts: { bind: 50, close: 100 } });
+    const { broker, server } = await rig.ready({ timeouts: { bind: 50, close: 100 } });
     const control = new RouterControl(broker);
     expect(await failure(control.bind('slow.localhost'))).toMatchObject({ code: 'BIND_TIMEOUT' });
     const cut = failure(control.bind('cut.localhost'));
@@ -875,7 +704,7 @@ describe('several names on one link', () => {
   });
 
   it('bad arguments', async () => {
-    const { broker } = await ready();
+    const { broker } = await rig.ready();
     const control = new RouterControl(broker);
     for (const name of ['a@b', 'a/b', '', 7, undefined, '@']) {
       expect(await failure(control.bind(name as string))).toMatchObject({ code: 'USAGE_NAME' });
@@ -894,7 +723,7 @@ describe('several names on one link', () => {
   });
 
   it('works with events alone: <bind/> without id gets one', async () => {
-    const { broker, server } = await ready();
+    const { broker, server } = await rig.ready();
     const named = broker.events.once('PCJ_NAME');
     const ticket = broker.output("<bind name='two.localhost'/>");
     const { id } = await readBind(server);
@@ -905,10 +734,10 @@ describe('several names on one link', () => {
 });
 
 describe('raw mode', () => {
-  const raw = { ...CLEAR, connectionType: JABBERD20_COMPONENT.with({ raw: true }) };
+  const raw = { connectionType: JABBERD20_COMPONENT.with({ raw: true }) };
 
   it('leaves packets alone in both directions', async () => {
-    const { broker, server } = await ready(raw);
+    const { broker, server } = await rig.ready(raw);
     broker.filters.add('packet', '/route[@error]/message/body');
     const match = broker.events.once('packet') as Promise<FilterMatch>;
     broker.output(
@@ -927,14 +756,14 @@ describe('raw mode', () => {
   });
 
   it('refuses what is no packet', async () => {
-    const { broker } = await ready(raw);
+    const { broker } = await rig.ready(raw);
     expect(() => broker.output(xml('message', { to: 'a@localhost' }))).toThrow(
       expect.objectContaining({ code: 'USAGE_ROUTE' }),
     );
   });
 
   it('PCJ_DOMAIN and names work as ever', async () => {
-    const { broker, server } = await ready(raw);
+    const { broker, server } = await rig.ready(raw);
     const control = new RouterControl(broker);
     const domain = broker.events.once('PCJ_DOMAIN');
     await server.send(`<presence xmlns='${ROUTER}' from='sm'/>`);

@@ -1,125 +1,29 @@
 import { createHash } from 'node:crypto';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Broker, LEGACY, NS, StanzaError, xml, type BrokerError, type BrokerOptions } from 'xmpp-broker';
-import { trace } from '../support/trace.js';
-import { ScriptedPeer, streamHeader, TestAuthority, type Conversation, type Identity } from './support/index.js';
+import { describe, expect, it } from 'vitest';
+import { Broker, LEGACY, NS, StanzaError, xml, type BrokerOptions } from 'xmpp-broker';
+import { failure, features, mechanisms, OPENING, streamHeader, TAIL, trace, useRig } from './support/index.js';
+import {
+  DOMAIN,
+  FIELDS,
+  header,
+  LEGACY_CLIENT,
+  offer,
+  open,
+  PASSWORD,
+  query,
+  readIq,
+  result,
+  SUCCESS,
+} from './support/legacy.js';
 
-const PASSWORD = 'r0m30';
-const DOMAIN = 'broker.test';
+const rig = useRig(LEGACY_CLIENT);
+
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex');
-
-const brokers: Broker[] = [];
-const peers: ScriptedPeer[] = [];
-let authority: TestAuthority;
-let identity: Identity;
-
-beforeAll(async () => {
-  authority = await TestAuthority.create();
-  identity = await authority.issue();
-});
-
-afterEach(async () => {
-  for (const broker of brokers.splice(0)) broker.halt();
-  for (const peer of peers.splice(0)) await peer.close();
-});
-
-async function listen(tls?: Identity): Promise<ScriptedPeer> {
-  const peer = await ScriptedPeer.listen(tls === undefined ? {} : { tls });
-  peers.push(peer);
-  return peer;
-}
-
-const CLEAR: Partial<BrokerOptions> = { tls: { policy: 'disabled' } };
-
-function client(port: number, options: Partial<BrokerOptions> = CLEAR): Broker {
-  const broker = new Broker({
-    connectionType: LEGACY,
-    host: '127.0.0.1',
-    port,
-    domain: DOMAIN,
-    username: 'juliet',
-    password: PASSWORD,
-    resource: 'balcony',
-    reconnect: false,
-    logger: false,
-    timeouts: { close: 100 },
-    ...options,
-  });
-  brokers.push(broker);
-  return broker;
-}
-
-const header = (id: string | null = 'S1') => streamHeader({ id, from: DOMAIN, version: null });
-const SASL_FEATURES = `<stream:features><mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism></mechanisms></stream:features>`;
-
-/** Reads our header and answers it. */
-async function open(server: Conversation, id = 'S1', behind = ''): Promise<string> {
-  const opened = await server.expect(/<stream:stream[^>]*>/);
-  await server.send(header(id) + behind);
-  return opened;
-}
-
-/** Reads an iq and returns its id and text. */
-async function readIq(server: Conversation): Promise<{ id: string; text: string }> {
-  const text = await server.expect(/<iq .*?<\/iq>/s);
-  return { id: /id=['"]([^'"]+)['"]/.exec(text)![1]!, text };
-}
-
-const FIELDS = '<username/><resource/>';
-const result = (id: string, content = '') => `<iq type='result' id='${id}'>${content}</iq>`;
-const query = (fields: string) => `<query xmlns='jabber:iq:auth'>${fields}</query>`;
-
-/** Answers the request for the fields, and returns what is sent to sign in. */
-async function offer(server: Conversation, fields: string): Promise<{ id: string; text: string }> {
-  const asked = await readIq(server);
-  await server.send(result(asked.id, query(FIELDS + fields)));
-  return readIq(server);
-}
-
-async function signedIn(
-  options: Partial<BrokerOptions> = CLEAR,
-): Promise<{ broker: Broker; server: Conversation; peer: ScriptedPeer }> {
-  const peer = await listen();
-  const broker = client(peer.port, options);
-  const connected = broker.connect();
-  const server = await peer.accept();
-  await open(server);
-  const set = await offer(server, '<digest/>');
-  await server.send(result(set.id));
-  await connected;
-  return { broker, server, peer };
-}
-
-const failure = (connected: Promise<void>) =>
-  connected.then(
-    () => {
-      throw new Error('it connected');
-    },
-    (error: unknown) => error as BrokerError,
-  );
-
-const SUCCESS = [
-  'CONNECT',
-  'CONNECTING',
-  'CONNECTED',
-  'STREAMSTART',
-  'NODESENT(stream)',
-  'AUTHNEGOTIATE',
-  'NODESENT(iq)',
-  'NODESENT(iq)',
-  'AUTHSUCCESS',
-  'READY',
-];
-
-const TAIL = ['STREAMEND', 'SHUTDOWN_START', 'SOCKETDISCONNECT', 'SHUTDOWN_FINISH'];
+const SASL_FEATURES = features(mechanisms('PLAIN'));
 
 describe('signing in with jabber:iq:auth', () => {
   it('S-LEG-2 S-LEG-3: asks for the fields, then sends the digest; golden order', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled();
     const opened = await open(server);
     expect(opened).toContain("xmlns='jabber:client'");
     expect(opened).not.toMatch(/ (version|id|from)=/);
@@ -141,11 +45,8 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('S-LEG-3: the id is hashed as it is after unescaping', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(header('a&amp;b '));
     const set = await offer(server, '<digest/>');
     expect(set.text).toContain(sha1(`a&b ${PASSWORD}`));
@@ -154,10 +55,7 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('prefers zero-knowledge (vectors of the old library)', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, { ...CLEAR, password: 'pass' });
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled({ password: 'pass' });
     await open(server);
     const set = await offer(server, '<password/><digest/><sequence>3</sequence><token>TOK</token>');
     expect(set.text).toContain('<hash>ce497dc326b7a8d3b221aea61b14737015f53537</hash>');
@@ -167,10 +65,7 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('accepts a fields answer that comes byte by byte, with features in front and white space between', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled();
     await open(server, 'S1', '<stream:features/>');
     const get = await readIq(server);
     await server.sendSplit(`\n <iq type='result' id='${get.id}'>${query(`${FIELDS}<digest/>`)}</iq>\n`, [1]);
@@ -180,8 +75,8 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('NODESENT shows no credentials, not even as a digest', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer);
     const seen: string[] = [];
     broker.subscribe('PCJ_NODESENT', (node) => void seen.push(node.localName === 'stream' ? '' : node.toString()));
     const connected = broker.connect();
@@ -196,11 +91,7 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('what arrives right behind the result is delivered after READY', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled();
     await open(server);
     const set = await offer(server, '<digest/>');
     const received = broker.events.once('PCJ_NODERECEIVED');
@@ -211,10 +102,7 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('a user name with special characters is escaped in the address only', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, { ...CLEAR, username: "d'artagnan" });
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { broker, connected, server } = await rig.dialled({ username: "d'artagnan" });
     await open(server);
     const get = await readIq(server);
     await server.send(result(get.id, query(`${FIELDS}<digest/>`)));
@@ -225,7 +113,7 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('requests, filters and shutdown work as on every dialect', async () => {
-    const { broker, server } = await signedIn();
+    const { broker, server } = await rig.ready();
     const recorded = trace(broker);
     const answer = broker.request(xml('iq', { type: 'get', to: DOMAIN }, xml('ping', { xmlns: NS.PING })));
     const ping = await server.expect(/<iq .*?<\/iq>/s);
@@ -248,7 +136,7 @@ describe('signing in with jabber:iq:auth', () => {
   });
 
   it('a second connection starts from nothing: new id, new fields', async () => {
-    const { broker, server, peer } = await signedIn();
+    const { broker, server, peer } = await rig.ready();
     const again = broker.reconnect();
     await server.expect('</stream:stream>');
     await server.send('</stream:stream>');
@@ -265,26 +153,23 @@ describe('signing in with jabber:iq:auth', () => {
 
 describe('the password itself', () => {
   it('S-LEG-4 A-NEG-17: is not sent in clear; nothing is written after the refusal but the end', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled();
     await open(server);
     const get = await readIq(server);
     await server.send(result(get.id, query(`${FIELDS}<password/>`)));
-    expect(await connected).toMatchObject({ code: 'LEGACY_PLAINTEXT_REFUSED', phase: 'auth', retryable: false });
+    expect(await failure(connected)).toMatchObject({
+      code: 'LEGACY_PLAINTEXT_REFUSED',
+      phase: 'auth',
+      retryable: false,
+    });
     await server.expect('</stream:stream>');
     expect(server.received.toString()).not.toContain(PASSWORD);
     expect(recorded.short.slice(-5)).toEqual(['AUTHFAIL', ...TAIL]);
   });
 
   it('S-LEG-4: is sent in clear only when the option says so in words', async () => {
-    const peer = await listen();
     const connectionType = LEGACY.with({ allowPlaintextPassword: 'over-unverified-link' });
-    const broker = client(peer.port, { ...CLEAR, connectionType });
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled({ connectionType });
     await open(server);
     const set = await offer(server, '<password/>');
     expect(set.text).toContain(`<password>${PASSWORD}</password>`);
@@ -293,36 +178,26 @@ describe('the password itself', () => {
   });
 
   it('S-LEG-4 A-NEG-17: a refused digest is not followed by the password', async () => {
-    const peer = await listen();
     const connectionType = LEGACY.with({ allowPlaintextPassword: 'over-unverified-link' });
-    const broker = client(peer.port, { ...CLEAR, connectionType });
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled({ connectionType });
     await open(server);
     const set = await offer(server, '<password/><digest/>');
     await server.send(`<iq type='error' id='${set.id}'>${query('<password/>')}<error code='401'/></iq>`);
-    expect(await connected).toMatchObject({ code: 'LEGACY_REFUSED', condition: 'not-authorized' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_REFUSED', condition: 'not-authorized' });
     await server.expect('</stream:stream>');
     expect(server.received.toString()).not.toContain(PASSWORD);
   });
 
   it('S-LEG-4: unverified TLS is not enough', async () => {
-    const peer = await listen(identity);
-    const broker = client(peer.port, { tls: { policy: 'direct', insecureSkipVerify: true } });
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled({ tls: { insecureSkipVerify: true } }, 'direct');
     await open(server);
     const get = await readIq(server);
     await server.send(result(get.id, query(`${FIELDS}<password/>`)));
-    expect(await connected).toMatchObject({ code: 'LEGACY_PLAINTEXT_REFUSED' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_PLAINTEXT_REFUSED' });
   });
 
   it('is sent inside verified TLS', async () => {
-    const peer = await listen(identity);
-    const broker = client(peer.port, { tls: { policy: 'direct', ca: authority.ca } });
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled({}, 'direct');
     await open(server);
     const set = await offer(server, '<password/>');
     expect(set.text).toContain(`<password>${PASSWORD}</password>`);
@@ -345,15 +220,11 @@ describe('refusals', () => {
     ],
     ['an error without anything', '', 'undefined-condition', false],
   ])('%s is AUTHFAIL with its condition', async (_, error, condition, retryable) => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled();
     await open(server);
     const set = await offer(server, '<digest/>');
     await server.send(`<iq type='error' id='${set.id}'>${error}</iq>`);
-    const caught = await connected;
+    const caught = await failure(connected);
     expect(caught).toMatchObject({ code: 'LEGACY_REFUSED', layer: 'sasl', condition, retryable, dialect: 'LEGACY' });
     expect(caught.cause).toBeInstanceOf(StanzaError);
     await server.expect('</stream:stream>');
@@ -362,39 +233,29 @@ describe('refusals', () => {
   });
 
   it('A-NEG-17: an error to the request for the fields is AUTHFAIL, not a crash', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled();
     await open(server);
     const get = await readIq(server);
     await server.send(`<iq type='error' id='${get.id}'><error code='404'/></iq>`);
-    expect(await connected).toMatchObject({ code: 'LEGACY_REFUSED', condition: 'item-not-found' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_REFUSED', condition: 'item-not-found' });
     expect(server.received.toString()).not.toContain("type='set'");
   });
 
   it('A-NEG-17: a result that lists fields is not a success', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled();
     await open(server);
     const set = await offer(server, '<digest/>');
     await server.send(result(set.id, query(`${FIELDS}<password/>`)));
-    expect(await connected).toMatchObject({ code: 'LEGACY_NOT_ACCEPTED' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_NOT_ACCEPTED' });
     expect(recorded.short).not.toContain('READY');
   });
 
   it('no fields in the answer to the request for them', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled();
     await open(server);
     const get = await readIq(server);
     await server.send(result(get.id));
-    expect(await connected).toMatchObject({ code: 'LEGACY_NO_METHOD' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_NO_METHOD' });
   });
 
   it.each([
@@ -402,52 +263,38 @@ describe('refusals', () => {
     ['below another one', '<x><digest/></x>'],
     ['of a method whose name is that of a property', '<constructor/><toString/>'],
   ])('A-NEG-17: fields %s are none', async (_, fields) => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled();
     await open(server);
     const get = await readIq(server);
     await server.send(result(get.id, query(FIELDS + fields)));
-    expect(await connected).toMatchObject({ code: 'LEGACY_NO_METHOD' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_NO_METHOD' });
     await server.expect('</stream:stream>');
     expect(server.received.toString()).not.toContain("type='set'");
   });
 
   it('A-NEG-17: a second answer to the request for the fields is no answer to the sign-in', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled();
     await open(server);
     const get = await readIq(server);
     await server.send(result(get.id, query(`${FIELDS}<digest/>`)) + result(get.id));
-    expect(await connected).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
     expect(recorded.short).not.toContain('AUTHSUCCESS');
   });
 
   it('S-STREAM-14: an iq with another id ends the attempt', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled();
     await open(server);
     await readIq(server);
     await server.send(result('other'));
-    expect(await connected).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
   });
 
   it('the closing tag of a failed attempt starts nothing anew', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { broker, recorded, connected, server } = await rig.dialled();
     await open(server);
     const set = await offer(server, '<digest/>');
     await server.send(`<iq type='error' id='${set.id}'><error code='401'/></iq></stream:stream>`);
-    await connected;
+    await failure(connected);
     expect(recorded.short.filter((name) => name === 'AUTHNEGOTIATE')).toHaveLength(1);
     expect(recorded.short).not.toContain('NODEQUEUED');
     expect(broker.queue.size).toBe(0);
@@ -457,58 +304,41 @@ describe('refusals', () => {
     ['missing', null],
     ['empty', ''],
   ])('S-LEG-7 S-STREAM-8: with a stream id that is %s nothing is hashed', async (_, id) => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(`${header(id)}<stream:features/>`);
-    expect(await connected).toMatchObject({ code: 'STREAM_NO_ID', sentCondition: 'invalid-id' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_NO_ID', sentCondition: 'invalid-id' });
     await server.expect('</stream:stream>');
     expect(server.received.toString()).not.toContain('<iq');
   });
 
   it('a stream error behind an empty id is the cause', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { connected, server } = await rig.dialled();
+    await server.expect(OPENING);
     await server.send(`${header('')}<stream:error><host-unknown xmlns='${NS.STREAMS}'/></stream:error>`);
-    expect(await connected).toMatchObject({ code: 'STREAM_ERROR', condition: 'host-unknown' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_ERROR', condition: 'host-unknown' });
   });
 
   it('a server that falls silent is given up: SASL_TIMEOUT in AUTHFAIL', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, { ...CLEAR, timeouts: { auth: 50, close: 50 } });
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled({ timeouts: { auth: 50, close: 50 } });
     await open(server);
-    expect(await connected).toMatchObject({ code: 'SASL_TIMEOUT', retryable: true });
+    expect(await failure(connected)).toMatchObject({ code: 'SASL_TIMEOUT', retryable: true });
     expect(recorded.short).toContain('AUTHFAIL');
   });
 });
 
 describe('where the server has SASL', () => {
   it('S-LEG-1 S-LEG-5: refuses before any credential is sent', async () => {
-    const peer = await listen();
-    const broker = client(peer.port);
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled();
     await open(server, 'S1', SASL_FEATURES);
-    expect(await connected).toMatchObject({ code: 'LEGACY_SASL_OFFERED', phase: 'auth' });
+    expect(await failure(connected)).toMatchObject({ code: 'LEGACY_SASL_OFFERED', phase: 'auth' });
     await server.expect('</stream:stream>');
     expect(server.received.toString()).not.toContain("type='set'");
     expect(recorded.short.slice(-5)).toEqual(['AUTHFAIL', ...TAIL]);
   });
 
   it('S-LEG-1: insists when told to', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, { ...CLEAR, connectionType: LEGACY.with({ insist: true }) });
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled({ connectionType: LEGACY.with({ insist: true }) });
     await open(server, 'S1', SASL_FEATURES);
     const set = await offer(server, '<digest/>');
     await server.send(result(set.id));
@@ -517,18 +347,14 @@ describe('where the server has SASL', () => {
 });
 
 describe('TLS', () => {
-  const secured = (): Partial<BrokerOptions> => ({ tls: { ca: authority.ca } });
+  const SECURED: Partial<BrokerOptions> = { tls: { policy: 'required' } };
 
   it('S-TLS-1 S-TLS-3: asks for STARTTLS without an offer, and signs in with the id of the stream inside', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, secured());
-    const recorded = trace(broker);
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled(SECURED);
     await open(server, 'outside');
     await server.expect(`<starttls xmlns='${NS.TLS}'/>`);
     await server.send(`<proceed xmlns='${NS.TLS}'/>`);
-    await server.startTls(identity);
+    await server.startTls(rig.identity);
     await open(server, 'inside');
     const set = await offer(server, '<digest/>');
     expect(set.text).toContain(sha1(`inside${PASSWORD}`));
@@ -547,14 +373,11 @@ describe('TLS', () => {
   });
 
   it('features that cross <starttls/> are dropped, those inside TLS count', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, secured());
-    const connected = broker.connect();
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled(SECURED);
     await open(server, 'outside', SASL_FEATURES);
     await server.expect(/<starttls[^>]*>/);
     await server.send(`<proceed xmlns='${NS.TLS}'/>`);
-    await server.startTls(identity);
+    await server.startTls(rig.identity);
     await open(server, 'inside');
     const set = await offer(server, '<digest/>');
     await server.send(result(set.id));
@@ -562,16 +385,12 @@ describe('TLS', () => {
   });
 
   it('S-TLS-2 S-TLS-7: refused STARTTLS is SSLFAIL, and no credential leaves', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, secured());
-    const recorded = trace(broker);
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { recorded, connected, server } = await rig.dialled(SECURED);
     await open(server);
     await server.expect(/<starttls[^>]*>/);
     await server.send(`<failure xmlns='${NS.TLS}'/></stream:stream>`);
     server.end();
-    expect(await connected).toMatchObject({ code: 'TLS_REFUSED', layer: 'tls' });
+    expect(await failure(connected)).toMatchObject({ code: 'TLS_REFUSED', layer: 'tls' });
     expect(server.received.toString()).not.toContain('<iq');
     expect(recorded.short).toContain('SSLFAIL');
   });
@@ -580,48 +399,36 @@ describe('TLS', () => {
     ['the wrong namespace', "<proceed xmlns='urn:other'/>"],
     ['content', `<proceed xmlns='${NS.TLS}'><x/></proceed>`],
   ])('S-TLS-12: <proceed/> with %s is refused', async (_, proceed) => {
-    const peer = await listen();
-    const broker = client(peer.port, secured());
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled(SECURED);
     await open(server);
     await server.expect(/<starttls[^>]*>/);
     await server.send(proceed);
-    expect(await connected).toMatchObject({ code: 'STREAM_UNEXPECTED' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_UNEXPECTED' });
   });
 
   it('S-TLS-4: bytes behind <proceed/> are an attack', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, secured());
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled(SECURED);
     await open(server);
     await server.expect(/<starttls[^>]*>/);
     await server.send(`<proceed xmlns='${NS.TLS}'/><iq type='result'/>`);
-    expect(await connected).toMatchObject({ code: 'TLS_PLAINTEXT_INJECTION' });
+    expect(await failure(connected)).toMatchObject({ code: 'TLS_PLAINTEXT_INJECTION' });
   });
 
   it('S-LEG-7: a stream id that was used outside TLS is not hashed inside', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, secured());
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
+    const { connected, server } = await rig.dialled(SECURED);
     await open(server, 'same');
     await server.expect(/<starttls[^>]*>/);
     await server.send(`<proceed xmlns='${NS.TLS}'/>`);
-    await server.startTls(identity);
+    await server.startTls(rig.identity);
     await open(server, 'same');
-    expect(await connected).toMatchObject({ code: 'STREAM_ID_REUSED' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_ID_REUSED' });
   });
 
   it('S-STREAM-11: a server that calls itself otherwise inside TLS is left', async () => {
-    const peer = await listen(identity);
-    const broker = client(peer.port, { tls: { policy: 'direct', ca: authority.ca } });
-    const connected = failure(broker.connect());
-    const server = await peer.accept();
-    await server.expect(/<stream:stream[^>]*>/);
+    const { connected, server } = await rig.dialled({}, 'direct');
+    await server.expect(OPENING);
     await server.send(streamHeader({ id: 'S1', from: 'evil.example', version: null }));
-    expect(await connected).toMatchObject({ code: 'STREAM_FROM_MISMATCH' });
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_FROM_MISMATCH' });
     expect(server.received.toString()).not.toContain('<iq');
   });
 });
@@ -655,9 +462,7 @@ describe('bad options', () => {
   });
 
   it('a user name that can be no address ends the attempt before anything is opened', async () => {
-    const peer = await listen();
-    const broker = client(peer.port, { ...CLEAR, username: 'a\u0007' });
-    const recorded = trace(broker);
+    const { broker, recorded } = rig.broker(await rig.listen(), { username: 'a\u0007' });
     expect(await failure(broker.connect())).toMatchObject({ code: 'USAGE_JID' });
     expect(recorded.short).not.toContain('STREAMSTART');
   });

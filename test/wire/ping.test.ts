@@ -1,15 +1,9 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, PCJ_NODERECEIVED, xml } from 'xmpp-broker';
-import { BIND, ClientRig, failure, features, SM, welcome } from './support/client-rig.js';
+import { CLIENT, welcome } from './support/client.js';
+import { BIND, failure, features, SM, useRig } from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const WITHOUT_SM = { after: features(BIND), enabled: null };
 
@@ -130,7 +124,7 @@ describe('limits of the server', () => {
 
   it('S-PING-4: max-bytes: a held stanza that is too big fails on purge, and the others go out', async () => {
     const peer = await rig.listen();
-    const { broker, recorded } = rig.client(peer, { tls: { policy: 'direct' } });
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
     const tooBig = broker.output(sized(201));
     const request = failure(
       broker.request(xml('iq', { type: 'set', to: 'localhost' }, xml('x', { xmlns: 'urn:x' }, 'y'.repeat(300)))),

@@ -1,28 +1,19 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, XMPP } from 'xmpp-broker';
+import { authenticate, CLIENT, greet, welcome, welcomeBack } from './support/client.js';
 import {
-  authenticate,
   BIND,
-  ClientRig,
   failure,
   features,
-  greet,
   mechanisms,
   OPENING,
   SM,
-  welcome,
-  welcomeBack,
-} from './support/client-rig.js';
-import { streamHeader } from './support/index.js';
+  streamHeader,
+  TestAuthority,
+  useRig,
+} from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const elsewhere = (host: string) =>
   `<stream:error><see-other-host xmlns='${NS.STREAMS}'>${host}</see-other-host></stream:error></stream:stream>`;
@@ -44,8 +35,8 @@ describe('see-other-host', () => {
   });
 
   it('S-ERR-7: the certificate there must be the one of the domain', async () => {
-    const stranger = await ClientRig.create();
-    const honeypot = await rig.listen('direct', stranger.identity);
+    const stranger = await TestAuthority.create();
+    const honeypot = await rig.listen('direct', await stranger.issue());
     const { server, connected } = await rig.dialled();
     await server.expect(OPENING);
     await server.send(streamHeader() + elsewhere(`127.0.0.1:${String(honeypot.port)}`));
@@ -84,7 +75,7 @@ describe('see-other-host', () => {
 
   it('S-ERR-7 A-NEG-13: a chain and a loop stop after three', async () => {
     const peer = await rig.listen();
-    const { broker } = rig.client(peer, { tls: { policy: 'direct' } });
+    const { broker } = rig.broker(peer, { tls: { policy: 'direct' } });
     const connected = broker.connect();
     for (let hop = 0; hop < 4; hop++) {
       const server = await peer.accept();
@@ -99,7 +90,7 @@ describe('see-other-host', () => {
 
   it('S-ERR-7: also of a ready link; redirects are counted over ready links', async () => {
     const peer = await rig.listen();
-    const { broker, recorded } = rig.client(peer, {
+    const { broker, recorded } = rig.broker(peer, {
       tls: { policy: 'direct' },
       reconnect: { firstDelayMs: 1, maxDelayMs: 1, resumeDelayMs: 1 },
     });
@@ -149,7 +140,7 @@ describe('the location of a session', () => {
   it('S-SM-6: a session is resumed where the server wants it, once', async () => {
     const other = await rig.listen();
     const peer = await rig.listen();
-    const { broker } = rig.client(peer, {
+    const { broker } = rig.broker(peer, {
       tls: { policy: 'direct' },
       reconnect: { firstDelayMs: 1, maxDelayMs: 1, resumeDelayMs: 1 },
     });
@@ -175,7 +166,7 @@ describe('the location of a session', () => {
     'A-NEG-13: location %j is not used',
     async (place) => {
       const peer = await rig.listen();
-      const { broker } = rig.client(peer, { tls: { policy: 'direct' }, reconnect: { resumeDelayMs: 1 } });
+      const { broker } = rig.broker(peer, { tls: { policy: 'direct' }, reconnect: { resumeDelayMs: 1 } });
       const connected = broker.connect();
       const first = await peer.accept();
       await welcome(first, { enabled: `resume='true' id='s' location='${place}'` });
@@ -188,7 +179,7 @@ describe('the location of a session', () => {
   it('S-SM-6: nor is one from a server that was not verified', async () => {
     const honeypot = await rig.listen('plain');
     const peer = await rig.listen();
-    const { broker } = rig.client(peer, {
+    const { broker } = rig.broker(peer, {
       connectionType: XMPP.with({ mechanisms: ['ANONYMOUS'] }),
       tls: { policy: 'direct', insecureSkipVerify: true },
       reconnect: { resumeDelayMs: 1 },

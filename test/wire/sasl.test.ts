@@ -1,41 +1,29 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { inspect } from 'node:util';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Element, NS, XMPP, type BrokerOptions } from 'xmpp-broker';
+import { CLIENT, greet, iqId, JID, PASSWORD } from './support/client.js';
 import {
   BIND,
-  ClientRig,
+  type Conversation,
+  type Dialled,
   failure,
   features,
-  greet,
-  iqId,
-  JID,
   mechanisms,
   OPENING,
-  PASSWORD,
+  streamHeader,
   TAIL,
-  type ReadyClient,
-} from './support/client-rig.js';
-import { streamHeader, type Conversation } from './support/index.js';
+  useRig,
+} from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const sasl = (name: string, content = '') => `<${name} xmlns='${NS.SASL}'>${content}</${name}>`;
 const FAILED = ['AUTHFAIL', ...TAIL];
 
 /** A client at the point of choosing a mechanism. */
-async function offered(
-  offer: string,
-  options: Partial<BrokerOptions> = {},
-): Promise<ReadyClient & { connected: Promise<void> }> {
+async function offered(offer: string, options: Partial<BrokerOptions> = {}): Promise<Dialled> {
   const client = await rig.dialled({ connectionType: XMPP.with({}), ...options });
   await greet(client.server, offer, { id: 'a' });
   return client;
@@ -244,7 +232,7 @@ describe('failures', () => {
 
   it('S-CB-4: each attempt has a connection of its own', async () => {
     const peer = await rig.listen();
-    const { broker } = rig.client(peer, {
+    const { broker } = rig.broker(peer, {
       connectionType: XMPP.with({}),
       tls: { policy: 'direct' },
       reconnect: { initial: true, firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 1 },

@@ -1,29 +1,9 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, PCJ_NODERECEIVED, reply, xml, XMPP, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
-import {
-  authenticate,
-  BIND,
-  ClientRig,
-  failure,
-  features,
-  greet,
-  iqId,
-  JID,
-  SM,
-  welcome,
-  welcomeBack,
-  type ReadyClient,
-} from './support/client-rig.js';
-import type { Conversation } from './support/index.js';
+import { authenticate, CLIENT, greet, iqId, JID, welcome, welcomeBack } from './support/client.js';
+import { BIND, type Conversation, failure, features, type Ready, SM, useRig } from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 const send = (broker: Broker, id: string): Ticket =>
   broker.output(xml('message', { to: 'bob@localhost', id }, xml('body', {}, id)));
@@ -38,7 +18,7 @@ const hOf = (element: string): string => / h='([^']*)'/.exec(element)?.[1] ?? ''
 const upTo = (server: Conversation, id: string) => server.expect(`<body>${id}</body></message>`);
 
 /** A resumable client that has sent `ids`, none acknowledged, and whose link is cut then. */
-async function cut(ids: readonly string[]): Promise<ReadyClient & { tickets: Ticket[] }> {
+async function cut(ids: readonly string[]): Promise<Ready & { tickets: Ticket[] }> {
   const client = await rig.ready(RECONNECT);
   const tickets = ids.map((id) => send(client.broker, id));
   await upTo(client.server, ids.at(-1) ?? '');

@@ -3,22 +3,21 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { BrokerOptions } from 'xmpp-broker';
 import type { Identity } from '../support/certificates.js';
-import { ClientRig, failure, OPENING } from './support/client-rig.js';
+import { CLIENT } from './support/client.js';
+import { failure, OPENING, useRig } from './support/index.js';
 
 const DOMAIN = 'chat.example';
 const XMPPS = `_xmpps-client._tcp.${DOMAIN}`;
 const XMPP = `_xmpp-client._tcp.${DOMAIN}`;
 
-let rig: ClientRig;
+const rig = useRig(CLIENT);
 let identity: Identity;
 
 beforeAll(async () => {
-  rig = await ClientRig.create();
   identity = await rig.authority.issue({ names: [{ dns: DOMAIN }] });
 });
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks();
-  await rig.clear();
 });
 
 /** What DNS says: port and priority of the records of a service, all at this machine; a null denies the service. */
@@ -32,7 +31,7 @@ function records(answers: Readonly<Record<string, readonly (readonly [port: numb
 }
 
 const client = (options: Partial<BrokerOptions> = {}) =>
-  rig.client({ port: 1 }, { domain: DOMAIN, host: undefined, port: undefined, ...options });
+  rig.broker({ port: 1 }, { domain: DOMAIN, host: undefined, port: undefined, ...options });
 
 /** A port of this machine where nobody listens. */
 async function closedPort(): Promise<number> {

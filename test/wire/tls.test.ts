@@ -1,33 +1,23 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { NS, type BrokerError, type TlsFacts } from 'xmpp-broker';
+import { CLIENT, greet, iqId, JID, PASSWORD, secure, welcome } from './support/client.js';
 import {
   BIND,
-  ClientRig,
+  type Conversation,
   failure,
   features,
-  greet,
-  iqId,
-  JID,
   mechanisms,
   OPENING,
-  PASSWORD,
   PROCEED,
-  secure,
   SM,
   STARTTLS,
+  streamHeader,
   TAIL,
-  welcome,
-} from './support/client-rig.js';
-import { streamHeader, type Conversation } from './support/index.js';
+  TestAuthority,
+  useRig,
+} from './support/index.js';
 
-let rig: ClientRig;
-
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
 
 /** Nothing that proves or shows a password, in any dialect. */
 function expectNoCredentials(server: Conversation): void {
@@ -85,7 +75,7 @@ describe('STARTTLS', () => {
 
   it('S-TLS-2 A-NEG-4: a reset when TLS is asked for, five times: never in clear', async () => {
     const peer = await rig.listen('plain');
-    const { broker, recorded } = rig.client(peer, {
+    const { broker, recorded } = rig.broker(peer, {
       reconnect: { initial: true, firstDelayMs: 1, maxDelayMs: 1, maxAttempts: 4 },
     });
     const connected = broker.connect();
@@ -177,14 +167,14 @@ describe('STARTTLS', () => {
   });
 
   it('S-TLS-11: a failed handshake: no XML, and the connection is closed', async () => {
-    const other = await ClientRig.create();
+    const stranger = await (await TestAuthority.create()).issue();
     const { server, connected, recorded } = await rig.dialled({}, 'plain');
     await greet(server, features(STARTTLS));
     await server.expect('<starttls');
     await server.expect('/>');
     await server.send(PROCEED);
     const before = server.received.toString();
-    void server.startTls(other.identity).catch(() => undefined);
+    void server.startTls(stranger).catch(() => undefined);
     expect(await failure(connected)).toMatchObject({ code: 'TLS_CERT_UNTRUSTED', retryable: false });
     await server.ended;
     expect(server.received.toString()).toBe(before);
@@ -193,7 +183,7 @@ describe('STARTTLS', () => {
 
   it('S-TLS-13: no early data, and no ticket is taken up on the next connection', async () => {
     const peer = await rig.listen();
-    const { broker } = rig.client(peer, { tls: { policy: 'direct' } });
+    const { broker } = rig.broker(peer, { tls: { policy: 'direct' } });
     for (let round = 0; round < 2; round++) {
       const connected = broker.connect();
       const server = await peer.accept();
@@ -229,7 +219,7 @@ describe('tls.policy', () => {
 
   it('S-CONN-5: direct: SNI and ALPN, no STARTTLS', async () => {
     const peer = await rig.listen('direct', { ...rig.identity, ...{ ALPNProtocols: ['xmpp-client'] } });
-    const { broker, recorded } = rig.client(peer, { tls: { policy: 'direct' } });
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
     const connected = broker.connect();
     const server = await peer.accept();
     expect(server.tls).toMatchObject({ servername: 'localhost', alpnProtocol: 'xmpp-client' });
@@ -246,7 +236,7 @@ describe('certificates', () => {
   it('S-CERT-1 S-CERT-3: for the dialled host instead of the domain', async () => {
     const identity = await rig.authority.issue({ names: [{ dns: 'a.cdn.example' }, { ip: '127.0.0.1' }] });
     const peer = await rig.listen('direct', identity);
-    const { broker, recorded } = rig.client(peer, { tls: { policy: 'direct' } });
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
     const error = await failure(broker.connect());
     expect(error).toMatchObject({ code: 'TLS_CERT_HOST_MISMATCH', retryable: false, phase: 'tls' });
     expect(error.message).toContain('a.cdn.example');
@@ -256,7 +246,7 @@ describe('certificates', () => {
   it('S-CERT-10: one that expires while the stream is open ends it with reset', async () => {
     const identity = await rig.authority.issue({ notAfter: new Date(Date.now() + 2_500) });
     const peer = await rig.listen('direct', identity);
-    const { broker, recorded } = rig.client(peer, { tls: { policy: 'direct' } });
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
     const connected = broker.connect();
     const server = await peer.accept();
     await welcome(server);
@@ -269,9 +259,9 @@ describe('certificates', () => {
   });
 
   it('S-TLS-15: switched off by name only, and then nothing counts as verified', async () => {
-    const other = await ClientRig.create();
-    const peer = await rig.listen('direct', other.identity);
-    const { broker, recorded } = rig.client(peer, { tls: { policy: 'direct', insecureSkipVerify: true } });
+    const stranger = await TestAuthority.create();
+    const peer = await rig.listen('direct', await stranger.issue());
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct', insecureSkipVerify: true } });
     const connected = broker.connect();
     const server = await peer.accept();
     await greet(server, features(mechanisms('PLAIN')));

@@ -1,15 +1,11 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { JABBERD14_COMPONENT, NS, PCJ_NODERECEIVED, type Broker, type Element } from 'xmpp-broker';
-import { ClientRig, JID } from './support/client-rig.js';
-import { streamHeader } from './support/index.js';
+import { describe, expect, it } from 'vitest';
+import { NS, PCJ_NODERECEIVED, type Broker, type Element } from 'xmpp-broker';
+import { CLIENT, JID } from './support/client.js';
+import { COMPONENT, DOMAIN } from './support/component.js';
+import { useRig } from './support/index.js';
 
-let rig: ClientRig;
-beforeAll(async () => {
-  rig = await ClientRig.create();
-});
-afterEach(async () => {
-  await rig.clear();
-});
+const rig = useRig(CLIENT);
+const components = useRig(COMPONENT);
 
 const ACCOUNT = JID.replace(/\/.*/, '');
 const from = (sender: string | null) => (sender === null ? '' : ` from='${sender}'`);
@@ -98,18 +94,10 @@ describe('broker.trusted()', () => {
   });
 
   it('S-STZ-8: a component has no account', async () => {
-    const { server, broker, connected } = await rig.dialled(
-      { connectionType: JABBERD14_COMPONENT, domain: 'comp.localhost', tls: { policy: 'disabled' } },
-      'plain',
-    );
-    await server.expect(/<stream:stream[^>]*>/);
-    await server.send(streamHeader({ xmlns: NS.COMPONENT_ACCEPT, id: 'S1', from: 'comp.localhost', version: null }));
-    await server.expect('</handshake>');
-    await server.send('<handshake/>');
-    await connected;
+    const { server, broker } = await components.ready();
     const found = await verdicts(
       broker,
-      () => server.send("<message from='comp.localhost' to='comp.localhost'/><message/><message id='last'/>"),
+      () => server.send(`<message from='${DOMAIN}' to='${DOMAIN}'/><message/><message id='last'/>`),
       (stanza) => broker.trusted(stanza, 'account'),
     );
     expect(found).toEqual([false, false]);

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { Broker, Element, XMPP, type BrokerError, type BrokerOptions, type MechanismName } from 'xmpp-broker';
+import { Broker, Element, XMPP, type BrokerOptions, type MechanismName } from 'xmpp-broker';
 import { trace, type Trace } from '../../support/trace.js';
 import { Ejabberd, Jabberd2, Prosody, type TestServer } from '../harness/index.js';
 
@@ -101,15 +101,6 @@ export class Clients implements AsyncDisposable {
 
 /** What the last attempt published. */
 export const lastAttempt = ({ short }: Trace): string[] => short.slice(short.lastIndexOf('CONNECT'));
-
-/** The error a promise rejects with. */
-export const failure = (promise: Promise<unknown>): Promise<BrokerError> =>
-  promise.then(
-    () => {
-      throw new Error('it did not fail');
-    },
-    (error: unknown) => error as BrokerError,
-  );
 
 /** Everything that was published, as a log would show it. */
 export const shown = ({ payloads }: Trace): string =>
