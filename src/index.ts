@@ -1,8 +1,8 @@
 export { Broker, type Commands, type Outbound } from './broker/broker.js';
 export type { RequestOptions } from './broker/requester.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
-export type { Closed } from './lifecycle/life.js';
-export type { BrokerState, ConnectOptions } from './lifecycle/lifecycle.js';
+export type { ConnectOptions } from './lifecycle/lifecycle.js';
+export type { BrokerState, Closed } from './lifecycle/state.js';
 export type {
   BrokerConfig,
   BrokerOptions,

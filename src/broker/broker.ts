@@ -7,8 +7,8 @@ import type { StatusEvents } from '../events.js';
 import type { FilterOptions } from '../filters/filter-set.js';
 import type { Filter } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
-import type { Closed } from '../lifecycle/life.js';
-import type { BrokerState, ConnectOptions } from '../lifecycle/lifecycle.js';
+import type { ConnectOptions } from '../lifecycle/lifecycle.js';
+import type { BrokerState, Closed } from '../lifecycle/state.js';
 import { hostProblem, portProblem } from '../options/checks.js';
 import type { BrokerConfig, BrokerOptions } from '../options/options.js';
 import { asStanza } from '../stanza/outbound.js';
@@ -81,6 +81,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     return this.#core.lang;
   }
 
+  /** Where the broker stands now. Each state says what may be done in it: see {@link BrokerState}. */
   get state(): BrokerState {
     return this.#core.lifecycle.state;
   }

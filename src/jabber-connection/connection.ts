@@ -70,7 +70,7 @@ export class Connection implements AsyncDisposable {
       if (this.#gate === gate) this.#onEnd(error ?? null);
     });
     try {
-      await Promise.race([gate.reached, this.#ready]);
+      await Promise.race([gate.reached.promise, this.#ready]);
     } catch (error) {
       this.#state = 'ended';
       this.#lastError = error as BrokerError;
@@ -99,7 +99,7 @@ export class Connection implements AsyncDisposable {
       throw usageError('USAGE_AUTH', 'auth() follows connect(), once for each connection');
     }
     this.#state = 'signing-in';
-    this.#gate.pass(
+    this.#gate.credentials.resolve(
       needsUser
         ? { username: first as string, password: password ?? '', resource: resource === '' ? undefined : resource }
         : { username: undefined, password: first, resource: undefined },

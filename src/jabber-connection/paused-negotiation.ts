@@ -1,4 +1,5 @@
 // A dialect whose negotiation pauses between the opening of the stream and signing in.
+import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { NegotiationEvent, StatusEvents } from '../events.js';
 import type { TlsFacts } from '../tls/facts.js';
@@ -17,28 +18,9 @@ export interface Credentials {
 
 /** Where one attempt waits for its credentials. */
 export class Gate {
-  /** Fulfils when the stream is open. */
-  readonly reached: Promise<void>;
-  readonly credentials: Promise<Credentials>;
-  #reach!: () => void;
-  #pass!: (credentials: Credentials) => void;
-
-  constructor() {
-    this.reached = new Promise((resolve) => {
-      this.#reach = resolve;
-    });
-    this.credentials = new Promise((resolve) => {
-      this.#pass = resolve;
-    });
-  }
-
-  reach(): void {
-    this.#reach();
-  }
-
-  pass(credentials: Credentials): void {
-    this.#pass(credentials);
-  }
+  /** The stream is open. */
+  readonly reached = new Deferred<void>();
+  readonly credentials = new Deferred<Credentials>();
 }
 
 /** The same dialect, which opens the stream and then waits at the gate. What it needs to sign in comes through there. */
@@ -83,9 +65,9 @@ class PausedNegotiation implements Negotiation {
     let failed = false;
     // What came in the same read as the header, such as a stream error, comes first.
     setImmediate(() => {
-      if (!failed) gate.reach();
+      if (!failed) gate.reached.resolve();
     });
-    const passed = gate.credentials.then((credentials) => {
+    const passed = gate.credentials.promise.then((credentials) => {
       this.#credentials = credentials;
       return null;
     });

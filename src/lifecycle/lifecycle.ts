@@ -1,23 +1,12 @@
 import { Attempt, type AttemptHost } from './attempt.js';
+import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
-import { Life, type Closed } from './life.js';
 import { Link } from '../link/link.js';
 import type { LinkEnd, LinkHost, LinkOwner, Negotiated } from '../link/contract.js';
 import { ConnectOperation } from './connect-operation.js';
 import { reconnectDelay } from './reconnect-delay.js';
-
-/**
- * Where a broker stands.
- * - `idle`: made, or closed in order; nothing is going on.
- * - `connecting`: resolving and dialling. `negotiating`: the dialect has the stream.
- * - `ready`: stanzas may be sent.
- * - `closing`: the stream is being closed.
- * - `waiting`: a lost link will be dialled again. `disconnected`: lost or failed, and nobody dials.
- * - `halted`: for ever.
- */
-export type BrokerState =
-  'idle' | 'connecting' | 'negotiating' | 'ready' | 'closing' | 'waiting' | 'disconnected' | 'halted';
+import type { BrokerState, Closed } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
 export interface ConnectOptions {
@@ -66,7 +55,8 @@ export class Lifecycle implements LinkOwner {
   #failures = 0;
   /** Redirects followed since the last wait. */
   #redirects = 0;
-  #life = new Life();
+  /** From a `connect` to the rest that follows. */
+  #life = new Deferred<Closed>();
   #shutdown: Promise<void> | null = null;
   #lastEnd: Closed = { clean: true };
   /** Rises with every command that makes what runs now obsolete. */
@@ -93,13 +83,13 @@ export class Lifecycle implements LinkOwner {
   /** See `Broker.connect`. The promise never becomes an unhandled rejection. */
   connect({ host, port, signal }: ConnectOptions): Promise<void> {
     if (signal?.aborted === true) {
-      const refused: Promise<void> = Promise.reject(aborted(signal));
-      refused.catch(() => undefined);
-      return refused;
+      const refused = new Deferred<void>();
+      refused.reject(aborted(signal));
+      return refused.promise;
     }
     if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
     else if (port !== undefined) this.#target = { ...this.#target, port };
-    if (this.#life.over) this.#life = new Life();
+    if (this.#life.settled) this.#life = new Deferred();
     if (this.#operation !== null) this.#rejectOperation(superseded());
     this.#stopTimer();
     this.#failures = 0;
@@ -347,7 +337,7 @@ export class Lifecycle implements LinkOwner {
   }
 
   #rest(closed: Closed): void {
-    this.#life.end(closed);
+    this.#life.resolve(closed);
   }
 }
 

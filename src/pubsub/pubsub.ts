@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3';
 import { checkSignal, isA, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { Deferred } from '../deferred.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { EventQueue } from './event-queue.js';
 import { fire, Grant, type Publication } from './publication.js';
@@ -173,7 +174,8 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    * A rejection that nobody waits for is no unhandled rejection.
    */
   once<Name extends keyof Events & string>(event: Name, options: { signal?: AbortSignal } = {}): Promise<Events[Name]> {
-    const promise = new Promise<Events[Name]>((resolve, reject) => {
+    const next = new Deferred<Events[Name]>();
+    try {
       const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ['signal']);
       checkSignal('once()', signal);
       const settled = () => {
@@ -184,26 +186,24 @@ export class PubSub<Events extends object = Record<string, unknown>> {
         event,
         (payload: Events[Name]) => {
           settled();
-          resolve(payload);
+          next.resolve(payload);
         },
         { once: true },
       );
       const end = (error: BrokerError) => {
         settled();
         subscription.cancel();
-        reject(error);
+        next.reject(error);
       };
       const abort = () => end(aborted(event, signal));
       const close = () => end(closed(event));
-      if (signal?.aborted === true) {
-        abort();
-        return;
-      }
       signal?.addEventListener('abort', abort, { once: true });
       (this.#waiting ??= new Set()).add(close);
-    });
-    promise.catch(() => undefined);
-    return promise;
+      if (signal?.aborted === true) abort();
+    } catch (error) {
+      next.reject(error as BrokerError);
+    }
+    return next.promise;
   }
 
   /**

@@ -1,3 +1,4 @@
+import { Deferred } from '../deferred.js';
 import type { Element } from '../xml/element.js';
 import { MOST_BYTES, type Ticket } from './ticket.js';
 
@@ -48,7 +49,7 @@ export class SendBuffer {
   #inFlight: Batch[] = [];
   /** What is in flight, in UTF-16 code units. */
   #inFlightLength = 0;
-  #idle: (() => void)[] | null = null;
+  #idle: Deferred<void> | null = null;
 
   constructor(hooks: SendBufferHooks) {
     this.#hooks = hooks;
@@ -127,7 +128,8 @@ export class SendBuffer {
   drain(): Promise<void> {
     this.flush();
     if (this.#isIdle()) return Promise.resolve();
-    return new Promise((resolve) => (this.#idle ??= []).push(resolve));
+    this.#idle ??= new Deferred();
+    return this.#idle.promise;
   }
 
   /** Ends the buffer and returns what is not proved to be written, oldest first: in flight, then waiting. */
@@ -206,7 +208,7 @@ export class SendBuffer {
   #settleIdle(): void {
     const idle = this.#idle;
     this.#idle = null;
-    for (const resolve of idle ?? []) resolve();
+    idle?.resolve();
   }
 }
 

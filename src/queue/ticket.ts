@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { parseInScope } from '../xml/tokenizer/parse.js';
@@ -40,12 +41,6 @@ function thisTurn(): Turn {
   return turn;
 }
 
-interface Waiter {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (error: BrokerError) => void;
-}
-
 /** What became of one output. Promises are made only when asked for, and never become unhandled rejections. */
 export class Ticket {
   state: TicketState = 'queued';
@@ -68,8 +63,8 @@ export class Ticket {
   /** -1: not counted yet. */
   #bytes = -1;
   #node: Element | undefined;
-  #sent: Waiter | undefined;
-  #acked: Waiter | undefined;
+  #sent: Deferred<void> | undefined;
+  #acked: Deferred<void> | undefined;
   #error: BrokerError | undefined;
   #ackable = false;
 
@@ -106,7 +101,7 @@ export class Ticket {
   /** Resolves when the stanza was written to the operating system; rejects when that will never happen. */
   get sent(): Promise<void> {
     if (this.#sent === undefined) {
-      this.#sent = waiter();
+      this.#sent = new Deferred();
       if (this.state === 'sent' || this.state === 'acked') this.#sent.resolve();
       else if (this.#error !== undefined) this.#sent.reject(this.#error);
     }
@@ -119,7 +114,7 @@ export class Ticket {
    */
   get acked(): Promise<void> {
     if (this.#acked === undefined) {
-      this.#acked = waiter();
+      this.#acked = new Deferred();
       if (this.state === 'acked') this.#acked.resolve();
       else if (this.#error !== undefined) this.#acked.reject(this.#error);
       else if (this.state === 'sent' && !this.#ackable) this.#acked.reject(notAckable());
@@ -198,15 +193,4 @@ function notAckable(): BrokerError {
     'the stanza was written, but without stream management nothing tells whether the server received it',
     { layer: 'queue', sent: 'maybe' },
   );
-}
-
-function waiter(): Waiter {
-  let resolve!: () => void;
-  let reject!: (error: BrokerError) => void;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 
 /** Who is told what happens on a transport. Every callback may be called again after an upgrade to TLS. */
@@ -22,7 +23,7 @@ export class Transport {
   #error: BrokerError | null = null;
   #closed = false;
   #ended = false;
-  #afterClose: (() => void)[] | null = null;
+  readonly #gone = new Deferred<void>();
 
   constructor(socket: Duplex) {
     this.#socket = socket;
@@ -104,15 +105,11 @@ export class Transport {
 
   /** Resolves when the socket is closed; after `limitMs` it is closed by force. */
   closedWithin(limitMs: number): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.destroy();
-      }, limitMs);
-      (this.#afterClose ??= []).push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
+    const timer = setTimeout(() => {
+      this.destroy();
+    }, limitMs);
+    return this.#gone.promise.finally(() => {
+      clearTimeout(timer);
     });
   }
 
@@ -159,9 +156,7 @@ export class Transport {
     // A late error of a closed socket has no listener left but this one.
     this.#socket.on('error', () => undefined);
     this.#handler?.onClose(this.#error);
-    const waiting = this.#afterClose;
-    this.#afterClose = null;
-    for (const tell of waiting ?? []) tell();
+    this.#gone.resolve();
   }
 }
 

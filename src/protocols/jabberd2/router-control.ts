@@ -1,4 +1,5 @@
 // Names and throttling at run time: the jabberd2 router's component protocol.
+import { Deferred } from '../../deferred.js';
 import { BrokerError, usageError } from '../../errors.js';
 import type { StatusEvents } from '../../events.js';
 import type { Handler } from '../../pubsub/pubsub.js';
@@ -21,10 +22,10 @@ export interface RouterBroker {
   ): unknown;
 }
 
+/** What the router was asked and did not answer yet. */
 interface Waiting {
-  resolve: () => void;
-  reject: (error: BrokerError) => void;
-  timer: NodeJS.Timeout;
+  readonly answer: Deferred<void>;
+  readonly timer: NodeJS.Timeout;
 }
 
 /**
@@ -108,22 +109,19 @@ export class RouterControl {
     if (this.#waiting.has(what)) {
       return Promise.reject(usageError('USAGE_NAME', `the router was asked about the ${what} and did not answer yet`));
     }
-    return new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const limit = String(config.timeouts.bind);
-        const message = `the router did not answer within ${limit} ms (timeouts.bind)`;
-        this.#settle(
-          what,
-          new BrokerError('BIND_TIMEOUT', message, { layer: 'bind', origin: 'peer', retryable: true }),
-        );
-      }, config.timeouts.bind);
-      this.#waiting.set(what, { resolve, reject, timer });
-      try {
-        this.#send(element);
-      } catch (error) {
-        this.#settle(what, error as BrokerError);
-      }
-    });
+    const answer = new Deferred<void>();
+    const timer = setTimeout(() => {
+      const limit = String(config.timeouts.bind);
+      const message = `the router did not answer within ${limit} ms (timeouts.bind)`;
+      this.#settle(what, new BrokerError('BIND_TIMEOUT', message, { layer: 'bind', origin: 'peer', retryable: true }));
+    }, config.timeouts.bind);
+    this.#waiting.set(what, { answer, timer });
+    try {
+      this.#send(element);
+    } catch (error) {
+      this.#settle(what, error as BrokerError);
+    }
+    return answer.promise;
   }
 
   #send(element: Element): void {
@@ -135,8 +133,8 @@ export class RouterControl {
     if (waiting === undefined) return;
     this.#waiting.delete(what);
     clearTimeout(waiting.timer);
-    if (error === null) waiting.resolve();
-    else waiting.reject(error);
+    if (error === null) waiting.answer.resolve();
+    else waiting.answer.reject(error);
   }
 
   #onName(name: string, bound: boolean, error: BrokerError | undefined): void {
