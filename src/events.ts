@@ -168,7 +168,7 @@ const EVENTS = {
   PCJ_THROTTLE: { payload: of<{ throttled: boolean; side: 'inbound' | 'outbound' }>(), dialect: true },
 } as const satisfies Readonly<Record<Exclude<keyof typeof import('./events.js'), 'default'>, Row>>;
 
-/** What index.ts hands on is everything but the default. */
+// The default is what index.ts does not hand on to programs, as it does everything else here.
 export default EVENTS;
 
 type Rows = typeof EVENTS;

@@ -27,25 +27,8 @@ export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
 export type { Ticket, TicketState } from './queue/ticket.js';
 export type { PendingRequest } from './requests/pending-requests.js';
 export type { ArchiveTrust, EventTrust, TrustKinds } from './stanza/trust.js';
-export type {
-  Dialect,
-  DialectConfig,
-  DialectLink,
-  Established,
-  Negotiation,
-  StreamHeader,
-} from './protocols/dialect.js';
-export { XMPP, type XmppDialect, type XmppOptions } from './protocols/xmpp.js';
-export type { MechanismName } from './protocols/sasl/selection.js';
+export * from './protocols/index.js';
 export type { ChannelBindings, ChannelBindingType } from './tls/channel-binding.js';
-export type { IterationLimits } from './protocols/sasl/scram-message.js';
-export { LEGACY, type LegacyDialect, type LegacyOptions } from './protocols/legacy.js';
-export type { LegacyMethod } from './protocols/legacy/methods.js';
-export { JABBERD14_COMPONENT, type ComponentDialect, type ComponentOptions } from './protocols/jabberd14.js';
-export { JABBERD20_COMPONENT, type RouterDialect, type RouterOptions } from './protocols/jabberd2.js';
-export { RouterControl, type RouterBroker } from './protocols/jabberd2/router-control.js';
-export { routeOf } from './protocols/jabberd2/route.js';
-export type { NameOptions } from './protocols/jabberd2/bind.js';
 export { Privileges, type PrivilegedRequestOptions, type PrivilegesOptions } from './privileges/privileges.js';
 export type { Access, Grants } from './privileges/grants.js';
 export {

@@ -1,31 +1,41 @@
-/** What a connection is for: a client, an XEP-0114 component, or a component of jabberd2's router. */
-export type PortUse = 'client' | 'component' | 'router';
-
-/** What usually listens on the well-known ports, and whom it serves. */
-const USUAL: ReadonlyMap<number, { what: string; uses: readonly PortUse[]; tls?: 'direct' | 'starttls' }> = new Map([
-  [5222, { what: 'clients that ask for TLS inside the stream', uses: ['client'], tls: 'starttls' }],
-  [5223, { what: 'clients that start TLS at once', uses: ['client'], tls: 'direct' }],
-  [5269, { what: 'other servers', uses: [] }],
-  [5270, { what: 'other servers that start TLS at once', uses: [] }],
-  [5347, { what: 'components', uses: ['component', 'router'] }],
-  [5280, { what: 'browsers (BOSH and WebSocket over HTTP)', uses: [] }],
-  [5281, { what: 'browsers (BOSH and WebSocket over HTTPS)', uses: [] }],
+/** What usually listens on the well-known ports. */
+const USUAL: ReadonlyMap<number, string> = new Map([
+  [5222, 'clients that ask for TLS inside the stream'],
+  [5223, 'clients that start TLS at once'],
+  [5269, 'other servers'],
+  [5270, 'other servers that start TLS at once'],
+  [5347, 'components'],
+  [5280, 'browsers (BOSH and WebSocket over HTTP)'],
+  [5281, 'browsers (BOSH and WebSocket over HTTPS)'],
 ]);
+
+/** The ports that servers usually have for what we speak. */
+export interface OwnPorts {
+  /** What we speak. */
+  readonly name: string;
+  readonly defaultPort?: number;
+  /** Default `defaultPort`. */
+  readonly usualPort?: number;
+  /** For TLS from the start. */
+  readonly directTlsPort?: number;
+}
 
 /**
  * A sentence for the message of a connection that failed on a port which usually serves somebody else, or null when
  * the port tells nothing.
  * @param tls how the connection began
  */
-export function portHint(use: PortUse, port: number, tls: 'direct' | 'starttls' | 'none'): string | null {
-  const usual = USUAL.get(port);
-  if (usual === undefined) return null;
-  const own = use === 'client' ? '5222 (or 5223 with TLS from the start)' : '5347';
-  if (!usual.uses.includes(use)) return `port ${port} usually serves ${usual.what}; for a ${use} it is usually ${own}`;
-  if (usual.tls === 'direct' && tls !== 'direct')
-    return `port ${port} usually serves ${usual.what}; try tls.policy "direct"`;
-  if (usual.tls === 'starttls' && tls === 'direct') {
-    return `port ${port} usually serves ${usual.what}; try tls.policy "required", or port 5223`;
+export function portHint(own: OwnPorts, port: number, tls: 'direct' | 'starttls' | 'none'): string | null {
+  const serves = USUAL.get(port);
+  const { name, defaultPort, usualPort = defaultPort, directTlsPort } = own;
+  if (serves === undefined || usualPort === undefined) return null;
+  const said = `port ${port} usually serves ${serves}`;
+  if (port === usualPort) {
+    return tls === 'direct' && directTlsPort !== undefined && directTlsPort !== port
+      ? `${said}; try tls.policy "required", or port ${directTlsPort}`
+      : null;
   }
-  return null;
+  if (port === directTlsPort) return tls === 'direct' ? null : `${said}; try tls.policy "direct"`;
+  const direct = directTlsPort === undefined ? '' : ` (or ${directTlsPort} with TLS from the start)`;
+  return `${said}; for ${name} it is usually ${usualPort}${direct}`;
 }

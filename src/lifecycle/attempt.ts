@@ -15,7 +15,6 @@ import { upgrade } from '../tls/upgrade.js';
 import { Transport } from '../stream/transport.js';
 import { XmlStream } from '../stream/xml-stream.js';
 import type { Element } from '../xml/element.js';
-import { NS } from '../xml/namespaces.js';
 
 /** What an attempt needs of the broker. */
 export interface AttemptHost {
@@ -247,7 +246,7 @@ export class Attempt {
       const upgraded = await upgrade(socket, {
         domain: config.domain,
         tls: { ...config.tls, key: secrets.key, passphrase: secrets.passphrase },
-        alpn: direct && config.connectionType.xmlns === NS.CLIENT ? 'xmpp-client' : null,
+        alpn: direct ? (config.connectionType.alpn ?? null) : null,
         signal: this.#abort.signal,
         timeoutMs: config.timeouts.tls,
       });
@@ -310,9 +309,8 @@ export class Attempt {
   #portHint(): string | null {
     const target = this.#target;
     if (target === null) return null;
-    const { xmlns } = this.#host.config.connectionType;
-    const use = xmlns === NS.COMPONENT_ACCEPT ? 'component' : xmlns === NS.JABBERD2_COMPONENT ? 'router' : 'client';
-    return portHint(use, target.port, this.#host.config.tls.policy === 'disabled' ? 'none' : target.tls);
+    const { connectionType: dialect, tls } = this.#host.config;
+    return portHint(dialect, target.port, tls.policy === 'disabled' ? 'none' : target.tls);
   }
 
   async #fail(error: BrokerError): Promise<void> {

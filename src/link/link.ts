@@ -351,17 +351,22 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     this.#giveUp(fault.error, fault.appCondition);
   }
 
+  get #pings(): boolean {
+    const { probe, addressing } = this.#host.config.connectionType;
+    return (probe ?? (addressing === 'domain' ? 'space' : 'ping')) === 'ping';
+  }
+
   /** Asks for a sign of life in the cheapest way the stream has. */
   probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
-    else if (this.#host.config.connectionType.addressing === 'domain') this.speak();
-    else this.#host.ping();
+    else if (this.#pings) this.#host.ping();
+    else this.speak();
   }
 
   dead(limitMs: number): void {
-    // White space is no question: a component's server need not answer, and TCP finds out whether it is gone.
-    if (this.#acks === null && this.#host.config.connectionType.addressing === 'domain') {
+    // White space is no question: TCP finds out whether the server is gone.
+    if (this.#acks === null && !this.#pings) {
       this.#watchdogs.forgiveSilence();
       return;
     }

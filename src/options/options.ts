@@ -1,5 +1,5 @@
 import { isRecord, kindOf, ownProperties } from '../arguments/arguments.js';
-import { dialectProblem } from './dialect.js';
+import { dialectProblem, WANTED_DIALECT } from './dialect.js';
 import { usageError } from '../errors.js';
 import { DEFAULT_FILTER_VISITS } from '../filters/filter-set.js';
 import { JID } from '../jid/jid.js';
@@ -89,7 +89,7 @@ export interface QueueOptions extends Partial<QueueLimits> {
 
 /** What `new Broker()` takes. */
 export interface BrokerOptions {
-  /** The dialect: XMPP, LEGACY, JABBERD14_COMPONENT, JABBERD20_COMPONENT or one of your own. */
+  /** The dialect: one that comes with the library, such as XMPP, or one of your own. */
   connectionType: Dialect;
   /** XMPP domain, or the component's name. */
   domain: string;
@@ -311,7 +311,7 @@ export function validateOptions(options: unknown): {
 }
 
 const HINTS = {
-  connectionType: ': pass XMPP, LEGACY, JABBERD14_COMPONENT, JABBERD20_COMPONENT or a dialect of your own',
+  connectionType: `: pass ${WANTED_DIALECT}`,
   domain: ": pass the XMPP domain, or the component's name",
 } as const;
 

@@ -119,6 +119,10 @@ export interface Dialect {
   readonly defaultPort?: number;
   /** The same for `tls.policy` `direct`. Default `defaultPort`. */
   readonly directTlsPort?: number;
+  /** Port that servers usually have for it, to be named when another port is the wrong one. Default `defaultPort`. */
+  readonly usualPort?: number;
+  /** What is asked for when TLS begins at once (ALPN, XEP-0368 §4). Default none. */
+  readonly alpn?: string;
   /** SRV services to look up when no host is given. Without them only addresses are looked up. */
   readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[];
   /** TLS when the options do not say: `required`, or none on this machine and an error elsewhere. Default `required`. */
@@ -129,8 +133,16 @@ export interface Dialect {
   readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][];
   /** Whether unanswered iq requests are answered with service-unavailable (RFC 6120 §8.2.3) unless an option says. */
   readonly answersRequests?: boolean;
-  /** Who may answer a request without the exact address: the server of an account, or a bounce. */
+  /**
+   * What our address is. `account`: that of an account at the server, which answers for it (RFC 6120 §10.3), and whose roster,
+   * archive and events `trusted` knows. `domain`: a domain of its own, for which nobody answers but who was asked. Default `account`.
+   */
   readonly addressing?: 'account' | 'domain';
+  /**
+   * How a silent link without stream management is probed. `ping`: the server is asked (XEP-0199); no answer ends the link. `space`: white
+   * space is sent, which nobody answers: only TCP can tell that the server is gone. Default `ping` for an account, else `space`.
+   */
+  readonly probe?: 'ping' | 'space';
   /** Takes over a connected stream; returning relinquishes it. */
   negotiate(session: Negotiation): Promise<Established>;
   /**

@@ -43,6 +43,7 @@ function dialect(options: ComponentOptions): ComponentDialect {
   return Object.freeze<ComponentDialect>({
     name: 'JABBERD14_COMPONENT',
     xmlns: NS.COMPONENT_ACCEPT,
+    usualPort: 5347,
     needs: ['password', 'port'],
     defaultTls: 'loopback',
     tlsPolicies: ['direct', 'disabled'],

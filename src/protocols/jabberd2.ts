@@ -46,6 +46,7 @@ function dialect(options: RouterOptions): RouterDialect {
     name: 'JABBERD20_COMPONENT',
     xmlns: NS.JABBERD2_COMPONENT,
     version: '1.0',
+    usualPort: 5347,
     needs: ['username', 'password', 'port'],
     defaultTls: 'required',
     addressing: 'domain',

@@ -44,6 +44,7 @@ function dialect(options: LegacyOptions): LegacyDialect {
     xmlns: NS.CLIENT,
     defaultPort: 5222,
     directTlsPort: 5223,
+    alpn: 'xmpp-client',
     services: [
       { srv: '_xmpps-client._tcp', tls: 'direct' },
       { srv: '_xmpp-client._tcp', tls: 'starttls' },

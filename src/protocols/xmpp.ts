@@ -36,6 +36,7 @@ function dialect(options: XmppOptions): XmppDialect {
     version: '1.0',
     defaultPort: 5222,
     directTlsPort: 5223,
+    alpn: 'xmpp-client',
     services: [
       { srv: '_xmpps-client._tcp', tls: 'direct' },
       { srv: '_xmpp-client._tcp', tls: 'starttls' },

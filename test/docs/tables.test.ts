@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { Broker, JABBERD14_COMPONENT } from 'xmpp-broker';
+import * as broker from 'xmpp-broker';
 import EVENTS from '../../src/events.js';
+import DIALECTS from '../../src/protocols/index.js';
 import { bare, ROOT, tableRows } from './support/markdown.js';
 
 describe('docs/options.md', () => {
-  const { config } = new Broker({
-    connectionType: JABBERD14_COMPONENT,
+  const { config } = new broker.Broker({
+    connectionType: broker.JABBERD14_COMPONENT,
     host: '127.0.0.1',
     port: 5347,
     domain: 'echo.example.org',
@@ -47,6 +48,13 @@ describe('docs/tls.md', () => {
 });
 
 describe('docs/dialects.md', () => {
+  it.each(DIALECTS.map(({ name }) => name))('has a section on %s, which the package exports by that name', (name) => {
+    expect(Object.keys(broker)).toContain(name);
+    const page = readFileSync(`${ROOT}/docs/dialects.md`, 'utf8');
+    expect(page).toContain(`\n| [\`${name}\`](#${name.toLowerCase()}) |`);
+    expect(page).toContain(`\n## ${name}\n`);
+  });
+
   it.each([
     ['## XMPP', membersOf('src/protocols/xmpp/options.ts', 'XmppOptions')],
     ['## LEGACY', membersOf('src/protocols/legacy.ts', 'LegacyOptions')],
@@ -87,6 +95,13 @@ describe('docs/events.md', () => {
 });
 
 describe('docs/writing-a-dialect.md', () => {
+  it('has every member of a dialect', () => {
+    const printed = tableRows('writing-a-dialect.md', '## The other members').flatMap(
+      ([names = '']) => names.replaceAll(/\(.*?\)/g, '').match(/\w+/g) ?? [],
+    );
+    expect(['negotiate', ...printed].sort()).toEqual(membersOf('src/protocols/dialect.ts', 'Dialect').sort());
+  });
+
   it('names the events that a dialect may publish', () => {
     const page = readFileSync(`${ROOT}/docs/writing-a-dialect.md`, 'utf8');
     const [, list = ''] = /^- A dialect may publish (.*?)\. /ms.exec(page) ?? [];

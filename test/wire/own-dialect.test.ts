@@ -1,15 +1,23 @@
 // A dialect of the program: what the broker lends to it, and what it may not do.
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Broker, JID, type BrokerOptions, type Dialect, type Negotiation } from 'xmpp-broker';
 import EVENTS, { type NegotiationEvent, type StatusEvent } from '../../src/events.js';
+import { TestAuthority, type Identity } from '../support/certificates.js';
 import { trace, type Trace } from '../support/trace.js';
 import { ScriptedPeer, streamHeader, type Conversation } from './support/index.js';
 
-const DOMAIN = 'mine.localhost';
+const DOMAIN = 'localhost';
 const XMLNS = 'urn:example:mine';
 
 const brokers: Broker[] = [];
 const peers: ScriptedPeer[] = [];
+let authority: TestAuthority;
+let identity: Identity;
+
+beforeAll(async () => {
+  authority = await TestAuthority.create();
+  identity = await authority.issue();
+});
 
 afterEach(async () => {
   for (const broker of brokers.splice(0)) broker.halt();
@@ -34,8 +42,9 @@ function dialect(more: Partial<Dialect> = {}, during: (session: Negotiation) => 
 async function dialled(
   connectionType: Dialect,
   options: Partial<BrokerOptions> = {},
+  tls?: Identity & { ALPNProtocols: string[] },
 ): Promise<{ broker: Broker; recorded: Trace; server: Conversation; connected: Promise<unknown> }> {
-  const peer = await ScriptedPeer.listen();
+  const peer = await ScriptedPeer.listen({ tls });
   peers.push(peer);
   const broker = new Broker({
     connectionType,
@@ -120,5 +129,36 @@ describe('what a dialect publishes', () => {
     await last;
     expect(recorded.short).toEqual(['PROTOCOLERROR', 'SM_ENABLED']);
     expect(recorded.payloads[0]).toMatchObject({ code: 'USAGE_EVENT_RESERVED' });
+  });
+});
+
+describe('what a dialect says of itself', () => {
+  it.each([
+    ['mine/1', 'mine/1'],
+    [undefined, false],
+  ])('alpn %s: asked for when TLS begins at once', async (alpn, chosen) => {
+    const options: Partial<BrokerOptions> = { tls: { policy: 'direct', ca: authority.ca } };
+    const { server } = await dialled(dialect({ alpn }), options, { ...identity, ALPNProtocols: ['mine/1'] });
+    expect(server.tls?.alpnProtocol).toBe(chosen);
+  });
+
+  it.each<[string, Partial<Dialect>, boolean]>([
+    ['an account', {}, true],
+    ['an account, and probe space', { probe: 'space' }, false],
+    ['a domain', { addressing: 'domain' }, false],
+    ['a domain, and probe ping', { addressing: 'domain', probe: 'ping' }, true],
+  ])('%s: how silence is probed, and whether it ends the link', async (_, more, pings) => {
+    const liveness = { intervalMs: 20, timeoutMs: 20 };
+    const { broker, server, connected } = await dialled(dialect(more), { liveness });
+    await server.send(HEADER);
+    await connected;
+    if (pings) {
+      await server.expect('<ping');
+      expect(await broker.closed).toMatchObject({ error: { code: 'LIVENESS_TIMEOUT' } });
+    } else {
+      await server.expect('     ');
+      expect(broker.state).toBe('ready');
+      expect(server.received.toString()).not.toContain('<iq');
+    }
   });
 });

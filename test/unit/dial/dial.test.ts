@@ -1,6 +1,7 @@
 import { getEventListeners, once } from 'node:events';
 import { createServer, Socket, type AddressInfo, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { JABBERD14_COMPONENT, JABBERD20_COMPONENT, LEGACY, XMPP } from 'xmpp-broker';
 import { BrokerError } from '../../../src/errors.js';
 import { dial, type Address, type DialOptions } from '../../../src/dial/dial.js';
 import { portHint } from '../../../src/dial/port-hint.js';
@@ -474,20 +475,23 @@ describe('bad arguments', () => {
 
 describe('hints for well-known ports', () => {
   test.each([
-    ['client', 5222, 'starttls', null],
-    ['client', 5222, 'direct', /required/],
-    ['client', 5223, 'starttls', /"direct"/],
-    ['client', 5223, 'direct', null],
-    ['client', 5269, 'starttls', /other servers.*5222/],
-    ['client', 5347, 'none', /components.*5222/],
-    ['component', 5222, 'none', /clients.*5347/],
-    ['component', 5269, 'none', /other servers.*5347/],
-    ['component', 5347, 'none', null],
-    ['router', 5347, 'starttls', null],
-    ['router', 5223, 'starttls', /clients.*5347/],
-    ['client', 443, 'direct', null],
-  ] as const)('%s on port %i, %s', (use, port, tls, hint) => {
-    const said = portHint(use, port, tls);
+    [XMPP, 5222, 'starttls', null],
+    [XMPP, 5222, 'direct', /required/],
+    [XMPP, 5223, 'starttls', /"direct"/],
+    [XMPP, 5223, 'direct', null],
+    [LEGACY, 5269, 'starttls', /other servers.*for LEGACY.*5222/],
+    [XMPP, 5347, 'none', /components.*5222/],
+    [JABBERD14_COMPONENT, 5222, 'none', /clients.*5347/],
+    [JABBERD14_COMPONENT, 5269, 'none', /other servers.*5347/],
+    [JABBERD14_COMPONENT, 5347, 'none', null],
+    [JABBERD14_COMPONENT, 5347, 'direct', null],
+    [JABBERD20_COMPONENT, 5347, 'starttls', null],
+    [JABBERD20_COMPONENT, 5223, 'starttls', /clients.*5347/],
+    [XMPP, 443, 'direct', null],
+    [{ name: 'MINE' }, 5269, 'starttls', null],
+    [{ name: 'MINE', defaultPort: 7777 }, 5269, 'starttls', /for MINE it is usually 7777$/],
+  ] as const)('$0.name on port $1, $2', (own, port, tls, hint) => {
+    const said = portHint(own, port, tls);
     if (hint === null) expect(said).toBeNull();
     else expect(said).toMatch(hint);
   });
