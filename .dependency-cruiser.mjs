@@ -10,10 +10,6 @@ export const CIRCLES = [
       .map((name) => `src/xml/${name}.ts`),
   },
   {
-    why: 'A dialect is handed the managed session of the link before; negotiating one needs what a dialect is lent.',
-    files: ['src/protocols/dialect.ts', 'src/protocols/features/stream-management.ts'],
-  },
-  {
     why: 'A site is everything a loopback server has, its sessions and links too, and these route through the site.',
     files: ['client-session', 'hub', 'resumption', 'router-link', 'site'].map((name) => `src/testing/${name}.ts`),
   },

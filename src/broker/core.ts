@@ -11,7 +11,7 @@ import type { Logger } from '../logger.js';
 import { validateOptions, type BrokerConfig, type BrokerOptions, type Secrets } from '../options/options.js';
 import { Outbox, type OutboxHost } from './outbox.js';
 import type { Established } from '../protocols/dialect.js';
-import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { Ticket } from '../queue/ticket.js';
 import { redacted } from '../stanza/redaction.js';
 import { PendingRequests } from '../requests/pending-requests.js';
@@ -74,7 +74,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     return this.lifecycle.state === 'halted';
   }
 
-  get resumable(): StreamManagement | null {
+  get resumable(): ManagedSession | null {
     return this.#resumption.resumable;
   }
 

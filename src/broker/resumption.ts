@@ -3,7 +3,7 @@ import { BrokerError } from '../errors.js';
 import type { Link } from '../link/link.js';
 import type { LinkEnd } from '../link/contract.js';
 import type { Outbox } from './outbox.js';
-import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 
@@ -20,7 +20,7 @@ const MAX_KEPT = 86_400;
 export class Resumption {
   readonly #outbox: Outbox;
   readonly #requests: PendingRequests;
-  #kept: StreamManagement | null = null;
+  #kept: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(outbox: Outbox, requests: PendingRequests) {
@@ -29,7 +29,7 @@ export class Resumption {
   }
 
   /** The session that may be resumed, or null. */
-  get resumable(): StreamManagement | null {
+  get resumable(): ManagedSession | null {
     return this.#kept?.id == null ? null : this.#kept;
   }
 
@@ -39,10 +39,10 @@ export class Resumption {
   }
 
   /** A link ended, and nothing was told of it yet. */
-  linkEnded({ management, inFlight, waiting, byUs }: LinkEnd): void {
-    const resumable = management !== null && management.id !== null && byUs !== 'shutdown';
-    if (resumable) this.#keep(management);
-    const uncertain = management === null ? inFlight : resumable ? [] : unproved(management);
+  linkEnded({ session, inFlight, waiting, byUs }: LinkEnd): void {
+    const resumable = session !== null && session.id !== null && byUs !== 'shutdown';
+    if (resumable) this.#keep(session);
+    const uncertain = session === null ? inFlight : resumable ? [] : unproved(session);
     this.#hold(uncertain, waiting);
   }
 
@@ -52,10 +52,10 @@ export class Resumption {
   }
 
   /** A link is ready: the kept session goes on with it, before anything new, or is over. */
-  linkReady(link: Link, management: StreamManagement | null): void {
+  linkReady(link: Link, session: ManagedSession | null): void {
     const previous = this.#take();
     if (previous === null) return;
-    if (previous === management) link.replay(previous.unacked());
+    if (previous === session) link.replay(previous.unacked());
     else this.#giveUp(previous);
   }
 
@@ -75,10 +75,10 @@ export class Resumption {
     );
   }
 
-  #keep(management: StreamManagement): void {
+  #keep(session: ManagedSession): void {
     this.#take();
-    this.#kept = management;
-    const seconds = Math.min(management.max ?? DEFAULT_MAX, MAX_KEPT);
+    this.#kept = session;
+    const seconds = Math.min(session.max ?? DEFAULT_MAX, MAX_KEPT);
     this.#timer = setTimeout(() => {
       const expired = this.#take();
       if (expired !== null) this.#giveUp(expired);
@@ -86,18 +86,18 @@ export class Resumption {
     this.#timer.unref();
   }
 
-  #take(): StreamManagement | null {
-    const management = this.#kept;
+  #take(): ManagedSession | null {
+    const session = this.#kept;
     this.#kept = null;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    return management;
+    return session;
   }
 
   /** A session is over: its requests fail, and what the server did not acknowledge is held: it may have arrived. */
-  #giveUp(management: StreamManagement): void {
+  #giveUp(session: ManagedSession): void {
     this.#failCutRequests();
-    this.#hold(unproved(management), []);
+    this.#hold(unproved(session), []);
   }
 
   #hold(uncertain: readonly Ticket[], waiting: readonly Ticket[]): void {
@@ -124,6 +124,6 @@ export class Resumption {
  * Takes out what a session that is over leaves to be held. A request that was written is not: it fails, or was answered,
  * and its stanza must not go out again behind that.
  */
-function unproved(management: StreamManagement): Ticket[] {
-  return management.takeUnacked().filter(({ state, request }) => state === 'queued' || request === null);
+function unproved(session: ManagedSession): Ticket[] {
+  return session.takeUnacked().filter(({ state, request }) => state === 'queued' || request === null);
 }

@@ -4,7 +4,7 @@ import type { StatusEvents } from '../events.js';
 import type { BrokerConfig, Secrets } from '../options/options.js';
 import type { Negotiated } from '../link/contract.js';
 import type { DialectConfig } from '../protocols/dialect.js';
-import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import { channelBindings } from '../tls/channel-binding.js';
 import { StreamNegotiation, type TlsResult } from './negotiation.js';
 import { dial } from '../dial/dial.js';
@@ -27,7 +27,7 @@ export interface AttemptHost {
   /** Logs what arrived. */
   received(element: Element): void;
   /** The session of a lost link that may be resumed. */
-  readonly resumable: StreamManagement | null;
+  readonly resumable: ManagedSession | null;
 }
 
 type FailEvent =

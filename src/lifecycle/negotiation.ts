@@ -3,7 +3,7 @@ import EVENTS, { type NegotiationEvent, type StatusEvent, type StatusEvents } fr
 import type { TlsFacts } from '../tls/facts.js';
 import type { DialectConfig, Negotiation, StreamHeader } from '../protocols/dialect.js';
 import { checkReport } from '../protocols/reports.js';
-import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { ChannelBindings } from '../tls/channel-binding.js';
 import type { BrokerConfig } from '../options/options.js';
 import { isStreamError, redirectable, streamError } from '../stream/stream-error.js';
@@ -37,7 +37,7 @@ export interface NegotiationHost {
   sent(element: Element, secret: boolean): void;
   received(element: Element): void;
   upgrade(stream: XmlStream): Promise<TlsResult>;
-  resumable(): StreamManagement | null;
+  resumable(): ManagedSession | null;
 }
 
 /** How long the rest of a stream error may take, in milliseconds, and how many elements it may have. */
@@ -80,7 +80,7 @@ export class StreamNegotiation implements Negotiation {
     return this.#secured?.notAfter ?? null;
   }
 
-  get resumable(): StreamManagement | null {
+  get resumable(): ManagedSession | null {
     return this.#host.resumable();
   }
 

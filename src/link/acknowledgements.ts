@@ -1,8 +1,8 @@
 // Acknowledgements on a running link: XEP-0198 §4.
-import type { StreamManagement } from '../protocols/features/stream-management.js';
-import { tooHigh } from '../protocols/features/stream-management.js';
 import { BrokerError } from '../errors.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { Ticket } from '../queue/ticket.js';
+import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 
@@ -32,7 +32,7 @@ export interface AcknowledgementHooks {
 
 /** Asks for acknowledgements, gives them, and counts: the running part of a managed session on one link. */
 export class Acknowledgements {
-  readonly management: StreamManagement;
+  readonly session: ManagedSession;
   readonly #hooks: AcknowledgementHooks;
   readonly #answerMs: number | null;
   #unasked = 0;
@@ -44,8 +44,8 @@ export class Acknowledgements {
   #deadline: NodeJS.Timeout | null = null;
 
   /** @param answerMs how long the peer may take to acknowledge when asked, whatever else it sends; null for ever */
-  constructor(management: StreamManagement, answerMs: number | null, hooks: AcknowledgementHooks) {
-    this.management = management;
+  constructor(session: ManagedSession, answerMs: number | null, hooks: AcknowledgementHooks) {
+    this.session = session;
     this.#answerMs = answerMs;
     this.#hooks = hooks;
   }
@@ -56,10 +56,10 @@ export class Acknowledgements {
     if (!ticket.inSession) {
       ticket.inSession = true;
       ticket.expectAck();
-      this.management.onSent(ticket);
+      this.session.onSent(ticket);
     }
     this.#unasked += 1;
-    if (this.management.size >= UNACKED_LIMIT && !this.#held) {
+    if (this.session.size >= UNACKED_LIMIT && !this.#held) {
       this.#held = true;
       this.#hooks.hold(true);
     }
@@ -74,7 +74,7 @@ export class Acknowledgements {
 
   /** Before the stream is closed in order: asks for what is still unproved, and tells what we have handled. */
   farewell(): void {
-    if (this.management.size > 0) this.#ask();
+    if (this.session.size > 0) this.#ask();
     this.#tell();
   }
 
@@ -104,17 +104,17 @@ export class Acknowledgements {
     const h = element.getAttribute('h');
     let acked: Ticket[];
     try {
-      acked = this.management.onAck(h);
+      acked = this.session.onAck(h);
     } catch (error) {
       return {
         error: (error as BrokerError).with({ phase: 'ready', retryable: true }),
-        appCondition: tooHigh(h ?? '', this.management),
+        appCondition: tooHigh(h ?? '', this.session),
       };
     }
     this.#awaited = false;
     this.#stopDeadline();
     for (const ticket of acked) ticket.inSession = false;
-    if (this.#held && this.management.size < UNACKED_LIMIT / 2) {
+    if (this.#held && this.session.size < UNACKED_LIMIT / 2) {
       this.#held = false;
       this.#hooks.hold(false);
     }
@@ -149,7 +149,7 @@ export class Acknowledgements {
     this.#owed = true;
     this.#hooks.write(() => {
       this.#owed = false;
-      return `<a xmlns='${NS.SM}' h='${String(this.management.handled)}'/>`;
+      return `<a xmlns='${NS.SM}' h='${String(this.session.handled)}'/>`;
     });
   }
 
@@ -165,6 +165,11 @@ export class Acknowledgements {
 
   readonly #onQuiet = (): void => {
     this.#timer = null;
-    if (this.management.size > 0) this.request();
+    if (this.session.size > 0) this.request();
   };
+}
+
+/** The stream error for an acknowledgement of more than was sent (XEP-0198 §6). */
+function tooHigh(h: string, session: ManagedSession): Element {
+  return xml('handled-count-too-high', { xmlns: NS.SM, h, 'send-count': session.sent });
 }

@@ -3,7 +3,7 @@ import type { BrokerError } from '../errors.js';
 import type { StatusEvents } from '../events.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { DialectConfig, Established } from '../protocols/dialect.js';
-import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { XmlStream } from '../stream/xml-stream.js';
 import type { Element } from '../xml/element.js';
@@ -55,5 +55,5 @@ export interface LinkEnd {
   /** Never handed to the socket. */
   readonly waiting: readonly Ticket[];
   /** The managed session, which holds what was not acknowledged: `inFlight` is part of it. */
-  readonly management: StreamManagement | null;
+  readonly session: ManagedSession | null;
 }

@@ -6,7 +6,7 @@ import type { DialectConfig, DialectLink, Established } from '../protocols/diale
 import { checkReport } from '../protocols/reports.js';
 import { SendBuffer, type SendBufferHooks } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
-import type { StreamManagement } from '../protocols/features/stream-management.js';
+import type { ManagedSession } from '../protocols/features/managed-session.js';
 import * as linkErrors from './errors.js';
 import type { LinkHost, LinkOwner, Negotiated } from './contract.js';
 import { isStreamError, redirectable } from '../stream/stream-error.js';
@@ -79,12 +79,12 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
 
   /** Bytes accepted and not yet written, or with stream management not yet acknowledged. */
   get bytes(): number {
-    return this.#buffer.waitingBytes + Math.max(this.#buffer.inFlightBytes, this.#acks?.management.bytes ?? 0);
+    return this.#buffer.waitingBytes + Math.max(this.#buffer.inFlightBytes, this.#acks?.session.bytes ?? 0);
   }
 
   /** A bound of {@link bytes} that costs nothing. */
   get bytesAtMost(): number {
-    const inFlight = Math.max(this.#buffer.inFlightBytesAtMost, this.#acks?.management.bytes ?? 0);
+    const inFlight = Math.max(this.#buffer.inFlightBytesAtMost, this.#acks?.session.bytes ?? 0);
     return this.#buffer.waitingBytes + inFlight;
   }
 
@@ -199,7 +199,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     if (stanza !== undefined) this.#host.deliver(stanza);
     // Handled means: every handler has seen it. One that threw has seen it, too.
     const counts = !this.#starting && isStanzaKind(element.localName) && namespaceURI === this.#host.config.xmlns;
-    if (counts) this.#acks?.management.onHandled();
+    if (counts) this.#acks?.session.onHandled();
   }
 
   onStreamEnd(): void {
@@ -232,12 +232,12 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
       error?.with({ phase: this.#byUs === null ? 'ready' : 'closing' }) ??
       linkErrors.connectionClosed();
     const inOrder = this.#byUs !== null && (clean || this.#dropped);
-    const management = this.#acks?.management ?? null;
+    const session = this.#acks?.session ?? null;
     const halted = this.#halted;
     if (halted === null) {
-      this.#owner.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, management });
+      this.#owner.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, session });
     } else {
-      for (const ticket of [...inFlight, ...waiting, ...(management?.takeUnacked() ?? [])]) ticket.markFailed(halted);
+      for (const ticket of [...inFlight, ...waiting, ...(session?.takeUnacked() ?? [])]) ticket.markFailed(halted);
     }
     const waiters = this.#whenEnded;
     this.#whenEnded = null;
@@ -262,7 +262,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
       });
       await this.#buffer.drain();
       if (this.#hasEnded()) return;
-      if (why === 'replace' && this.#acks?.management.id != null) {
+      if (why === 'replace' && this.#acks?.session.id != null) {
         // The session goes on: ending the stream would end it, too.
         this.#dropped = true;
         this.#stream.transport.destroy();
@@ -316,9 +316,9 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
   }
 
-  #acknowledgements(management: StreamManagement): Acknowledgements {
+  #acknowledgements(session: ManagedSession): Acknowledgements {
     const { liveness } = this.#host.config;
-    return new Acknowledgements(management, liveness === false ? null : liveness.intervalMs + liveness.timeoutMs, {
+    return new Acknowledgements(session, liveness === false ? null : liveness.intervalMs + liveness.timeoutMs, {
       write: (text) => {
         this.#writeUrgent(text);
       },
@@ -327,7 +327,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
       },
       asked: () => this.#watchdogs.expectSign(),
       acked: (acked) => {
-        this.#host.publish('PCJ_SM_ACK', { acked, pending: management.size });
+        this.#host.publish('PCJ_SM_ACK', { acked, pending: session.size });
       },
       unanswered: (limitMs) => {
         this.#onUnanswered(limitMs);

@@ -3,7 +3,7 @@ import type { TlsFacts } from '../tls/facts.js';
 import type { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import type { StreamLimits } from './features/stream-limits.js';
-import type { StreamManagement } from './features/stream-management.js';
+import type { ManagedSession } from './features/managed-session.js';
 import type { ChannelBindings } from '../tls/channel-binding.js';
 
 /** What the server said in its stream header (RFC 6120 §4.7). */
@@ -39,7 +39,7 @@ export interface Negotiation {
   /** Channel bindings of TLS (RFC 5929, RFC 9266), or null while the stream is in clear. */
   readonly channelBindings: ChannelBindings | null;
   /** The managed session of a lost link that may be resumed (XEP-0198 §5), or null. */
-  readonly resumable: StreamManagement | null;
+  readonly resumable: ManagedSession | null;
   /** Aborted when the attempt is given up; every method here rejects then by itself. */
   readonly signal: AbortSignal;
   /** The password option, asked for now. @throws BrokerError `USAGE_PASSWORD` if there is none or the function fails */
@@ -86,7 +86,7 @@ export interface Established {
   /** Whether an earlier session goes on (XEP-0198). Default false. */
   readonly resumed?: boolean;
   /** Stream management that is on. When `resumed`, it is the one that {@link Negotiation.resumable} gave. */
-  readonly management?: StreamManagement | null;
+  readonly management?: ManagedSession | null;
   /** What the server takes (XEP-0478). */
   readonly limits?: StreamLimits;
   /** Language of inbound stanzas that name none, from the stream header (RFC 6120 §4.7.4). */

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Acknowledgements } from '../../../../src/link/acknowledgements.js';
 import { BrokerError } from '../../../../src/errors.js';
 import type { Negotiation } from '../../../../src/protocols/dialect.js';
-import { resume, StreamManagement } from '../../../../src/protocols/features/stream-management.js';
+import { ManagedSession } from '../../../../src/protocols/features/managed-session.js';
+import { resume } from '../../../../src/protocols/features/stream-management.js';
 import { Ticket } from '../../../../src/queue/ticket.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
@@ -28,7 +29,7 @@ interface Paper {
 /** One session on link after link, beside its model. */
 class Course {
   readonly paper: Paper;
-  readonly session: StreamManagement;
+  readonly session: ManagedSession;
   acks!: Acknowledgements;
   /** What was written ahead of stanzas. */
   written: string[] = [];
@@ -39,7 +40,7 @@ class Course {
 
   constructor(start: number) {
     this.paper = { sent: [], acked: 0, handled: 0, start };
-    this.session = new StreamManagement('a@b/c', { id: 'session', max: 300, start });
+    this.session = new ManagedSession('a@b/c', { id: 'session', max: 300, start });
     this.link();
   }
 
