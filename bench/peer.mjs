@@ -64,6 +64,11 @@ function count(socket) {
   });
 }
 
+/** Sends the corpus whenever something arrives. */
+function answer(socket) {
+  socket.on('data', () => void flood(socket, 1));
+}
+
 /** Sends stanzas at an even rate, and every so often a probe with the time at which it was due. */
 async function pace(socket, { warm, rate, every, probes }) {
   await flood(socket, warm);
@@ -117,6 +122,7 @@ const server = createServer((socket) => {
     if (order.order === 'flood') void flood(socket.resume(), order.corpora);
     else if (order.order === 'pace') void pace(socket.resume(), order);
     else if (order.order === 'count') count(socket);
+    else if (order.order === 'ask') answer(socket);
     else {
       sockets.push(socket.resume());
       if (order.order === 'sprinkle' && sockets.length === order.connections) void sprinkle(sockets, order);
