@@ -75,13 +75,27 @@ describe('docs/dialects.md', () => {
   });
 });
 
+describe('src/events.ts', () => {
+  it('has a row for every constant, and the package has the constants', () => {
+    const constants = Object.entries(broker).filter(([name]) => name.startsWith('PCJ_'));
+    expect(constants.map(([, value]) => value)).toEqual(constants.map(([name]) => name));
+    expect(constants.map(([name]) => name).sort()).toEqual(Object.keys(EVENTS).sort());
+  });
+});
+
 describe('docs/events.md', () => {
   const page = readFileSync(`${ROOT}/docs/events.md`, 'utf8');
+  const payloads = payloadFields();
+
+  it('is compared with payloads that are objects', () => {
+    expect(payloads.get('PCJ_CONNECTING')).toEqual(['host', 'port']);
+    expect(payloads.size).toBeGreaterThan(10);
+  });
 
   it.each(Object.keys(EVENTS))('%s is there with its payload', (event) => {
     const lines = page.split('\n').filter((line) => line.startsWith(`| \`${event}\` |`));
     expect(lines.length, 'lines of tables that begin with the event').toBeGreaterThan(0);
-    const fields = payloadFields().get(event) ?? [];
+    const fields = payloads.get(event) ?? [];
     if (fields.length === 0) return;
     const named = lines.flatMap((line) => /\| `\{ ([^}]*) \}`/.exec(line)?.[1]?.split(', ') ?? []);
     expect(named.map((name) => name.replace('?', ''))).toEqual(fields);
@@ -127,14 +141,15 @@ function membersOf(file: string, name: string): string[] {
   return namesOf(found.members);
 }
 
-/** Fields of the events whose payload is spelt out as an object: `PCJ_X: { payload: of<{ … }>() }`. */
+/** Fields of the events whose payload is spelt out as an object: `[PCJ_X]: { payload: of<{ … }>() }`. */
 function payloadFields(): Map<string, string[]> {
   const fields = new Map<string, string[]>();
   const visit = (node: ts.Node, event: string): void => {
-    const name = ts.isPropertyAssignment(node) && ts.isIdentifier(node.name) ? node.name.text : '';
     if (ts.isTypeLiteralNode(node) && event !== '') fields.set(event, namesOf(node.members));
-    else if (!ts.isIntersectionTypeNode(node))
-      ts.forEachChild(node, (child) => visit(child, name.startsWith('PCJ_') ? name : event));
+    if (ts.isTypeLiteralNode(node) || ts.isIntersectionTypeNode(node)) return;
+    const row =
+      ts.isPropertyAssignment(node) && ts.isComputedPropertyName(node.name) ? node.name.expression : undefined;
+    ts.forEachChild(node, (child) => visit(child, row !== undefined && ts.isIdentifier(row) ? row.text : event));
   };
   visit(parsed('src/events.ts'), '');
   return fields;
