@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The checkout. */
@@ -26,10 +27,12 @@ export interface Page {
   readonly anchors: ReadonlySet<string>;
 }
 
-/** README, changelog and everything in docs. */
+/** README, changelog and everything in docs and its folders. */
 export function readPages(): Page[] {
-  const docs = readdirSync(`${ROOT}/docs`).filter((name) => name.endsWith('.md'));
-  return ['README.md', 'CHANGELOG.md', ...docs.sort().map((name) => `docs/${name}`)].map(readPage);
+  const docs = readdirSync(`${ROOT}/docs`, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.md'),
+  );
+  return ['README.md', 'CHANGELOG.md', ...docs.sort().map((name) => `docs/${name.replaceAll(sep, '/')}`)].map(readPage);
 }
 
 function readPage(path: string): Page {
