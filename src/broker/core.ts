@@ -6,7 +6,7 @@ import type { StatusEvents } from '../events.js';
 import type { JID } from '../jid/jid.js';
 import { Lifecycle, type LifecycleHost } from '../lifecycle/lifecycle.js';
 import type { Link } from '../link/link.js';
-import type { LinkEnd } from '../link/contract.js';
+import type { LinkEnd } from '../link/closing.js';
 import type { Logger } from '../logger.js';
 import { validateOptions, type BrokerConfig, type BrokerOptions, type Secrets } from '../options/options.js';
 import { Outbox, type OutboxHost } from './outbox.js';

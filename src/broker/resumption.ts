@@ -1,7 +1,7 @@
 // What goes on from one link to the next: the queue, the requests, and sessions of XEP-0198 §5.
 import { BrokerError } from '../errors.js';
 import type { Link } from '../link/link.js';
-import type { LinkEnd } from '../link/contract.js';
+import type { LinkEnd } from '../link/closing.js';
 import type { Outbox } from './outbox.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { Ticket } from '../queue/ticket.js';

@@ -3,7 +3,8 @@ import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
 import { Link } from '../link/link.js';
-import type { LinkEnd, LinkHost, LinkOwner, Negotiated } from '../link/contract.js';
+import type { LinkEnd } from '../link/closing.js';
+import type { LinkHost, LinkOwner, Negotiated } from '../link/contract.js';
 import { ConnectOperation } from './connect-operation.js';
 import { reconnectDelay } from './reconnect-delay.js';
 import type { BrokerState, Closed } from './state.js';
@@ -192,8 +193,9 @@ export class Lifecycle implements LinkOwner {
     this.#link = link;
     this.#state = 'ready';
     this.#resolveOperation();
-    this.#host.ready(link, negotiated.established);
-    this.#host.publish('PCJ_READY', { jid: link.jid, resumed: negotiated.established.resumed ?? false });
+    const { established } = negotiated;
+    this.#host.ready(link, established);
+    this.#host.publish('PCJ_READY', { jid: established.jid, resumed: established.resumed ?? false });
     // Whoever awaited connect() subscribes before the first stanza is delivered.
     setImmediate(() => {
       if (this.#link === link) link.start();

@@ -1,9 +1,8 @@
 // Who has to do with a link: the broker it works for, the life it is part of, and what it leaves to them.
-import type { BrokerError } from '../errors.js';
 import type { StatusEvents } from '../events.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { DialectConfig, Established } from '../protocols/dialect.js';
-import type { ManagedSession } from '../protocols/features/managed-session.js';
+import type { LinkEnd } from './closing.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { XmlStream } from '../stream/xml-stream.js';
 import type { Element } from '../xml/element.js';
@@ -42,18 +41,4 @@ export interface LinkOwner {
   notReady(): void;
   /** The socket is closed. Called once, before the events that say so. */
   ended(end: LinkEnd): void;
-}
-
-/** How a link ended and what it leaves behind. */
-export interface LinkEnd {
-  /** We closed it: `shutdown`, or making room for a reconnect. */
-  readonly byUs: 'shutdown' | 'replace' | null;
-  readonly clean: boolean;
-  readonly error: BrokerError | null;
-  /** Handed to the socket, not known to be written. */
-  readonly inFlight: readonly Ticket[];
-  /** Never handed to the socket. */
-  readonly waiting: readonly Ticket[];
-  /** The managed session, which holds what was not acknowledged: `inFlight` is part of it. */
-  readonly session: ManagedSession | null;
 }

@@ -1,9 +1,9 @@
 import { Acknowledgements } from './acknowledgements.js';
-import { BrokerError } from '../errors.js';
-import type { NegotiationEvent, StatusEvents } from '../events.js';
-import type { JID } from '../jid/jid.js';
-import type { DialectConfig, DialectLink, Established } from '../protocols/dialect.js';
-import { checkReport } from '../protocols/reports.js';
+import { closingOf, ENDED, HALTED, OPEN, outcome, type Closing, type LinkState, type Remains } from './closing.js';
+import { Deferred } from '../deferred.js';
+import { dialectLink } from './dialect-link.js';
+import type { BrokerError } from '../errors.js';
+import type { DialectLink, Established } from '../protocols/dialect.js';
 import { SendBuffer, type SendBufferHooks } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
@@ -14,7 +14,7 @@ import type { StreamConsumer, XmlStream } from '../stream/xml-stream.js';
 import { isStanzaKind } from '../stanza/kinds.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { serialize } from '../xml/serializer.js';
+import { serialize, type SerializeScope } from '../xml/serializer.js';
 import { Watchdogs, type WatchdogsHost } from './watchdogs.js';
 
 /** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
@@ -25,10 +25,8 @@ const FAREWELL_MS = 250;
 
 const NONE: readonly Element[] = [];
 
-/** A ready stream: stanzas go out through the send send buffer and come in to the router, until it ends. */
-export class Link implements DialectLink, StreamConsumer, SendBufferHooks, WatchdogsHost {
-  readonly jid: JID;
-  readonly config: DialectConfig;
+/** A ready stream: stanzas go out through the send buffer and come in to the router, until it ends. */
+export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   readonly #host: LinkHost;
   readonly #owner: LinkOwner;
   readonly #established: Established;
@@ -40,15 +38,10 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
   readonly #buffer: SendBuffer;
   readonly #acks: Acknowledgements | null;
   readonly #watchdogs: Watchdogs;
-  #dropped = false;
-  #byUs: 'shutdown' | 'replace' | null = null;
-  #peerEnded = false;
-  #lostError: BrokerError | null = null;
-  #ended = false;
-  #halted: BrokerError | null = null;
-  #starting = false;
-  #closing: Promise<void> | null = null;
-  #whenEnded: (() => void)[] | null = null;
+  readonly #scope: SerializeScope;
+  readonly #forDialect: DialectLink;
+  readonly #gone = new Deferred<void>();
+  #state: LinkState = OPEN;
 
   constructor(host: LinkHost, owner: LinkOwner, negotiated: Negotiated) {
     this.#host = host;
@@ -57,9 +50,9 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     this.#verified = negotiated.verified;
     this.#deferredElements = negotiated.deferredElements;
     this.#stream = negotiated.stream;
-    this.jid = negotiated.established.jid;
-    this.config = negotiated.dialectConfig;
     this.#buffer = new SendBuffer(this);
+    this.#scope = { defaultNamespace: host.config.xmlns, prefixes: { stream: NS.STREAM } };
+    this.#forDialect = dialectLink(negotiated, host, this.#buffer, this.#scope);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
     const { certificateExpiry } = negotiated;
@@ -74,7 +67,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
 
   /** Whether stanzas may be sent. */
   get ready(): boolean {
-    return this.#byUs === null && this.#lostError === null && !this.#ended;
+    return this.#state.is === 'open';
   }
 
   /** Bytes accepted and not yet written, or with stream management not yet acknowledged. */
@@ -90,12 +83,11 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
 
   /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
   start(): void {
-    if (this.#ended) return;
+    if (this.#isOver) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
-    this.#starting = !(this.#established.resumed ?? false);
-    for (const element of this.#deferredElements) this.onElement(element);
+    const counts = this.#established.resumed ?? false;
+    for (const element of this.#deferredElements) this.#receive(element, counts);
     this.#deferredElements = NONE;
-    this.#starting = false;
     this.#stream.flow(this);
   }
 
@@ -103,7 +95,9 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
   output(ticket: Ticket, element?: Element): void {
     const dialect = this.#host.config.connectionType;
     const text =
-      dialect.wrap === undefined ? ticket.xml : serialize(dialect.wrap(element ?? ticket.node, this), this.#scope());
+      dialect.wrap === undefined
+        ? ticket.xml
+        : serialize(dialect.wrap(element ?? ticket.node, this.#forDialect), this.#scope);
     this.#buffer.push(ticket, text, element);
   }
 
@@ -113,43 +107,26 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     if (tickets.length > 0) this.#acks?.request();
   }
 
-  publish<N extends NegotiationEvent>(
-    event: N,
-    ...payload: StatusEvents[N] extends undefined ? [] : [StatusEvents[N]]
-  ): void {
-    checkReport(event);
-    this.#host.publish(event, payload[0] as StatusEvents[N]);
-  }
-
-  send(element: Element): void {
-    this.#buffer.push(null, serialize(element, this.#scope()));
-    this.#host.sent(element);
-  }
-
-  hold(held: boolean): void {
-    this.#buffer.hold(held);
-  }
-
   /**
    * Closes the stream as RFC 6120 §4.4 has it: what was accepted goes out, then our closing tag; what still arrives
-   * is delivered until the peer closes or the time is over. Calling it again gives the same promise.
+   * is delivered until the peer closes or the time is over. Resolves when the socket is closed, whoever began it.
    */
   shutdown(): Promise<void> {
-    this.#closing ??= this.#close('shutdown');
-    return this.#closing;
+    return this.#close('shutdown');
   }
 
-  /** Closes the stream to make room for a new attempt. */
+  /** Closes the stream to make room for a new attempt. Resolves as {@link shutdown} does. */
   replace(): Promise<void> {
-    this.#closing ??= this.#close('replace');
-    return this.#closing;
+    return this.#close('replace');
   }
 
   /** Drops everything at once, without an event. What was not written fails with the error. */
   halt(error: BrokerError): void {
-    this.#halted = error;
+    this.#state = HALTED;
     this.#stream.transport.destroy();
-    this.onClose(null);
+    const { inFlight, waiting, session } = this.#stop();
+    for (const ticket of [...inFlight, ...waiting, ...(session?.takeUnacked() ?? [])]) ticket.markFailed(error);
+    this.#gone.resolve();
   }
 
   write(text: string, done: (error?: Error | null) => void): boolean {
@@ -175,7 +152,12 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
   }
 
   onElement(element: Element): void {
-    if (this.#halted !== null || this.#lostError !== null) return;
+    this.#receive(element, true);
+  }
+
+  /** @param counts whether stream management counts it, if it is a stanza */
+  #receive(element: Element, counts: boolean): void {
+    if (!this.#isAlive) return;
     this.#host.received(element);
     const { namespaceURI } = element;
     if (namespaceURI === NS.STREAM) {
@@ -190,7 +172,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     let stanza: Element | undefined = element;
     if (dialect.unwrap !== undefined) {
       try {
-        stanza = dialect.unwrap(element, this);
+        stanza = dialect.unwrap(element, this.#forDialect);
       } catch (error) {
         this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.dialectFailed(error, dialect.name));
         return;
@@ -198,21 +180,22 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     }
     if (stanza !== undefined) this.#host.deliver(stanza);
     // Handled means: every handler has seen it. One that threw has seen it, too.
-    const counts = !this.#starting && isStanzaKind(element.localName) && namespaceURI === this.#host.config.xmlns;
-    if (counts) this.#acks?.session.onHandled();
+    const { xmlns } = this.#host.config;
+    if (counts && isStanzaKind(element.localName) && namespaceURI === xmlns) this.#acks?.session.onHandled();
   }
 
   onStreamEnd(): void {
-    this.#peerEnded = true;
-    if (this.#byUs !== null) {
-      if (this.#stream.endSent) this.#farewell();
+    const closing = closingOf(this.#state);
+    if (closing === null) {
+      this.#lose(linkErrors.streamClosed(), () => this.#stream.sendEnd());
       return;
     }
-    this.#lose(linkErrors.streamClosed(), () => this.#stream.sendEnd());
+    closing.peerEnded = true;
+    if (this.#stream.endSent) this.#farewell();
   }
 
   onXmlError(error: BrokerError): void {
-    if (this.#lostError !== null) return;
+    if (!this.#isAlive) return;
     const condition = error.condition ?? 'not-well-formed';
     // A peer that sends broken XML once may be healthy again after a reconnect.
     const seen = error.with({ phase: 'ready', sentCondition: condition, retryable: true });
@@ -221,66 +204,73 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
   }
 
   onClose(error: BrokerError | null): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#watchdogs.stop();
-    this.#acks?.stop();
-    const { inFlight, waiting } = this.#buffer.close();
-    const clean = this.#byUs !== null && this.#peerEnded && this.#stream.endSent;
-    const lost =
-      this.#lostError ??
-      error?.with({ phase: this.#byUs === null ? 'ready' : 'closing' }) ??
-      linkErrors.connectionClosed();
-    const inOrder = this.#byUs !== null && (clean || this.#dropped);
-    const session = this.#acks?.session ?? null;
-    const halted = this.#halted;
-    if (halted === null) {
-      this.#owner.ended({ byUs: this.#byUs, clean, error: inOrder ? null : lost, inFlight, waiting, session });
-    } else {
-      for (const ticket of [...inFlight, ...waiting, ...(session?.takeUnacked() ?? [])]) ticket.markFailed(halted);
-    }
-    const waiters = this.#whenEnded;
-    this.#whenEnded = null;
-    for (const resolve of waiters ?? []) resolve();
+    const state = this.#state;
+    if (state.is === 'ended' || state.is === 'halted') return;
+    this.#state = ENDED;
+    const remains = this.#stop();
+    this.#owner.ended({ ...outcome(state, error, this.#stream.endSent), ...remains });
+    this.#gone.resolve();
   }
 
-  async #close(why: 'shutdown' | 'replace'): Promise<void> {
-    if (this.#hasEnded()) return;
-    const ended = new Promise<void>((resolve) => (this.#whenEnded ??= []).push(resolve));
-    if (this.#lostError === null) {
-      this.#byUs = why;
-      this.#owner.notReady();
-      const limit =
-        why === 'shutdown'
-          ? this.#host.config.timeouts.close
-          : Math.min(HASTY_CLOSE_MS, this.#host.config.timeouts.close);
-      const timer = setTimeout(() => {
+  /** Whether what arrives is delivered. */
+  get #isAlive(): boolean {
+    return this.#state.is === 'open' || this.#state.is === 'closing';
+  }
+
+  get #isOver(): boolean {
+    return this.#state.is === 'ended' || this.#state.is === 'halted';
+  }
+
+  /** Ends all waiting and sending. */
+  #stop(): Remains {
+    this.#watchdogs.stop();
+    this.#acks?.stop();
+    return { ...this.#buffer.close(), session: this.#acks?.session ?? null };
+  }
+
+  #close(byUs: Closing['byUs']): Promise<void> {
+    if (this.ready) {
+      this.#leave(byUs).catch((error: unknown) => {
+        this.#gone.reject(error as Error);
         this.#stream.transport.destroy();
-      }, limit);
-      (this.#whenEnded ??= []).push(() => {
-        clearTimeout(timer);
       });
-      await this.#buffer.drain();
-      if (this.#hasEnded()) return;
-      if (why === 'replace' && this.#acks?.session.id != null) {
-        // The session goes on: ending the stream would end it, too.
-        this.#dropped = true;
-        this.#stream.transport.destroy();
-        await ended;
-        return;
-      }
-      if (this.#acks !== null) {
-        this.#acks.farewell();
-        this.#buffer.flush();
-      }
-      this.#stream.sendEnd();
-      if (why === 'shutdown') {
-        this.#host.publish('PCJ_STREAMEND', undefined);
-        this.#host.publish('PCJ_SHUTDOWN_START', undefined);
-      }
-      if (this.#peerEnded) this.#farewell();
     }
-    await ended;
+    return this.#gone.promise;
+  }
+
+  async #leave(byUs: Closing['byUs']): Promise<void> {
+    const closing: Closing = { is: 'closing', byUs, peerEnded: false, dropped: false };
+    this.#state = closing;
+    this.#owner.notReady();
+    const { close } = this.#host.config.timeouts;
+    const timer = setTimeout(
+      () => {
+        this.#stream.transport.destroy();
+      },
+      byUs === 'shutdown' ? close : Math.min(HASTY_CLOSE_MS, close),
+    );
+    const stop = () => {
+      clearTimeout(timer);
+    };
+    void this.#gone.promise.then(stop, stop);
+    await this.#buffer.drain();
+    if (this.#isOver) return;
+    if (byUs === 'replace' && this.#acks?.session.id != null) {
+      // The session goes on: ending the stream would end it, too.
+      closing.dropped = true;
+      this.#stream.transport.destroy();
+      return;
+    }
+    if (this.#acks !== null) {
+      this.#acks.farewell();
+      this.#buffer.flush();
+    }
+    this.#stream.sendEnd();
+    if (byUs === 'shutdown') {
+      this.#host.publish('PCJ_STREAMEND', undefined);
+      this.#host.publish('PCJ_SHUTDOWN_START', undefined);
+    }
+    if (closing.peerEnded) this.#farewell();
   }
 
   /** Both streams are closed: nothing more is to come. */
@@ -289,14 +279,10 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     void this.#stream.transport.closedWithin(FAREWELL_MS);
   }
 
-  /** Asked anew behind an await. */
-  #hasEnded(): boolean {
-    return this.#ended;
-  }
-
   #lose(error: BrokerError, lastWords: () => void): void {
-    if (this.#lostError !== null || this.#ended) return;
-    this.#lostError = error;
+    const state = this.#state;
+    if (state.is !== 'open' && state.is !== 'closing') return;
+    this.#state = { is: 'lost', error, closing: closingOf(state) };
     this.#owner.notReady();
     this.#buffer.flush();
     lastWords();
@@ -383,7 +369,7 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
 
   slowStanza(limitMs: number): void {
     const error = linkErrors.slowStanza(limitMs);
-    if (this.#lostError === null) this.#host.publish('PCJ_PROTOCOLERROR', error);
+    if (this.#isAlive) this.#host.publish('PCJ_PROTOCOLERROR', error);
     this.#giveUp(error);
   }
 
@@ -392,9 +378,5 @@ export class Link implements DialectLink, StreamConsumer, SendBufferHooks, Watch
     this.#lose(error, () => {
       this.#stream.closeWithError(error.sentCondition ?? 'undefined-condition', appCondition);
     });
-  }
-
-  #scope(): { defaultNamespace: string; prefixes: Readonly<Record<string, string>> } {
-    return { defaultNamespace: this.#host.config.xmlns, prefixes: { stream: NS.STREAM } };
   }
 }
