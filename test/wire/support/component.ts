@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { JABBERD14_COMPONENT, NS } from 'xmpp-broker';
+import { JABBERD14_COMPONENT, NS, type ComponentOptions } from 'xmpp-broker';
 import { OPEN } from '../../support/trace.js';
 import type { Conversation } from './conversation.js';
 import { OPENING } from './elements.js';
@@ -15,6 +15,9 @@ export const COMPONENT: RigDialect<Said> = {
   transport: 'plain',
   letIn: handshake,
 };
+
+/** Options of a broker that give its dialect options. */
+export const dialect = (options: ComponentOptions) => ({ connectionType: JABBERD14_COMPONENT.with(options) });
 
 /** What a component publishes until it is ready. */
 export const SUCCESS = [...OPEN, 'AUTHNEGOTIATE', 'NODESENT(handshake)', 'AUTHSUCCESS', 'READY'];

@@ -9,8 +9,8 @@ import {
   trace,
   type Conversation,
   type Trace,
-} from './support/index.js';
-import { COMPONENT, header, SUCCESS } from './support/component.js';
+} from '../support/index.js';
+import { COMPONENT, header, SUCCESS } from '../support/component.js';
 
 const HEADER = header();
 const TRANSCRIPT = Buffer.from(`${HEADER}<handshake/>`);

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Broker, BrokerError, Element, JID, NS, serialize, xml, type FilterMatch } from 'xmpp-broker';
-import { ALL_EVENTS } from '../support/trace.js';
-import { MemoryPipe } from './support/memory-pipe.js';
-import { COMPONENT, DOMAIN, header } from './support/component.js';
-import { brokerOptions, streamHeader } from './support/index.js';
+import { ALL_EVENTS } from '../../support/trace.js';
+import { MemoryPipe } from '../support/memory-pipe.js';
+import { COMPONENT, DOMAIN, header } from '../support/component.js';
+import { brokerOptions, streamHeader } from '../support/index.js';
 
 const HEADER = `<?xml version='1.0'?>${header('S&amp;1ü')}`;
 const REFUSAL = `<stream:error><not-authorized xmlns='${NS.STREAMS}'/><text xmlns='${NS.STREAMS}'>nein: €</text></stream:error></stream:stream>`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { COMPONENT, header } from './support/component.js';
-import { OPENING, ScriptedPeer, streamError, type Conversation } from './support/index.js';
-import { live, liveAnyhow, World, type WorldStep } from './support/world.js';
+import { COMPONENT, header } from '../support/component.js';
+import { OPENING, ScriptedPeer, streamError, type Conversation } from '../support/index.js';
+import { live, liveAnyhow, World, type WorldStep } from '../support/world.js';
 
 /** What the server does with one connection. */
 const MANNERS = ['good', 'good', 'good', 'deaf', 'refuses', 'silent', 'closes', 'resets', 'breaks'] as const;

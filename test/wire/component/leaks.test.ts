@@ -3,10 +3,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { Broker, xml, type BrokerOptions } from 'xmpp-broker';
-import { ALL_EVENTS } from '../support/trace.js';
-import { MemoryPipe } from './support/memory-pipe.js';
-import { COMPONENT, DOMAIN, header } from './support/component.js';
-import { brokerOptions, OPENING, ScriptedPeer, type Conversation } from './support/index.js';
+import { ALL_EVENTS } from '../../support/trace.js';
+import { MemoryPipe } from '../support/memory-pipe.js';
+import { COMPONENT, DOMAIN, header } from '../support/component.js';
+import { brokerOptions, OPENING, ScriptedPeer, type Conversation } from '../support/index.js';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

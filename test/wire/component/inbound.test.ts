@@ -1,22 +1,132 @@
 import { describe, expect, it } from 'vitest';
-import { JABBERD14_COMPONENT, NS, StanzaError, xml, type ComponentOptions, type FilterMatch } from 'xmpp-broker';
-import { COMPONENT, DOMAIN, handshake, header } from './support/component.js';
-import { failure, OPENING, streamError, trace, useRig, type Conversation } from './support/index.js';
+import { NS, StanzaError, xml, type Element, type FilterMatch } from 'xmpp-broker';
+import { COMPONENT, dialect, DOMAIN, header } from '../support/component.js';
+import { failure, OPENING, trace, useRig } from '../support/index.js';
 
 const rig = useRig(COMPONENT);
 
-const dialect = (options: ComponentOptions) => ({ connectionType: JABBERD14_COMPONENT.with(options) });
+describe('what arrives', () => {
+  it('READY comes before delivery: await connect() then subscribe() misses nothing', async () => {
+    const { broker, connected, server } = await rig.dialled();
+    await server.expect(OPENING);
+    await server.send(header());
+    await server.expect('</handshake>');
+    await server.send(
+      `<handshake/><message from='a@b' to='${DOMAIN}' id='1'/><message from='a@b' to='${DOMAIN}' id='2'/>`,
+    );
+    await connected;
+    const seen: (string | null)[] = [];
+    await new Promise<void>((resolve) => {
+      broker.subscribe('PCJ_NODERECEIVED', (node) => {
+        seen.push(node.getAttribute('id'));
+        if (seen.length === 2) resolve();
+      });
+    });
+    expect(seen).toEqual(['1', '2']);
+  });
 
-const CONFLICT = `${streamError('conflict')}</stream:stream>`;
+  it('both content namespaces are stanzas; a filter does not see the difference', async () => {
+    const { broker, server } = await rig.ready();
+    const matched: unknown[] = [];
+    broker.filters.add('body', '/message/body');
+    broker.subscribe('body', (match) => matched.push((match as { node: Element }).node.namespaceURI));
+    const second = new Promise<void>((resolve) => {
+      let count = 0;
+      broker.subscribe('PCJ_NODERECEIVED', () => {
+        count += 1;
+        if (count === 2) resolve();
+      });
+    });
+    await server.send(
+      `<message from='a@b' to='${DOMAIN}'><body>x</body></message><message xmlns='jabber:client' from='a@b' to='${DOMAIN}'><body>y</body></message>`,
+    );
+    await second;
+    expect(matched).toEqual([NS.COMPONENT_ACCEPT, NS.CLIENT]);
+  });
 
-async function refuseAsConflict(server: Conversation): Promise<void> {
-  await server.expect(OPENING);
-  await server.send(header());
-  await server.expect('</handshake>');
-  await server.send(CONFLICT);
-  await server.expect('</stream:stream>');
-  server.end();
-}
+  it('rows 40-43: filters in order, all of them, then NODERECEIVED; then the next stanza', async () => {
+    const { broker, server } = await rig.ready();
+    const order: string[] = [];
+    const done = new Promise<void>((resolve) => {
+      broker.filters.add('one', 'self::message');
+      broker.filters.add('two', '//d:delay', { namespaces: { d: NS.DELAY } });
+      broker.filters.add('one', 'body');
+      for (const name of ['one', 'two']) {
+        broker.subscribe(name, (match) => {
+          const { expression, node } = match as { expression: string; node: Element };
+          order.push(`${name}:${expression}:${node.getAttribute('id') ?? ''}`);
+        });
+      }
+      broker.subscribe('PCJ_NODERECEIVED', (node) => {
+        order.push(`received:${node.getAttribute('id') ?? ''}`);
+        if (node.getAttribute('id') === '2') resolve();
+      });
+    });
+    await server.send(`<message id='1'><body/><delay xmlns='${NS.DELAY}'/></message><presence id='2'/>`);
+    await done;
+    expect(order).toEqual(['one:self::message:1', 'two://d:delay:1', 'one:body:1', 'received:1', 'received:2']);
+  });
+
+  it('S-STREAM-12: features after the negotiation are ignored with a warning', async () => {
+    const { broker, server } = await rig.ready();
+    const warned = broker.events.once('PCJ_PROTOCOLERROR');
+    await server.send('<stream:features/>');
+    expect(await warned).toMatchObject({ code: 'STREAM_UNEXPECTED' });
+    expect(broker.state).toBe('ready');
+  });
+
+  it('S-STREAM-22: an element that is no stanza goes to filters and NODERECEIVED', async () => {
+    const { broker, server } = await rig.ready();
+    const received = broker.events.once('PCJ_NODERECEIVED');
+    await server.send("<log xmlns='urn:example:log'>x</log>");
+    expect((await received).namespaceURI).toBe('urn:example:log');
+  });
+
+  it('S-XML-20: broken XML gets one stream error, and the program lives on', async () => {
+    const { broker, server } = await rig.ready();
+    const recorded = trace(broker);
+    const closed = broker.closed;
+    await server.send('<message><body>&nbsp;</body></message><message/>');
+    await server.expect("<not-well-formed xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>");
+    await server.expect('</stream:stream>');
+    server.end();
+    await closed;
+    expect(recorded.short).toEqual(['PROTOCOLERROR', 'SOCKETFAIL', 'SOCKETDISCONNECT']);
+    expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({
+      clean: false,
+      error: { code: 'XML_NOT_WELL_FORMED' },
+    });
+    expect(server.received.toString().match(/stream:error>/g)).toHaveLength(2);
+  });
+
+  it('S-ERR-1: a stream error while ready: PROTOCOLERROR, then the lost link', async () => {
+    const { broker, server } = await rig.ready();
+    const recorded = trace(broker);
+    const closed = broker.closed;
+    await server.send(`<stream:error><conflict xmlns='${NS.STREAMS}'/></stream:error></stream:stream>`);
+    await server.expect('</stream:stream>');
+    server.end();
+    const { error } = await closed;
+    expect(error).toMatchObject({ code: 'STREAM_ERROR', condition: 'conflict', retryable: false });
+    expect(recorded.short).toEqual(['PROTOCOLERROR', 'SOCKETFAIL', 'SOCKETDISCONNECT']);
+  });
+
+  it('A-SLOW-1: an element that never ends is given up', async () => {
+    const { broker, server } = await rig.ready({ timeouts: { stanza: 200 } });
+    const warned = broker.events.once('PCJ_PROTOCOLERROR');
+    await server.send('<message><body>slow');
+    expect(await warned).toMatchObject({ code: 'LIMIT_STANZA_TIME' });
+    await server.expect('<policy-violation');
+  });
+
+  it('A-SIZE-1: an element above the limit is refused while it arrives', async () => {
+    const { broker, server } = await rig.ready({ limits: { stanzaBytes: 1000 } });
+    const warned = broker.events.once('PCJ_PROTOCOLERROR');
+    await server.send(`<message><body>${'A'.repeat(1100)}`);
+    expect(await warned).toMatchObject({ code: 'LIMIT_STANZA_BYTES', condition: 'policy-violation' });
+    await server.expect('<policy-violation');
+  });
+});
 
 describe('what arrives for others', () => {
   const LAST = `<message to='${DOMAIN}' from='a@b'><body>last</body></message>`;
@@ -105,17 +215,6 @@ describe('what arrives for others', () => {
   });
 });
 
-describe('sending from other domains', () => {
-  it('S-COMP-4: is refused, unless the option says otherwise', async () => {
-    const foreign = xml('message', { to: 'a@b', from: 'x@elsewhere.test', id: 'f' });
-    const strict = await rig.ready();
-    expect(() => strict.broker.output(foreign)).toThrow(expect.objectContaining({ code: 'USAGE_COMPONENT_ADDRESS' }));
-    const free = await rig.ready(dialect({ sendForeign: true }));
-    free.broker.output(foreign);
-    expect(await free.server.expect('/>')).toContain("from='x@elsewhere.test'");
-  });
-});
-
 describe('packets of jabberd14 beside stanzas', () => {
   it.each([
     ['log', "<log type='notice' from='c2s'>session started</log>", 'log', null],
@@ -146,109 +245,5 @@ describe('packets of jabberd14 beside stanzas', () => {
     const received = broker.events.once('PCJ_NODERECEIVED');
     await server.send("<log xmlns='urn:x'/>");
     expect((await received).localName).toBe('log');
-  });
-});
-
-describe('a name that another connection has', () => {
-  it('S-COMP-3: a conflict while connecting is final without reconnect.initial', async () => {
-    const { recorded, connected, server } = await rig.dialled({ reconnect: { firstDelayMs: 1 } });
-    await refuseAsConflict(server);
-    expect(await failure(connected)).toMatchObject({ code: 'STREAM_ERROR', condition: 'conflict', retryable: true });
-    expect(recorded.short).not.toContain('RECONNECTING');
-  });
-
-  it('a conflict while reconnecting is retried: it may be our own lost link', async () => {
-    const { broker, server, peer } = await rig.ready({ reconnect: { firstDelayMs: 1, maxDelayMs: 5 } });
-    const recorded = trace(broker);
-    server.reset();
-    for (let refusals = 0; refusals < 3; refusals += 1) await refuseAsConflict(await peer.accept());
-    const back = broker.events.once('PCJ_READY');
-    await handshake(await peer.accept());
-    await back;
-    expect(recorded.short.filter((name) => name === 'RECONNECTING')).toHaveLength(4);
-    expect(recorded.short.filter((name) => name === 'AUTHFAIL')).toHaveLength(3);
-  });
-
-  it('a conflict on a ready link is final: somebody else has the name now', async () => {
-    const { broker, server } = await rig.ready({ reconnect: { firstDelayMs: 1 } });
-    const recorded = trace(broker);
-    const { closed } = broker;
-    await server.send(CONFLICT);
-    server.end();
-    expect(await closed).toMatchObject({ clean: false, error: { condition: 'conflict', retryable: false } });
-    expect(recorded.short.slice(0, 3)).toEqual(['PROTOCOLERROR', 'SOCKETFAIL', 'SOCKETDISCONNECT']);
-    expect(recorded.short).not.toContain('RECONNECTING');
-    expect(broker.state).toBe('disconnected');
-  });
-});
-
-describe('TLS to the component port', () => {
-  it('S-COMP-5: direct TLS, verified, before anything is written', async () => {
-    const { broker, recorded, connected, server } = await rig.dialled({}, 'direct');
-    expect(server.tls?.getProtocol()).toMatch(/TLSv1\.[23]/);
-    await handshake(server);
-    await connected;
-    expect(recorded.short.slice(0, 7)).toEqual([
-      'CONNECT',
-      'CONNECTING',
-      'CONNECTED',
-      'SSLNEGOTIATE',
-      'SSLSUCCESS',
-      'STREAMSTART',
-      'NODESENT(stream)',
-    ]);
-    expect(recorded.last('PCJ_SSLSUCCESS')).toMatchObject({ verified: true });
-    broker.output(xml('message', { to: 'a@b', id: 'inside' }));
-    expect(await server.expect('/>')).toContain("id='inside'");
-  });
-
-  it('a certificate for another name is SSLFAIL; no digest of the secret leaves', async () => {
-    const peer = await rig.listen('direct', await rig.authority.issue({ names: [{ dns: 'elsewhere.test' }] }));
-    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
-    expect(await failure(broker.connect())).toMatchObject({ layer: 'tls', retryable: false });
-    expect(recorded.short).toContain('SSLFAIL');
-    expect(recorded.short).not.toContain('STREAMSTART');
-  });
-
-  it.each(['required', 'preferred'] as const)('policy %s is refused: the protocol has no STARTTLS', (policy) => {
-    expect(() => rig.broker({ port: 1 }, { tls: { policy } })).toThrow(/direct or disabled/);
-  });
-});
-
-describe('bad options', () => {
-  it.each([
-    [null, 'object'],
-    [{ name: 'x' }, '"name"'],
-    [{ names: 'x' }, 'list'],
-    [{ names: ['a@b'] }, 'a@b'],
-    [{ names: [7] }, '7'],
-    [{ deliverForeign: 1 }, 'deliverForeign'],
-    [{ sendForeign: 'yes' }, 'sendForeign'],
-  ])('JABBERD14_COMPONENT.with(%j) is refused', (options, names) => {
-    expect(() => JABBERD14_COMPONENT.with(options as never)).toThrow(
-      expect.objectContaining({ code: 'USAGE_COMPONENT_OPTIONS', message: expect.stringContaining(names) as string }),
-    );
-  });
-});
-
-describe('a ready link that is written to at once', () => {
-  it.each([
-    ['in clear', false],
-    ['over TLS', true],
-  ])('everything goes out, %s, however much is output in the turn of PCJ_READY', async (_, secure) => {
-    const peer = await rig.listen(secure ? 'direct' : 'plain');
-    const { broker } = rig.broker(peer, secure ? { tls: { policy: 'direct' } } : {});
-    const tickets: { sent: Promise<void> }[] = [];
-    broker.subscribe('PCJ_READY', () => {
-      for (let n = 0; n < 2_000; n += 1) {
-        tickets.push(broker.output(xml('message', { to: 'a@b', id: n }, xml('body', {}, 'x'.repeat(200)))));
-      }
-    });
-    const connected = broker.connect();
-    const server = await peer.accept();
-    await handshake(server);
-    await connected;
-    await server.expect("id='1999'");
-    await Promise.all(tickets.map(({ sent }) => sent));
   });
 });

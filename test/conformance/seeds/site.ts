@@ -1,11 +1,18 @@
-// What the tests of table F share: one loopback server, and brokers of every dialect on it.
+// The feature floor, row by row: what POE::Component::Jabber ("PCJ") and Jabber::Connection promised, one test for each row of
+// the table of their features. Where a row is done otherwise on purpose, its test says so and why. What these tests share is
+// one loopback server, and brokers of every dialect on it.
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import {
   Broker,
   Connection,
+  errorReply,
   JABBERD14_COMPONENT,
   JABBERD20_COMPONENT,
   JABBER_NS,
   LEGACY,
+  NS,
+  reply,
+  xml,
   XMPP,
   type BrokerOptions,
   type ConnectionOptions,
@@ -19,16 +26,26 @@ type More = Partial<BrokerOptions>;
 export class SeedsSite implements AsyncDisposable {
   readonly #brokers: Broker[] = [];
 
-  private constructor(readonly server: LoopbackServer) {}
+  #server: LoopbackServer | undefined;
 
   static async start(options: LoopbackOptions = {}): Promise<SeedsSite> {
-    const server = await LoopbackServer.start({
+    const site = new SeedsSite();
+    await site.start(options);
+    return site;
+  }
+
+  get server(): LoopbackServer {
+    if (this.#server === undefined) throw new Error('the site is started before the first test');
+    return this.#server;
+  }
+
+  async start(options: LoopbackOptions = {}): Promise<void> {
+    this.#server = await LoopbackServer.start({
       accounts: { alice: 'secret', bob: 'secret' },
       components: { 'comp.localhost': 'secret', 'peer.localhost': 'secret', 'third.localhost': 'secret' },
       routerUsers: { jabberd: 'secret' },
       ...options,
     });
-    return new SeedsSite(server);
   }
 
   /** A component that is not connected. */
@@ -65,6 +82,21 @@ export class SeedsSite implements AsyncDisposable {
   async ready(broker: Broker): Promise<Broker> {
     await broker.connect();
     return broker;
+  }
+
+  /** A component that answers every request: pings with a result, everything else with an error. */
+  async answerer(): Promise<Broker> {
+    const peer = await this.ready(this.component('peer.localhost'));
+    peer.subscribe('PCJ_NODERECEIVED', (node) => {
+      if (node.localName !== 'iq') return;
+      peer.output(node.getChild('ping', NS.PING) === null ? errorReply(node, 'item-not-found') : reply(node));
+    });
+    return peer;
+  }
+
+  /** A component and somebody to talk to. */
+  async pair(): Promise<{ broker: Broker; peer: Broker }> {
+    return { broker: await this.ready(this.component()), peer: await this.ready(this.component('peer.localhost')) };
   }
 
   /** A connection in the manner of Jabber::Connection, for a component. */
@@ -110,6 +142,21 @@ export class SeedsSite implements AsyncDisposable {
     return broker;
   }
 }
+
+/** The site of one test file: its server serves all tests, its brokers end with theirs. */
+export function useSite(): SeedsSite {
+  const site = new SeedsSite();
+  beforeAll(() => site.start());
+  afterEach(() => site.clear());
+  afterAll(() => site[Symbol.asyncDispose]());
+  return site;
+}
+
+export const say = (to: string, body: string, more: Record<string, string> = {}): Element =>
+  xml('message', { to, ...more }, xml('body', {}, body));
+
+export const ping = (to: string, more: Record<string, string> = {}): Element =>
+  xml('iq', { type: 'get', to, ...more }, xml('ping', { xmlns: NS.PING }));
 
 /** The next elements that a broker receives and no request takes: as many as asked for. */
 export function received(broker: Broker, count: number): Promise<Element[]> {
