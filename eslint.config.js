@@ -36,6 +36,7 @@ export const LAW = {
   link: ['options', 'protocols', 'events', 'stream', 'queue', 'stanza', 'jid', 'xml'],
   lifecycle: ['link', 'options', 'protocols', 'events', 'dial', 'tls', 'stream', 'stanza', 'xml'],
   broker: [...BROKER.slice(1), ...GROUND],
+  disco: ['stanza', 'xml'],
   privileges: ['events', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],

@@ -1,5 +1,7 @@
 export { Broker, type Commands, type Outbound } from './broker/broker.js';
 export type { RequestOptions } from './broker/requester.js';
+export type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './broker/answerer.js';
+export type { Matching, MatchOptions } from './broker/matching.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
 export type { ConnectOptions } from './lifecycle/lifecycle.js';
 export type { BrokerState, Closed } from './lifecycle/state.js';
@@ -29,6 +31,8 @@ export type { PendingRequest } from './requests/pending-requests.js';
 export type { ArchiveTrust, EventTrust, TrustKinds } from './stanza/trust.js';
 export * from './protocols/index.js';
 export type { ChannelBindings, ChannelBindingType } from './tls/channel-binding.js';
+export { serveDisco, type Disco, type DiscoBroker, type DiscoItem, type DiscoOptions } from './disco/serve-disco.js';
+export type { Identity } from './disco/caps.js';
 export { Privileges, type PrivilegedRequestOptions, type PrivilegesOptions } from './privileges/privileges.js';
 export type { Access, Grants } from './privileges/grants.js';
 export {
@@ -47,7 +51,8 @@ export { Text } from './xml/text.js';
 export { xml } from './xml/builder.js';
 export { parse } from './xml/tokenizer/parse.js';
 export { serialize } from './xml/serializer.js';
-export { reply, errorReply } from './stanza/replies.js';
+export type { StanzaErrorCondition } from './stanza/conditions.js';
+export { reply, errorReply, type ErrorReplyOptions } from './stanza/replies.js';
 export { toDom, fromDom } from './xml/dom.js';
 export { CONTENT_NAMESPACES, NS } from './xml/namespaces.js';
 export {

@@ -1,11 +1,13 @@
 import { checkSignal, readOptions, shown } from '../arguments/arguments.js';
 import type { RequestOptions } from './requester.js';
 import type { BrokerFilters } from './broker-filters.js';
+import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
 import { Core } from './core.js';
+import { match, type Matching, type MatchOptions } from './matching.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { StatusEvents } from '../events.js';
 import type { FilterOptions } from '../filters/filter-set.js';
-import type { Filter } from '../filters/filter.js';
+import type { Filter, FilterMatch } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
 import type { ConnectOptions } from '../lifecycle/lifecycle.js';
 import type { BrokerState, Closed } from '../lifecycle/state.js';
@@ -200,6 +202,51 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     options: SubscribeOptions = {},
   ): Subscription {
     return this.events.subscribe(event, handler, options);
+  }
+
+  /**
+   * Calls a handler for each stanza that an XPath 1.0 expression matches: a filter and its subscription in one, under no
+   * name. The handler sees what it would see with `filters.add` and `subscribe`, in the same order.
+   * @throws BrokerError `USAGE_XPATH_*` with the position for a bad expression, `USAGE_FILTER`, `USAGE_HANDLER`,
+   * `USAGE_EVENT_OPTIONS`, `USAGE_SIGNAL`
+   */
+  match(expression: string, handler: Handler<FilterMatch>, options: MatchOptions = {}): Matching {
+    return match(this.filters, this.#core.status.bus, expression, handler, options);
+  }
+
+  /**
+   * Answers iq requests of a type whose payload has that name and namespace (RFC 6120 §8.2.3). What the handler returns,
+   * or its promise resolves with, becomes the payload of the result; a {@link StanzaError} that it throws becomes the
+   * error. There is one answer for each request: whatever else it throws is answered with `internal-server-error` and
+   * published as PCJ_HANDLERERROR, one that takes longer than `timeout` with `resource-constraint`, and if a handler has
+   * sent an answer itself, that is the one. A request is answered on the session that brought it, or not at all.
+   *
+   * Filters and PCJ_NODERECEIVED see the request, too, before the handler does.
+   * @throws BrokerError `USAGE_ANSWER`, `USAGE_ANSWER_TAKEN` if such requests are answered already, `USAGE_SIGNAL`
+   */
+  answer(type: 'get' | 'set', target: AnswerTarget, handler: AnswerHandler, options: AnswerOptions = {}): Answer {
+    this.#refuseHalted();
+    return this.#core.answerer.register(type, target, handler, options);
+  }
+
+  /**
+   * Says inside a handler that an iq request is answered later, by an `output` of the program: until then, and for so
+   * long, the broker does not answer it with an error.
+   * @param options - `within`: milliseconds, default `timeouts.request`
+   * @throws BrokerError `USAGE_ANSWER` for what is no request that waits for its answer
+   */
+  answerLater(iq: Element, options: { within?: number | undefined } = {}): void {
+    const { within = this.config.timeouts.request } = readOptions('USAGE_ANSWER', 'answerLater()', options, ['within']);
+    if (typeof within !== 'number' || !(within > 0 && within < 2 ** 31)) {
+      const text = 'answerLater({ within }) must be a number of milliseconds above 0 and below 2^31';
+      throw usageError('USAGE_ANSWER', text);
+    }
+    this.#core.answerer.later(iq, within);
+  }
+
+  /** The namespaces of requests that {@link answer} has handlers for. */
+  get answers(): readonly string[] {
+    return this.#core.answerer.namespaces;
   }
 
   /** Does what one of the eight input events names, with its arguments, and returns what the method returns. */

@@ -1,4 +1,5 @@
 import { Requester } from './requester.js';
+import { Answerer } from './answerer.js';
 import { BrokerFilters } from './broker-filters.js';
 import { Resumption } from './resumption.js';
 import { BrokerError } from '../errors.js';
@@ -19,7 +20,6 @@ import { Router, type RouterHost } from './router.js';
 import { Status } from './status.js';
 import type { Connector } from '../dial/connector.js';
 import { trustedPart } from '../stanza/trust.js';
-import { UnansweredRequests } from '../requests/unanswered-requests.js';
 import type { Element } from '../xml/element.js';
 import { serialize } from '../xml/serializer.js';
 
@@ -35,7 +35,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
   readonly outbox: Outbox;
   readonly requester: Requester;
   readonly lifecycle: Lifecycle;
-  readonly unanswered = new UnansweredRequests();
+  readonly answerer: Answerer;
   readonly #resumption: Resumption;
   readonly #router: Router;
   jid: JID | null = null;
@@ -57,6 +57,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     this.outbox = new Outbox(this);
     this.requester = new Requester(this);
     this.#resumption = new Resumption(this.outbox, this.requests);
+    this.answerer = new Answerer(this);
     this.#router = new Router(this);
     this.lifecycle = new Lifecycle(this);
   }
@@ -152,9 +153,11 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     this.lang = established.lang ?? null;
     if (this.config.connectionType.addressing !== 'domain') this.account = established.jid.bare();
     this.#resumption.linkReady(link, established.management ?? null);
+    if (established.resumed !== true) this.answerer.newSession();
   }
 
   afterReady(): void {
+    this.answerer.ready();
     const { purgeOnReady } = this.config.queue;
     if (purgeOnReady === false || !this.isReady) return;
     try {
@@ -185,6 +188,7 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
   halted(error: BrokerError): void {
     this.#forgetLink();
     this.status.close();
+    this.answerer.close();
     this.#resumption.halt(error);
   }
 
@@ -198,6 +202,6 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
   #answers(stanza: Element): void {
     if (stanza.localName !== 'iq') return;
     const type = stanza.getAttribute('type');
-    if (type === 'result' || type === 'error') this.unanswered.answered(stanza);
+    if (type === 'result' || type === 'error') this.answerer.sent(stanza);
   }
 }

@@ -1,14 +1,11 @@
 import { BrokerError } from '../errors.js';
+import type { Answerer } from './answerer.js';
 import type { BrokerFilters } from './broker-filters.js';
 import type { JID } from '../jid/jid.js';
-import type { Logger } from '../logger.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { Status } from './status.js';
-import type { UnansweredRequests } from '../requests/unanswered-requests.js';
 import type { Element } from '../xml/element.js';
-import { NS } from '../xml/namespaces.js';
-import { errorReply, reply } from '../stanza/replies.js';
 
 /** What the router works with. */
 export interface RouterHost {
@@ -16,13 +13,9 @@ export interface RouterHost {
   readonly status: Status;
   readonly requests: PendingRequests;
   readonly filters: BrokerFilters;
-  readonly unanswered: UnansweredRequests;
-  readonly logger: Logger;
+  readonly answerer: Answerer;
   /** Our own address. */
   readonly jid: JID | null;
-  /** Whether stanzas may be sent. */
-  readonly isReady: boolean;
-  output(stanza: Element): void;
 }
 
 /** Shortest time between two warnings about answers from the wrong address, in milliseconds. */
@@ -30,7 +23,7 @@ const SPOOF_WARNING_MS = 1_000;
 
 /**
  * What happens to one inbound stanza: a pending request takes it, or every filter sees it in order, then
- * PCJ_NODERECEIVED; and an iq request that nobody answers is answered with an error, if that is wanted.
+ * PCJ_NODERECEIVED; and whoever has to answer an iq request.
  */
 export class Router {
   readonly #host: RouterHost;
@@ -43,7 +36,7 @@ export class Router {
   }
 
   deliver(stanza: Element): void {
-    const { config, status, requests, filters, unanswered } = this.#host;
+    const { status, requests, filters, answerer } = this.#host;
     const match = requests.match(stanza, { jid: this.#host.jid, addressing: this.#addressing });
     if (match.kind === 'answer') {
       match.request.ticket.markAcked();
@@ -51,13 +44,11 @@ export class Router {
       return;
     }
     if (match.kind !== 'none') this.#suspicious(stanza, match.kind);
-    const pending: Promise<void>[] | undefined = config.answerRequests && isRequest(stanza) ? [] : undefined;
-    if (pending !== undefined) unanswered.arrived(stanza);
+    const open = isRequest(stanza) ? answerer.arrived(stanza) : null;
+    const pending: Promise<void>[] | undefined = open === null ? undefined : [];
     filters.deliver(stanza, pending);
     status.publish('PCJ_NODERECEIVED', stanza, pending);
-    if (pending === undefined) return;
-    if (pending.length === 0) this.#answer(stanza);
-    else void Promise.allSettled(pending).then(() => this.#answer(stanza));
+    if (open !== null && pending !== undefined) void answerer.delivered(open, pending);
   }
 
   /** Warns of an answer that is none: from the wrong address, or too late. It is delivered as an ordinary stanza. */
@@ -75,20 +66,6 @@ export class Router {
     const from = JSON.stringify(stanza.getAttribute('from'));
     const text = `a stanza with the id ${id} of a pending request came from ${from}, who was not asked; it is delivered as an ordinary stanza`;
     this.#host.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_SPOOF_SUSPECT', text, facts));
-  }
-
-  /** Answers an iq that nobody answered: a ping with a result, others with an error (RFC 6120 §8.2.3, §8.4). */
-  #answer(iq: Element): void {
-    const { unanswered, logger } = this.#host;
-    if (!unanswered.take(iq) || !this.#host.isReady) return;
-    const type = iq.getAttribute('type');
-    const known = type === 'get' || type === 'set';
-    const ping = type === 'get' && iq.getChild('ping', NS.PING) !== null;
-    try {
-      this.#host.output(ping ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request'));
-    } catch (error) {
-      logger.warn({ error }, 'an unanswered iq could not be answered');
-    }
   }
 }
 

@@ -5,7 +5,6 @@ import { JID } from '../jid/jid.js';
 import { inClientNamespace } from '../stanza/client-namespace.js';
 import { errorReply, reply } from '../stanza/replies.js';
 import { StanzaError } from '../stanza/stanza-error.js';
-import { isStanzaErrorCondition } from '../stanza/conditions.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
@@ -182,10 +181,7 @@ export class Delegation {
       if (payload === 'late') return { answer: errorReply(iq, 'service-unavailable'), failure: null };
       return { answer: reply(iq, payload), failure: null };
     } catch (error) {
-      if (error instanceof StanzaError && isStanzaErrorCondition(error.condition)) {
-        const text = error.text === undefined ? {} : { text: error.text };
-        return { answer: errorReply(iq, error.condition, { type: error.type, ...text }), failure: null };
-      }
+      if (error instanceof StanzaError) return { answer: error.replyTo(iq), failure: null };
       return { answer: errorReply(iq, 'internal-server-error'), failure: { error } };
     } finally {
       clearTimeout(timer);

@@ -9,8 +9,18 @@ export type { Dialect, DialectConfig, DialectLink, Established, Negotiation, Str
 export { XMPP, type XmppDialect, type XmppOptions } from './xmpp.js';
 export { LEGACY, type LegacyDialect, type LegacyOptions } from './legacy.js';
 export type { LegacyMethod } from './legacy/methods.js';
-export { JABBERD14_COMPONENT, type ComponentDialect, type ComponentOptions } from './jabberd14.js';
-export { JABBERD20_COMPONENT, type RouterDialect, type RouterOptions } from './jabberd2.js';
+export {
+  JABBERD14_COMPONENT,
+  JABBERD14_COMPONENT as COMPONENT,
+  type ComponentDialect,
+  type ComponentOptions,
+} from './jabberd14.js';
+export {
+  JABBERD20_COMPONENT,
+  JABBERD20_COMPONENT as ROUTER,
+  type RouterDialect,
+  type RouterOptions,
+} from './jabberd2.js';
 export { RouterControl, type RouterBroker } from './jabberd2/router-control.js';
 export { routeOf } from './jabberd2/route.js';
 export type { NameOptions } from './jabberd2/bind.js';

@@ -3,6 +3,7 @@ import { checkSignal, isA, kindOf, readOptions, shown } from '../arguments/argum
 import { Deferred } from '../deferred.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { EventQueue } from './event-queue.js';
+import { Pace } from './pace.js';
 import { fire, Grant, type Publication } from './publication.js';
 import { deliver, Entry, type Delivery, type Handler, type Subscription } from './subscription.js';
 
@@ -46,6 +47,11 @@ export interface SubscribeOptions {
   once?: boolean;
   /** Cancels it when aborted. */
   signal?: AbortSignal;
+  /**
+   * Most calls of the handler that are not done at once: further events wait their turn, and calls begin in the order
+   * of the events. Default: no bound.
+   */
+  concurrency?: number;
 }
 
 /** Who subscribed to one event. Cancelled entries stay in the emitter until it is worth while to list the others anew. */
@@ -153,8 +159,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     this.#refuseClosed();
     checkName(event);
     checkHandler(event, handler);
-    const { once, signal } = subscribeOptions(options);
-    const entry = new Entry(event, handler, once, this.#delivery, (gone) => this.#remove(gone));
+    const { once, signal, concurrency } = subscribeOptions(options);
+    const paced = concurrency === undefined ? handler : new Pace(handler, concurrency).handle;
+    const entry = new Entry(event, paced, once, this.#delivery, (gone) => this.#remove(gone));
     if (signal?.aborted === true) {
       entry.retire();
       return entry;
@@ -328,13 +335,22 @@ function checkHandler(event: string, handler: unknown): void {
   throw usageError('USAGE_HANDLER', `The handler of ${quoted(event)} is ${kindOf(handler)}, a function is wanted.`);
 }
 
-function subscribeOptions(options: SubscribeOptions): { once: boolean; signal: AbortSignal | undefined } {
-  const { once = false, signal } = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, ['once', 'signal']);
+function subscribeOptions(options: SubscribeOptions): {
+  once: boolean;
+  signal: AbortSignal | undefined;
+  concurrency: number | undefined;
+} {
+  const names = ['once', 'signal', 'concurrency'] as const;
+  const { once = false, signal, concurrency } = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, names);
+  if (concurrency !== undefined && !isPositive(concurrency)) {
+    const text = `The option concurrency of subscribe() is a whole number, 1 or more, not ${shown(concurrency)}.`;
+    throw usageError('USAGE_EVENT_OPTIONS', text);
+  }
   if (typeof once !== 'boolean') {
     throw usageError('USAGE_EVENT_OPTIONS', `The option once of subscribe() is true or false, not ${shown(once)}.`);
   }
   checkSignal('subscribe()', signal);
-  return { once, signal };
+  return { once, signal, concurrency };
 }
 
 function isPositive(value: unknown): value is number {

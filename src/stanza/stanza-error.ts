@@ -1,9 +1,16 @@
 // Stanza errors: RFC 6120 §8.3.
 import { isA, kindOf } from '../arguments/arguments.js';
 import { BrokerError, usageError } from '../errors.js';
+import { xml } from '../xml/builder.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { isStanzaErrorCondition, isStanzaErrorType, type StanzaErrorType } from './conditions.js';
+import {
+  isStanzaErrorCondition,
+  isStanzaErrorType,
+  type StanzaErrorCondition,
+  type StanzaErrorType,
+} from './conditions.js';
+import { errorReply, type ErrorReplyOptions } from './replies.js';
 
 /** Conditions of the numeric codes of old servers (XEP-0086). */
 const OLD_CODES: Readonly<Record<string, string>> = {
@@ -32,10 +39,15 @@ export class StanzaError extends BrokerError {
   readonly stanza: Element;
   readonly type: StanzaErrorType;
 
-  /** Reads the error of a stanza of type `error`. An unknown condition counts as `undefined-condition`. */
-  constructor(stanza: Element) {
+  /**
+   * Reads the error of a stanza of type `error`; an unknown condition counts as `undefined-condition`. Or makes the error
+   * that a handler throws to answer with: `new StanzaError('item-not-found', { text: 'no such room' })`.
+   * @throws BrokerError `USAGE_ELEMENT`, `USAGE_CONDITION`
+   */
+  constructor(stanza: Element | StanzaErrorCondition, options: ErrorReplyOptions = {}) {
+    if (typeof stanza === 'string') stanza = errorReply(xml('iq', { type: 'get' }), stanza, options);
     if (!isA(stanza, Element)) {
-      throw usageError('USAGE_ELEMENT', `a StanzaError is made of a stanza, an Element, not of ${kindOf(stanza)}`);
+      throw usageError('USAGE_ELEMENT', `a StanzaError is made of a stanza or a condition, not of ${kindOf(stanza)}`);
     }
     const error = stanza.children.find(
       (child) => child.localName === 'error' && child.namespaceURI === stanza.namespaceURI,
@@ -68,5 +80,17 @@ export class StanzaError extends BrokerError {
     );
     this.stanza = stanza;
     this.type = type;
+  }
+
+  /** The error as the answer to a request or another stanza. @throws BrokerError `USAGE_REPLY` */
+  replyTo(stanza: Element): Element {
+    const error = this.stanza.children.find(({ localName }) => localName === 'error');
+    const appCondition = error?.children.find(({ namespaceURI }) => namespaceURI !== NS.STANZAS);
+    return errorReply(stanza, isStanzaErrorCondition(this.condition) ? this.condition : 'undefined-condition', {
+      type: this.type,
+      ...(this.text === undefined ? {} : { text: this.text }),
+      ...(this.lang === undefined ? {} : { lang: this.lang }),
+      ...(appCondition === undefined ? {} : { appCondition }),
+    });
   }
 }

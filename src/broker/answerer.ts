@@ -1,0 +1,284 @@
+import { checkOptions, isRecord, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { usageError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { BrokerConfig } from '../options/options.js';
+import { InboundRequests, type OpenRequest } from '../requests/inbound-requests.js';
+import { errorReply, reply } from '../stanza/replies.js';
+import { StanzaError } from '../stanza/stanza-error.js';
+import type { XmlChild } from '../xml/builder.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import type { Status } from './status.js';
+
+/** Which requests a handler answers. */
+export interface AnswerTarget {
+  /** Namespace of the payload. */
+  namespace: string;
+  /** Local name of the payload. Default: any. */
+  name?: string | undefined;
+}
+
+/** Options of one handler that answers. */
+export interface AnswerOptions {
+  /**
+   * Milliseconds that a handler has; then the answer is `resource-constraint`, which says "try again later". Default
+   * `timeouts.request`.
+   */
+  timeout?: number | undefined;
+  /** Withdraws the handler when aborted. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Gives the payload of the result: an element, several, or nothing; throws a {@link StanzaError} for an error. */
+export type AnswerHandler = (payload: Element, iq: Element) => XmlChild | undefined | Promise<XmlChild | undefined>;
+
+/** A handler that answers requests. */
+export interface Answer extends Disposable {
+  readonly type: 'get' | 'set';
+  readonly namespace: string;
+  readonly name: string | null;
+  /** Withdraws it: later requests of the kind are answered as if it had never been there. */
+  cancel(): void;
+}
+
+/** What answering works with. */
+export interface AnswererParts {
+  readonly config: BrokerConfig;
+  readonly status: Status;
+  readonly logger: Logger;
+  /** Whether stanzas may be sent. */
+  readonly isReady: boolean;
+  output(stanza: Element): void;
+}
+
+interface Registered extends Answer {
+  readonly handler: AnswerHandler;
+  readonly limitMs: number;
+}
+
+/**
+ * Sees to it that each inbound iq request gets exactly one answer (RFC 6120 §8.2.3): from a handler that was registered
+ * for its payload, from whatever handler sends one, or an error when nobody does.
+ */
+export class Answerer {
+  readonly #parts: AnswererParts;
+  readonly #requests = new InboundRequests();
+  #registered: Map<string, Registered> | null = null;
+
+  constructor(parts: AnswererParts) {
+    this.#parts = parts;
+  }
+
+  /** The namespaces that are answered, each once. */
+  get namespaces(): string[] {
+    return [...new Set([...(this.#registered?.values() ?? [])].map(({ namespace }) => namespace))];
+  }
+
+  /** See `Broker.answer`. @throws BrokerError `USAGE_ANSWER`, `USAGE_ANSWER_TAKEN`, `USAGE_SIGNAL` */
+  register(type: 'get' | 'set', target: AnswerTarget, handler: AnswerHandler, options: AnswerOptions): Answer {
+    const { namespace, name } = checkedTarget(type, target, handler);
+    const { timeout, signal } = checkedOptions(options);
+    const key = keyOf(type, namespace, name);
+    const registered = (this.#registered ??= new Map<string, Registered>());
+    if (registered.has(key)) {
+      const what = `${type} requests with ${name === null ? 'any payload' : `<${name}/>`} of ${namespace}`;
+      throw usageError('USAGE_ANSWER_TAKEN', `${what} are answered already: cancel() the other handler first`);
+    }
+    const cancel = (): void => {
+      if (registered.get(key) === entry) registered.delete(key);
+      signal?.removeEventListener('abort', cancel);
+    };
+    const limitMs = timeout ?? this.#parts.config.timeouts.request;
+    const entry: Registered = { type, namespace, name, handler, limitMs, cancel, [Symbol.dispose]: cancel };
+    if (signal?.aborted === true) return entry;
+    registered.set(key, entry);
+    signal?.addEventListener('abort', cancel, { once: true });
+    return entry;
+  }
+
+  /** An iq get or set, or one of no valid type, arrived. Null when nobody has to see to its answer. */
+  arrived(iq: Element): OpenRequest | null {
+    if (!this.#parts.config.answerRequests && this.#registered === null) return null;
+    if (!this.#parts.config.answerRequests && this.#find(iq) === null) return null;
+    const { open, pushedOut } = this.#requests.arrived(iq);
+    if (pushedOut !== null) this.#send(pushedOut, errorReply(pushedOut.iq, 'resource-constraint'));
+    return open;
+  }
+
+  /** Every handler has seen a request; `pending` are the promises of those that are not done. */
+  delivered(open: OpenRequest, pending: readonly Promise<void>[]): Promise<void> | null {
+    const registered = this.#find(open.iq);
+    if (registered !== null) return this.#ask(open, registered);
+    if (pending.length === 0) this.#refuse(open);
+    else void Promise.allSettled(pending).then(() => this.#refuse(open));
+    return null;
+  }
+
+  /** See `Broker.answerLater`. @throws BrokerError `USAGE_ANSWER` */
+  later(iq: Element, withinMs: number): void {
+    const open = this.#requests.of(iq);
+    if (open === null) {
+      const text = 'answerLater() takes an iq request that was delivered and has no answer yet, with answerRequests on';
+      throw usageError('USAGE_ANSWER', text);
+    }
+    open.later = true;
+    if (open.timer !== null) clearTimeout(open.timer);
+    open.timer = setTimeout(() => {
+      open.later = false;
+      this.#refuse(open);
+    }, withinMs);
+  }
+
+  /** An iq result or error goes out. */
+  sent(answer: Element): void {
+    const before = this.#requests.sent(answer);
+    if (before === null) return;
+    const payload = before.iq.firstElementChild;
+    this.#parts.logger.warn(
+      { id: before.id, from: before.from, payload: payload?.localName, namespace: payload?.namespaceURI },
+      'an iq request got a second answer: its handler was done before it answered, so the broker had answered already; call broker.answerLater(iq) in the handler, or return a promise',
+    );
+  }
+
+  /** A new session begins: requests of the old one are nobody's any more. */
+  newSession(): void {
+    this.#requests.clear();
+  }
+
+  /** A link is ready: what is owed goes out. */
+  ready(): void {
+    for (const open of this.#requests.owed) if (open.answer !== null) this.#settle(open, open.answer);
+  }
+
+  /** Nothing is answered any more. */
+  close(): void {
+    this.#requests.clear();
+    this.#registered = null;
+  }
+
+  #find(iq: Element): Registered | null {
+    const payload = iq.firstElementChild;
+    if (payload === null || this.#registered === null) return null;
+    const type = iq.getAttribute('type') ?? '';
+    const namespace = payload.namespaceURI ?? '';
+    const exact = this.#registered.get(keyOf(type, namespace, payload.localName));
+    return exact ?? this.#registered.get(keyOf(type, namespace, null)) ?? null;
+  }
+
+  /** A handler that needs no time answers at once, so that answers go out in the order of their requests. */
+  #ask(open: OpenRequest, { handler, limitMs }: Registered): Promise<void> | null {
+    const { iq } = open;
+    try {
+      const given = handler(iq.firstElementChild as Element, iq);
+      if (!isPromise(given)) {
+        this.#result(open, given);
+        return null;
+      }
+      open.timer ??= setTimeout(() => {
+        this.#settle(open, errorReply(iq, 'resource-constraint'));
+      }, limitMs);
+      return Promise.resolve(given)
+        .then((payload) => {
+          this.#result(open, payload);
+        })
+        .catch((error: unknown) => {
+          this.#failed(open, error);
+        });
+    } catch (error) {
+      this.#failed(open, error);
+      return null;
+    }
+  }
+
+  #result(open: OpenRequest, payload: XmlChild | undefined): void {
+    if (!open.later) this.#settle(open, reply(open.iq, payload));
+  }
+
+  #failed(open: OpenRequest, error: unknown): void {
+    const { iq } = open;
+    if (error instanceof StanzaError) {
+      this.#settle(open, error.replyTo(iq));
+      return;
+    }
+    this.#settle(open, errorReply(iq, 'internal-server-error'));
+    this.#parts.status.onHandlerError(error, `answer ${iq.getAttribute('type') ?? ''} ${described(iq)}`);
+  }
+
+  /** Answers a request that nobody answered: a ping with a result, others with an error (RFC 6120 §8.2.3, §8.4). */
+  #refuse(open: OpenRequest): void {
+    if (open.later || !this.#requests.has(open)) return;
+    const { iq } = open;
+    const type = iq.getAttribute('type');
+    const known = type === 'get' || type === 'set';
+    const ping = type === 'get' && iq.getChild('ping', NS.PING) !== null;
+    const answer = ping ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request');
+    if (this.#settle(open, answer)) this.#requests.remember(open);
+  }
+
+  /**
+   * Sends the answer, unless there is one already; without a link it waits for the session to be resumed.
+   * @returns whether it went out
+   */
+  #settle(open: OpenRequest, answer: Element): boolean {
+    if (!this.#requests.has(open)) return false;
+    if (!this.#parts.isReady) {
+      open.answer ??= answer;
+      return false;
+    }
+    this.#requests.take(open);
+    this.#send(open, open.answer ?? answer);
+    return true;
+  }
+
+  #send(open: OpenRequest, answer: Element): void {
+    if (!this.#parts.isReady) return;
+    try {
+      this.#parts.output(answer);
+    } catch (err) {
+      this.#parts.logger.warn({ err, id: open.id, from: open.from }, 'an iq request could not be answered');
+    }
+  }
+}
+
+const keyOf = (type: string, namespace: string, name: string | null): string => `${type} ${name ?? '*'} ${namespace}`;
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value;
+}
+
+function described(iq: Element): string {
+  const payload = iq.firstElementChild;
+  return `<${payload?.localName ?? ''} xmlns='${payload?.namespaceURI ?? ''}'>`;
+}
+
+/** @throws BrokerError `USAGE_ANSWER` */
+function checkedTarget(type: unknown, target: unknown, handler: unknown): { namespace: string; name: string | null } {
+  if (type !== 'get' && type !== 'set') {
+    throw usageError('USAGE_ANSWER', `answer() takes 'get' or 'set' first, not ${shown(type)}`);
+  }
+  if (!isRecord(target)) {
+    throw usageError('USAGE_ANSWER', `answer('${type}') takes { namespace, name } second, not ${kindOf(target)}`);
+  }
+  const { namespace, name } = readOptions('USAGE_ANSWER', `answer('${type}')`, target, ['namespace', 'name']);
+  if (typeof namespace !== 'string' || namespace === '') {
+    throw usageError('USAGE_ANSWER', `answer('${type}', { namespace }) must be a non-empty string`);
+  }
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw usageError('USAGE_ANSWER', `answer('${type}', { name }) must be a non-empty string, or left out`);
+  }
+  if (typeof handler !== 'function') {
+    throw usageError('USAGE_ANSWER', `answer('${type}', …) takes a function third, not ${kindOf(handler)}`);
+  }
+  return { namespace, name: name ?? null };
+}
+
+/** @throws BrokerError `USAGE_ANSWER`, `USAGE_SIGNAL` */
+function checkedOptions(options: AnswerOptions): AnswerOptions {
+  return checkOptions<{ timeout?: number; signal?: AbortSignal }>('USAGE_ANSWER', 'answer', options, {
+    timeout: (value) =>
+      typeof value === 'number' && value > 0 && value < 2 ** 31
+        ? null
+        : 'must be a number of milliseconds above 0 and below 2^31',
+    signal: (value) => (value instanceof AbortSignal ? null : 'must be an AbortSignal'),
+  });
+}

@@ -1,0 +1,139 @@
+// What we are and can do: XEP-0030, and XEP-0115 for clients.
+import { isArray, isRecord, kindOf, readOptions } from '../arguments/arguments.js';
+import { usageError } from '../errors.js';
+import { StanzaError } from '../stanza/stanza-error.js';
+import { xml } from '../xml/builder.js';
+import type { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
+import { capsHash } from './caps.js';
+import type { Identity } from './caps.js';
+
+/** One thing that belongs to us. */
+export interface DiscoItem {
+  readonly jid: string;
+  readonly node?: string | undefined;
+  readonly name?: string | undefined;
+}
+
+/** Options of {@link serveDisco}. */
+export interface DiscoOptions {
+  /** What we are, one or more, from the registry of categories and types (XEP-0030 §3.1): `{ category: 'client', type: 'bot' }`. */
+  identities: readonly Identity[];
+  /** Features beside those that `broker.answer` has handlers for and those of service discovery itself. Default: none. */
+  features?: readonly string[] | undefined;
+  /** What belongs to us, or a function that gives it each time. Default: nothing. */
+  items?: readonly DiscoItem[] | (() => readonly DiscoItem[]) | undefined;
+  /** A URI of the program, such as `https://example.org/bot`: what others know its capabilities by (XEP-0115 §4). */
+  node?: string | undefined;
+}
+
+/** What {@link serveDisco} needs of a broker; a `Broker` has it. */
+export interface DiscoBroker {
+  readonly answers: readonly string[];
+  answer(
+    type: 'get',
+    target: { namespace: string; name: string },
+    handler: (payload: Element) => Element,
+  ): { cancel(): void };
+}
+
+/** Service discovery that is served. */
+export interface Disco extends Disposable {
+  /** All features as of now, sorted. */
+  readonly features: readonly string[];
+  /**
+   * The `<c/>` for a client's presence, so that others need not ask (XEP-0115 §4):
+   * `broker.output(xml('presence', {}, disco.caps()))`. Send it again when features have changed.
+   * @throws BrokerError `USAGE_DISCO` without the option `node`
+   */
+  caps(): Element;
+  /** Stops answering. */
+  cancel(): void;
+}
+
+/**
+ * Answers service discovery (XEP-0030): what we are, what we can do, what belongs to us. Namespaces that
+ * `broker.answer` has handlers for are features by themselves, from then on.
+ * @throws BrokerError `USAGE_DISCO`, and `USAGE_ANSWER_TAKEN` if something else answers it
+ */
+export function serveDisco(broker: DiscoBroker, options: DiscoOptions): Disco {
+  const { identities, features, items, node } = checked(options);
+  const all = (): string[] =>
+    [
+      ...new Set([NS.DISCO_INFO, NS.DISCO_ITEMS, ...(node === null ? [] : [NS.CAPS]), ...features, ...broker.answers]),
+    ].sort();
+  const info = (query: Element): Element => {
+    const asked = query.getAttribute('node');
+    if (asked !== null && (node === null || !asked.startsWith(`${node}#`))) throw new StanzaError('item-not-found');
+    return xml(
+      'query',
+      { xmlns: NS.DISCO_INFO, node: asked },
+      identities.map(({ category, type, name, lang }) => xml('identity', { category, type, name, 'xml:lang': lang })),
+      all().map((name) => xml('feature', { var: name })),
+    );
+  };
+  const list = (query: Element): Element => {
+    if (query.hasAttribute('node')) throw new StanzaError('item-not-found');
+    const known = typeof items === 'function' ? items() : items;
+    return xml(
+      'query',
+      { xmlns: NS.DISCO_ITEMS },
+      known.map((item) => xml('item', { ...item })),
+    );
+  };
+  const served = [broker.answer('get', { namespace: NS.DISCO_INFO, name: 'query' }, info)];
+  try {
+    served.push(broker.answer('get', { namespace: NS.DISCO_ITEMS, name: 'query' }, list));
+  } catch (error) {
+    served[0]?.cancel();
+    throw error;
+  }
+  const cancel = (): void => {
+    for (const answer of served) answer.cancel();
+  };
+  return {
+    get features() {
+      return all();
+    },
+    caps() {
+      if (node === null) throw usageError('USAGE_DISCO', 'caps() needs serveDisco({ node }): a URI of the program');
+      return xml('c', { xmlns: NS.CAPS, hash: 'sha-1', node, ver: capsHash(identities, all()) });
+    },
+    cancel,
+    [Symbol.dispose]: cancel,
+  };
+}
+
+/** @throws BrokerError `USAGE_DISCO` */
+function checked(options: DiscoOptions): {
+  identities: readonly Identity[];
+  features: readonly string[];
+  items: readonly DiscoItem[] | (() => readonly DiscoItem[]);
+  node: string | null;
+} {
+  const names = ['identities', 'features', 'items', 'node'] as const;
+  const { identities, features = [], items = [], node } = readOptions('USAGE_DISCO', 'serveDisco()', options, names);
+  const isIdentity = (value: unknown): boolean =>
+    isRecord(value) && typeof value['category'] === 'string' && typeof value['type'] === 'string';
+  if (!isArray(identities) || identities.length === 0 || !identities.every(isIdentity)) {
+    const text = "serveDisco({ identities }) must be a list of one or more such as { category: 'client', type: 'bot' }";
+    throw usageError('USAGE_DISCO', text);
+  }
+  if (!isArray(features) || !features.every((name) => typeof name === 'string' && name !== '')) {
+    throw usageError('USAGE_DISCO', 'serveDisco({ features }) must be a list of namespaces');
+  }
+  const isItem = (value: unknown): boolean => isRecord(value) && typeof value['jid'] === 'string';
+  if (typeof items !== 'function' && !(isArray(items) && items.every(isItem))) {
+    const text = `serveDisco({ items }) must be a list of { jid, node, name }, or a function that gives one, not ${kindOf(items)}`;
+    throw usageError('USAGE_DISCO', text);
+  }
+  if (node !== undefined && (typeof node !== 'string' || node === '' || node.includes('#'))) {
+    throw usageError('USAGE_DISCO', "serveDisco({ node }) must be a non-empty string without '#'");
+  }
+  return {
+    identities: identities as Identity[],
+    features: features as string[],
+    items: items as readonly DiscoItem[],
+    node: node ?? null,
+  };
+}
