@@ -3,6 +3,7 @@ import type { Element } from '../element.js';
 import { Fault } from './fault.js';
 import { xmlLimits, type XmlLimits } from './limits.js';
 import { Scanner, type ScannerEvents } from './scanner.js';
+import { UnreadBytes } from './unread-bytes.js';
 import { Window } from './window.js';
 
 export { DEFAULT_LIMITS, type XmlLimits } from './limits.js';
@@ -38,7 +39,7 @@ export class Tokenizer implements ScannerEvents {
   private readonly window = new Window();
   private readonly scanner: Scanner;
   /** What arrived and was not looked at. */
-  private kept: Uint8Array[] = [];
+  private readonly kept = new UnreadBytes();
   private running = false;
   private finished = false;
   private isPaused = false;
@@ -68,8 +69,7 @@ export class Tokenizer implements ScannerEvents {
   /** Bytes that are kept: what was not looked at yet, and the incomplete token. */
   get pending(): number {
     if (this.finished) return 0;
-    const unseen = this.unseen().reduce((sum, chunk) => sum + chunk.length, 0);
-    return unseen + this.scanner.kept;
+    return this.begun.length + this.kept.length + this.scanner.kept;
   }
 
   /** Takes the next bytes. Never throws because of them; the chunk may be reused afterwards. */
@@ -79,10 +79,10 @@ export class Tokenizer implements ScannerEvents {
     }
     if (this.finished || chunk.length === 0) return;
     if (this.running || this.isPaused) {
-      this.kept.push(Uint8Array.from(chunk));
+      this.kept.push(chunk);
       return;
     }
-    this.scan(chunk, false);
+    this.scan(chunk);
     this.scanKept();
   }
 
@@ -105,7 +105,7 @@ export class Tokenizer implements ScannerEvents {
    * which it paused. The tokenizer is finished. (Between handlers, an incomplete token's bytes are gone: pause first.)
    */
   take(): Buffer {
-    const taken = Buffer.concat(this.unseen());
+    const taken = this.finished ? Buffer.alloc(0) : Buffer.concat([this.begun, this.kept.take()]);
     this.finish();
     return taken;
   }
@@ -149,14 +149,11 @@ export class Tokenizer implements ScannerEvents {
   }
 
   private scanKept(): void {
-    for (let chunk = this.next(); chunk !== undefined; chunk = this.next()) this.scan(chunk, true);
+    while (this.kept.length > 0 && !this.isPaused && !this.finished) this.scan(this.kept.take());
+    if (this.kept.length === 0) this.kept.clear();
   }
 
-  private next(): Uint8Array | undefined {
-    return this.isPaused || this.finished ? undefined : this.kept.shift();
-  }
-
-  private scan(chunk: Uint8Array, own: boolean): void {
+  private scan(chunk: Uint8Array): void {
     const { window, scanner } = this;
     let at = 0;
     this.running = true;
@@ -170,15 +167,12 @@ export class Tokenizer implements ScannerEvents {
       this.fail(error instanceof Fault ? error.toError() : internal(error));
     }
     this.running = false;
-    if (this.finished || at >= chunk.length) return;
-    const rest = chunk.subarray(at);
-    this.kept.unshift(own ? rest : Uint8Array.from(rest));
+    if (!this.finished && at < chunk.length) this.kept.giveBack(chunk.subarray(at));
   }
 
-  private unseen(): Uint8Array[] {
-    const { window, kept } = this;
-    if (this.finished) return [];
-    return this.running ? [window.rest, ...kept] : [window.partial, ...kept];
+  /** What is at hand of the bytes that were not looked at, in front of what is kept. */
+  private get begun(): Uint8Array {
+    return this.running ? this.window.rest : this.window.partial;
   }
 
   private deliver(call: () => void): void {
@@ -215,7 +209,7 @@ export class Tokenizer implements ScannerEvents {
     this.finished = true;
     this.scanner.stopped = true;
     this.scanner.drop();
-    this.kept = [];
+    this.kept.clear();
   }
 }
 
