@@ -250,8 +250,8 @@ export class Attempt {
         signal: this.#abort.signal,
         timeoutMs: config.timeouts.tls,
       });
-      const { facts, notAfter, certificateDer } = upgraded;
-      done.push({ facts, notAfter, bindings: channelBindings(upgraded.socket, certificateDer) });
+      const { facts, notAfter, warning, certificateDer } = upgraded;
+      done.push({ facts, notAfter, warning, bindings: channelBindings(upgraded.socket, certificateDer) });
       return upgraded.socket;
     });
     const [secured] = done;

@@ -22,8 +22,10 @@ type Row = (typeof EVENTS)[keyof typeof EVENTS];
 export interface TlsResult {
   readonly facts: TlsFacts;
   readonly bindings: ChannelBindings;
-  /** When the server's certificate expires. */
-  readonly notAfter: Date;
+  /** When the server's certificate expires; null when it is not checked. */
+  readonly notAfter: Date | null;
+  /** What is wrong with a certificate that is accepted all the same. */
+  readonly warning: BrokerError | null;
 }
 
 /** What a session needs of the attempt it belongs to. */
@@ -75,7 +77,7 @@ export class StreamNegotiation implements Negotiation {
     return this.#secured?.bindings ?? null;
   }
 
-  /** When the server's certificate expires, or null while the stream is in clear. */
+  /** When the server's certificate expires, or null when that does not matter. */
   get certificateExpiry(): Date | null {
     return this.#secured?.notAfter ?? null;
   }
@@ -229,6 +231,7 @@ export class StreamNegotiation implements Negotiation {
     this.#deferredElements.length = 0;
     this.#deferredBytes = 0;
     this.#report('PCJ_SSLSUCCESS', facts);
+    if (secured.warning !== null) this.publish('PCJ_PROTOCOLERROR', secured.warning);
     return facts;
   }
 

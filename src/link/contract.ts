@@ -14,7 +14,7 @@ export interface Negotiated {
   readonly dialectConfig: DialectConfig;
   /** Whether the server's certificate was checked. */
   readonly verified: boolean;
-  /** When the server's certificate expires, or null while the stream is in clear. */
+  /** When the server's certificate expires; null when there is none, or it is not checked. */
   readonly certificateExpiry: Date | null;
   /** What arrived during the negotiation and was set aside for the router, in order. */
   readonly deferredElements: readonly Element[];

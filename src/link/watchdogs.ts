@@ -15,7 +15,7 @@ export interface WatchdogsHost extends LivenessHost, SlowStanzaHost {
 /** What there is to watch. */
 export interface Watched {
   readonly stream: WatchedStream;
-  /** When the server's certificate expires; null without TLS. */
+  /** When the server's certificate expires; null when there is none, or it is not checked. */
   readonly certificateExpiry: Date | null;
   /** Silence that the server does not bear, in seconds (XEP-0478); null when it said nothing. */
   readonly idleSeconds: number | null;

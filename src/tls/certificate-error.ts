@@ -5,10 +5,7 @@ const REFUSALS: ReadonlyMap<string, readonly [code: string, why: string]> = new 
   ['CERT_HAS_EXPIRED', ['TLS_CERT_EXPIRED', 'has expired, or one in its chain has']],
   ['CERT_NOT_YET_VALID', ['TLS_CERT_NOT_YET_VALID', 'is not valid yet; is the clock of this machine right?']],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', ['TLS_CERT_SELF_SIGNED', 'is self-signed and not one of the trusted ones']],
-  [
-    'SELF_SIGNED_CERT_IN_CHAIN',
-    ['TLS_CERT_UNTRUSTED', 'comes from an authority that is not trusted; give it as tls.ca'],
-  ],
+  ['SELF_SIGNED_CERT_IN_CHAIN', ['TLS_CERT_UNTRUSTED', 'comes from an authority that is not trusted']],
   ['UNABLE_TO_GET_ISSUER_CERT', ['TLS_CERT_UNTRUSTED', 'has a chain that ends before a trusted authority']],
   ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', ['TLS_CERT_UNTRUSTED', 'comes from an authority that is not trusted']],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', ['TLS_CERT_UNTRUSTED', 'comes without the chain to a trusted authority']],
@@ -36,14 +33,29 @@ const REFUSALS: ReadonlyMap<string, readonly [code: string, why: string]> = new 
   ['ERR_TLS_CERT_ALTNAME_INVALID', ['TLS_CERT_HOST_MISMATCH', 'is not for this server']],
 ]);
 
+/** Findings that say no more than that nobody who is trusted vouches for the certificate. */
+const UNKNOWN_ISSUER: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_UNTRUSTED',
+]);
+
+/** Whether a chain was only refused because its issuer is not known. */
+export function fromUnknownIssuer(error: unknown): boolean {
+  return UNKNOWN_ISSUER.has(codeOf(error) ?? '');
+}
+
 /**
  * The error of a certificate chain that was not accepted, from what Node reports: the error of a handshake, or the
  * `authorizationError` of a socket.
  * @returns null when the error is not about a certificate
  */
 export function certificateError(error: unknown): BrokerError | null {
-  const code = typeof error === 'string' ? error : (error as { code?: unknown } | null | undefined)?.code;
-  if (typeof code !== 'string') return null;
+  const code = codeOf(error);
+  if (code === null) return null;
   const [ours, why] = REFUSALS.get(code) ?? [];
   if (ours === undefined || why === undefined) return null;
   return certificateRefusal(ours, `the server's certificate ${why} (${code})`, error);
@@ -62,6 +74,11 @@ export function notAuthorized(error: unknown): BrokerError {
       error,
     );
   return certificateError(error) ?? other();
+}
+
+function codeOf(error: unknown): string | null {
+  const code = typeof error === 'string' ? error : (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' ? code : null;
 }
 
 /** The error of a certificate that is not accepted; never retryable, another try would see the same certificate. */

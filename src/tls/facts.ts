@@ -5,9 +5,12 @@ export interface TlsFacts {
   cipher: string;
   /** SHA-256 of the server's certificate, upper-case hex with colons. */
   fingerprint256: string;
-  /** Name of the certificate that matched, for example `DNS:example.org`, or `none` when nothing was checked. */
+  /**
+   * Name of the certificate that matched, for example `DNS:example.org`; `PIN:` and the pin when that alone decides
+   * (`tls.pinOnly`); `none` when nothing was checked.
+   */
   verifiedBy: string;
-  /** Whether chain and name were both checked. */
+  /** Whether the server is known to be the right one: by chain and name, or by its pin alone. */
   verified: boolean;
   alpn: string | null;
 }

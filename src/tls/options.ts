@@ -15,7 +15,10 @@ export interface TlsOptions {
    * start; `disabled`: none. The default is the dialect's.
    */
   readonly policy?: 'required' | 'preferred' | 'direct' | 'disabled' | undefined;
-  /** Authorities to trust instead of Node's list. */
+  /**
+   * Authorities to trust instead of Node's list, or the server's very certificate: one that stands here needs no chain,
+   * and may be self-signed with CA:TRUE. Its time and its name are still checked.
+   */
   readonly ca?: Pem | readonly Pem[] | undefined;
   /** Our certificate with its chain, for servers that ask for one. Needs `key`. */
   readonly cert?: Pem | undefined;
@@ -32,6 +35,11 @@ export interface TlsOptions {
    * checks. `openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64`.
    */
   readonly pin?: string | readonly string[] | undefined;
+  /**
+   * `true`: a key that is pinned is enough. Neither a trusted chain nor the domain's name is asked for then; the time
+   * and the purpose of the certificate are still checked. Needs `pin`. Default false.
+   */
+  readonly pinOnly?: boolean | undefined;
   /** Default `TLSv1.2`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
   /** Default: the newest there is. */
@@ -53,6 +61,7 @@ const CHECKS: Readonly<Record<keyof TlsOptions, (value: unknown) => string | nul
   crl: (value) => eachPem(value, crlProblem),
   servername: servernameProblem,
   pin: pinProblem,
+  pinOnly: (value) => (typeof value === 'boolean' ? null : 'must be true or false'),
   minVersion: oneOf('TLSv1.2', 'TLSv1.3'),
   maxVersion: oneOf('TLSv1.2', 'TLSv1.3'),
   insecureSkipVerify: (value) => (typeof value === 'boolean' ? null : 'must be true or false'),
@@ -73,8 +82,19 @@ export function tlsProblems(tls: unknown): string[] {
   });
   const { cert, key, minVersion, maxVersion }: TlsOptions = tls;
   if ((cert === undefined) !== (key === undefined)) problems.push('tls.cert and tls.key are needed together');
+  problems.push(...pinOnlyProblems(tls));
   if (minVersion === 'TLSv1.3' && maxVersion === 'TLSv1.2') problems.push('tls.minVersion is above tls.maxVersion');
   if (problems.length === 0 && cert !== undefined) problems.push(...keyProblems(tls));
+  return problems;
+}
+
+/** What a pin alone stands for leaves no place for other ways to trust. */
+function pinOnlyProblems({ pin, pinOnly, ca, crl, insecureSkipVerify }: TlsOptions): string[] {
+  if (pinOnly !== true) return [];
+  const problems = pin === undefined ? ['tls.pinOnly needs tls.pin: nothing would be trusted'] : [];
+  if (ca !== undefined) problems.push('tls.ca has no meaning with tls.pinOnly: leave one of them out');
+  if (crl !== undefined) problems.push('tls.crl has no meaning with tls.pinOnly: leave one of them out');
+  if (insecureSkipVerify === true) problems.push('tls.pinOnly and tls.insecureSkipVerify exclude each other');
   return problems;
 }
 
@@ -112,6 +132,17 @@ export function pinsOf({ pin }: TlsOptions): readonly string[] {
   return typeof pin === 'string' ? [pin] : pin;
 }
 
+/** Every certificate in some PEM, in DER. */
+export function certificatesIn(pem: Pem | readonly Pem[]): Buffer[] {
+  return list(pem)
+    .flatMap(pemBlocks)
+    .map((block) => Buffer.from(block.replace(/-----[^-]*-----/g, ''), 'base64'));
+}
+
+function pemBlocks(pem: Pem): string[] {
+  return pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+}
+
 function credentials({ ca, cert, key, passphrase, crl }: TlsOptions) {
   return {
     ...(ca === undefined ? {} : { ca: list(ca) }),
@@ -142,7 +173,7 @@ function eachPem(value: unknown, problem: (pem: Pem) => string | null): string |
 
 /** Node ignores what it cannot read among authorities, so it is read here first. */
 function certificateProblem(pem: Pem): string | null {
-  const blocks = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  const blocks = pemBlocks(pem);
   if (blocks.length === 0) return 'has no certificate in PEM (-----BEGIN CERTIFICATE-----)';
   try {
     for (const block of blocks) new X509Certificate(block);

@@ -12,7 +12,9 @@ import { hostName } from '../dial/host-name.js';
 /** Options of {@link checkServerIdentity}. */
 export interface IdentityOptions {
   /** Service of an SRV-ID that counts. Default `xmpp-client`. */
-  readonly service?: 'xmpp-client' | 'xmpp-server';
+  readonly service?: 'xmpp-client' | 'xmpp-server' | undefined;
+  /** The options name this very certificate as one to trust. Default false. */
+  readonly given?: boolean;
 }
 
 /** Extended key usages of a server: id-kp-serverAuth and anyExtendedKeyUsage (RFC 5280 §4.2.1.12). */
@@ -39,13 +41,13 @@ export function checkServerIdentity(
   options: IdentityOptions = {},
 ): { verifiedBy: string } {
   const wanted = hostName(domain);
-  checkPurpose(certificate);
+  const { service = 'xmpp-client', given = false } = options;
+  if (!given) checkNoAuthority(certificate);
+  checkUse(certificate);
   const names = presentedNames(certificate);
   const verifiedBy =
-    wanted.family === 0
-      ? matchingName(names, wanted.name, options.service ?? 'xmpp-client')
-      : matchingAddress(certificate, wanted.name);
-  if (verifiedBy === null) throw mismatch(wanted.name, names);
+    wanted.family === 0 ? matchingName(names, wanted.name, service) : matchingAddress(certificate, wanted.name);
+  if (verifiedBy === null) throw mismatch(wanted.name, names, given ? pinOf(certificate) : null);
   return { verifiedBy };
 }
 
@@ -62,21 +64,24 @@ export function checkPin(pins: readonly string[], certificate: X509Certificate):
   );
 }
 
-/** RFC 6120 §13.7.1.1: no authority's certificate; RFC 5280 §4.2.1.12: made for servers, if it says for what. */
-function checkPurpose({ ca, keyUsage }: X509Certificate): void {
-  if (ca) {
-    const advice = 'the server needs a certificate of its own, with basic constraints CA:FALSE';
-    throw certificateRefusal(
-      'TLS_CERT_PURPOSE',
-      `the server shows the certificate of an authority (CA:TRUE); ${advice}`,
-    );
-  }
+/** RFC 6120 §13.7.1.1. */
+function checkNoAuthority({ ca }: X509Certificate): void {
+  if (!ca) return;
+  const advice =
+    'the server needs one of its own, with CA:FALSE; or, if this is the one it is to have, give it as tls.ca';
+  throw certificateRefusal('TLS_CERT_PURPOSE', `the server shows the certificate of an authority (CA:TRUE): ${advice}`);
+}
+
+/**
+ * RFC 5280 §4.2.1.12: made for servers, if it says for what.
+ * @throws BrokerError `TLS_CERT_PURPOSE`
+ */
+export function checkUse({ keyUsage }: X509Certificate): void {
   // Node's name for the extended key usage. In spite of its type it is not there when the certificate is for any use.
   const uses = keyUsage as readonly string[] | undefined;
-  if (uses !== undefined && !uses.some((use) => SERVER_USES.has(use))) {
-    const advice = 'its extended key usage must have serverAuth';
-    throw certificateRefusal('TLS_CERT_PURPOSE', `the server's certificate is not made for servers; ${advice}`);
-  }
+  if (uses === undefined || uses.some((use) => SERVER_USES.has(use))) return;
+  const advice = 'its extended key usage must have serverAuth';
+  throw certificateRefusal('TLS_CERT_PURPOSE', `the server's certificate is not made for servers; ${advice}`);
 }
 
 function matchingName(names: readonly PresentedName[], domain: string, service: string): string | null {
@@ -112,13 +117,15 @@ function matchesXmppAddr(presented: string, domain: string): boolean {
   }
 }
 
-function mismatch(domain: string, names: readonly PresentedName[]): BrokerError {
+/** @param pin of a certificate that is trusted but for its names */
+function mismatch(domain: string, names: readonly PresentedName[], pin: string | null): BrokerError {
   const list = names.slice(0, SHOWN_NAMES).map(shown);
   if (names.length > SHOWN_NAMES) list.push(`and ${names.length - SHOWN_NAMES} more`);
   const has = list.length === 0 ? 'names no server' : `names ${list.join(', ')}`;
+  const way = pin === null ? '' : `. To trust its key whatever it names, say tls: { pin: '${pin}', pinOnly: true }`;
   return certificateRefusal(
     'TLS_CERT_HOST_MISMATCH',
-    `the server's certificate is not for ${domain}: it ${has}`,
+    `the server's certificate is not for ${domain}: it ${has}${way}`,
     undefined,
     list.join(', '),
   );

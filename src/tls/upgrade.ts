@@ -2,11 +2,12 @@ import type { Duplex } from 'node:stream';
 import { connect, type TLSSocket } from 'node:tls';
 import { BrokerError } from '../errors.js';
 import type { TlsFacts } from './facts.js';
-import { certificateRefusal, notAuthorized } from './certificate-error.js';
-import { checkPin, checkServerIdentity, type IdentityOptions } from './server-identity.js';
+import { certificateRefusal } from './certificate-error.js';
+import type { IdentityOptions } from './server-identity.js';
+import { trustServer } from './server-trust.js';
 import { abortedError, checkDuration, throwIfAborted, type Limits } from '../dial/deadline.js';
 import { handshakeBroken, handshakeError } from './handshake-error.js';
-import { pinsOf, secureContextOptions, type TlsOptions } from './options.js';
+import { secureContextOptions, type TlsOptions } from './options.js';
 
 /** Options of {@link upgrade}. */
 export interface UpgradeOptions extends IdentityOptions {
@@ -27,8 +28,10 @@ export interface Upgraded {
   readonly facts: TlsFacts;
   /** The server's certificate. */
   readonly certificateDer: Buffer;
-  /** When it expires. */
-  readonly notAfter: Date;
+  /** When it expires; null when nobody checks that (`insecureSkipVerify`). */
+  readonly notAfter: Date | null;
+  /** What is wrong with a certificate that is accepted all the same, because it is not checked. */
+  readonly warning: BrokerError | null;
 }
 
 /** Time for the alert to a server that is refused. */
@@ -138,28 +141,21 @@ function leave(secured: TLSSocket): Promise<void> {
 }
 
 /** What the server is, or the reason why it is not the one we want. */
-function examine(secured: TLSSocket, { tls, domain, service }: UpgradeOptions): Omit<Upgraded, 'socket'> {
+function examine(secured: TLSSocket, options: UpgradeOptions): Omit<Upgraded, 'socket'> {
   if (secured.destroyed) throw handshakeBroken('the connection was closed', secured.errored);
-  const verified = tls.insecureSkipVerify !== true;
-  if (verified && !secured.authorized) throw notAuthorized(secured.authorizationError);
   const certificate = secured.getPeerX509Certificate();
   if (certificate === undefined) throw certificateRefusal('TLS_CERT_MISSING', 'the server shows no certificate');
-  const { raw } = certificate;
-  const pins = pinsOf(tls);
-  if (pins.length > 0) checkPin(pins, certificate);
-  const identity = verified
-    ? checkServerIdentity(tls.servername ?? domain, certificate, { service })
-    : { verifiedBy: 'none' };
-  const cipher = secured.getCipher();
+  const chainError = secured.authorized ? null : (secured.authorizationError as unknown);
+  const { verified, verifiedBy, notAfter, warning } = trustServer(certificate, chainError, options);
   const facts: TlsFacts = {
     version: secured.getProtocol() ?? 'unknown',
-    cipher: cipher.standardName,
+    cipher: secured.getCipher().standardName,
     fingerprint256: certificate.fingerprint256,
-    verifiedBy: identity.verifiedBy,
+    verifiedBy,
     verified,
     alpn: typeof secured.alpnProtocol === 'string' ? secured.alpnProtocol : null,
   };
-  return { facts, certificateDer: raw, notAfter: new Date(certificate.validTo) };
+  return { facts, certificateDer: certificate.raw, notAfter, warning };
 }
 
 function injection(bytes: number): BrokerError {

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { NS, type BrokerError, type TlsFacts } from 'xmpp-broker';
+import { NS, XMPP, type BrokerError, type TlsFacts } from 'xmpp-broker';
 import { CLIENT, greet, iqId, JID, PASSWORD, secure, welcome } from './support/client.js';
 import {
   BIND,
   type Conversation,
   failure,
   features,
+  type Identity,
   mechanisms,
   OPENING,
   PROCEED,
+  selfSigned,
   SM,
   STARTTLS,
   streamHeader,
@@ -258,6 +260,54 @@ describe('certificates', () => {
     expect(recorded.short.slice(-2)).toEqual(['SOCKETFAIL', 'SOCKETDISCONNECT']);
   });
 
+  it.each([
+    ['has expired', { notBefore: new Date(Date.now() - 1_000_000), notAfter: new Date(Date.now() - 1_000) }, 0],
+    ['has an end that cannot be read', {}, 1],
+  ])('faults C7: not checked, one that %s ends no link, and is told once', async (_, options, warnings) => {
+    const identity = await selfSigned(options);
+    const peer = await rig.listen('direct', warnings === 0 ? identity : unreadableEnd(identity));
+    const connectionType = XMPP.with({ mechanisms: ['ANONYMOUS'] });
+    const tls = { policy: 'direct', ca: undefined, insecureSkipVerify: true } as const;
+    const { broker, recorded } = rig.broker(peer, { connectionType, tls });
+    const connected = broker.connect();
+    const server = await peer.accept();
+    await greet(server, features(mechanisms('ANONYMOUS')));
+    await server.expect(/<auth[^>]*>/);
+    await server.send(`<success xmlns='${NS.SASL}'/>`);
+    await greet(server, features(BIND), { id: 'auth-1' });
+    const id = await iqId(server);
+    await server.send(`<iq type='result' id='${id}'><bind xmlns='${NS.BIND}'><jid>${JID}</jid></bind></iq>`);
+    await connected;
+    // A watchdog for the certificate would bark in the next turns.
+    for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    broker.output("<message to='bob@localhost'/>");
+    await server.expect(/<message[^>]*>/);
+    expect(broker.state).toBe('ready');
+    expect(recorded.names.filter((name) => name === 'PCJ_PROTOCOLERROR')).toHaveLength(warnings);
+    if (warnings > 0) expect(recorded.last('PCJ_PROTOCOLERROR')).toMatchObject({ code: 'TLS_CERT_MALFORMED' });
+  });
+
+  it('faults E1: self-signed with CA:TRUE, first refused, then pinned as the error says, or given as tls.ca', async () => {
+    const identity = await selfSigned({ ca: true, usages: null, names: [{ dns: 'localhost' }] });
+    const peer = await rig.listen('direct', identity);
+    const policy = 'direct' as const;
+    const refused = await failure(rig.broker(peer, { tls: { policy } }).broker.connect());
+    expect(refused).toMatchObject({ code: 'TLS_CERT_SELF_SIGNED', retryable: false });
+    await peer.accept();
+    const [, pin = ''] = /pin: '([^']+)', pinOnly: true/.exec(refused.message) ?? [];
+    for (const [tls, verifiedBy] of [
+      [{ policy, ca: undefined, pin, pinOnly: true }, `PIN:${pin}`],
+      [{ policy, ca: identity.cert }, 'DNS:localhost'],
+    ] as const) {
+      const { broker, recorded } = rig.broker(peer, { tls });
+      const connected = broker.connect();
+      // PLAIN is used: the server is known to be the right one.
+      await welcome(await peer.accept());
+      await connected;
+      expect(recorded.last('PCJ_SSLSUCCESS')).toMatchObject({ verified: true, verifiedBy });
+    }
+  });
+
   it('S-TLS-15: switched off by name only, and then nothing counts as verified', async () => {
     const stranger = await TestAuthority.create();
     const peer = await rig.listen('direct', await stranger.issue());
@@ -271,3 +321,15 @@ describe('certificates', () => {
     expectNoCredentials(server);
   });
 });
+
+/** The same certificate, with a letter in its end. */
+function unreadableEnd(identity: Identity): Identity {
+  const der = Buffer.from(identity.der);
+  const begin = der.indexOf(Buffer.of(0x17, 13));
+  der.write('x', der.indexOf(Buffer.of(0x17, 13), begin + 1) + 4);
+  return {
+    ...identity,
+    der,
+    cert: `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`,
+  };
+}

@@ -1,7 +1,6 @@
 import { Child, type Program } from './child.js';
-import type { CertificateOptions } from './certificates.js';
 import { eventually } from './probe.js';
-import { Site } from './site.js';
+import { Site, type SiteCertificate } from './site.js';
 import type { ServerName } from '../../../scripts/servers.mjs';
 
 /** Longest start of a server on a busy machine, in milliseconds. */
@@ -18,7 +17,7 @@ export interface CommonOptions {
   /** Default alice and bob, password `secret`, at `localhost` and at `broker.test`. */
   readonly users?: readonly User[];
   /** What is special about the server's certificate. Default: a good one for SERVER_NAMES. */
-  readonly certificate?: CertificateOptions;
+  readonly certificate?: SiteCertificate;
 }
 
 export const DEFAULT_USERS: readonly User[] = ['localhost', 'broker.test'].flatMap((domain) =>

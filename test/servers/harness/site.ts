@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { type CertificateOptions, TestAuthority } from './certificates.js';
+import { type CertificateOptions, selfSigned, TestAuthority } from './certificates.js';
 import { serverAccount } from './account.js';
 import { PortBlock } from './ports.js';
 
@@ -18,6 +18,11 @@ const sites = new Set<Site>();
 process.on('exit', () => {
   for (const site of sites) site.remove();
 });
+
+/** A server's certificate; with `selfSigned` nobody but itself vouches for it, and it is the `ca` of the site. */
+export interface SiteCertificate extends CertificateOptions {
+  readonly selfSigned?: boolean;
+}
 
 /** What one private server owns: a directory below the temporary folder, loopback ports, a certificate. */
 export class Site<Port extends string = string> {
@@ -37,18 +42,19 @@ export class Site<Port extends string = string> {
   static async create<Port extends string>(
     name: string,
     portNames: readonly Port[],
-    certificate: CertificateOptions,
+    certificate: SiteCertificate,
   ): Promise<Site<Port>> {
-    const authority = await TestAuthority.create();
-    const identity = await authority.issue(certificate);
+    const authority = certificate.selfSigned === true ? null : await TestAuthority.create();
+    const identity = await (authority?.issue(certificate) ?? selfSigned(certificate));
+    const ca = authority?.ca ?? identity.cert;
     const block = await PortBlock.reserve(portNames.length);
     const ports = Object.fromEntries(portNames.map((port, i) => [port, block.ports[i]])) as Record<Port, number>;
     const directory = mkdtempSync(join(tmpdir(), `xmpp-broker-${name}-`));
-    const site = new Site(directory, ports, block, authority.ca);
-    site.write('tls/ca.pem', authority.ca);
+    const site = new Site(directory, ports, block, ca);
+    site.write('tls/ca.pem', ca);
     site.write('tls/server.crt', identity.cert);
     site.write('tls/server.key', identity.key);
-    site.write('tls/server.pem', identity.cert + identity.key + authority.ca); // jabberd2 and ejabberd: all in one
+    site.write('tls/server.pem', identity.cert + identity.key + (authority?.ca ?? '')); // jabberd2 and ejabberd: all in one
     site.folder('log');
     return site;
   }

@@ -7,6 +7,7 @@ import { TestAuthority } from '../../support/certificates.js';
 const authority = await TestAuthority.create();
 const client = await authority.issue({ commonName: 'client' });
 const other = await authority.issue({ commonName: 'other' });
+const revoked = await authority.revocationList();
 const PIN = Buffer.alloc(32, 7).toString('base64');
 
 const usage = (work: () => unknown): BrokerError => {
@@ -99,6 +100,9 @@ describe('what is wrong with options', () => {
       { cert: client.cert, key: client.key },
       { pin: PIN },
       { pin: [PIN, PIN] },
+      { pin: PIN, pinOnly: true, servername: 'other.example' },
+      { pin: PIN, pinOnly: false, ca: authority.ca },
+      { pinOnly: false },
       { servername: '127.0.0.1' },
       { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3' },
     ]) {
@@ -131,6 +135,11 @@ describe('what is wrong with options', () => {
     ['pin', { pin: [] }],
     ['pin', { pin: `${PIN.slice(0, -2)}F=` }],
     ['pin', { pin: Buffer.alloc(32).toString('hex') }],
+    ['pinOnly', { pinOnly: 'true', pin: PIN }],
+    ['pinOnly', { pinOnly: true }],
+    ['pinOnly', { pinOnly: true, pin: PIN, ca: authority.ca }],
+    ['pinOnly', { pinOnly: true, pin: PIN, crl: revoked }],
+    ['pinOnly', { pinOnly: true, pin: PIN, insecureSkipVerify: true }],
     ['minVersion', { minVersion: 'TLSv1.1' }],
     ['minVersion', { minVersion: 'TLSv1' }],
     ['maxVersion', { maxVersion: 'TLSv1.1' }],
