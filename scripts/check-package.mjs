@@ -1,6 +1,9 @@
-// Checks that the npm package holds what users need and nothing else. Run after the build.
+// Checks that the npm package holds what users need and nothing else, and that a program compiles against its types. Run
+// after the build.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -31,6 +34,42 @@ const problems = [
     .filter((path) => !ALLOWED.test(path) || FORBIDDEN.test(path.replace(/^dist\/testing\//, 'dist/')))
     .map((path) => `${path} does not belong in it`),
 ];
+
+/** As strict as programs may be; the declarations are looked at as well, without the DOM. */
+const STRICT = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false'];
+const PROGRAM = `
+import { Broker, JABBERD14_COMPONENT, JID, xml, type Dialect } from 'xmpp-broker';
+import { LoopbackServer } from 'xmpp-broker/testing';
+const domain: string = JID.parse('echo.example.org').domain;
+const dialect: Dialect = JABBERD14_COMPONENT.with({ names: [domain] });
+await using server = await LoopbackServer.start({ components: { [domain]: 'secret' } });
+await using broker = new Broker({ connectionType: dialect, domain, port: server.ports.component, password: 'secret' });
+broker.subscribe('PCJ_NODERECEIVED', (node) => broker.output(xml('message', { to: node.getAttribute('from') ?? domain })));
+await broker.connect();
+`;
+
+/** What the compilers say of that program. */
+function compiled() {
+  const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-program-'));
+  try {
+    mkdirSync(join(folder, 'node_modules'));
+    symlinkSync(root, join(folder, 'node_modules', 'xmpp-broker'));
+    symlinkSync(join(root, 'node_modules', '@types'), join(folder, 'node_modules', '@types'));
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(folder, 'program.ts'), PROGRAM);
+    return ['typescript', 'typescript-7'].flatMap((name) => {
+      const compiler = join(root, 'node_modules', name, 'bin', 'tsc');
+      const target = ['--noEmit', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,esnext.disposable'];
+      const args = [compiler, ...target, '--types', 'node', ...STRICT, 'program.ts'];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+      return status === 0 ? [] : [`a program does not compile against it with ${name}:\n${stdout}${stderr}`];
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+problems.push(...compiled());
 for (const problem of problems) console.error(`package: ${problem}`);
 console.log(`package: ${paths.length} files, ${Math.round(size / 1024)} KiB packed`);
 process.exitCode = problems.length > 0 ? 1 : 0;
