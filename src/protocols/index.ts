@@ -25,7 +25,7 @@ export { RouterControl, type RouterBroker } from './jabberd2/router-control.js';
 export { routeOf } from './jabberd2/route.js';
 export type { NameOptions } from './jabberd2/bind.js';
 export type { IterationLimits } from './sasl/scram-message.js';
-export type { MechanismName } from './sasl/selection.js';
+export type { MechanismName } from './sasl/mechanisms.js';
 
 /** All of them, for messages. Not handed on to programs, as everything else here is. */
 const DIALECTS: readonly Dialect[] = [XMPP, LEGACY, JABBERD14_COMPONENT, JABBERD20_COMPONENT];

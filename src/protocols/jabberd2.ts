@@ -10,7 +10,7 @@ import { bindElement, bindError, checkName, checkNameOptions, type NameOptions }
 import { RouterLink } from './jabberd2/router-link.js';
 import { asClientStanza, isRouterElement } from './jabberd2/route.js';
 import { signIn } from './sasl/negotiate.js';
-import { mechanismsProblem, type MechanismName } from './sasl/selection.js';
+import { mechanismsProblem, type MechanismName } from './sasl/mechanisms.js';
 
 /** Options of the router dialect, given with {@link RouterDialect.with}. */
 export interface RouterOptions extends NameOptions {

@@ -9,8 +9,8 @@ import { establishSession } from './features/session.js';
 import { startTls } from './features/starttls.js';
 import { readLimits } from './features/stream-limits.js';
 import { enable, resume } from './features/stream-management.js';
+import { defaultMechanisms } from './sasl/mechanisms.js';
 import { signIn } from './sasl/negotiate.js';
-import { DEFAULT_MECHANISMS, type MechanismName } from './sasl/selection.js';
 import { checkXmppOptions, type XmppOptions } from './xmpp/options.js';
 
 export type { XmppOptions } from './xmpp/options.js';
@@ -58,7 +58,7 @@ async function negotiate(session: Negotiation, options: XmppOptions): Promise<Es
     session,
     features,
     {
-      mechanisms: options.mechanisms ?? defaultMechanisms(session),
+      mechanisms: options.mechanisms ?? defaultMechanisms(session.config.clientCertificate),
       domain: session.config.domain,
       username: session.config.username,
       password: () => session.password(),
@@ -186,10 +186,6 @@ function checkRequired(features: Element): void {
       'unsupported-feature',
     );
   }
-}
-
-function defaultMechanisms(session: Negotiation): readonly MechanismName[] {
-  return session.config.clientCertificate ? ['EXTERNAL', ...DEFAULT_MECHANISMS] : DEFAULT_MECHANISMS;
 }
 
 function bareAddress(username: string, domain: string): string {

@@ -1,5 +1,5 @@
 // The challenge of DIGEST-MD5, RFC 2831 §2.1.1, and its grammar, §7.1.
-import { saslError } from './mechanism.js';
+import { saslError } from './errors.js';
 
 /** Longest challenge (RFC 2831 §2.1.1). */
 const CHALLENGE_LIMIT = 2048;

@@ -1,10 +1,11 @@
-// The SASL exchange of XMPP: RFC 6120 §6.4.
+// The running of an exchange, over any profile: RFC 4422 §5, RFC 6120 §6.4.
 import { BrokerError } from '../../errors.js';
-import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
-import { NS } from '../../xml/namespaces.js';
 import { decodeBase64 } from './base64.js';
-import { saslError, type Mechanism } from './mechanism.js';
+import { notAuthenticated, saslError, unexpected } from './errors.js';
+import { failureOf } from './failure.js';
+import type { Mechanism, MechanismSettings, SaslAnswer, SaslExchange } from './mechanism.js';
+import type { SaslProfile } from './profile.js';
 
 /** The stream as the exchange needs it. */
 export interface SaslStream {
@@ -18,120 +19,128 @@ export interface SaslStream {
 const CHALLENGE_LIMIT = 10;
 const DATA_LIMIT = 64 * 1024;
 
-/** Conditions of RFC 6120 §6.5. */
-const CONDITIONS = new Set([
-  'aborted',
-  'account-disabled',
-  'credentials-expired',
-  'encryption-required',
-  'incorrect-encoding',
-  'invalid-authzid',
-  'invalid-mechanism',
-  'malformed-request',
-  'mechanism-too-weak',
-  'not-authorized',
-  'temporary-auth-failure',
-]);
-
 /**
- * Runs one mechanism to its end. It fulfils when the server has accepted us and the mechanism is satisfied; there is no
- * second try, and no other mechanism after a failed one.
+ * Runs one mechanism to its end. It fulfils, with the element that reported success, when the server has accepted us and the
+ * mechanism is satisfied; there is no second try, and no other mechanism after a failed one. Nothing is read behind success.
  *
  * @throws BrokerError `SASL_FAILURE` with the server's condition, `SASL_UNEXPECTED`, `SASL_BAD_BASE64`, `SASL_LIMIT`, and what the
  * mechanism throws. Nothing may be sent on the stream afterwards but its end.
  */
-export async function runExchange(stream: SaslStream, mechanism: Mechanism): Promise<void> {
-  const initial = await mechanism.start();
-  const text = initial === null ? undefined : encode(initial, '=');
-  stream.send(xml('auth', { xmlns: NS.SASL, mechanism: mechanism.name }, text), { secret: true });
-
-  for (let challenges = 0; ; challenges++) {
-    const element = await stream.next();
-    if (element.namespaceURI !== NS.SASL) throw misplaced(element);
-    switch (element.localName) {
-      case 'success':
-        mechanism.success(readSuccess(element));
-        return;
-      case 'failure':
-        throw failureOf(element, mechanism);
-      case 'challenge':
-        await answer(stream, mechanism, element, challenges);
-        break;
-      default:
-        throw misplaced(element);
-    }
-  }
-}
-
-async function answer(stream: SaslStream, mechanism: Mechanism, challenge: Element, before: number): Promise<void> {
+export async function runExchange(
+  stream: SaslStream,
+  profile: SaslProfile,
+  mechanism: Mechanism,
+  settings: MechanismSettings,
+): Promise<Element> {
+  const exchange = new Exchange(stream, profile, mechanism.name);
   try {
-    if (before >= CHALLENGE_LIMIT) {
-      throw saslError('SASL_LIMIT', `The server sent more than ${CHALLENGE_LIMIT} challenges.`);
-    }
-    const response = await mechanism.challenge(readData(challenge));
-    stream.send(xml('response', { xmlns: NS.SASL }, encode(response, '')), { secret: true });
+    await mechanism.run(exchange, settings);
+    return await exchange.complete();
   } catch (error) {
-    if (error instanceof BrokerError && error.layer === 'sasl') stream.send(xml('abort', { xmlns: NS.SASL }));
+    if (exchange.challenged && error instanceof BrokerError && error.layer === 'sasl') stream.send(profile.abort());
     throw error;
   }
 }
 
-function encode(data: Buffer, empty: string): string {
-  return data.length === 0 ? empty : data.toString('base64');
-}
+class Exchange implements SaslExchange {
+  readonly #stream: SaslStream;
+  readonly #profile: SaslProfile;
+  readonly #mechanism: string;
+  #begun = false;
+  #challenges = 0;
+  #challenged = false;
+  #success: Element | null = null;
+  #detail: string | null = null;
 
-/** Additional data with success: none when there is no text, empty for `=`. */
-function readSuccess(success: Element): Buffer | null {
-  return success.firstChild === null ? null : readData(success);
+  constructor(stream: SaslStream, profile: SaslProfile, mechanism: string) {
+    this.#stream = stream;
+    this.#profile = profile;
+    this.#mechanism = mechanism;
+  }
+
+  /** Whether the server waits for our response: the exchange can be aborted then. */
+  get challenged(): boolean {
+    return this.#challenged;
+  }
+
+  async say(message: Buffer | null): Promise<SaslAnswer> {
+    if (this.#success !== null) throw notAuthenticated(this.#mechanism);
+    this.#send(message);
+    const element = await this.#stream.next();
+    const step = this.#profile.read(element);
+    switch (step?.type) {
+      case 'challenge':
+        return { type: 'challenge', data: this.#challenge(step.data) };
+      case 'success': {
+        this.#success = element;
+        const data = step.data === null ? null : readData(step.data);
+        return { type: 'success', data: data?.length === 0 ? null : data };
+      }
+      case 'failure':
+        throw failureOf(element, this.#mechanism, this.#detail);
+      case undefined:
+        throw misplaced(element);
+    }
+  }
+
+  async challenge(message: Buffer | null): Promise<Buffer> {
+    const answer = await this.say(message);
+    if (answer.type === 'success') throw notAuthenticated(this.#mechanism);
+    return answer.data;
+  }
+
+  async success(message: Buffer): Promise<void> {
+    const { type, data } = await this.say(message);
+    if (type === 'challenge') throw unexpected(this.#mechanism, 'challenge');
+    if (data !== null) throw unexpected(this.#mechanism, 'data');
+  }
+
+  async failure(message: Buffer, detail: string): Promise<never> {
+    this.#detail = detail;
+    const { type } = await this.say(message);
+    throw type === 'success' ? notAuthenticated(this.#mechanism) : unexpected(this.#mechanism, 'challenge');
+  }
+
+  /**
+   * The mechanism is satisfied. Where the server's last data came in a challenge, an empty response is due, and success after
+   * it (RFC 6120 §6.3.10).
+   */
+  async complete(): Promise<Element> {
+    if (this.#success === null) await this.success(Buffer.alloc(0));
+    if (this.#success === null) throw notAuthenticated(this.#mechanism);
+    return this.#success;
+  }
+
+  #send(message: Buffer | null): void {
+    const element = this.#begun
+      ? this.#profile.response(message ?? Buffer.alloc(0))
+      : this.#profile.begin(this.#mechanism, message);
+    this.#begun = true;
+    this.#challenged = false;
+    this.#stream.send(element, { secret: true });
+  }
+
+  #challenge(carrier: Element): Buffer {
+    this.#challenged = true;
+    if (++this.#challenges > CHALLENGE_LIMIT) {
+      throw saslError('SASL_LIMIT', `The server sent more than ${CHALLENGE_LIMIT} challenges.`);
+    }
+    return readData(carrier);
+  }
 }
 
 /** @throws BrokerError `SASL_BAD_BASE64`, `SASL_LIMIT`, `SASL_UNEXPECTED` */
-function readData(element: Element): Buffer {
-  if (element.firstElementChild !== null) throw misplaced(element.firstElementChild);
-  const text = element.textContent;
+function readData(carrier: Element): Buffer {
+  if (carrier.firstElementChild !== null) throw misplaced(carrier.firstElementChild);
+  const text = carrier.textContent;
   if (text.length > DATA_LIMIT) {
     throw saslError('SASL_LIMIT', `The server sent ${text.length} characters of SASL data, ${DATA_LIMIT} are allowed.`);
   }
   const data = text === '=' ? Buffer.alloc(0) : decodeBase64(text);
   if (data === null) {
-    throw saslError('SASL_BAD_BASE64', `The content of the server's <${element.localName}/> is no proper base64.`);
+    throw saslError('SASL_BAD_BASE64', `The content of the server's <${carrier.localName}/> is no proper base64.`);
   }
   return data;
-}
-
-/** RFC 6120 §6.5. What is not known means `not-authorized`. */
-function failureOf(failure: Element, mechanism: Mechanism): BrokerError {
-  const children = failure.children.filter((child) => child.namespaceURI === NS.SASL);
-  const named = children.find((child) => CONDITIONS.has(child.localName));
-  const condition = named === undefined ? 'not-authorized' : named.localName;
-  const text = children.find((child) => child.localName === 'text');
-  const detail = mechanism.failure === undefined ? '' : ` (${mechanism.failure})`;
-  return saslError(
-    'SASL_FAILURE',
-    `The server refused the sign-in with ${mechanism.name}: ${condition}${detail}.${adviceFor(condition)}`,
-    {
-      condition,
-      text: text?.textContent,
-      lang: text?.getAttribute('xml:lang') ?? undefined,
-      retryable: condition === 'temporary-auth-failure',
-    },
-  );
-}
-
-function adviceFor(condition: string): string {
-  switch (condition) {
-    case 'not-authorized':
-      return ' Check user name and password.';
-    case 'encryption-required':
-      return ' The server wants TLS first.';
-    case 'mechanism-too-weak':
-    case 'invalid-mechanism':
-      return ' The server wants another mechanism.';
-    case 'temporary-auth-failure':
-      return ' It may work later.';
-    default:
-      return '';
-  }
 }
 
 function misplaced(element: Element): BrokerError {

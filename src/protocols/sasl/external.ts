@@ -1,29 +1,19 @@
 // EXTERNAL: RFC 4422 appendix A, with client certificates in XMPP: XEP-0178.
-import { notAuthenticated, unexpected, type Mechanism } from './mechanism.js';
+import type { Mechanism } from './mechanism.js';
 import { prepare } from './password.js';
 
-/** Signs in by what lies below, the client certificate of TLS. */
-export class External implements Mechanism {
-  readonly name = 'EXTERNAL';
-  readonly #identity: string;
-  #started = false;
-
-  /** @param authzid whom to act for, when the certificate does not say or names several; default empty */
-  constructor(authzid = '') {
-    this.#identity = authzid === '' ? '' : prepare(authzid, 'authorization identity');
-  }
-
-  start(): Promise<Buffer> {
-    this.#started = true;
-    return Promise.resolve(Buffer.from(this.#identity));
-  }
-
-  challenge(): Promise<Buffer> {
-    return Promise.reject(unexpected(this.name, 'challenge'));
-  }
-
-  success(data: Buffer | null): void {
-    if (!this.#started) throw notAuthenticated(this.name);
-    if (data !== null && data.length > 0) throw unexpected(this.name, 'data');
-  }
-}
+/**
+ * Signs in by what lies below, the client certificate of TLS. An identity is sent only where the certificate does not say
+ * it, or names several.
+ */
+export const EXTERNAL = {
+  name: 'EXTERNAL',
+  needs: ['tls'],
+  showsPassword: false,
+  floor: 'sets',
+  byDefault: 'with-certificate',
+  async run(exchange, { authzid = '' }) {
+    const identity = authzid === '' ? '' : prepare(authzid, 'authorization identity');
+    await exchange.success(Buffer.from(identity));
+  },
+} as const satisfies Mechanism;

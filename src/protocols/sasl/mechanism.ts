@@ -1,46 +1,80 @@
-// The contract of a SASL mechanism, RFC 4422 §5, as a state machine without a transport.
-import { BrokerError, type ErrorFacts } from '../../errors.js';
+// What a SASL mechanism is, RFC 4422 §5: a row of facts, and a function that runs it over any profile.
+import type { BindingPlan } from './binding-plan.js';
+import type { SaslOffer } from './offer.js';
+import type { Password } from './password.js';
+import type { IterationLimits } from './scram-message.js';
 
-/**
- * One run of one mechanism, from the client's side. It is used for one exchange only: `start`, then `challenge` for each
- * challenge, then `success`.
- *
- * Whatever the server sends, the methods throw nothing but BrokerErrors of the layer `sasl`, without secrets.
- */
+/** What must be there before a mechanism can be used. */
+export type Need = 'password' | 'username' | 'tls' | 'channel-binding';
+
+/** A mechanism. The file that exports it, and its place in the list of mechanisms.ts, are all that the library knows of it. */
 export interface Mechanism {
   /** Registered name, for example `SCRAM-SHA-256-PLUS`. */
   readonly name: string;
-  /** Initial response; empty is not the same as null, which leaves the first word to the server. */
-  start(): Promise<Buffer | null>;
-  /** The answer to a challenge. */
-  challenge(data: Buffer): Promise<Buffer>;
+  /** What must be there; the first that is not is named in the error. */
+  readonly needs: readonly Need[];
+  /** Whether the server, or who plays it, gets to see the password or token. Such a one is used over verified TLS only. */
+  readonly showsPassword: boolean;
   /**
-   * The server reported success, with this additional data or none (RFC 6120 §6.4.6).
-   * @throws BrokerError when the exchange was not complete, or the server has not proved itself where it has to
+   * What it has to do with the floor below which an account is not signed in again (XEP-0474 §6): it `sets` the floor; it
+   * `obeys`, which is to say it is not used where one that sets the floor is there or was there before; or `neither`.
    */
-  success(data: Buffer | null): void;
-  /** What the mechanism has learnt about a failure that the server is about to report, for its message. */
-  readonly failure?: string;
+  readonly floor: 'sets' | 'obeys' | 'neither';
+  /** When a client uses it that was told of no mechanisms. */
+  readonly byDefault: 'always' | 'with-certificate' | 'never';
+  /**
+   * Signs in, from the first message to the last, and fulfils when the mechanism is satisfied: where it makes the server prove
+   * itself, that is done. A last response that is empty, and waiting for success, are left to who runs it.
+   *
+   * Whatever the server says, it throws nothing but BrokerErrors of the layer `sasl`, without secrets.
+   */
+  run(exchange: SaslExchange, settings: MechanismSettings): Promise<void>;
 }
 
-/** An error of the exchange. It is the peer's doing unless the facts say otherwise. */
-export function saslError(code: string, message: string, facts: Partial<ErrorFacts> = {}): BrokerError {
-  return new BrokerError(code, message, { layer: 'sasl', phase: 'auth', origin: 'peer', ...facts });
+/**
+ * An exchange as the mechanism sees it. What is on the wire is the profile's business (RFC 6120 §6.4, XEP-0388).
+ *
+ * The first message is the initial response, the others answer a challenge. A failure that the server reports is thrown.
+ */
+export interface SaslExchange {
+  /** Says something, and gives what the server says to it. `null`, as the first message, leaves the first word to the server. */
+  say(message: Buffer | null): Promise<SaslAnswer>;
+  /** Says something that needs a challenge. @throws BrokerError `SASL_SERVER_NOT_AUTHENTICATED` on success */
+  challenge(message: Buffer | null): Promise<Buffer>;
+  /** Says something that needs success, without data. @throws BrokerError `SASL_UNEXPECTED` on anything else */
+  success(message: Buffer): Promise<void>;
+  /** Says the last word to a challenge that reported a failure, and throws the failure that has to follow, with this detail. */
+  failure(message: Buffer, detail: string): Promise<never>;
 }
 
-/** A challenge or success that the state of the mechanism has no place for. */
-export function unexpected(mechanism: string, what: 'challenge' | 'data'): BrokerError {
-  const message =
-    what === 'challenge'
-      ? `The server sent a challenge that ${mechanism} has no place for.`
-      : `The server sent data with its success that ${mechanism} has no place for.`;
-  return saslError('SASL_UNEXPECTED', message);
+/** What the server says. Success has data, or null: where none are and where they are empty. */
+export type SaslAnswer =
+  { readonly type: 'challenge'; readonly data: Buffer } | { readonly type: 'success'; readonly data: Buffer | null };
+
+/** Whose account it is. */
+export interface Account {
+  /** XMPP domain that was dialled. */
+  readonly domain: string;
+  readonly username?: string;
 }
 
-/** A success before the server has shown what the mechanism makes it show. */
-export function notAuthenticated(mechanism: string): BrokerError {
-  return saslError(
-    'SASL_SERVER_NOT_AUTHENTICATED',
-    `The server reported success before ${mechanism} was complete: it has not shown that it knows the password.`,
-  );
+/** What a mechanism works with. */
+export interface MechanismSettings extends Account {
+  /** Empty where there is none. */
+  readonly username: string;
+  /** Password or token; empty where there is none. */
+  readonly password: Password;
+  /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
+  readonly authzid?: string;
+  readonly iterations?: Partial<IterationLimits>;
+  /** What the server offered, to be compared with what it signs (XEP-0474). */
+  readonly offer: SaslOffer;
+  readonly binding: BindingPlan;
+  /** Abandons the exchange while something is computed. */
+  readonly signal?: AbortSignal;
+}
+
+/** The name of an account in memories and caches. */
+export function accountOf({ username = '', domain }: Account): string {
+  return JSON.stringify([username, domain]);
 }

@@ -25,3 +25,6 @@ export class SaslMemory {
     return this.#accounts.has(account);
   }
 }
+
+/** Of every sign-in of the process, whatever broker does it and over whatever profile. */
+export const sharedMemory = new SaslMemory();

@@ -1,17 +1,16 @@
 // Signing in: choosing a mechanism, RFC 6120 §6.3.3, and running it, §6.4.
 import type { Element } from '../../xml/element.js';
 import type { Negotiation } from '../dialect.js';
+import { saslError } from './errors.js';
 import { runExchange, type SaslStream } from './exchange.js';
-import { SaslMemory } from './memory.js';
-import { saslError } from './mechanism.js';
+import { accountOf } from './mechanism.js';
+import { sharedMemory } from './memory.js';
 import { readOffer } from './offer.js';
-import { accountOf, chooseMechanism, isBetterThanPlain, type SaslLink, type SaslSettings } from './selection.js';
+import { SASL, type SaslProfile } from './profile.js';
+import { chooseMechanism, type ChosenMechanism, type SaslLink, type SaslSettings } from './selection.js';
 
 /** What signing in needs of a negotiation. */
 export type SaslSession = SaslStream & Pick<Negotiation, 'publish'>;
-
-/** Of all sign-ins of the process that bring no memory of their own. */
-const sharedMemory = new SaslMemory();
 
 /**
  * Signs in with what these stream features offer. Publishes PCJ_AUTHNEGOTIATE before the first element is sent, and
@@ -37,15 +36,29 @@ export async function signIn(
       'The server offers no way to sign in: its features have no <mechanisms/>.',
     );
   }
-  const { memory = sharedMemory } = settings;
-  const account = accountOf(settings);
-  const mechanism = chooseMechanism(offer, { ...settings, memory }, link);
-  const better = isBetterThanPlain(mechanism.name);
-  if (better && link.verified) memory.remember(account);
+  const chosen = chooseMechanism(offer, settings, link);
+  await authenticate(session, SASL, chosen, link);
+  session.publish('PCJ_AUTHSUCCESS', { mechanism: chosen.mechanism.name });
+  return chosen.mechanism.name;
+}
 
+/**
+ * Runs the chosen mechanism over a profile, and remembers for the account what may not be fallen behind any more. Publishes
+ * PCJ_AUTHNEGOTIATE, and leaves PCJ_AUTHSUCCESS to the caller, who may want to look at the success first.
+ *
+ * @returns the element that reported success
+ */
+export async function authenticate(
+  session: SaslSession,
+  profile: SaslProfile,
+  { mechanism, settings }: ChosenMechanism,
+  { verified }: SaslLink,
+): Promise<Element> {
+  const account = accountOf(settings);
+  const setsFloor = mechanism.floor === 'sets';
+  if (setsFloor && verified) sharedMemory.remember(account);
   session.publish('PCJ_AUTHNEGOTIATE', { mechanism: mechanism.name });
-  await runExchange(session, mechanism);
-  if (better) memory.remember(account);
-  session.publish('PCJ_AUTHSUCCESS', { mechanism: mechanism.name });
-  return mechanism.name;
+  const success = await runExchange(session, profile, mechanism, settings);
+  if (setsFloor) sharedMemory.remember(account);
+  return success;
 }

@@ -1,7 +1,7 @@
 // Passwords and how SASL mechanisms prepare them: SASLprep, RFC 4013.
 import saslprep from '@mongodb-js/saslprep';
 import { BrokerError, usageError } from '../../errors.js';
-import { saslError } from './mechanism.js';
+import { saslError } from './errors.js';
 
 /** A password or token, or what gives it when it is needed. */
 export type Password = string | (() => string | Promise<string>);
@@ -55,4 +55,9 @@ function saslprepOrNull(text: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** A name as the GS2 header has it (RFC 5801 §4, RFC 5802 §5.1 `saslname`). */
+export function saslname(name: string): string {
+  return name.replaceAll('=', '=3D').replaceAll(',', '=2C');
 }

@@ -75,3 +75,6 @@ export class ScramKeyCache {
     return createHmac('sha256', this.#secret).update(parts).digest('base64');
   }
 }
+
+/** Of every sign-in of the process. */
+export const sharedKeys = new ScramKeyCache();

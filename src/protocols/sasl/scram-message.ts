@@ -1,7 +1,7 @@
 // The server's messages of SCRAM, RFC 5802 §5.1 and §7.
 import { printable } from '../../errors.js';
 import { decodeBase64 } from './base64.js';
-import { saslError } from './mechanism.js';
+import { saslError } from './errors.js';
 
 /** Iteration counts that are accepted. */
 export interface IterationLimits {

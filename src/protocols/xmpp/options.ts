@@ -3,7 +3,7 @@ import { isRecord, kindOf, shown } from '../../arguments/arguments.js';
 import { usageError } from '../../errors.js';
 import { CHANNEL_BINDING_TYPES, type ChannelBindingType } from '../../tls/channel-binding.js';
 import { DEFAULT_ITERATION_LIMITS, type IterationLimits } from '../sasl/scram-message.js';
-import { mechanismsProblem, type MechanismName } from '../sasl/selection.js';
+import { mechanismsProblem, type MechanismName } from '../sasl/mechanisms.js';
 
 /** Options of the XMPP dialect, given with {@link XmppDialect.with}. */
 export interface XmppOptions {

@@ -5,6 +5,9 @@ export const ACCOUNTS: LoopbackOptions = { accounts: { alice: 'secret', bob: 'hi
 
 /** A client that is driven by hand: what it sends is what the tests say. */
 export class RawClient {
+  /** The features of the stream that was opened last. */
+  features = '';
+
   private constructor(
     readonly wire: Conversation,
     private readonly server: LoopbackServer,
@@ -42,7 +45,8 @@ export class RawClient {
   /** Opens a stream of version 1.0 and returns its features. */
   async open(to = this.server.domain): Promise<string> {
     await this.send(RawClient.header(to));
-    return this.expect(/<\/stream:features>|<stream:features[^>]*\/>|<\/stream:error>/);
+    this.features = await this.expect(/<\/stream:features>|<stream:features[^>]*\/>|<\/stream:error>/);
+    return this.features;
   }
 
   async starttls(): Promise<void> {

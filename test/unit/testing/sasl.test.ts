@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { LoopbackServer, type LoopbackOptions } from 'xmpp-broker/testing';
-import { Scram, type ScramBinding } from '../../../src/protocols/sasl/scram.js';
+import type { BindingPlan } from '../../../src/protocols/sasl/binding-plan.js';
+import type { MechanismSettings } from '../../../src/protocols/sasl/mechanism.js';
+import { makeOffer } from '../../../src/protocols/sasl/offer.js';
+import { SCRAM } from '../../../src/protocols/sasl/scram.js';
+import { MechanismRun } from '../protocols/sasl/support.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';
 
 const b64 = (text: string) => Buffer.from(text).toString('base64');
@@ -23,21 +27,36 @@ async function text(client: RawClient, element: 'challenge' | 'success'): Promis
 type Hash = 'sha1' | 'sha256' | 'sha512';
 const NAMES: Record<Hash, string> = { sha1: 'SCRAM-SHA-1', sha256: 'SCRAM-SHA-256', sha512: 'SCRAM-SHA-512' };
 
-/** Runs SCRAM with the library's own client, which checks the server's signature. */
-async function scram(
-  client: RawClient,
-  hash: Hash,
-  binding: ScramBinding,
-  account: { username?: string; password?: string } = {},
-): Promise<string> {
-  const mechanism = new Scram({ hash, binding, username: 'alice', password: 'secret', ...account });
-  await client.auth(mechanism.name, (await mechanism.start()).toString('base64'));
+/** What is said about channel binding: the flag, or the data of a type. */
+type Binding = 'n' | 'y' | NonNullable<BindingPlan['chosen']>;
+
+/** The library's own client, which checks the server's signature and what it signs of its offer. */
+function scramClient(client: RawClient, hash: Hash, binding: Binding = 'n', own: Partial<MechanismSettings> = {}) {
+  const plus = typeof binding !== 'string';
+  const offered = (pattern: RegExp) => [...client.features.matchAll(pattern)].map(([, name = '']) => name);
+  const types = client.features.includes('<sasl-channel-binding') ? offered(/ type='([^']+)'/g) : null;
+  return new MechanismRun(
+    SCRAM.find(({ name }) => name === NAMES[hash] + (plus ? '-PLUS' : ''))!,
+    {
+      domain: 'localhost',
+      username: 'alice',
+      password: 'secret',
+      offer: makeOffer(offered(/<mechanism>([^<]+)</g), types),
+      binding: { chosen: plus ? binding : null, flag: plus ? 'n' : binding, suspicious: false },
+      ...own,
+    },
+  );
+}
+
+async function scram(...[client, ...how]: Parameters<typeof scramClient>): Promise<string> {
+  const mechanism = scramClient(client, ...how);
+  await client.auth(mechanism.name, (await mechanism.start())!.toString('base64'));
   for (;;) {
     const [, element = '', data = ''] = await client.wire.match(/<(challenge|success|failure) [^>]*>(.*?)<\/\1>/);
     const bytes = Buffer.from(data, 'base64');
     if (element === 'failure') return data;
     if (element === 'success') {
-      mechanism.success(bytes);
+      await mechanism.success(bytes);
       return 'success';
     }
     await client.respond((await mechanism.challenge(bytes)).toString('base64'));
@@ -49,19 +68,19 @@ describe('SCRAM', () => {
     await using server = await LoopbackServer.start({ ...ACCOUNTS, sasl: { signOffer: true } });
     const clear = await RawClient.dial(server);
     await clear.open();
-    expect(await scram(clear, hash, { flag: 'n' })).toBe('success');
+    expect(await scram(clear, hash, 'n')).toBe('success');
     clear.close();
 
     const exporter = await secured(server);
     const authenticated = server.events.once('authenticated');
     const data = exporter.wire.tls!.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
-    expect(await scram(exporter, hash, { flag: 'p', type: 'tls-exporter', data })).toBe('success');
+    expect(await scram(exporter, hash, { type: 'tls-exporter', data })).toBe('success');
     expect(await authenticated).toMatchObject({ username: 'alice', mechanism: `${NAMES[hash]}-PLUS` });
     exporter.close();
 
     const endPoint = await secured(server);
     const certificate = createHash('sha256').update(endPoint.wire.tls!.getPeerX509Certificate()!.raw).digest();
-    expect(await scram(endPoint, hash, { flag: 'p', type: 'tls-server-end-point', data: certificate })).toBe('success');
+    expect(await scram(endPoint, hash, { type: 'tls-server-end-point', data: certificate })).toBe('success');
     endPoint.close();
   });
 
@@ -78,7 +97,7 @@ describe('SCRAM', () => {
     expect(features).toContain('PLUS');
     expect(features).not.toContain('sasl-channel-binding');
     const data = client.wire.tls!.getFinished()!;
-    expect(await scram(client, 'sha1', { flag: 'p', type: 'tls-unique', data })).toBe('success');
+    expect(await scram(client, 'sha1', { type: 'tls-unique', data })).toBe('success');
     client.close();
   });
 
@@ -86,18 +105,18 @@ describe('SCRAM', () => {
     await using server = await LoopbackServer.start(ACCOUNTS);
     const wrong = Buffer.alloc(32);
     const cases = [
-      [{ flag: 'n' }, { password: 'other' }],
-      [{ flag: 'n' }, { username: 'nobody' }],
-      [{ flag: 'p', type: 'tls-exporter', data: wrong }, {}],
-      [{ flag: 'p', type: 'tls-unique', data: wrong }, {}],
+      ['n', { password: 'other' }],
+      ['n', { username: 'nobody' }],
+      [{ type: 'tls-exporter', data: wrong }, {}],
+      [{ type: 'tls-unique', data: wrong }, {}],
       // Somebody took -PLUS out of what the client saw.
-      [{ flag: 'y' }, {}],
+      ['y', {}],
     ] as const;
     for (const [binding, account] of cases) {
       const client = await secured(server);
       expect(await scram(client, 'sha256', binding, account)).toContain('<not-authorized/>');
       // The stream stays open for another try.
-      expect(await scram(client, 'sha256', { flag: 'n' })).toBe('success');
+      expect(await scram(client, 'sha256', 'n')).toBe('success');
       client.close();
     }
   });
@@ -136,8 +155,8 @@ describe('SCRAM', () => {
     await using server = await LoopbackServer.start({ ...ACCOUNTS, sasl: { finalData: 'challenge' } });
     const client = await RawClient.dial(server);
     await client.open();
-    const mechanism = new Scram({ hash: 'sha256', binding: { flag: 'n' }, username: 'alice', password: 'secret' });
-    await client.auth('SCRAM-SHA-256', (await mechanism.start()).toString('base64'));
+    const mechanism = scramClient(client, 'sha256');
+    await client.auth('SCRAM-SHA-256', (await mechanism.start())!.toString('base64'));
     await client.respond((await mechanism.challenge(Buffer.from(await text(client, 'challenge')))).toString('base64'));
     expect(await mechanism.challenge(Buffer.from(await text(client, 'challenge')))).toHaveLength(0);
     await client.respond('');
@@ -169,8 +188,8 @@ describe('SCRAM', () => {
       (final: string) => final.replace(/,p=.*/, ',p=AAAA'),
       (final: string) => final.replace(/,p=.*/, ''),
     ]) {
-      const mechanism = new Scram({ hash: 'sha1', binding: { flag: 'n' }, username: 'alice', password: 'secret' });
-      await client.auth('SCRAM-SHA-1', (await mechanism.start()).toString('base64'));
+      const mechanism = scramClient(client, 'sha1');
+      await client.auth('SCRAM-SHA-1', (await mechanism.start())!.toString('base64'));
       const final = (await mechanism.challenge(Buffer.from(await text(client, 'challenge')))).toString();
       await client.respond(b64(change(final)));
       await client.expect('</failure>');
@@ -298,13 +317,13 @@ describe('the other mechanisms', () => {
     const options: LoopbackOptions = { accounts: { alice: 'secret' } };
     await using server = await LoopbackServer.start(options);
     const client = await secured(server);
-    expect(await scram(client, 'sha1', { flag: 'n' }, { password: 'fresh' })).toContain('not-authorized');
+    expect(await scram(client, 'sha1', 'n', { password: 'fresh' })).toContain('not-authorized');
     server.setAccount('alice', 'fresh');
-    expect(await scram(client, 'sha1', { flag: 'n' })).toContain('not-authorized');
-    expect(await scram(client, 'sha1', { flag: 'n' }, { password: 'fresh' })).toBe('success');
+    expect(await scram(client, 'sha1', 'n')).toContain('not-authorized');
+    expect(await scram(client, 'sha1', 'n', { password: 'fresh' })).toBe('success');
     server.setAccount('alice', null);
     const other = await secured(server);
-    expect(await scram(other, 'sha1', { flag: 'n' }, { password: 'fresh' })).toContain('not-authorized');
+    expect(await scram(other, 'sha1', 'n', { password: 'fresh' })).toContain('not-authorized');
     client.close();
     other.close();
   });

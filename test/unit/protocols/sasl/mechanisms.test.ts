@@ -1,22 +1,39 @@
-import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { Anonymous } from '../../../../src/protocols/sasl/anonymous.js';
+import { ANONYMOUS } from '../../../../src/protocols/sasl/anonymous.js';
 import { decodeBase64 } from '../../../../src/protocols/sasl/base64.js';
-import { External } from '../../../../src/protocols/sasl/external.js';
-import type { Mechanism } from '../../../../src/protocols/sasl/mechanism.js';
-import { OauthBearer } from '../../../../src/protocols/sasl/oauthbearer.js';
-import { Plain } from '../../../../src/protocols/sasl/plain.js';
-import { codeOf } from './support.js';
+import { EXTERNAL } from '../../../../src/protocols/sasl/external.js';
+import type { Mechanism, MechanismSettings } from '../../../../src/protocols/sasl/mechanism.js';
+import { MECHANISM_NAMES, MECHANISMS } from '../../../../src/protocols/sasl/mechanisms.js';
+import { OAUTHBEARER } from '../../../../src/protocols/sasl/oauthbearer.js';
+import { PLAIN } from '../../../../src/protocols/sasl/plain.js';
+import { codeOf, MechanismRun } from './support.js';
 
-const text = async (mechanism: Mechanism) => (await mechanism.start())?.toString();
+const started = async (mechanism: Mechanism, own: Partial<MechanismSettings> = {}) => {
+  const run = new MechanismRun(mechanism, own);
+  return { run, text: (await run.start())?.toString() };
+};
+const first = async (mechanism: Mechanism, own: Partial<MechanismSettings> = {}) =>
+  (await started(mechanism, own)).text;
+
+describe('the list', () => {
+  it('has exactly one row for each name', () => {
+    expect(new Set(MECHANISM_NAMES).size).toBe(MECHANISM_NAMES.length);
+  });
+
+  it.each(MECHANISM_NAMES)('%s is a name that can be offered (RFC 4422 §3.1)', (name) => {
+    expect(name).toMatch(/^[A-Z0-9_-]{1,20}$/);
+  });
+
+  it('S-SASL-2: what shows the password sets no floor', () => {
+    const wrong = MECHANISMS.filter(({ showsPassword, floor }) => showsPassword && floor === 'sets');
+    expect(wrong).toEqual([]);
+  });
+});
 
 describe('PLAIN', () => {
   it('sends identity, user name and password', async () => {
-    expect(await text(new Plain({ username: 'juliet', password: 'r0m30' }))).toBe('\0juliet\0r0m30');
-    expect((await new Plain({ username: 'juliet', password: 'r0m30' }).start()).toString('base64')).toBe(
-      'AGp1bGlldAByMG0zMA==',
-    );
-    expect(await text(new Plain({ username: 'u', password: () => Promise.resolve('p\u00e4ss'), authzid: 'b@d' }))).toBe(
+    expect(await first(PLAIN, { username: 'juliet', password: 'r0m30' })).toBe('\0juliet\0r0m30');
+    expect(await first(PLAIN, { username: 'u', password: () => Promise.resolve('p\u00e4ss'), authzid: 'b@d' })).toBe(
       'b@d\0u\0p\u00e4ss',
     );
   });
@@ -27,93 +44,80 @@ describe('PLAIN', () => {
     [{ username: 'a', password: '\ud800' }, 'USAGE_PASSWORD'],
     [{ username: 'a', password: '' }, 'USAGE_PASSWORD'],
     [{ username: 'a', password: 'p', authzid: '\0' }, 'USAGE_USERNAME'],
-  ])('refuses %j', async (settings, code) => {
-    expect(await codeOf(() => new Plain(settings).start())).toBe(code);
+  ])('refuses %j', async (own, code) => {
+    expect(await codeOf(() => first(PLAIN, own))).toBe(code);
   });
 });
 
 describe('EXTERNAL and ANONYMOUS', () => {
   it('begin with an empty response', async () => {
-    expect(await new External().start()).toHaveLength(0);
-    expect(await new Anonymous().start()).toHaveLength(0);
-    expect(await text(new External('juliet@example.com'))).toBe('juliet@example.com');
-    expect(await codeOf(() => new External('\u0007'))).toBe('SASL_PREP');
+    expect(await first(EXTERNAL)).toBe('');
+    expect(await first(ANONYMOUS)).toBe('');
+    expect(await first(EXTERNAL, { authzid: 'juliet@example.com' })).toBe('juliet@example.com');
+    expect(await codeOf(() => first(EXTERNAL, { authzid: '\u0007' }))).toBe('SASL_PREP');
   });
 });
 
 describe('OAUTHBEARER', () => {
-  it('sends what RFC 7628 §4.1 shows', async () => {
-    const mechanism = new OauthBearer({
+  const bearer = { username: '', password: 'abc' };
+
+  it('sends what RFC 7628 §4.1 shows, but for host and port', async () => {
+    const { run, text } = await started(OAUTHBEARER, {
       authzid: 'user@example.com',
-      token: 'vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==',
-      host: 'server.example.com',
-      port: 143,
+      password: 'vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==',
     });
-    expect((await mechanism.start()).toString('base64')).toBe(
-      'bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9QmVhcmVyIHZGOWRmdDRxbVRjMk52YjNSbGNrQmhiSFJoZG1semRHRXVZMjl0Q2c9PQEB',
-    );
-    mechanism.success(null);
+    expect(text).toBe('n,a=user@example.com,\x01auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\x01\x01');
+    await run.success(null);
   });
 
-  it('answers the report of a failure with one octet and keeps its status', async () => {
-    const mechanism = new OauthBearer({ token: 'abc' });
-    expect(await text(mechanism)).toBe('n,,\x01auth=Bearer abc\x01\x01');
-    expect(mechanism.failure).toBeUndefined();
-    const report = Buffer.from('{"status":"invalid_token\\u001b[2J","scope":"x"}');
-    expect(await mechanism.challenge(report)).toEqual(Buffer.from([1]));
-    expect(mechanism.failure).toBe('invalid_token\\u001b[2J');
-    expect(await codeOf(() => mechanism.success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
-    expect(await codeOf(() => mechanism.challenge(report))).toBe('SASL_UNEXPECTED');
+  it('says whose the token is, unless that is left to the token', async () => {
+    expect(await first(OAUTHBEARER, { username: 'user', password: 'abc' })).toMatch(/^n,a=user@example\.com,/);
+    expect(await first(OAUTHBEARER, bearer)).toBe('n,,\x01auth=Bearer abc\x01\x01');
   });
 
-  it.each(['', '[]', 'null', '{}', '{"status":7}', '\xff', '{"__proto__":{"status":"x"}}'])(
-    'a report of %j',
-    async (report) => {
-      const mechanism = new OauthBearer({ token: 'abc' });
-      await mechanism.start();
-      await mechanism.challenge(Buffer.from(report, 'latin1'));
-      expect(mechanism.failure).toBe('no status');
-    },
-  );
+  it('answers the report of a failure with one octet', async () => {
+    const report = Buffer.from('{"status":"invalid_token","scope":"x"}');
+    const one = await started(OAUTHBEARER, bearer);
+    expect(await one.run.challenge(report)).toEqual(Buffer.from([1]));
+    expect(await codeOf(() => one.run.success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
+    const two = await started(OAUTHBEARER, bearer);
+    await two.run.challenge(report);
+    expect(await codeOf(() => two.run.challenge(report))).toBe('SASL_UNEXPECTED');
+  });
 
-  it.each(['Bearer abc', 'a b', 'a\x01b', '\u00e4', 'a=b'])('%j is no token', async (token) => {
-    expect(await codeOf(() => new OauthBearer({ token }).start())).toBe('USAGE_PASSWORD');
+  it.each([
+    ['{"status":"invalid_token\\u001b[2J"}', 'invalid_token\\u001b[2J'],
+    ...['', '[]', 'null', '{}', '{"status":7}', '\xff', '{"__proto__":{"status":"x"}}'].map((report) => [
+      report,
+      'no status',
+    ]),
+  ])('tells of a report of %j', async (report, status) => {
+    const { run } = await started(OAUTHBEARER, bearer);
+    await run.challenge(Buffer.from(report, 'latin1'));
+    await expect(run.failure('not-authorized')).rejects.toMatchObject({
+      code: 'SASL_FAILURE',
+      message: expect.stringContaining(`not-authorized (${status}).`) as string,
+    });
+  });
+
+  it.each(['Bearer abc', 'a b', 'a\x01b', '\u00e4', 'a=b'])('%j is no token', async (password) => {
+    expect(await codeOf(() => first(OAUTHBEARER, { password }))).toBe('USAGE_PASSWORD');
   });
 });
 
-describe.each([
-  ['PLAIN', () => new Plain({ username: 'u', password: 'hunter2' })],
-  ['EXTERNAL', () => new External()],
-  ['ANONYMOUS', () => new Anonymous()],
-  ['OAUTHBEARER', () => new OauthBearer({ token: 'hunter2' })],
-])('%s', (name, make: () => Mechanism) => {
-  it('has its registered name', () => {
-    expect(make().name).toBe(name);
-  });
-
-  it('S-SASL-9: takes a success only after it has begun, and without data', async () => {
-    expect(await codeOf(() => make().success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
-    for (const data of [null, Buffer.alloc(0)]) {
-      const mechanism = make();
-      await mechanism.start();
-      mechanism.success(data);
-    }
-    const mechanism = make();
-    await mechanism.start();
-    expect(await codeOf(() => mechanism.success(Buffer.from('x')))).toBe('SASL_UNEXPECTED');
+describe.each([PLAIN, EXTERNAL, ANONYMOUS, OAUTHBEARER] as readonly Mechanism[])('$name', (mechanism) => {
+  it('S-SASL-9: takes a success without data only', async () => {
+    for (const data of [null, Buffer.alloc(0)]) await (await started(mechanism)).run.success(data);
+    const { run } = await started(mechanism);
+    expect(await codeOf(() => run.success(Buffer.from('x')))).toBe('SASL_UNEXPECTED');
+    expect(run.aborted).toBe(false);
   });
 
   it('S-SASL-10: takes no challenge, or no second one', async () => {
-    const mechanism = make();
-    await mechanism.start();
-    if (name === 'OAUTHBEARER') await mechanism.challenge(Buffer.alloc(0));
-    expect(await codeOf(() => mechanism.challenge(Buffer.alloc(0)))).toBe('SASL_UNEXPECTED');
-  });
-
-  it('S-SASL-16: shows no secret', async () => {
-    const mechanism = make();
-    await mechanism.start();
-    expect(inspect(mechanism, { depth: 9, showHidden: true }) + JSON.stringify(mechanism)).not.toContain('hunter2');
+    const { run } = await started(mechanism);
+    if (mechanism === OAUTHBEARER) await run.challenge(Buffer.alloc(0));
+    expect(await codeOf(() => run.challenge(Buffer.alloc(0)))).toBe('SASL_UNEXPECTED');
+    expect(run.aborted).toBe(true);
   });
 });
 

@@ -1,21 +1,26 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { SaslMemory } from '../../../../src/protocols/sasl/memory.js';
+import { runExchange } from '../../../../src/protocols/sasl/exchange.js';
+import type { Mechanism } from '../../../../src/protocols/sasl/mechanism.js';
+import { defaultMechanisms } from '../../../../src/protocols/sasl/mechanisms.js';
 import { signIn } from '../../../../src/protocols/sasl/negotiate.js';
-import { DEFAULT_MECHANISMS, type SaslLink, type SaslSettings } from '../../../../src/protocols/sasl/selection.js';
+import { SASL } from '../../../../src/protocols/sasl/profile.js';
+import type { SaslLink, SaslSettings } from '../../../../src/protocols/sasl/selection.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
-import { featuresOf, refusal, sasl, ScramServer, ScriptedStream } from './support.js';
+import { featuresOf, mechanismSettings, refusal, sasl, ScramServer, ScriptedStream } from './support.js';
 
 const link: SaslLink = { verified: true, bindings: null };
+
+/** Settings of an account that nobody has signed in with. */
 const make = (own: Partial<SaslSettings> = {}): SaslSettings => ({
-  mechanisms: DEFAULT_MECHANISMS,
+  mechanisms: defaultMechanisms(false),
   domain: 'example.com',
-  username: 'user',
+  username: `user-${String(accounts++)}`,
   password: 'pencil',
-  memory: new SaslMemory(),
   ...own,
 });
+let accounts = 0;
 
 const decode = (element: Element) => Buffer.from(element.textContent === '=' ? '' : element.textContent, 'base64');
 
@@ -129,18 +134,59 @@ describe('S-SASL-7: strict base64', () => {
   });
 });
 
+/** A mechanism that has nothing to say. */
+const idle: Mechanism = {
+  name: 'X-IDLE',
+  needs: [],
+  showsPassword: false,
+  floor: 'neither',
+  byDefault: 'never',
+  run: () => Promise.resolve(),
+};
+
+describe('the exchange and its mechanism', () => {
+  const run = (stream: ScriptedStream, mechanism: Mechanism) =>
+    runExchange(stream, SASL, mechanism, mechanismSettings());
+
+  it('a mechanism that says nothing ends with success all the same', async () => {
+    const stream = scripted(sasl('success'));
+    expect((await run(stream, idle)).localName).toBe('success');
+    expect(stream.sent[0]?.textContent).toBe('=');
+    expect((await refusal(() => run(scripted(sasl('challenge')), idle))).code).toBe('SASL_UNEXPECTED');
+  });
+
+  it('one that has something to say when success is there already is not satisfied', async () => {
+    const stream = scripted(sasl('success'), sasl('success'));
+    const talkative: Mechanism = {
+      ...idle,
+      async run(exchange) {
+        await exchange.say(null);
+        await exchange.say(Buffer.of(1));
+      },
+    };
+    expect((await refusal(() => run(stream, talkative))).code).toBe('SASL_SERVER_NOT_AUTHENTICATED');
+    expect(stream.names).toEqual(['auth']);
+  });
+
+  it('gives the success back, and reads nothing behind it', async () => {
+    const success = sasl('success');
+    const stream = new ScriptedStream(() => [success, sasl('failure')]);
+    expect(await run(stream, idle)).toBe(success);
+    expect((await stream.next()).localName).toBe('failure');
+  });
+});
+
 describe('S-SASL-10, A-NEG-11: bounds', () => {
   it('no more than ten challenges', async () => {
     const challenge = sasl('challenge', Buffer.from('rspauth=x'));
-    const mechanism = {
-      name: 'LOOP',
-      start: () => Promise.resolve(null),
-      challenge: () => Promise.resolve(Buffer.of(1)),
-      success: () => undefined,
+    const loop: Mechanism = {
+      ...idle,
+      async run(exchange) {
+        for (let said = null; ; said = Buffer.of(1)) await exchange.challenge(said);
+      },
     };
-    const { runExchange } = await import('../../../../src/protocols/sasl/exchange.js');
     const stream = new ScriptedStream(() => [challenge]);
-    expect((await refusal(() => runExchange(stream, mechanism))).code).toBe('SASL_LIMIT');
+    expect((await refusal(() => runExchange(stream, SASL, loop, mechanismSettings()))).code).toBe('SASL_LIMIT');
     expect(stream.names).toEqual(['auth', ...Array.from({ length: 10 }, () => 'response'), 'abort']);
   });
 
@@ -206,7 +252,7 @@ describe('S-SASL-8: failures', () => {
         ? [sasl('challenge', Buffer.from('{"status":"invalid_token"}'))]
         : [sasl('failure', undefined, sasl('not-authorized'))],
     );
-    const settings = make({ mechanisms: ['OAUTHBEARER'], password: 'token' });
+    const settings = make({ mechanisms: ['OAUTHBEARER'], username: 'user', password: 'token' });
     expect((await refusal(() => signIn(stream, offered('OAUTHBEARER'), settings, link))).message).toContain(
       'invalid_token',
     );
@@ -244,7 +290,7 @@ describe('S-SASL-3: downgrade', () => {
   });
 
   it('without a memory of its own the process remembers', async () => {
-    const settings = make({ memory: undefined, username: 'shared-memory-test', password: 'pencil' });
+    const settings = make();
     const server = scramStream();
     await signIn(server, offered('SCRAM-SHA-1'), settings, link);
     expect((await refusal(() => signIn(scripted(), offered('PLAIN'), settings, link))).code).toBe('SASL_DOWNGRADE');

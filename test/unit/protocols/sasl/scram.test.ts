@@ -1,46 +1,63 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BrokerError } from '../../../../src/errors.js';
+import type { BindingPlan } from '../../../../src/protocols/sasl/binding-plan.js';
+import type { MechanismSettings } from '../../../../src/protocols/sasl/mechanism.js';
 import { makeOffer, offerText } from '../../../../src/protocols/sasl/offer.js';
-import { Scram, type ScramSettings } from '../../../../src/protocols/sasl/scram.js';
-import { ScramKeyCache } from '../../../../src/protocols/sasl/scram-keys.js';
-import { codeOf, refusal, ScramServer } from './support.js';
+import { SCRAM } from '../../../../src/protocols/sasl/scram.js';
+import type { ScramHash } from '../../../../src/protocols/sasl/scram-keys.js';
+import { codeOf, MechanismRun, refusal, ScramServer } from './support.js';
+
+const random = vi.hoisted(() => ({ nonce: null as string | null }));
+vi.mock(import('node:crypto'), async (importOriginal) => {
+  const crypto = await importOriginal();
+  const randomBytes = (size: number) =>
+    random.nonce === null ? crypto.randomBytes(size) : Buffer.from(random.nonce, 'base64');
+  return { ...crypto, randomBytes: randomBytes };
+});
 
 const NONCE = 'rOprNGfwEbeRWgbNEkqO';
+const NAMES = { sha1: 'SCRAM-SHA-1', sha256: 'SCRAM-SHA-256', sha512: 'SCRAM-SHA-512' } as const;
 
-const base: ScramSettings = {
-  hash: 'sha256',
-  binding: { flag: 'n' },
-  username: 'user',
-  password: 'pencil',
-  nonce: NONCE,
-};
+interface Own extends Partial<MechanismSettings> {
+  hash?: ScramHash;
+  plus?: boolean;
+  /** Null for a random one. */
+  nonce?: string | null;
+}
 
-const scram = (settings: Partial<ScramSettings> = {}) =>
-  new Scram({ ...base, cache: new ScramKeyCache(), ...settings });
+function scram({ hash = 'sha256', plus = false, nonce = NONCE, ...own }: Own = {}): MechanismRun {
+  random.nonce = nonce;
+  return new MechanismRun(
+    SCRAM.find(({ name }) => name === NAMES[hash] + (plus ? '-PLUS' : ''))!,
+    own,
+  );
+}
+
+/** The first message. */
+const firstOf = async (own: Own = {}): Promise<string> => (await scram(own).start())!.toString();
 
 /** A client that has sent its first message. */
-async function started(settings: Partial<ScramSettings> = {}): Promise<Scram> {
-  const client = scram(settings);
+async function started(own: Own = {}): Promise<MechanismRun> {
+  const client = scram(own);
   await client.start();
   return client;
 }
 
 /** What the client answers to a server-first message. */
-const answer = async (message: string | Buffer, settings: Partial<ScramSettings> = {}): Promise<string> =>
-  (await (await started(settings)).challenge(Buffer.from(message))).toString();
+const answer = async (message: string | Buffer, own: Own = {}): Promise<string> =>
+  (await (await started(own)).challenge(Buffer.from(message))).toString();
 
 /** A client that has sent its proof, and the right server-final message. */
-async function proved(settings: Partial<ScramSettings> = {}) {
-  const client = scram(settings);
-  const server = new ScramServer(settings.hash ?? 'sha256', 'pencil');
-  const proof = await client.challenge(server.challenge(await client.start()));
+async function proved(own: Own = {}) {
+  const client = scram(own);
+  const server = new ScramServer(own.hash ?? 'sha256', 'pencil');
+  const proof = await client.challenge(server.challenge((await client.start())!));
   return { client, final: server.final(proof) };
 }
 
 const SALT = 'W22ZaJ0SNY7soEsUEjb6gQ==';
-
 const first = (fields: { r?: string; s?: string; i?: string } = {}) =>
   `r=${fields.r ?? `${NONCE}more`},s=${fields.s ?? SALT},i=${fields.i ?? '4096'}`;
 
@@ -95,9 +112,9 @@ describe('S-SCRAM-11: vectors', () => {
   it.each(vectors)('$name', async (vector) => {
     const { hash, user: username, password, nonce } = vector;
     const client = scram({ hash, username, password, nonce });
-    expect((await client.start()).toString()).toBe(vector.first);
+    expect((await client.start())!.toString()).toBe(vector.first);
     expect((await client.challenge(Buffer.from(vector.server))).toString()).toBe(vector.final);
-    client.success(Buffer.from(vector.proof));
+    await client.success(Buffer.from(vector.proof));
   });
 });
 
@@ -105,7 +122,7 @@ describe('S-SCRAM-1: the client nonce', () => {
   it('is at least 18 random bytes, printable, without a comma', async () => {
     const nonces = new Set<string>();
     for (let i = 0; i < 100; i++) {
-      const message = (await scram({ nonce: undefined }).start()).toString();
+      const message = await firstOf({ nonce: null });
       const nonce = /^n,,n=user,r=([!-+\--~]+)$/.exec(message)?.[1] ?? '';
       expect(nonce.length).toBeGreaterThanOrEqual(24);
       nonces.add(nonce);
@@ -121,7 +138,7 @@ describe('S-SCRAM-2, A-NEG-10: the server nonce is checked before a proof is mad
     ['ours in other case', `${NONCE.toUpperCase()}x`],
     ['not ASCII', `${NONCE}\u00e4`],
     ['a space', `${NONCE} x`],
-    ['a megabyte', `${NONCE}${'x'.repeat(1 << 20)}`],
+    ['of 40 000 characters', `${NONCE}${'x'.repeat(40_000)}`],
   ])('%s', async (_name, r) => {
     expect(await codeOf(() => answer(first({ r })))).toBe('SCRAM_NONCE');
   });
@@ -159,8 +176,8 @@ describe('S-SCRAM-3: attributes', () => {
     const server = new ScramServer('sha256', 'pencil');
     server.extension = ',x=19C6532F,y=\u00fc=1';
     const client = scram();
-    const proof = await client.challenge(server.challenge(await client.start()));
-    client.success(server.final(proof));
+    const proof = await client.challenge(server.challenge((await client.start())!));
+    await client.success(server.final(proof));
   });
 
   it.each([
@@ -208,7 +225,7 @@ describe('S-SCRAM-4, A-NEG-9: iterations', () => {
     '4096 ',
     '\uff14\uff10\uff19\uff16',
     'NaN',
-    '9'.repeat(60_000),
+    '9'.repeat(40_000),
   ])('%s is refused before the key derivation', async (i) => {
     let derived = false;
     const password = () => {
@@ -244,7 +261,7 @@ describe('A-NEG-10: the salt', () => {
     '====',
     'QUI-',
     Buffer.alloc(1025).toString('base64'),
-    'A'.repeat(1 << 20),
+    'A'.repeat(40_000),
   ])('%# is refused', async (s) => {
     expect(await codeOf(() => answer(first({ s })))).toBe('SCRAM_SALT');
   });
@@ -262,19 +279,19 @@ describe('A-NEG-10: the salt', () => {
 describe('S-SCRAM-6: the server has to prove itself', () => {
   it('with the signature in the success', async () => {
     const { client, final } = await proved();
-    client.success(final);
+    await client.success(final);
   });
 
   it('S-SASL-6: or in a last challenge', async () => {
     const { client, final } = await proved();
     expect(await client.challenge(final)).toHaveLength(0);
-    client.success(null);
+    await client.success(null);
   });
 
   it('S-SASL-6: a last challenge, and an empty success', async () => {
     const { client, final } = await proved();
     await client.challenge(final);
-    client.success(Buffer.alloc(0));
+    await client.success(Buffer.alloc(0));
   });
 
   it.each([
@@ -303,34 +320,34 @@ describe('S-SCRAM-6: the server has to prove itself', () => {
     }
   });
 
-  it('S-SASL-9: success before, or without, an exchange', async () => {
-    expect(await codeOf(() => scram().success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
+  it.each([
+    ['without data', null],
+    ['with data', Buffer.from('v=AAAA')],
+  ])('S-SASL-9: success without an exchange, %s', async (_name, data) => {
     const client = await started();
-    expect(await codeOf(() => client.success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
-    expect(await codeOf(() => client.success(Buffer.from('v=AAAA')))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
+    expect(await codeOf(() => client.success(data))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
   });
 
-  it('S-SASL-10: challenges in the wrong state', async () => {
-    expect(await codeOf(() => scram().challenge(Buffer.from(first())))).toBe('SASL_UNEXPECTED');
-    const { client, final } = await proved();
-    await client.challenge(final);
-    expect(await codeOf(() => client.challenge(final))).toBe('SASL_UNEXPECTED');
-    expect(await codeOf(() => client.success(final))).toBe('SASL_UNEXPECTED');
-    expect(await codeOf(() => client.start())).toBe('SASL_UNEXPECTED');
+  it('S-SASL-10: a challenge, or a second signature, behind the last one', async () => {
+    for (const way of ['challenge', 'success'] as const) {
+      const { client, final } = await proved();
+      await client.challenge(final);
+      expect(await codeOf(() => client[way](final))).toBe('SASL_UNEXPECTED');
+    }
   });
 
-  it('a challenge while keys are derived', async () => {
+  it('success while keys are derived', async () => {
     const client = await started();
     const response = client.challenge(Buffer.from(first()));
-    expect(await codeOf(() => client.challenge(Buffer.from(first())))).toBe('SASL_UNEXPECTED');
-    expect(await codeOf(() => client.success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
+    const success = codeOf(() => client.success(null));
     expect((await response).toString()).toContain(',p=');
+    expect(await success).toBe('SCRAM_SERVER_SIGNATURE');
   });
 
   it('a wrong password ends in a refusal, not in a sign-in', async () => {
     const client = scram({ password: 'other' });
     const server = new ScramServer('sha256', 'pencil');
-    const proof = await client.challenge(server.challenge(await client.start()));
+    const proof = await client.challenge(server.challenge((await client.start())!));
     const error = await refusal(() => client.success(server.final(proof)));
     expect([error.code, error.condition]).toEqual(['SCRAM_SERVER_ERROR', 'invalid-proof']);
   });
@@ -352,12 +369,12 @@ describe('S-SCRAM-7: errors in the last message', () => {
   it.each(['x=1', 'v', '', 'v=', 'v=AAAA,v=AAAA', 'e=x,v=AAAA', 'v=AAAA,e=x'])('malformed: %j', async (message) => {
     const { client } = await proved();
     expect(await codeOf(() => client.challenge(Buffer.from(message)))).toBe('SCRAM_MALFORMED');
-    expect(await codeOf(() => client.success(null))).toBe('SCRAM_SERVER_SIGNATURE');
+    expect(client.aborted).toBe(true);
   });
 
   it('an extension behind the signature', async () => {
     const one = await proved();
-    one.client.success(Buffer.concat([one.final, Buffer.from(',x=1')]));
+    await one.client.success(Buffer.concat([one.final, Buffer.from(',x=1')]));
     const two = await proved();
     expect(await codeOf(() => two.client.success(Buffer.concat([two.final, Buffer.from(',m=1')])))).toBe(
       'SCRAM_EXTENSION',
@@ -374,13 +391,13 @@ describe('S-SCRAM-8: names and passwords', () => {
     ['\u2168', 'IX'],
     ['USER', 'USER'],
   ])('user name %s is sent as %s', async (username, sent) => {
-    expect((await scram({ username }).start()).toString()).toBe(`n,,n=${sent},r=${NONCE}`);
+    expect(await firstOf({ username })).toBe(`n,,n=${sent},r=${NONCE}`);
   });
 
   it.each(['', '\u00ad', '\u0007', '\u06271', '\ud800', '\u{1f600}', 'x\u0378', 'x'.repeat(5000) + '\u00e4'])(
     'user name %j is refused',
     async (username) => {
-      expect(await codeOf(() => scram({ username }).start())).toBe('SASL_PREP');
+      expect(await codeOf(() => firstOf({ username }))).toBe('SASL_PREP');
     },
   );
 
@@ -421,32 +438,33 @@ describe('S-SCRAM-8: names and passwords', () => {
   });
 
   it('S-SASL-12: authzid only when acting for another', async () => {
-    expect((await scram({ authzid: 'boss,=@example.com' }).start()).toString()).toBe(
-      `n,a=boss=2C=3D@example.com,n=user,r=${NONCE}`,
-    );
-    expect(() => scram({ authzid: '\u0007' })).toThrow(BrokerError);
+    expect(await firstOf({ authzid: 'boss,=@example.com' })).toBe(`n,a=boss=2C=3D@example.com,n=user,r=${NONCE}`);
+    expect(await codeOf(() => firstOf({ authzid: '\u0007' }))).toBe('SASL_PREP');
   });
 });
 
 describe('S-SCRAM-9: channel binding input', () => {
+  const cannot: BindingPlan = { chosen: null, flag: 'n', suspicious: false };
+  const boundTo = (data: string): BindingPlan => ({
+    ...cannot,
+    chosen: { type: 'tls-exporter', data: Buffer.from(data) },
+  });
   const c = (message: string) => Buffer.from(/^c=([^,]*)/.exec(message)?.[1] ?? '', 'base64').toString();
 
   it('is the header as sent, and the data', async () => {
     expect(c(await answer(first()))).toBe('n,,');
-    expect(c(await answer(first(), { binding: { flag: 'y' } }))).toBe('y,,');
-    expect(c(await answer(first(), { binding: { flag: 'n' }, authzid: 'x' }))).toBe('n,a=x,');
-    const binding = { flag: 'p', type: 'tls-exporter', data: Buffer.from('THIS IS FAKE CB DATA') } as const;
-    const message = await answer(first(), { binding });
-    expect(message).toMatch(/^c=cD10bHMtZXhwb3J0ZXIsLFRISVMgSVMgRkFLRSBDQiBEQVRB,/);
-    expect(scram({ binding, hash: 'sha1' }).name).toBe('SCRAM-SHA-1-PLUS');
-    expect((await scram({ binding }).start()).toString()).toMatch(/^p=tls-exporter,,n=user,/);
+    expect(c(await answer(first(), { binding: { ...cannot, flag: 'y' } }))).toBe('y,,');
+    expect(c(await answer(first(), { authzid: 'x' }))).toBe('n,a=x,');
+    const own = { plus: true, binding: boundTo('THIS IS FAKE CB DATA') };
+    expect(await answer(first(), own)).toMatch(/^c=cD10bHMtZXhwb3J0ZXIsLFRISVMgSVMgRkFLRSBDQiBEQVRB,/);
+    expect(await firstOf(own)).toMatch(/^p=tls-exporter,,n=user,/);
+    // Without -PLUS the data are not used.
+    expect(c(await answer(first(), { binding: own.binding }))).toBe('n,,');
   });
 
   it('a change of the data changes the proof', async () => {
     const proof = async (data: string) =>
-      (await answer(first(), { binding: { flag: 'p', type: 'tls-exporter', data: Buffer.from(data) } })).split(
-        ',p=',
-      )[1];
+      (await answer(first(), { plus: true, binding: boundTo(data) })).split(',p=')[1];
     expect(await proof('a')).not.toBe(await proof('b'));
   });
 });
@@ -482,17 +500,11 @@ describe('S-CB-7: XEP-0474', () => {
   });
 
   it('S-CB-6: where the offer is suspicious the hash has to be there', async () => {
-    expect(await codeOf(() => answer(first(), { offer, requireOfferHash: true }))).toBe('SASL_DOWNGRADE');
+    const binding: BindingPlan = { chosen: null, flag: 'n', suspicious: true };
+    expect(await codeOf(() => answer(first(), { offer, binding }))).toBe('SASL_DOWNGRADE');
     const signed = `${first()},h=G6k/rBLDqgOhRRaCuuatSDFkJ08=`;
-    expect(await answer(signed, { hash: 'sha1', offer, requireOfferHash: true })).toContain(',p=');
+    expect(await answer(signed, { hash: 'sha1', offer, binding })).toContain(',p=');
   });
-});
-
-it('S-SASL-16: secrets are not visible', async () => {
-  const { client } = await proved({ password: 'pencil' });
-  const shown = inspect(client, { depth: 9, showHidden: true }) + JSON.stringify(client);
-  expect(shown).not.toContain('pencil');
-  expect(shown).not.toContain(NONCE);
 });
 
 describe('hostile servers', () => {
@@ -524,11 +536,12 @@ describe('hostile servers', () => {
         const message = Buffer.from(parts.join(''));
         try {
           expect((await client.challenge(message)).toString()).toMatch(/^c=.*,r=.*,p=.*$/);
+          await client.success(message);
+          expect.unreachable('a server without proof was believed');
         } catch (error) {
           expect(error).toBeInstanceOf(BrokerError);
           expect((error as BrokerError).layer).toBe('sasl');
         }
-        expect(() => client.success(message)).toThrow(BrokerError);
       }),
       { numRuns: 2000 },
     );
@@ -540,7 +553,7 @@ describe('hostile servers', () => {
       const { client } = await proved({ hash: 'sha1' });
       const changed = Buffer.from(final);
       changed[i] = changed[i]! ^ 1;
-      expect(() => client.success(changed)).toThrow(BrokerError);
+      await refusal(() => client.success(changed));
     }
   });
 });

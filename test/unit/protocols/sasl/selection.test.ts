@@ -1,52 +1,42 @@
 import { describe, expect, it } from 'vitest';
-import { Scram } from '../../../../src/protocols/sasl/scram.js';
-import { SaslMemory } from '../../../../src/protocols/sasl/memory.js';
+import { accountOf } from '../../../../src/protocols/sasl/mechanism.js';
+import { defaultMechanisms, MECHANISM_NAMES, type MechanismName } from '../../../../src/protocols/sasl/mechanisms.js';
+import { SaslMemory, sharedMemory } from '../../../../src/protocols/sasl/memory.js';
 import { makeOffer, readOffer } from '../../../../src/protocols/sasl/offer.js';
-import {
-  accountOf,
-  chooseMechanism,
-  DEFAULT_MECHANISMS,
-  type MechanismName,
-  type SaslLink,
-  type SaslSettings,
-} from '../../../../src/protocols/sasl/selection.js';
+import { chooseMechanism, type SaslLink, type SaslSettings } from '../../../../src/protocols/sasl/selection.js';
 import { xml } from '../../../../src/xml/builder.js';
-import { codeOf, featuresOf, refusal, sasl } from './support.js';
+import { codeOf, featuresOf, MechanismRun, refusal, sasl } from './support.js';
 
 const settings: SaslSettings = {
-  mechanisms: DEFAULT_MECHANISMS,
+  mechanisms: defaultMechanisms(false),
   domain: 'example.com',
   username: 'user',
   password: 'pencil',
 };
-const all: SaslSettings = {
-  ...settings,
-  mechanisms: [
-    'EXTERNAL',
-    ...DEFAULT_MECHANISMS.filter((name) => name !== 'PLAIN'),
-    'OAUTHBEARER',
-    'DIGEST-MD5',
-    'PLAIN',
-    'ANONYMOUS',
-  ],
-};
+const all: SaslSettings = { ...settings, mechanisms: MECHANISM_NAMES };
 const tls: SaslLink = { verified: true, bindings: (type) => Buffer.from(`data of ${type}`) };
 const unverified: SaslLink = { ...tls, verified: false };
 const clear: SaslLink = { verified: false, bindings: null };
 
-const choose = (
+type Choice = [
   offered: readonly string[],
   types?: readonly string[] | null,
-  own: Partial<SaslSettings> = {},
-  link = tls,
-) => chooseMechanism(makeOffer(offered, types ?? null), { ...settings, ...own }, link);
+  own?: Partial<SaslSettings>,
+  link?: SaslLink,
+];
+
+const chosen = (...[offered, types = null, own = {}, link = tls]: Choice) =>
+  chooseMechanism(makeOffer(offered, types), { ...settings, ...own }, link);
+
+const choose = (...choice: Choice) => chosen(...choice).mechanism;
+
+const run = (...choice: Choice) => {
+  const { mechanism, settings } = chosen(...choice);
+  return new MechanismRun(mechanism, settings);
+};
 
 /** The GS2 flag of the first message. */
-const flagOf = async (...args: Parameters<typeof choose>) => {
-  const mechanism = choose(...args);
-  expect(mechanism).toBeInstanceOf(Scram);
-  return (await mechanism.start())!.toString().split(',')[0];
-};
+const flagOf = async (...choice: Choice) => (await run(...choice).start())!.toString().split(',')[0];
 
 describe('S-SASL-1: our own order', () => {
   it('holds whatever the order of the server', () => {
@@ -86,7 +76,20 @@ describe('S-SASL-1: our own order', () => {
     }
   });
 
-  it.each(all.mechanisms)('%s is made when it is all there is', (name) => {
+  it('of the defaults, which have EXTERNAL only with a client certificate', () => {
+    expect(defaultMechanisms(false)).toEqual([
+      'SCRAM-SHA-512-PLUS',
+      'SCRAM-SHA-256-PLUS',
+      'SCRAM-SHA-1-PLUS',
+      'SCRAM-SHA-512',
+      'SCRAM-SHA-256',
+      'SCRAM-SHA-1',
+      'PLAIN',
+    ]);
+    expect(defaultMechanisms(true)).toEqual(['EXTERNAL', ...defaultMechanisms(false)]);
+  });
+
+  it.each(all.mechanisms)('%s is chosen when it is all there is', (name) => {
     expect(choose([name], ['tls-exporter'], all).name).toBe(name);
   });
 
@@ -120,25 +123,22 @@ describe('S-SASL-2: PLAIN', () => {
 });
 
 describe('S-SASL-3: the memory', () => {
-  const known = () => {
-    const memory = new SaslMemory();
-    memory.remember(accountOf(settings));
-    return memory;
-  };
+  const username = 'had SCRAM';
+  sharedMemory.remember(accountOf({ ...settings, username }));
 
   it('refuses PLAIN alone for an account that had something better', async () => {
-    expect(await codeOf(() => choose(['PLAIN'], null, { memory: known() }))).toBe('SASL_DOWNGRADE');
-    expect(choose(['PLAIN', 'SCRAM-SHA-1'], null, { memory: known() }).name).toBe('SCRAM-SHA-1');
+    expect(await codeOf(() => choose(['PLAIN'], null, { username }))).toBe('SASL_DOWNGRADE');
+    expect(choose(['PLAIN', 'SCRAM-SHA-1'], null, { username }).name).toBe('SCRAM-SHA-1');
   });
 
   it('is about this account only', () => {
-    const memory = known();
-    expect(choose(['PLAIN'], null, { memory, username: 'other' }).name).toBe('PLAIN');
-    expect(choose(['PLAIN'], null, { memory, domain: 'example.net' }).name).toBe('PLAIN');
+    expect(choose(['PLAIN'], null, { username: 'other' }).name).toBe('PLAIN');
+    expect(choose(['PLAIN'], null, { username, domain: 'example.net' }).name).toBe('PLAIN');
   });
 
   it('does not overrule a list that has nothing better', () => {
-    expect(choose(['PLAIN'], null, { memory: known(), mechanisms: ['PLAIN'] }).name).toBe('PLAIN');
+    expect(choose(['PLAIN'], null, { username, mechanisms: ['PLAIN'] }).name).toBe('PLAIN');
+    expect(choose(['PLAIN'], null, { username, mechanisms: ['DIGEST-MD5', 'PLAIN'] }).name).toBe('PLAIN');
   });
 
   it('is bounded, and names do not run into each other', () => {
@@ -197,7 +197,7 @@ describe('S-CB-5: the flag for channel binding', () => {
 
 describe('S-CB-6: types that nobody here knows', () => {
   const challenge = async (types: string[], extension = '') => {
-    const mechanism = choose(['SCRAM-SHA-1', 'SCRAM-SHA-1-PLUS'], types);
+    const mechanism = run(['SCRAM-SHA-1', 'SCRAM-SHA-1-PLUS'], types);
     const first = (await mechanism.start())!.toString();
     expect(first.startsWith('n,')).toBe(true);
     const nonce = first.split('r=')[1] ?? '';

@@ -1,7 +1,10 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { expect } from 'vitest';
 import { BrokerError } from '../../../../src/errors.js';
-import type { SaslStream } from '../../../../src/protocols/sasl/exchange.js';
+import { runExchange, type SaslStream } from '../../../../src/protocols/sasl/exchange.js';
+import type { Mechanism, MechanismSettings } from '../../../../src/protocols/sasl/mechanism.js';
+import { makeOffer } from '../../../../src/protocols/sasl/offer.js';
+import { SASL } from '../../../../src/protocols/sasl/profile.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
 import { NS } from '../../../../src/xml/namespaces.js';
@@ -57,6 +60,100 @@ export class ScramServer {
     return Buffer.from(`v=${hmac(hmac(salted, 'Server Key'), authMessage).toString('base64')}`);
   }
 }
+
+/** What a mechanism works with, unless a test says otherwise. */
+export const mechanismSettings = (own: Partial<MechanismSettings> = {}): MechanismSettings => ({
+  domain: 'example.com',
+  username: 'user',
+  password: 'pencil',
+  offer: makeOffer([]),
+  binding: { chosen: null, flag: 'n', suspicious: false },
+  ...own,
+});
+
+/**
+ * One run of a mechanism over the real exchange, step by step. Each step gives what the client says next, and rejects when
+ * the run fails.
+ */
+export class MechanismRun {
+  readonly settings: MechanismSettings;
+  aborted = false;
+  #over: Promise<Element> | null = null;
+  #said: (element: Element) => void = () => undefined;
+  #heard: ((element: Element) => void) | null = null;
+  readonly #inbox: Element[] = [];
+
+  constructor(
+    readonly mechanism: Mechanism,
+    own: Partial<MechanismSettings> = {},
+  ) {
+    this.settings = mechanismSettings(own);
+  }
+
+  get name(): string {
+    return this.mechanism.name;
+  }
+
+  /** The initial response; null when there is none. */
+  async start(): Promise<Buffer | null> {
+    const said = this.#listenToClient();
+    const stream: SaslStream = {
+      send: (element) => {
+        if (element.localName === 'abort') this.aborted = true;
+        else this.#said(element);
+      },
+      next: () => this.#next(),
+    };
+    this.#over = runExchange(stream, SASL, this.mechanism, this.settings);
+    const auth = await Promise.race([said, this.#over]);
+    expect(auth.getAttribute('mechanism')).toBe(this.name);
+    return auth.firstChild === null ? null : decode(auth);
+  }
+
+  /** What the client says to a challenge. */
+  async challenge(data: Buffer): Promise<Buffer> {
+    if (this.#over === null) throw new Error('it has not begun');
+    const said = this.#listenToClient();
+    this.#hear(sasl('challenge', data));
+    return decode(await Promise.race([said, this.#over]));
+  }
+
+  /** Fulfils when the client takes the success. */
+  async success(data: Buffer | null): Promise<void> {
+    if (this.#over === null) throw new Error('it has not begun');
+    this.#hear(sasl('success', data?.length === 0 ? '=' : (data ?? undefined)));
+    expect((await this.#over).localName).toBe('success');
+  }
+
+  /** Never fulfils. */
+  async failure(condition: string): Promise<void> {
+    this.#hear(sasl('failure', undefined, sasl(condition)));
+    await this.#over;
+  }
+
+  #hear(element: Element): void {
+    const heard = this.#heard;
+    this.#heard = null;
+    if (heard === null) this.#inbox.push(element);
+    else heard(element);
+  }
+
+  #next(): Promise<Element> {
+    const element = this.#inbox.shift();
+    if (element !== undefined) return Promise.resolve(element);
+    return new Promise((resolve) => {
+      this.#heard = resolve;
+    });
+  }
+
+  #listenToClient(): Promise<Element> {
+    return new Promise((resolve) => {
+      this.#said = resolve;
+    });
+  }
+}
+
+const decode = (element: Element) => Buffer.from(element.textContent === '=' ? '' : element.textContent, 'base64');
 
 /** A stream whose other end is a function from what was sent to what comes back. */
 export class ScriptedStream implements SaslStream {

@@ -1,0 +1,58 @@
+// The failures that a server reports: RFC 6120 §6.5.
+import type { BrokerError } from '../../errors.js';
+import type { Element } from '../../xml/element.js';
+import { NS } from '../../xml/namespaces.js';
+import { saslError } from './errors.js';
+
+/** Conditions of RFC 6120 §6.5. */
+const CONDITIONS = new Set([
+  'aborted',
+  'account-disabled',
+  'credentials-expired',
+  'encryption-required',
+  'incorrect-encoding',
+  'invalid-authzid',
+  'invalid-mechanism',
+  'malformed-request',
+  'mechanism-too-weak',
+  'not-authorized',
+  'temporary-auth-failure',
+]);
+
+/**
+ * The error for a `<failure/>`. What is not known means `not-authorized` (RFC 6120 §6.5).
+ * @param detail what the mechanism has learnt of the reason, or null
+ */
+export function failureOf(failure: Element, mechanism: string, detail: string | null): BrokerError {
+  const children = failure.children.filter((child) => child.namespaceURI === NS.SASL);
+  const named = children.find((child) => CONDITIONS.has(child.localName));
+  const condition = named === undefined ? 'not-authorized' : named.localName;
+  const text = children.find((child) => child.localName === 'text');
+  const more = detail === null ? '' : ` (${detail})`;
+  return saslError(
+    'SASL_FAILURE',
+    `The server refused the sign-in with ${mechanism}: ${condition}${more}.${adviceFor(condition)}`,
+    {
+      condition,
+      text: text?.textContent,
+      lang: text?.getAttribute('xml:lang') ?? undefined,
+      retryable: condition === 'temporary-auth-failure',
+    },
+  );
+}
+
+function adviceFor(condition: string): string {
+  switch (condition) {
+    case 'not-authorized':
+      return ' Check user name and password.';
+    case 'encryption-required':
+      return ' The server wants TLS first.';
+    case 'mechanism-too-weak':
+    case 'invalid-mechanism':
+      return ' The server wants another mechanism.';
+    case 'temporary-auth-failure':
+      return ' It may work later.';
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,48 @@
+// How an exchange looks on the wire. The profile of XMPP: RFC 6120 §6.4.
+import { xml } from '../../xml/builder.js';
+import type { Element } from '../../xml/element.js';
+import { NS } from '../../xml/namespaces.js';
+
+/** A SASL profile (RFC 4422 §4): the elements of an exchange, and nothing of when they are sent. */
+export interface SaslProfile {
+  /** Asks for a mechanism. `initial` is null where the server has the first word; empty is not the same. */
+  begin(mechanism: string, initial: Buffer | null): Element;
+  response(data: Buffer): Element;
+  abort(): Element;
+  /** What an element of the server is, or null when it has no place in an exchange. */
+  read(element: Element): SaslStep | null;
+}
+
+/**
+ * A step of the server. `data` is the element whose text is the step's data in base64, where `=` stands for none; null when
+ * success comes without.
+ */
+export type SaslStep =
+  | { readonly type: 'challenge'; readonly data: Element }
+  | { readonly type: 'success'; readonly data: Element | null }
+  | { readonly type: 'failure' };
+
+/** SASL as in RFC 6120. */
+export const SASL: SaslProfile = {
+  begin: (mechanism, initial) =>
+    xml('auth', { xmlns: NS.SASL, mechanism }, initial === null ? undefined : encode(initial, '=')),
+  response: (data) => xml('response', { xmlns: NS.SASL }, encode(data, '')),
+  abort: () => xml('abort', { xmlns: NS.SASL }),
+  read(element) {
+    if (element.namespaceURI !== NS.SASL) return null;
+    switch (element.localName) {
+      case 'challenge':
+        return { type: 'challenge', data: element };
+      case 'success':
+        return { type: 'success', data: element.firstChild === null ? null : element };
+      case 'failure':
+        return { type: 'failure' };
+      default:
+        return null;
+    }
+  },
+};
+
+function encode(data: Buffer, empty: string): string {
+  return data.length === 0 ? empty : data.toString('base64');
+}
