@@ -8,8 +8,10 @@ import { errorReply, reply } from '../stanza/replies.js';
 import { ClientSession } from './client-session.js';
 import type { Connection } from './connection.js';
 import { channelBindings } from './sasl/channel-binding.js';
-import { authenticate, type SaslContext } from './sasl/exchange.js';
-import { DEFAULT_MECHANISMS, MECHANISMS } from './sasl/mechanisms.js';
+import { authenticate } from './sasl/exchange.js';
+import type { SaslContext } from './sasl/mechanism.js';
+import { defaultMechanisms, MECHANISMS } from './sasl/mechanisms.js';
+import { SASL } from './sasl/profile.js';
 import type { RefusalStage, Site } from './site.js';
 import { StreamFault, StreamOver } from './stream-fault.js';
 import { failed } from './stream-management.js';
@@ -68,11 +70,10 @@ function offer({ stream }: Connection, site: Site): SaslContext & { starttls: 'r
   const starttls = tls === null ? (settings.tls?.starttls ?? 'off') : 'off';
   const bindings = channelBindings(tls, site.tls?.settings.cert ?? '', settings.sasl.channelBindings);
   const certificate = tls === null ? null : (site.tls?.clientCertificate(tls) ?? null);
-  const wanted = settings.mechanisms ?? DEFAULT_MECHANISMS.filter((name) => tls !== null || name !== 'PLAIN');
-  const mechanisms = wanted.filter((name) => {
-    if (name === 'EXTERNAL') return certificate !== null;
-    return !name.endsWith('-PLUS') || bindings.size > 0;
-  });
+  const has = { account: true, certificate: certificate !== null, 'channel-binding': bindings.size > 0 };
+  const possible = MECHANISMS.filter(({ needs }) => needs.every((need) => has[need])).map(({ name }) => name);
+  const wanted = settings.mechanisms ?? defaultMechanisms(tls !== null);
+  const mechanisms = wanted.filter((name) => possible.includes(name));
   return {
     accounts: site.accounts,
     realm: settings.domain,
@@ -145,7 +146,7 @@ async function signIn(connection: Connection, site: Site, id: string): Promise<C
         failures++;
         continue;
       }
-      const grant = await authenticate(stream, element, MECHANISMS, context);
+      const grant = await authenticate(stream, SASL, element, context);
       if (grant !== null) {
         site.publish('authenticated', { connection, username: grant.username, mechanism: grant.mechanism });
         stream.restart();

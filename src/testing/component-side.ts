@@ -6,7 +6,7 @@ import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Connection } from './connection.js';
 import type { DomainLink } from './hub.js';
-import { sameText } from './sasl/plain.js';
+import { sameText } from './sasl/same-text.js';
 import type { Site } from './site.js';
 import { isStanza, jidOf, moveInto, problemOf, withFrom } from './stanza.js';
 import { StreamFault } from './stream-fault.js';

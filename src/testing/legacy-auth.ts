@@ -7,7 +7,7 @@ import type { StanzaErrorCondition } from '../stanza/conditions.js';
 import { errorReply, reply } from '../stanza/replies.js';
 import type { Accounts } from './accounts.js';
 import type { Settings } from './settings.js';
-import { sameText } from './sasl/plain.js';
+import { sameText } from './sasl/same-text.js';
 
 /** Codes of the conditions this protocol uses (XEP-0086). */
 const CODES = {

@@ -3,8 +3,9 @@ import { xml } from '../xml/builder.js';
 import { NS } from '../xml/namespaces.js';
 import type { Connection } from './connection.js';
 import { RouterLink } from './router-link.js';
-import { authenticate, type SaslContext } from './sasl/exchange.js';
-import { MECHANISMS } from './sasl/mechanisms.js';
+import { authenticate } from './sasl/exchange.js';
+import type { SaslContext } from './sasl/mechanism.js';
+import { SASL } from './sasl/profile.js';
 import type { Site } from './site.js';
 import { StreamFault, StreamOver } from './stream-fault.js';
 import { isModern, secure, streamId, wrongHeader } from './stream-opening.js';
@@ -73,7 +74,7 @@ async function signIn(connection: Connection, site: Site, starttls: boolean): Pr
       return null;
     }
     if (!element.is('auth', NS.SASL)) throw new StreamFault('not-authorized');
-    const grant = await authenticate(stream, element, MECHANISMS, context);
+    const grant = await authenticate(stream, SASL, element, context);
     if (grant !== null) {
       site.publish('authenticated', { connection, username: grant.username, mechanism: grant.mechanism });
       stream.restart();

@@ -79,7 +79,7 @@ const SHAPE: Shape = {
   componentConflict: one('refuse', 'replace', 'share'),
   routerUsers: object,
   tls: objectOrFalse,
-  mechanisms: list(...Object.keys(MECHANISMS)),
+  mechanisms: list(...MECHANISMS.map(({ name }) => name)),
   sasl: object,
   bind: object,
   legacy: objectOrFalse,
@@ -221,7 +221,8 @@ function warn(error: unknown, event: string): void {
 
 /** Whether somebody may sign in as a client. */
 export function hasClients({ accounts, mechanisms }: Pick<LoopbackOptions, 'accounts' | 'mechanisms'>): boolean {
-  return accounts !== undefined || mechanisms?.includes('ANONYMOUS') === true;
+  const forAnybody = MECHANISMS.filter(({ needs }) => !needs.includes('account'));
+  return accounts !== undefined || forAnybody.some(({ name }) => mechanisms?.includes(name) === true);
 }
 
 function check(given: object, shape: Shape, prefix: string, problems: string[]): void {

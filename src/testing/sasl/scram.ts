@@ -2,7 +2,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { prepare } from '../../protocols/sasl/password.js';
 import type { ScramHash } from '../accounts.js';
-import { SaslFailure, textOf, type SaslContext, type ServerMechanism } from './exchange.js';
+import { checkIdentity, SaslFailure, textOf, type SaslContext, type ServerMechanism } from './mechanism.js';
 
 /** The client's first message: GS2 header, then the part that is signed. */
 const CLIENT_FIRST =
@@ -10,35 +10,50 @@ const CLIENT_FIRST =
 const CLIENT_FINAL =
   /^(?<signed>c=(?<binding>[^,]+),r=(?<nonce>[^,]+)(?:,[A-Za-z]=[^,]+)*),p=(?<proof>[A-Za-z0-9+/]+={0,2})$/;
 
+/** Every SCRAM, best first. */
+export const SCRAM: readonly ServerMechanism[] = [
+  scram('SCRAM-SHA-512-PLUS', 'sha512', true),
+  scram('SCRAM-SHA-256-PLUS', 'sha256', true),
+  scram('SCRAM-SHA-1-PLUS', 'sha1', true),
+  scram('SCRAM-SHA-512', 'sha512', false),
+  scram('SCRAM-SHA-256', 'sha256', false),
+  scram('SCRAM-SHA-1', 'sha1', false),
+];
+
 /** SCRAM with a hash, with or without channel binding. */
-export function scram(hash: ScramHash, plus: boolean): ServerMechanism {
-  return async (exchange, context) => {
-    const first = CLIENT_FIRST.exec(textOf(await exchange.initial()))?.groups;
-    if (first === undefined) throw new SaslFailure('malformed-request');
-    const { header = '', flag = '', bare = '' } = first;
-    const bindingData = binding(flag, first.type, plus, context);
-    const username = context.accounts.nameOf(prepare(nameIn(first.name ?? ''), 'user name')) ?? '';
-    checkIdentity(first.authzid, username, context);
+function scram(name: string, hash: ScramHash, plus: boolean): ServerMechanism {
+  return {
+    name,
+    needs: plus ? ['account', 'channel-binding'] : ['account'],
+    byDefault: 'always',
+    async run(exchange, context) {
+      const first = CLIENT_FIRST.exec(textOf(await exchange.initial()))?.groups;
+      if (first === undefined) throw new SaslFailure('malformed-request');
+      const { header = '', flag = '', bare = '' } = first;
+      const bindingData = binding(flag, first.type, plus, context);
+      const username = context.accounts.nameOf(prepare(nameIn(first.name ?? ''), 'user name')) ?? '';
+      checkIdentity(first.authzid === undefined ? undefined : nameIn(first.authzid), username, context);
 
-    const verifier = await context.accounts.scram(username, hash);
-    const nonce = (first.nonce ?? '') + randomBytes(18).toString('base64');
-    const serverFirst =
-      `r=${nonce},s=${verifier.salt.toString('base64')},i=${verifier.iterations}` +
-      (context.signOffer ? `,h=${offerHash(hash, context)}` : '');
+      const verifier = await context.accounts.scram(username, hash);
+      const nonce = (first.nonce ?? '') + randomBytes(18).toString('base64');
+      const serverFirst =
+        `r=${nonce},s=${verifier.salt.toString('base64')},i=${verifier.iterations}` +
+        (context.signOffer ? `,h=${offerHash(hash, context)}` : '');
 
-    const final = CLIENT_FINAL.exec(textOf(await exchange.challenge(Buffer.from(serverFirst))))?.groups;
-    if (final === undefined) throw new SaslFailure('malformed-request');
-    const { signed = '', proof = '' } = final;
-    const expected = Buffer.concat([Buffer.from(header), bindingData]).toString('base64');
-    const authMessage = `${bare},${serverFirst},${signed}`;
-    const clientSignature = hmac(hash, verifier.storedKey, authMessage);
-    const clientKey = xor(Buffer.from(proof, 'base64'), clientSignature);
-    const known = clientKey !== null && timingSafeEqual(digest(hash, clientKey), verifier.storedKey);
-    if (final.nonce !== nonce || final.binding !== expected || !known || !context.accounts.has(username)) {
-      throw new SaslFailure('not-authorized');
-    }
-    const signature = hmac(hash, verifier.serverKey, authMessage).toString('base64');
-    return exchange.finish(username, Buffer.from(`v=${signature}`), context);
+      const final = CLIENT_FINAL.exec(textOf(await exchange.challenge(Buffer.from(serverFirst))))?.groups;
+      if (final === undefined) throw new SaslFailure('malformed-request');
+      const { signed = '', proof = '' } = final;
+      const expected = Buffer.concat([Buffer.from(header), bindingData]).toString('base64');
+      const authMessage = `${bare},${serverFirst},${signed}`;
+      const clientSignature = hmac(hash, verifier.storedKey, authMessage);
+      const clientKey = xor(Buffer.from(proof, 'base64'), clientSignature);
+      const known = clientKey !== null && timingSafeEqual(digest(hash, clientKey), verifier.storedKey);
+      if (final.nonce !== nonce || final.binding !== expected || !known || !context.accounts.has(username)) {
+        throw new SaslFailure('not-authorized');
+      }
+      const signature = hmac(hash, verifier.serverKey, authMessage).toString('base64');
+      return exchange.finish(username, Buffer.from(`v=${signature}`));
+    },
   };
 }
 
@@ -54,13 +69,6 @@ function binding(flag: string, type: string | undefined, plus: boolean, context:
   const data = context.bindings.get(type ?? '');
   if (data === undefined) throw new SaslFailure('not-authorized', 'this type of channel binding is not known here');
   return data;
-}
-
-/** Nobody may act for another (RFC 6120 §6.3.8). */
-function checkIdentity(authzid: string | undefined, username: string, { accounts }: SaslContext): void {
-  if (authzid !== undefined && nameIn(authzid) !== `${username}@${accounts.domain}`) {
-    throw new SaslFailure('invalid-authzid');
-  }
 }
 
 /** Undoes SCRAM's way of writing names (RFC 5802 §5.1 `saslname`). */

@@ -6,6 +6,7 @@ import type { Mechanism, MechanismSettings } from '../../../../src/protocols/sas
 import { MECHANISM_NAMES, MECHANISMS } from '../../../../src/protocols/sasl/mechanisms.js';
 import { OAUTHBEARER } from '../../../../src/protocols/sasl/oauthbearer.js';
 import { PLAIN } from '../../../../src/protocols/sasl/plain.js';
+import { MECHANISMS as SERVER_MECHANISMS } from '../../../../src/testing/sasl/mechanisms.js';
 import { codeOf, MechanismRun } from './support.js';
 
 const started = async (mechanism: Mechanism, own: Partial<MechanismSettings> = {}) => {
@@ -15,9 +16,10 @@ const started = async (mechanism: Mechanism, own: Partial<MechanismSettings> = {
 const first = async (mechanism: Mechanism, own: Partial<MechanismSettings> = {}) =>
   (await started(mechanism, own)).text;
 
-describe('the list', () => {
-  it('has exactly one row for each name', () => {
+describe('the lists', () => {
+  it('have exactly one row for each name, on each side', () => {
     expect(new Set(MECHANISM_NAMES).size).toBe(MECHANISM_NAMES.length);
+    expect(SERVER_MECHANISMS.map(({ name }) => name).sort()).toEqual([...MECHANISM_NAMES].sort());
   });
 
   it.each(MECHANISM_NAMES)('%s is a name that can be offered (RFC 4422 §3.1)', (name) => {
