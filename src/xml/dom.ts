@@ -1,10 +1,5 @@
-import {
-  DOMImplementation,
-  type Attr as DomAttr,
-  type Document,
-  type Element as DomElement,
-  type Node as DomNode,
-} from '@xmldom/xmldom';
+import { createRequire } from 'node:module';
+import type { Attr as DomAttr, Document, Element as DomElement, Node as DomNode } from '@xmldom/xmldom';
 import { kindOf } from '../arguments/arguments.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
@@ -13,6 +8,10 @@ import { checkedPlainValue } from './escape.js';
 import { NS } from './namespaces.js';
 import { QName, unprefixed, XMLNS } from './qname.js';
 import { Text } from './text.js';
+
+const require = createRequire(import.meta.url);
+/** Loaded when it is first needed: most programs never do. */
+const xmldom = () => require('@xmldom/xmldom') as typeof import('@xmldom/xmldom');
 
 const ELEMENT = 1;
 const TEXT = 3;
@@ -27,7 +26,7 @@ export function toDom(element: Element): DomElement {
   if (!isElement(element)) {
     throw usageError('USAGE_ELEMENT', `toDom() wants an Element of this library, not ${kindOf(element)}`);
   }
-  const document = new DOMImplementation().createDocument(element.namespaceURI, element.nodeName);
+  const document = new (xmldom().DOMImplementation)().createDocument(element.namespaceURI, element.nodeName);
   const root = document.documentElement as DomElement;
   copyAttributes(element, root);
   let target = root;

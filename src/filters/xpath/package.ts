@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
  * The part of the `xpath` package that is used: its table-driven parser and the classes of its syntax tree.
  * Described here because the package's own types bring in the DOM library, which this package must not depend on.
  */
-interface XPathPackage {
+export interface XPathPackage {
   XPathParser: ParserClass;
   Step: Record<AstAxis, number>;
   NodeTest: Record<'NAMETESTANY' | 'NAMETESTPREFIXANY' | 'NAMETESTQNAME' | 'COMMENT' | 'TEXT' | 'PI' | 'NODE', number>;
@@ -86,7 +86,7 @@ export type Terminal =
 
 type ParserClass = (new () => Parser) & Readonly<Record<Terminal, number>>;
 
-interface Parser {
+export interface Parser {
   /** Called by `parse` for the terminals and the values of its tokens; replaced by our lexer. */
   tokenize: (source: string) => [types: readonly number[], values: readonly string[]];
   parse(source: string): { expression: AstNode };
@@ -138,5 +138,10 @@ export interface AstPathExpr {
   locationPath: AstLocationPath | undefined;
 }
 
-const ast = createRequire(import.meta.url)('xpath') as XPathPackage;
-export default ast;
+const require = createRequire(import.meta.url);
+let loaded: XPathPackage | null = null;
+
+/** The package. It is loaded with the first expression: programs without filters do without. */
+export function xpath(): XPathPackage {
+  return (loaded ??= require('xpath') as XPathPackage);
+}

@@ -1,7 +1,7 @@
 // XPath 1.0 §2, §3: the grammar. Our lexer finds the tokens, the tables of the `xpath` package put them together.
 import { tokenize, type Token } from './lexer.js';
 import { xpathError } from './error.js';
-import ast, { type AstNode } from './package.js';
+import { type AstNode, type Parser, xpath } from './package.js';
 
 /** Longest expression, in UTF-16 code units. */
 export const MAX_LENGTH = 8192;
@@ -34,7 +34,7 @@ export interface Parsed {
 /** Terminals whose value the tree keeps: their token number stands in for it. */
 const NUMBERED: ReadonlySet<string> = new Set(['QNAME', 'NCNAMECOLONASTERISK', 'FUNCTIONNAME', 'LITERAL', 'NUMBER']);
 
-const parser = new ast.XPathParser();
+let parser: Parser | null = null;
 /** The terminal that ends the input in the parser's tables. */
 const END = 1;
 
@@ -48,7 +48,8 @@ export function parseExpression(source: string): Parsed {
   if (tokens.length === 0) throw xpathError('USAGE_XPATH_SYNTAX', 'the expression is empty', source, 0);
   check(tokens, source);
 
-  const types: number[] = tokens.map((token) => ast.XPathParser[token.terminal]);
+  const { XPathParser } = xpath();
+  const types: number[] = tokens.map((token) => XPathParser[token.terminal]);
   types.push(END);
   const values = tokens.map((token, index) => (NUMBERED.has(token.terminal) ? String(index) : token.text));
   values.push('');
@@ -61,6 +62,7 @@ export function parseExpression(source: string): Parsed {
 }
 
 function parseTokens(source: string, types: readonly number[], values: readonly string[]): AstNode {
+  parser ??= new (xpath().XPathParser)();
   parser.tokenize = () => [types, values];
   return parser.parse(source).expression;
 }

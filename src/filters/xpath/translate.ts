@@ -16,13 +16,15 @@ import {
 import { isNCName, type Token } from './lexer.js';
 import type { Parsed } from './syntax.js';
 import { xpathError, type XPathErrorCode } from './error.js';
-import ast, {
+import {
   type AstBinary,
   type AstFunctionCall,
   type AstNode,
   type AstNodeTest,
   type AstPathExpr,
   type AstStep,
+  xpath,
+  type XPathPackage,
 } from './package.js';
 
 /** How many steps and operators may lie inside one another: what the evaluation's call depth depends on. */
@@ -38,46 +40,64 @@ export interface Bindings {
   variables: ReadonlyMap<string, VariableValue>;
 }
 
-const AXES: readonly Axis[] = axesByNumber();
+type BinaryClass = abstract new (...parts: never[]) => AstBinary;
+type Operators<T> = readonly (readonly [BinaryClass, T])[];
 
-function axesByNumber(): Axis[] {
-  const axes: Axis[] = [];
-  axes[ast.Step.ANCESTOR] = 'ancestor';
-  axes[ast.Step.ANCESTORORSELF] = 'ancestor-or-self';
-  axes[ast.Step.ATTRIBUTE] = 'attribute';
-  axes[ast.Step.CHILD] = 'child';
-  axes[ast.Step.DESCENDANT] = 'descendant';
-  axes[ast.Step.DESCENDANTORSELF] = 'descendant-or-self';
-  axes[ast.Step.FOLLOWING] = 'following';
-  axes[ast.Step.FOLLOWINGSIBLING] = 'following-sibling';
-  axes[ast.Step.NAMESPACE] = 'namespace';
-  axes[ast.Step.PARENT] = 'parent';
-  axes[ast.Step.PRECEDING] = 'preceding';
-  axes[ast.Step.PRECEDINGSIBLING] = 'preceding-sibling';
-  axes[ast.Step.SELF] = 'self';
-  return axes;
+/** What the classes and numbers of the parser's tree stand for. */
+interface Meanings {
+  readonly axes: readonly Axis[];
+  /** The binary operators that associate to the left, by precedence. */
+  readonly comparisons: Operators<Comparison>;
+  readonly additive: Operators<Arithmetic>;
+  readonly multiplicative: Operators<Arithmetic>;
 }
 
-type BinaryClass = abstract new (...parts: never[]) => AstBinary;
+let known: Meanings | null = null;
 
-/** The binary operators that associate to the left, by precedence. */
-const COMPARISONS: readonly (readonly [BinaryClass, Comparison])[] = [
-  [ast.EqualsOperation, '='],
-  [ast.NotEqualOperation, '!='],
-  [ast.LessThanOperation, '<'],
-  [ast.LessThanOrEqualOperation, '<='],
-  [ast.GreaterThanOperation, '>'],
-  [ast.GreaterThanOrEqualOperation, '>='],
-];
-const ADDITIVE: readonly (readonly [BinaryClass, Arithmetic])[] = [
-  [ast.PlusOperation, '+'],
-  [ast.MinusOperation, '-'],
-];
-const MULTIPLICATIVE: readonly (readonly [BinaryClass, Arithmetic])[] = [
-  [ast.MultiplyOperation, '*'],
-  [ast.DivOperation, 'div'],
-  [ast.ModOperation, 'mod'],
-];
+function meanings(): Meanings {
+  return (known ??= meaningsIn(xpath()));
+}
+
+function meaningsIn(ast: XPathPackage): Meanings {
+  return {
+    axes: axesByNumber(ast),
+    comparisons: [
+      [ast.EqualsOperation, '='],
+      [ast.NotEqualOperation, '!='],
+      [ast.LessThanOperation, '<'],
+      [ast.LessThanOrEqualOperation, '<='],
+      [ast.GreaterThanOperation, '>'],
+      [ast.GreaterThanOrEqualOperation, '>='],
+    ],
+    additive: [
+      [ast.PlusOperation, '+'],
+      [ast.MinusOperation, '-'],
+    ],
+    multiplicative: [
+      [ast.MultiplyOperation, '*'],
+      [ast.DivOperation, 'div'],
+      [ast.ModOperation, 'mod'],
+    ],
+  };
+}
+
+function axesByNumber({ Step: numbers }: XPathPackage): Axis[] {
+  const axes: Axis[] = [];
+  axes[numbers.ANCESTOR] = 'ancestor';
+  axes[numbers.ANCESTORORSELF] = 'ancestor-or-self';
+  axes[numbers.ATTRIBUTE] = 'attribute';
+  axes[numbers.CHILD] = 'child';
+  axes[numbers.DESCENDANT] = 'descendant';
+  axes[numbers.DESCENDANTORSELF] = 'descendant-or-self';
+  axes[numbers.FOLLOWING] = 'following';
+  axes[numbers.FOLLOWINGSIBLING] = 'following-sibling';
+  axes[numbers.NAMESPACE] = 'namespace';
+  axes[numbers.PARENT] = 'parent';
+  axes[numbers.PRECEDING] = 'preceding';
+  axes[numbers.PRECEDINGSIBLING] = 'preceding-sibling';
+  axes[numbers.SELF] = 'self';
+  return axes;
+}
 
 /** Checks the bindings of `add` and keeps their own properties. */
 export function bindings(
@@ -115,6 +135,8 @@ export function bindings(
 
 /** Resolves every name of a parsed expression. Throws a `USAGE_XPATH_…` error with the place. */
 export function translate(parsed: Parsed, { namespaces, variables }: Bindings): Expr {
+  const ast = xpath();
+  const { axes, comparisons, additive, multiplicative } = meanings();
   return expression(parsed.root, 0);
 
   function fail(code: XPathErrorCode, what: string, offset: number): never {
@@ -164,7 +186,7 @@ export function translate(parsed: Parsed, { namespaces, variables }: Bindings): 
         ? { kind: 'constant', value: -positive.value }
         : { kind: 'negate', operand: positive };
     }
-    for (const operators of [ADDITIVE, MULTIPLICATIVE]) {
+    for (const operators of [additive, multiplicative]) {
       if (!operators.some(([type]) => node instanceof type)) continue;
       const { operands, names } = chain(node as AstBinary, operators, depth);
       const [first, ...rest] = operands as [Expr, ...Expr[]];
@@ -174,13 +196,13 @@ export function translate(parsed: Parsed, { namespaces, variables }: Bindings): 
         rest: rest.map((operand, i) => ({ operator: names[i] as Arithmetic, operand })),
       };
     }
-    const operator = COMPARISONS.find(([type]) => node instanceof type)?.[1] as Comparison;
+    const operator = comparisons.find(([type]) => node instanceof type)?.[1] as Comparison;
     const { lhs, rhs } = node as AstBinary;
     return { kind: 'compare', operator, left: expression(lhs, depth + 1), right: expression(rhs, depth + 1) };
   }
 
   /** The operands of `a op b op c …`, without recursion along the chain. */
-  function chain<T>(root: AstBinary, operators: readonly (readonly [BinaryClass, T])[], depth: number) {
+  function chain<T>(root: AstBinary, operators: Operators<T>, depth: number) {
     const nodes: AstNode[] = [];
     const names: T[] = [];
     let node: AstNode = root;
@@ -244,7 +266,7 @@ export function translate(parsed: Parsed, { namespaces, variables }: Bindings): 
   function steps(written: readonly AstStep[], depth: number): Step[] {
     return merge(
       written.map(({ axis, nodeTest, predicates }, i) => ({
-        axis: AXES[axis] as Axis,
+        axis: axes[axis] as Axis,
         test: test(nodeTest),
         predicates: predicates.map((predicate) => expression(predicate, depth + i)),
       })),

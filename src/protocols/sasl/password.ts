@@ -1,5 +1,6 @@
 // Passwords and how SASL mechanisms prepare them: SASLprep, RFC 4013.
-import saslprep from '@mongodb-js/saslprep';
+import { createRequire } from 'node:module';
+import type * as SaslprepPackage from '@mongodb-js/saslprep';
 import { BrokerError, usageError } from '../../errors.js';
 import { saslError } from './errors.js';
 
@@ -46,6 +47,11 @@ export function prepare(text: string, what: 'user name' | 'password' | 'authoriz
   }
   return prepared;
 }
+
+const require = createRequire(import.meta.url);
+
+/** Loaded with the first text that is not plain ASCII: its tables are larger than the rest of what is loaded. */
+const saslprep = (text: string): string => (require('@mongodb-js/saslprep') as typeof SaslprepPackage).saslprep(text);
 
 function saslprepOrNull(text: string): string | null {
   if (/^[ -~]*$/.test(text)) return text;
