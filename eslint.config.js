@@ -94,7 +94,7 @@ const law = {
 };
 
 export default defineConfig(
-  globalIgnores(['.cache/', 'dist/', 'coverage/', 'node_modules/', 'bench/results/']),
+  globalIgnores(['.cache/', 'dist/', 'build/', 'coverage/', 'node_modules/', 'bench/results/']),
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],

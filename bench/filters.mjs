@@ -7,7 +7,7 @@
 import { FOOTER, HEADER, stanzas } from './corpus.mjs';
 import { addMixed } from './filter-mix.mjs';
 
-const dist = new URL(process.env.DIST ?? '../dist/', import.meta.url);
+const dist = new URL(process.env.DIST ?? '../build/', import.meta.url);
 const { FilterSet } = await import(new URL('filters/filter-set.js', dist).href);
 const { Tokenizer } = await import(new URL('xml/tokenizer/tokenizer.js', dist).href);
 

@@ -1,7 +1,18 @@
 /** Arguments of `npm run bench`. */
 import { parseArgs } from 'node:util';
 
-export const MEASURES = ['parse', 'inbound', 'outbound', 'connect', 'idle', 'filters', 'hostile', 'busy', 'latency'];
+export const MEASURES = [
+  'parse',
+  'inbound',
+  'outbound',
+  'load',
+  'connect',
+  'idle',
+  'filters',
+  'hostile',
+  'busy',
+  'latency',
+];
 
 /** What the short mode measures. */
 const SHORT = ['parse', 'inbound', 'outbound'];

@@ -117,7 +117,11 @@ async function main() {
 
   const results = {};
   for (const { name, measure, cells } of measures) {
-    for (const { key, results: list } of cells) results[`${name}/${key}`] = list.map(measure.columns[0].of);
+    for (const { key, results: list } of cells) {
+      for (const [i, { of }] of measure.columns.entries()) {
+        results[i === 0 ? `${name}/${key}` : `${name}/${key}/${i}`] = list.map(of);
+      }
+    }
   }
   const report = {
     command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),

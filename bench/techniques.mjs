@@ -3,10 +3,10 @@
  * one of them (bench/techniques/list.mjs), against the package as it is.
  *
  *   npm run build && node bench/techniques.mjs [--only 'fast path,raw buffer'] [--rounds 9]
- *   node bench/techniques.mjs --against ../other/dist [--workloads parse,inbound-0]
+ *   node bench/techniques.mjs --against ../other/build [--workloads parse,inbound-0]
  *
  * A round runs each pair of builds once, in two fresh processes that take steps of some 20 ms in turn. A full run writes
- * `techniques.md` and `techniques.json` into `bench/results/`. Another build than the one in `dist/` is compared instead
+ * `techniques.md` and `techniques.json` into `bench/results/`. Another build than the one in `build/` is compared instead
  * with `--against`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -91,7 +91,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'xmpp-broker-techniques-'));
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 const before = load();
 const list = comparisons(values, scratch);
-const dist = fileURLToPath(new URL('../dist', import.meta.url));
+const dist = fileURLToPath(new URL('../build', import.meta.url));
 for (let round = 1; round <= rounds; round += 1) {
   for (const one of list) {
     const result = await compare(one.workload, [dist, one.folder], STEPS);

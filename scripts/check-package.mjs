@@ -3,16 +3,36 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
 
 /** What may be in it: compiled code with its types, and the papers. */
-const ALLOWED = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(js|d\.ts))$/;
+const ALLOWED = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(js|js\.map|d\.ts))$/;
 /** Tests and tools must not slip in through dist. */
-const FORBIDDEN = /(^|\/)(test|tests|bench|scripts|examples)\/|\.test\.|\.tsbuildinfo$|\.map$/;
+const FORBIDDEN = /(^|\/)(test|tests|bench|scripts|examples)\/|\.test\.|\.tsbuildinfo$/;
+
+/** Entry points, and what they share. */
+const MOST_FILES = 12;
+/** Packages that few programs need: loaded with the first filter, DOM node or password outside of ASCII. */
+const LATE = ['@xmldom/xmldom', 'xpath', '@mongodb-js/saslprep'];
+
+/** Those that importing the package loads. */
+function loadedTooEarly() {
+  const program = `
+    await import(${JSON.stringify(new URL('../dist/index.js', import.meta.url))});
+    const { default: { _cache: loaded } } = await import('node:module');
+    console.log(JSON.stringify(Object.keys(loaded)));
+  `;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`dist/index.js cannot be imported\n${stderr}`);
+  const files = JSON.parse(stdout);
+  return LATE.filter((name) => files.some((file) => file.includes(`${sep}${join('node_modules', name)}${sep}`)));
+}
 
 const packed = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
 if (packed.status !== 0) {
@@ -70,6 +90,11 @@ function compiled() {
 }
 
 problems.push(...compiled());
+const scripts = paths.filter((path) => path.endsWith('.js'));
+if (scripts.length > MOST_FILES)
+  problems.push(`there are ${scripts.length} files of code: a program that starts reads each`);
+problems.push(...loadedTooEarly().map((name) => `${name} is loaded before it is needed`));
+
 for (const problem of problems) console.error(`package: ${problem}`);
 console.log(`package: ${paths.length} files, ${Math.round(size / 1024)} KiB packed`);
 process.exitCode = problems.length > 0 ? 1 : 0;

@@ -1,11 +1,15 @@
-/** xmpp-broker as it is published, from `dist/` or where the environment variable DIST points. */
+/** xmpp-broker as it is published; its parser and filters alone from the modules it is made of. */
 import { DOMImplementation } from '@xmldom/xmldom';
-import { dist } from '../dist.mjs';
+import { built, dist } from '../dist.mjs';
 import { probeTime } from '../traffic.mjs';
 
-const { Broker, JABBERD14_COMPONENT, parse, xml } = await import(dist('index.js'));
-const { FilterSet } = await import(dist('filters/filter-set.js'));
-const { Tokenizer } = await import(dist('xml/tokenizer/tokenizer.js'));
+const { Broker, JABBERD14_COMPONENT, xml } = await import(dist('index.js'));
+const { FilterSet } = await import(built('filters/filter-set.js'));
+const { parse } = await import(built('xml/tokenizer/parse.js'));
+const { Tokenizer } = await import(built('xml/tokenizer/tokenizer.js'));
+
+/** What a program imports. */
+export const imports = [dist('index.js')];
 
 /** A parser fed with bytes; calls back with the tree of each stanza. */
 export function parser(onStanza) {

@@ -3,6 +3,9 @@ import { createHash } from 'node:crypto';
 import { connect as dial } from 'node:net';
 import { MEAN_BYTES, probeTime } from '../traffic.mjs';
 
+/** What a program imports that speaks TLS. */
+export const imports = ['node:crypto', 'node:dns', 'node:net', 'node:tls'];
+
 export function connect({ port, received = () => undefined }) {
   return new Promise((resolve, reject) => {
     const socket = dial(port, '127.0.0.1');

@@ -3,6 +3,9 @@ import { component, xml } from '@xmpp/component';
 import Parser from '@xmpp/xml/lib/Parser.js';
 import { probeTime } from '../traffic.mjs';
 
+/** What a program imports that is a client; a component needs less. */
+export const imports = ['@xmpp/client'];
+
 /** Its connection decodes each chunk by itself; here as there. */
 export function parser(onStanza) {
   const parse = new Parser();

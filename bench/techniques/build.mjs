@@ -23,7 +23,7 @@ export function patched(text, { file, find, put, times }) {
 const escaped = (text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
 /**
- * Makes a copy of `dist/` in a new folder.
+ * Makes a copy of the modules in `build/` in a new folder.
  * @returns the folder of the built package
  */
 export function variant(folder, { patches = [], compile = null } = {}) {
@@ -31,7 +31,7 @@ export function variant(folder, { patches = [], compile = null } = {}) {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   cpSync(join(root, 'package.json'), join(folder, 'package.json'));
   const dist = join(folder, 'dist');
-  if (compile === null) cpSync(join(root, 'dist'), dist, { recursive: true });
+  if (compile === null) cpSync(join(root, 'build'), dist, { recursive: true });
   else compiled(dist, compile);
   for (const patch of patches) {
     const path = join(dist, patch.file);
@@ -41,8 +41,19 @@ export function variant(folder, { patches = [], compile = null } = {}) {
 }
 
 function compiled(dist, options) {
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const args = [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', dist, '--declaration', 'false', ...options];
+  const tsc = join(root, 'node_modules/typescript-7/bin/tsc');
+  const args = [
+    tsc,
+    '-p',
+    join(root, 'tsconfig.build.json'),
+    '--outDir',
+    dist,
+    '--declaration',
+    'false',
+    '--declarationDir',
+    'null',
+    ...options,
+  ];
   const { status, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`tsc ${options.join(' ')} failed\n${stdout}`);
 }
