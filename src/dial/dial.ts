@@ -1,3 +1,9 @@
+// Opening a TCP connection to one of several targets, racing their addresses (RFC 8305, "Happy Eyeballs").
+//
+// The addresses of a target are tried one after another, each starting a short delay after the one before or as soon
+// as that failed, without giving up on the earlier ones. SRV priorities are a promise to the domain (RFC 2782: the
+// lowest that can be reached), so the next target joins only when the ones before have failed, or have had two seconds
+// since their last attempt began (the longest delay of RFC 8305 §5). The first connection wins; all others are closed.
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { BrokerError, usageError } from '../errors.js';
 import { abortedError, checkDuration } from './deadline.js';
@@ -5,15 +11,6 @@ import { addressesOf, systemLookup, type Address, type Lookup } from './addresse
 import { attemptError, connectFailure, dialFailure } from './errors.js';
 import { hostName } from './host-name.js';
 import { checkPort, type Target } from './resolve.js';
-
-/**
- * Opening a TCP connection to one of several targets, racing their addresses (RFC 8305, "Happy Eyeballs").
- *
- * The addresses of a target are tried one after another, each starting a short delay after the one before or as soon
- * as that failed, without giving up on the earlier ones. SRV priorities are a promise to the domain (RFC 2782: the
- * lowest that can be reached), so the next target joins only when the ones before have failed, or have had two seconds
- * since their last attempt began (the longest delay of RFC 8305 §5). The first connection wins; all others are closed.
- */
 
 export type { Address, Lookup } from './addresses.js';
 

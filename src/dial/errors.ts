@@ -1,8 +1,7 @@
+// Errors of dialling: one for each address tried, and one that sums them up.
 import { BrokerError, printable } from '../errors.js';
 import { endpoint } from './host-name.js';
 import type { Target } from './resolve.js';
-
-/** Errors of dialling: one for each address tried, and one that sums them up. */
 
 /** Most failures that a message lists; the `cause` has them all. */
 const LISTED = 8;

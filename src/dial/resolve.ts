@@ -1,15 +1,12 @@
+// Finding the server of a domain (RFC 6120 §3.2): SRV records (RFC 2782) of the services a dialect names, as one
+// ordered list (XEP-0368), or the domain itself where there are none. Addresses of the hosts are looked up when they
+// are dialled.
 import { printable, usageError, type BrokerError } from '../errors.js';
 import { checkDuration, throwIfAborted, within } from './deadline.js';
 import { hostName } from './host-name.js';
 import { readSrv, srvError, srvFailure, type SrvAnswer } from './srv.js';
 import { srvOrder, type Candidate } from './srv.js';
 import { systemResolver, type SrvResolver } from './resolver.js';
-
-/**
- * Finding the server of a domain (RFC 6120 §3.2): SRV records (RFC 2782) of the services a dialect names, as one
- * ordered list (XEP-0368), or the domain itself where there are none. Addresses of the hosts are looked up when they
- * are dialled.
- */
 
 export type { SrvRecord } from './srv.js';
 export type { SrvResolver } from './resolver.js';

@@ -1,7 +1,6 @@
+// Errors of a TLS handshake (RFC 8446 §6), from what Node reports.
 import { BrokerError, printable } from '../errors.js';
 import { certificateError } from './certificate-error.js';
-
-/** Errors of a TLS handshake (RFC 8446 §6), from what Node reports. */
 
 /** Alerts and findings that mean: the two sides have no protocol version, cipher or application protocol in common. */
 const NOTHING_IN_COMMON =

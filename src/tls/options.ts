@@ -1,9 +1,8 @@
+// The `tls` options of a broker, and what `node:tls` is told because of them (RFC 7590, RFC 9325).
 import { X509Certificate, constants } from 'node:crypto';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { printable, usageError } from '../errors.js';
 import { hostName } from '../dial/host-name.js';
-
-/** The `tls` options of a broker, and what `node:tls` is told because of them (RFC 7590, RFC 9325). */
 
 /** PEM text, or bytes of PEM. */
 export type Pem = string | Buffer;

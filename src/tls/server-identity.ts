@@ -1,13 +1,10 @@
+// Whether a server's certificate is the one of the domain we want to talk to (RFC 6120 §13.7, RFC 9525), whatever
+// OpenSSL says about its chain. The reference identity is the domain, never a name that DNS gave us.
 import type { X509Certificate } from 'node:crypto';
 import { printable, type BrokerError } from '../errors.js';
 import { certificateRefusal } from './certificate-error.js';
 import { pinOf, presentedNames, type PresentedName } from './certificate.js';
 import { hostName } from '../dial/host-name.js';
-
-/**
- * Whether a server's certificate is the one of the domain we want to talk to (RFC 6120 §13.7, RFC 9525), whatever
- * OpenSSL says about its chain. The reference identity is the domain, never a name that DNS gave us.
- */
 
 /** Options of {@link checkServerIdentity}. */
 export interface IdentityOptions {

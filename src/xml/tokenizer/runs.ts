@@ -1,3 +1,4 @@
+// The inner loops. None of them tests for the end of the window: the zero behind it is no character of any run.
 import {
   BYTE_CLASS,
   CDATA_CLASS,
@@ -11,7 +12,6 @@ import {
 } from '../characters.js';
 import { bytes as windowBytes, view as windowView } from './window.js';
 
-// The inner loops. None of them tests for the end of the window: the zero behind it is no character of any run.
 // Constants of this module and not of others: where these functions are inlined, the engine takes them for constant.
 const bytes = windowBytes;
 const view = windowView;
