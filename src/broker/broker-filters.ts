@@ -1,7 +1,7 @@
 import { isRecord, kindOf, ownProperties, readOptions } from '../arguments/arguments.js';
 import { usageError, type BrokerError } from '../errors.js';
-import type { FilterMatch } from '../filters/filter.js';
-import { FilterSet, type Explanation, type Filter, type FilterOptions } from '../filters/filter-set.js';
+import type { Explanation, Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
+import { FilterSet } from '../filters/filter-set.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { Publication } from '../pubsub/pubsub.js';
 import type { Status } from './status.js';

@@ -12,8 +12,6 @@ import { attemptError, connectFailure, dialFailure } from './errors.js';
 import { hostName } from './host-name.js';
 import { checkPort, type Target } from './resolve.js';
 
-export type { Address, Lookup } from './addresses.js';
-
 /** Options of {@link dial}. */
 export interface DialOptions {
   /** For each address, in milliseconds. Default 10 000. */

@@ -8,9 +8,6 @@ import { readSrv, srvError, srvFailure, type SrvAnswer } from './srv.js';
 import { srvOrder, type Candidate } from './srv.js';
 import { systemResolver, type SrvResolver } from './resolver.js';
 
-export type { SrvRecord } from './srv.js';
-export type { SrvResolver } from './resolver.js';
-
 /** A service to look up, such as `_xmpp-client._tcp`, and how its connections begin. */
 export interface SrvService {
   readonly srv: string;

@@ -5,7 +5,7 @@ import { Candidates } from './index/bucket.js';
 import { describe, distinct, frequency, type Keys } from './index/condition.js';
 import { decidingName } from './index/decided-by-name.js';
 import { cheapest, derive, rootOf, type Derived } from './index/derive.js';
-import { Entry, EVALUATIONS_PER_PARDON } from './entry.js';
+import { Entry } from './entry.js';
 import type { Expr } from './xpath/expression.js';
 import { FilterIndex } from './index/filter-index.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions } from './filter.js';
@@ -18,7 +18,7 @@ import { bindings, translate } from './xpath/translate.js';
 /** Default for {@link FilterSetOptions.visits}: enough to walk once over the largest stanza the default limits allow. */
 export const DEFAULT_FILTER_VISITS = 50_000;
 /** Default for {@link FilterSetOptions.strikes}. */
-export const DEFAULT_FILTER_STRIKES = 5;
+const DEFAULT_FILTER_STRIKES = 5;
 
 /** One of so many evaluations is timed. A prime, so that it is not always the same filter's. */
 const TIMED_EVERY = 61;
@@ -354,6 +354,3 @@ function checkRecord(what: string, value: unknown): void {
 function kind(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'an array' : value instanceof Map ? 'a Map' : typeof value;
 }
-
-export { EVALUATIONS_PER_PARDON };
-export type { Explanation, Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filter.js';

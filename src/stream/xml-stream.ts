@@ -2,7 +2,8 @@ import { BrokerError, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize, serializeStart } from '../xml/serializer.js';
-import { Tokenizer, type TokenizerHandler, type XmlLimits } from '../xml/tokenizer/tokenizer.js';
+import type { XmlLimits } from '../xml/tokenizer/limits.js';
+import { Tokenizer, type TokenizerHandler } from '../xml/tokenizer/tokenizer.js';
 import type { Transport, TransportHandler } from './transport.js';
 
 /** What a stream hands on once it flows. */

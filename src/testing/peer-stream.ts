@@ -8,7 +8,8 @@ import { xml, type XmlAttributes } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize, serializeStart } from '../xml/serializer.js';
-import { Tokenizer, type XmlLimits } from '../xml/tokenizer/tokenizer.js';
+import type { XmlLimits } from '../xml/tokenizer/limits.js';
+import { Tokenizer } from '../xml/tokenizer/tokenizer.js';
 import { StreamFault, StreamOver } from './stream-fault.js';
 
 /** Told what crosses the wire. */

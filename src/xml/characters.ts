@@ -3,7 +3,6 @@
 export const TAB = 0x09;
 export const LF = 0x0a;
 export const CR = 0x0d;
-export const SPACE = 0x20;
 export const BANG = 0x21;
 export const QUOTE = 0x22;
 export const HASH = 0x23;
@@ -26,7 +25,7 @@ export const ENDS_NAME = 8;
 
 /** Values of the content tables: below `SPECIAL` a byte is content as it stands. */
 export const PLAIN = 0;
-export const HIGH = 1;
+const HIGH = 1;
 export const SPECIAL = 2;
 
 /** Fills a table of 256 entries. Its own buffer lets the engine treat the table as a constant. */
@@ -84,9 +83,4 @@ export function isChar(code: number): boolean {
     (code >= 0xe000 && code <= 0xfffd) ||
     (code >= 0x10000 && code <= 0x10ffff)
   );
-}
-
-/** A string that holds white space of XML and nothing else, or nothing. */
-export function isBlank(text: string): boolean {
-  return /^[ \t\r\n]*$/.test(text);
 }

@@ -15,7 +15,6 @@ import { Text } from './text.js';
 
 /** What an element contains. */
 export type Node = Element | Text;
-export { Attributes } from './attributes.js';
 export { following } from './order.js';
 
 const documents = new WeakMap<Element, Document>();

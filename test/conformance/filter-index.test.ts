@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FilterSet, type Filter } from '../../src/filters/filter-set.js';
+import type { Filter } from '../../src/filters/filter.js';
+import { FilterSet } from '../../src/filters/filter-set.js';
 import { NamespaceNode } from '../../src/filters/xpath/node.js';
 import type { Element } from '../../src/xml/element.js';
 import { tree } from '../unit/filters/tree.js';

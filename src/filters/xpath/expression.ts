@@ -172,7 +172,7 @@ export function isNodeSet(expr: Expr): expr is NodeSetExpr {
 }
 
 /** Whether the expression itself asks for its position or the context's size (not inside a predicate of its own). */
-export function isPositional(expr: Expr): boolean {
+function isPositional(expr: Expr): boolean {
   switch (expr.kind) {
     case 'constant':
     case 'empty':

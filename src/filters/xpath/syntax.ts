@@ -4,9 +4,9 @@ import { xpathError } from './error.js';
 import { type AstNode, type Parser, xpath } from './package.js';
 
 /** Longest expression, in UTF-16 code units. */
-export const MAX_LENGTH = 8192;
+const MAX_LENGTH = 8192;
 /** How many brackets and parentheses may be open at once. */
-export const MAX_NESTING = 64;
+const MAX_NESTING = 64;
 
 const AXES: ReadonlySet<string> = new Set([
   'ancestor',

@@ -28,7 +28,7 @@ import {
 } from './package.js';
 
 /** How many steps and operators may lie inside one another: what the evaluation's call depth depends on. */
-export const MAX_DEPTH = 256;
+const MAX_DEPTH = 256;
 
 /** A variable's value. */
 export type VariableValue = string | number | boolean;

@@ -24,7 +24,7 @@ export class Namespace {
 export const NO_NAMESPACE = new Namespace(null);
 /** What a string that is parsed on its own has outside every `xmlns`. */
 export const INHERITED_NAMESPACE = new Namespace(null, true);
-export const XML_NAMESPACE = new Namespace(NS.XML);
+const XML_NAMESPACE = new Namespace(NS.XML);
 
 /**
  * How many namespace names are kept: a cache with two places for each, of which a new one takes that of the older. So a

@@ -56,7 +56,7 @@ class Reader {
   constructor(limits: XmlLimits) {
     const ignore = () => undefined;
     const element = (found: Element) => void this.found.push(found);
-    const events = { streamStart: ignore, streamEnd: ignore, whitespace: ignore, element };
+    const events = { streamStart: ignore, streamEnd: ignore, element };
     this.scanner = new Scanner(this.window, limits, events);
   }
 

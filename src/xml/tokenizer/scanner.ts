@@ -27,7 +27,6 @@ export interface ScannerEvents {
   streamStart(header: Element): void;
   element(element: Element): void;
   streamEnd(): void;
-  whitespace(): void;
 }
 
 /**
@@ -164,7 +163,6 @@ export class Scanner {
     const start = window.at;
     while ((BYTE_CLASS[bytes[window.at] as number] as number) & IS_SPACE) window.at++;
     if (window.at > start) {
-      this.events.whitespace();
       window.restore();
       return;
     }

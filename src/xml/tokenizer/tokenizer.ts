@@ -6,8 +6,6 @@ import { Scanner, type ScannerEvents } from './scanner.js';
 import { UnreadBytes } from './unread-bytes.js';
 import { Window } from './window.js';
 
-export { DEFAULT_LIMITS, type XmlLimits } from './limits.js';
-
 /** What a {@link Tokenizer} reports, in the order of the stream. */
 export interface TokenizerHandler {
   /** The root's start tag: an element without children, whose declarations are in scope for everything below. */
@@ -18,8 +16,6 @@ export interface TokenizerHandler {
   onStreamEnd(): void;
   /** The first thing that is wrong, once; nothing follows. The stream's error to send is `error.condition`. */
   onError(error: BrokerError): void;
-  /** White space between stanzas arrived: at least once for each run of it. */
-  onWhitespace?(): void;
 }
 
 /**
@@ -124,12 +120,11 @@ export class Tokenizer implements ScannerEvents {
     return inside ? new Fault('XML_TRUNCATED', 'the stream ended inside a stanza', offset).toError() : null;
   }
 
-  /** @internal called by the scanner, as the three below */
+  /** Called by the scanner, as the two below. */
   streamStart(header: Element): void {
     this.deliver(() => this.handler.onStreamStart(header));
   }
 
-  /** @internal */
   element(element: Element): void {
     try {
       this.handler.onElement(element);
@@ -138,14 +133,8 @@ export class Tokenizer implements ScannerEvents {
     }
   }
 
-  /** @internal */
   streamEnd(): void {
     this.deliver(() => this.handler.onStreamEnd());
-  }
-
-  /** @internal */
-  whitespace(): void {
-    this.deliver(() => this.handler.onWhitespace?.());
   }
 
   private scanKept(): void {

@@ -3,7 +3,8 @@ import { createServer, Socket, type AddressInfo, type Server } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { JABBERD14_COMPONENT, JABBERD20_COMPONENT, LEGACY, XMPP } from 'xmpp-broker';
 import { BrokerError } from '../../../src/errors.js';
-import { dial, type Address, type DialOptions } from '../../../src/dial/dial.js';
+import type { Address } from '../../../src/dial/addresses.js';
+import { dial, type DialOptions } from '../../../src/dial/dial.js';
 import { portHint } from '../../../src/dial/port-hint.js';
 import type { Target } from '../../../src/dial/resolve.js';
 

@@ -2,13 +2,9 @@ import { getEventListeners } from 'node:events';
 import { promises as dns } from 'node:dns';
 import { describe, expect, test, vi } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
-import {
-  MAX_TARGETS,
-  resolve,
-  type ResolveOptions,
-  type SrvRecord,
-  type SrvResolver,
-} from '../../../src/dial/resolve.js';
+import { MAX_TARGETS, resolve, type ResolveOptions } from '../../../src/dial/resolve.js';
+import type { SrvResolver } from '../../../src/dial/resolver.js';
+import type { SrvRecord } from '../../../src/dial/srv.js';
 import { DnsStub } from './dns-stub.js';
 
 const DIRECT = '_xmpps-client._tcp.example.org';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BrokerError } from '../../../src/errors.js';
-import { FilterSet, type Filter, type FilterMatch, type FilterOptions } from '../../../src/filters/filter-set.js';
+import type { Filter, FilterMatch, FilterOptions } from '../../../src/filters/filter.js';
+import { FilterSet } from '../../../src/filters/filter-set.js';
 import { Document } from '../../../src/xml/document.js';
 import type { Element } from '../../../src/xml/element.js';
 import { tree } from './tree.js';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BrokerError } from '../../../../src/errors.js';
-import { FilterSet, type FilterOptions } from '../../../../src/filters/filter-set.js';
+import type { FilterOptions } from '../../../../src/filters/filter.js';
+import { FilterSet } from '../../../../src/filters/filter-set.js';
 
 function refused(act: () => unknown): BrokerError {
   try {

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { BrokerError } from '../../../../src/errors.js';
 import { Tokenizer } from '../../../../src/xml/tokenizer/tokenizer.js';
 import { bytesOf, HEADER, record, recorder } from './recording.js';
@@ -33,10 +33,7 @@ describe('pause and resume', () => {
     const expected = record(input).events;
     for (const size of [1, 2, 3, 7, 1000]) {
       const pause = () => recording.tokenizer.pause();
-      const recording = recorder(
-        {},
-        { onElement: pause, onStreamStart: pause, onStreamEnd: pause, onWhitespace: pause },
-      );
+      const recording = recorder({}, { onElement: pause, onStreamStart: pause, onStreamEnd: pause });
       for (let at = 0; at < input.length; at += size) {
         recording.tokenizer.write(input.subarray(at, at + size));
         while (recording.tokenizer.paused) recording.tokenizer.resume();
@@ -237,16 +234,6 @@ describe('offset and inStanza', () => {
     }
     expect(recording.error).toBeNull();
   });
-  test('white space is reported, once for each run at least', () => {
-    const onWhitespace = vi.fn();
-    const recording = recorder({}, { onWhitespace });
-    recording.tokenizer.write(bytes(`${HEADER} \n <a/>`));
-    expect(onWhitespace).toHaveBeenCalledTimes(1);
-    recording.tokenizer.write(bytes(' '));
-    expect(onWhitespace).toHaveBeenCalledTimes(2);
-    recording.tokenizer.write(bytes('<a>  </a>'));
-    expect(onWhitespace).toHaveBeenCalledTimes(2);
-  });
 });
 
 describe('S-XML-20: errors go to onError and nowhere else', () => {
@@ -261,7 +248,7 @@ describe('S-XML-20: errors go to onError and nowhere else', () => {
     expect(recording.tokenizer.inStanza).toBe(false);
   });
 
-  const failing = ['onStreamStart', 'onElement', 'onStreamEnd', 'onWhitespace'] as const;
+  const failing = ['onStreamStart', 'onElement', 'onStreamEnd'] as const;
   for (const name of failing) {
     test(`${name} that throws becomes XML_HANDLER and stops the tokenizer`, () => {
       const cause = new Error('mine');

@@ -2,7 +2,8 @@ import type { BrokerError } from '../../../../src/errors.js';
 import type { Element, Node } from '../../../../src/xml/element.js';
 import { NS } from '../../../../src/xml/namespaces.js';
 import { Text } from '../../../../src/xml/text.js';
-import { Tokenizer, type TokenizerHandler, type XmlLimits } from '../../../../src/xml/tokenizer/tokenizer.js';
+import type { XmlLimits } from '../../../../src/xml/tokenizer/limits.js';
+import { Tokenizer, type TokenizerHandler } from '../../../../src/xml/tokenizer/tokenizer.js';
 
 export const HEADER = `<stream:stream xmlns='jabber:client' xmlns:stream='${NS.STREAM}' id='1'>`;
 
@@ -58,7 +59,6 @@ export function recorder(limits?: Partial<XmlLimits>, also: Partial<TokenizerHan
         recording.events.push(['error', error.code, error.condition, error.offset, error.message]);
         also.onError?.(error);
       },
-      ...(also.onWhitespace === undefined ? {} : { onWhitespace: also.onWhitespace }),
     },
     limits,
   );
