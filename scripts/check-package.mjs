@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shippedInternals } from './shipped-internals.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
@@ -89,7 +90,7 @@ function compiled() {
   }
 }
 
-problems.push(...compiled());
+problems.push(...shippedInternals(root), ...compiled());
 const scripts = paths.filter((path) => path.endsWith('.js'));
 if (scripts.length > MOST_FILES)
   problems.push(`there are ${scripts.length} files of code: a program that starts reads each`);

@@ -141,10 +141,10 @@ export class Core implements LifecycleHost, OutboxHost, RouterHost {
     if (ticket?.request != null) this.requests.fail(ticket.request, error);
   }
 
-  dropped({ request }: Ticket): void {
-    if (request === null) return;
+  dropped(ticket: Ticket): void {
+    if (ticket.request === null) return;
     const text = 'the request was dropped from the queue';
-    this.requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no' }));
+    this.requests.fail(ticket.request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no' }));
   }
 
   ready(link: Link, established: Established): void {

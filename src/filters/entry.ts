@@ -4,7 +4,7 @@ import type { Filter, FilterCounters, FilterOptions, FilterState } from './filte
 import type { Matcher } from './xpath/matcher.js';
 
 /** After so many evaluations within the budget one strike is forgiven. */
-export const EVALUATIONS_PER_PARDON = 1000;
+const EVALUATIONS_PER_PARDON = 1000;
 
 /** A filter in a set. */
 export class Entry implements Filter, Candidate {
