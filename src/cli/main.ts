@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BrokerError } from '../errors.js';
 import { demo } from './demo.js';
@@ -10,6 +11,7 @@ const USAGE = `xmpp-broker: connects Node programs to XMPP servers
   xmpp-broker demo --server HOST:PORT --domain NAME --secret SECRET [--peer-domain NAME --peer-secret SECRET]
                                         the same as a component (XEP-0114) of a real server; without a peer's name
                                         the component talks to itself through the server
+  xmpp-broker --version                 the version
   xmpp-broker --help                    this text
 `;
 
@@ -19,6 +21,11 @@ async function main(args: string[]): Promise<number> {
   if (command === undefined || command === '--help' || command === 'help') {
     process.stdout.write(USAGE);
     return command === undefined ? 2 : 0;
+  }
+  if (command === '--version') {
+    const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+    process.stdout.write(`${(JSON.parse(text) as { version: string }).version}\n`);
+    return 0;
   }
   if (command !== 'demo') {
     process.stderr.write(`xmpp-broker: there is no command ${JSON.stringify(command)}\n\n${USAGE}`);

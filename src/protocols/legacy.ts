@@ -6,6 +6,7 @@ import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
+import { causeOf } from './features/stream-cause.js';
 import { newId } from '../stanza/id.js';
 import { chooseMethod, LEGACY_METHODS, type LegacyMethod } from './legacy/methods.js';
 
@@ -72,11 +73,8 @@ async function negotiate(session: Negotiation, options: LegacyOptions): Promise<
     if (sid === before) throw streamError('STREAM_ID_REUSED', 'the server used a stream id twice', 'invalid-id');
   }
   if (session.tls !== null && header.from !== null && !JID.equivalent(header.from, domain)) {
-    throw streamError(
-      'STREAM_FROM_MISMATCH',
-      `the server calls itself ${JSON.stringify(header.from)} inside TLS, not ${domain}`,
-      'invalid-from',
-    );
+    const text = `the server calls itself ${JSON.stringify(header.from)} inside TLS, not ${domain}`;
+    throw await causeOf(streamError('STREAM_FROM_MISMATCH', text, 'invalid-from'), session);
   }
 
   session.publish('PCJ_AUTHNEGOTIATE', { mechanism: NS.IQ_AUTH });

@@ -7,6 +7,7 @@ import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.
 import { bind } from './features/bind.js';
 import { establishSession } from './features/session.js';
 import { startTls } from './features/starttls.js';
+import { causeOf } from './features/stream-cause.js';
 import { readLimits } from './features/stream-limits.js';
 import { enable, resume } from './features/stream-management.js';
 import { defaultMechanisms } from './sasl/mechanisms.js';
@@ -93,16 +94,8 @@ async function openStream(
   const from: Record<string, string> =
     session.tls !== null && username !== undefined ? { from: bareAddress(username, domain) } : {};
   const header = await (before === null ? session.open(from) : session.restart(from));
-  checkVersion(header);
-  if (header.id === null || header.id === '')
-    throw streamError('STREAM_NO_ID', 'the server sent no stream id', 'invalid-id');
-  if (session.tls !== null && header.from !== null && !JID.equivalent(header.from, domain)) {
-    throw streamError(
-      'STREAM_FROM_MISMATCH',
-      `the server calls itself ${JSON.stringify(header.from)} inside TLS, not ${domain}`,
-      'invalid-from',
-    );
-  }
+  const fault = headerFault(session, header);
+  if (fault !== null) throw await causeOf(fault, session);
   if (before !== null && before.id === header.id) {
     session.publish(
       'PCJ_PROTOCOLERROR',
@@ -148,10 +141,22 @@ async function secure(session: Negotiation, features: Element): Promise<boolean>
   return true;
 }
 
+/** What is wrong with the header, or null. */
+function headerFault({ tls, config }: Negotiation, header: StreamHeader): BrokerError | null {
+  const version = versionFault(header);
+  if (version !== null) return version;
+  if (header.id === null || header.id === '') {
+    return streamError('STREAM_NO_ID', 'the server sent no stream id', 'invalid-id');
+  }
+  if (tls === null || header.from === null || JID.equivalent(header.from, config.domain)) return null;
+  const text = `the server calls itself ${JSON.stringify(header.from)} inside TLS, not ${config.domain}`;
+  return streamError('STREAM_FROM_MISMATCH', text, 'invalid-from');
+}
+
 /** RFC 6120 §4.7.5: numbers, compared one by one. */
-function checkVersion({ version }: StreamHeader): void {
+function versionFault({ version }: StreamHeader): BrokerError | null {
   if (version === null) {
-    throw streamError(
+    return streamError(
       'STREAM_VERSION_TOO_OLD',
       'the server does not speak XMPP 1.0: its stream has no version',
       'unsupported-version',
@@ -159,18 +164,17 @@ function checkVersion({ version }: StreamHeader): void {
   }
   const match = /^(\d{1,5})\.(\d{1,5})$/.exec(version);
   if (match === null)
-    throw streamError(
+    return streamError(
       'STREAM_BAD_VERSION',
       `the server's stream has the version ${JSON.stringify(version)}`,
       'unsupported-version',
     );
-  if (Number(match[1]) < 1) {
-    throw streamError(
-      'STREAM_VERSION_TOO_OLD',
-      `the server does not speak XMPP 1.0 but ${version}`,
-      'unsupported-version',
-    );
-  }
+  if (Number(match[1]) >= 1) return null;
+  return streamError(
+    'STREAM_VERSION_TOO_OLD',
+    `the server does not speak XMPP 1.0 but ${version}`,
+    'unsupported-version',
+  );
 }
 
 /** Features that must be negotiated, and that nobody here knows, end the negotiation (RFC 6120 §4.3.2). */

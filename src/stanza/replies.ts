@@ -32,7 +32,8 @@ export interface ErrorReplyOptions {
 
 /**
  * The answer to a stanza: `to` and `from` are swapped, the `id` is kept. An iq becomes a `result`, a message keeps its
- * type, a presence has none. The stanza itself is not changed.
+ * type, a presence has none. The answer to a message of type `groupchat` goes to the room (XEP-0045 §7.4). The stanza
+ * itself is not changed.
  * @throws BrokerError `USAGE_REPLY` for what is no stanza, for an error, and for an iq that is not a `get` or `set`
  */
 export function reply(node: Element, ...children: XmlChild[]): Element {
@@ -41,7 +42,9 @@ export function reply(node: Element, ...children: XmlChild[]): Element {
   if (type === 'error' || (kind === 'iq' && type !== 'get' && type !== 'set')) {
     throw usageError('USAGE_REPLY', `there is no reply to ${described(kind, type)}`);
   }
-  return answer(node, kind === 'iq' ? 'result' : kind === 'message' ? type : null, children);
+  const answered = answer(node, kind === 'iq' ? 'result' : kind === 'message' ? type : null, children);
+  if (kind === 'message' && type === 'groupchat') toTheRoom(answered);
+  return answered;
 }
 
 /**
@@ -109,13 +112,20 @@ function kindOfStanza(node: Element): StanzaKind {
   throw usageError('USAGE_REPLY', `only a message, presence or iq has a reply, not <${printable(node.nodeName, 64)}>`);
 }
 
+/** What is said in a room is said to all of it: a message of type groupchat to one occupant is refused. */
+function toTheRoom(message: Element): void {
+  const to = message.getAttribute('to');
+  const slash = to?.indexOf('/') ?? -1;
+  if (to !== null && slash >= 0) message.setAttribute('to', to.slice(0, slash));
+}
+
 function described(kind: string, type: string | null): string {
   return `${kind === 'iq' ? 'an' : 'a'} ${kind} of ${type === null ? 'no type' : `type "${printable(type, 64)}"`}`;
 }
 
 function answer(node: Element, type: string | null, children: readonly XmlChild[]): Element {
   const { localName, qname } = node;
-  const xmlns = qname.inherits ? undefined : (qname.namespaceURI ?? '');
+  const xmlns = qname.inherits ? null : (qname.namespaceURI ?? '');
   const [to, from, id] = [node.getAttribute('from'), node.getAttribute('to'), node.getAttribute('id')];
   return xml(localName, { xmlns, type, id, from, to }, ...children);
 }

@@ -1,5 +1,7 @@
 // Stream errors: RFC 6120 §4.9.
-import { BrokerError, type ErrorFacts } from '../errors.js';
+import { isIPv6 } from 'node:net';
+import { domainToASCII } from 'node:url';
+import { BrokerError, printable, type ErrorFacts } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 
@@ -74,12 +76,12 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
     malformed ? 'STREAM_BAD_ERROR' : 'STREAM_ERROR',
     malformed
       ? 'the server closed the stream with an error that names no single condition'
-      : `the server closed the stream: ${condition}${seeOther === undefined ? '' : ' (to another host)'}`,
+      : `the server closed the stream: ${saidBy(condition, appCondition, seeOther !== undefined)}${adviceOn(condition)}`,
     {
       layer: 'stream',
       origin: 'peer',
       condition,
-      retryable: RETRYABLE.has(condition) && (seeOther === undefined || redirect !== null),
+      retryable: RETRYABLE.has(condition),
       ...(redirect === null ? {} : { redirect }),
       ...(text === undefined || text === '' ? {} : { text }),
       ...(lang === undefined ? {} : { lang }),
@@ -89,16 +91,43 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   );
 }
 
-/** Reads `host`, `host:port` or `[v6]:port`; null for anything else. */
+/** What the server said, with the condition of its application where that says more. */
+function saidBy(condition: string, app: { name: string } | undefined, elsewhere: boolean): string {
+  if (elsewhere) return `${condition} (to another host)`;
+  return app === undefined ? condition : `${condition} (${printable(app.name, 64)})`;
+}
+
+/** What to check, behind the conditions that a wrong configuration brings. */
+function adviceOn(condition: string): string {
+  switch (condition) {
+    case 'not-authorized':
+      return '; for a component: is its secret the one in the server’s configuration?';
+    case 'host-unknown':
+      return '; is the domain, or the name of the component, in the server’s configuration?';
+    default:
+      return '';
+  }
+}
+
+const TARGET = /^(?:\[(?<v6>[0-9A-Fa-f:.]{2,45})\]|(?<name>[^\s:/@[\]]{1,255}))(?::(?<port>[1-9]\d{0,4}))?$/u;
+
+/**
+ * Reads `host`, `host:port`, `[v6]:port` or an IPv6 address, with white space around, as the example of RFC 6120
+ * §4.9.3.19 has it. An international name is turned into A-labels, and a trailing dot is dropped. Null for anything else.
+ */
 export function redirectTarget(text: string): { host: string; port: number | null } | null {
-  const match =
-    /^(?:\[(?<v6>[0-9A-Fa-f:.]{2,45})\]|(?<name>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?))(?::(?<port>[1-9]\d{0,4}))?$/.exec(
-      text,
-    );
-  const { v6, name, port } = match?.groups ?? {};
-  const host = v6 ?? name;
-  if (host === undefined || Number(port ?? 1) > 65_535) return null;
+  const trimmed = text.trim();
+  if (isIPv6(trimmed)) return { host: trimmed, port: null };
+  const { v6, name, port } = TARGET.exec(trimmed)?.groups ?? {};
+  if (Number(port ?? 1) > 65_535) return null;
+  const host = v6 ?? (name === undefined ? '' : asciiName(name));
+  if (host === '' || (v6 !== undefined && !isIPv6(v6))) return null;
   return { host, port: port === undefined ? null : Number(port) };
+}
+
+function asciiName(name: string): string {
+  const ascii = domainToASCII(name.endsWith('.') ? name.slice(0, -1) : name);
+  return /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/.test(ascii) ? ascii : '';
 }
 
 /**

@@ -201,7 +201,9 @@ function socketError(error: Error & { code?: string; syscall?: string }): Broker
   const layer = code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS') ? 'tls' : 'tcp';
   return new BrokerError(
     layer === 'tls' ? 'TLS_PROTOCOL' : code === 'ECONNRESET' || code === 'EPIPE' ? 'TCP_RESET' : 'TCP_FAILED',
-    `the connection failed: ${operation} ${code}: ${error.message}`,
+    error.message.includes(code)
+      ? `the connection failed: ${error.message}`
+      : `the connection failed: ${operation} ${code}: ${error.message}`,
     { layer, origin: 'os', retryable: true, cause: error },
   );
 }

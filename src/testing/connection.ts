@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
 import { usageError, type BrokerError } from '../errors.js';
 import type { JID } from '../jid/jid.js';
+import { isStanza } from '../stanza/kinds.js';
 import { Element } from '../xml/element.js';
+import { NS } from '../xml/namespaces.js';
 import { serialize } from '../xml/serializer.js';
+import { parse } from '../xml/tokenizer/parse.js';
 import type { LoopbackPort } from './options.js';
 import type { PeerStream } from './peer-stream.js';
 import { StreamFault, type FaultDetails } from './stream-fault.js';
@@ -77,13 +80,20 @@ export class Connection implements LoopbackConnection {
 
   inject(xml: Element | string): void {
     if (typeof xml === 'string') {
-      this.stream.sendText(xml);
+      this.#injectText(xml);
     } else if (xml instanceof Element) {
       serialize(xml); // what cannot be written is the caller's mistake, before it counts
       this.write(xml);
     } else {
       throw usageError('USAGE_LOOPBACK', `inject() wants an element or text, not ${typeof xml}`);
     }
+  }
+
+  /** Text that is nothing but stanzas counts as they do; anything else is written as it is. */
+  #injectText(text: string): void {
+    const stanzas = stanzasIn(text);
+    if (stanzas === null) this.stream.sendText(text);
+    else for (const stanza of stanzas) this.write(stanza);
   }
 
   kick(condition = 'conflict', details: FaultDetails = {}): void {
@@ -96,5 +106,14 @@ export class Connection implements LoopbackConnection {
 
   stall(): void {
     this.stream.stall();
+  }
+}
+
+function stanzasIn(text: string): Element[] | null {
+  try {
+    const { childNodes, children } = parse(`<text xmlns='${NS.CLIENT}'>${text}</text>`);
+    return childNodes.length === children.length && children.length > 0 && children.every(isStanza) ? children : null;
+  } catch {
+    return null;
   }
 }

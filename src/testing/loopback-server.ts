@@ -107,24 +107,13 @@ export class LoopbackServer implements AsyncDisposable {
 
   /** The TCP ports. Asking for one of a side that was not opened throws `USAGE_LOOPBACK`. They stay the same when the server is restarted. */
   get ports(): Readonly<Record<LoopbackPort, number>> {
-    const port = (name: LoopbackPort) => this.#port(name);
-    return {
-      get client() {
-        return port('client');
-      },
-      get clientDirectTls() {
-        return port('clientDirectTls');
-      },
-      get component() {
-        return port('component');
-      },
-      get componentDirectTls() {
-        return port('componentDirectTls');
-      },
-      get router() {
-        return port('router');
-      },
-    };
+    const ports = {};
+    for (const name of Object.keys(NEEDS) as LoopbackPort[]) {
+      // What is not open is not listed, but whoever asks for it is told why.
+      const enumerable = this.#reception.port(name) !== undefined;
+      Object.defineProperty(ports, name, { enumerable, get: () => this.#port(name) });
+    }
+    return ports as Record<LoopbackPort, number>;
   }
 
   /** PEM of the authority that signed the server's certificate: what clients have to trust. @throws BrokerError `USAGE_LOOPBACK` if there is none */

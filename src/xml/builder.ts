@@ -10,7 +10,16 @@ import { badName, QName, splitName, unprefixed, XMLNS } from './qname.js';
 import { NS } from './namespaces.js';
 
 /** Values of attributes: `undefined` and `null` leave the attribute out. */
-export type XmlAttributes = Readonly<Record<string, string | number | boolean | null | undefined>>;
+export type XmlAttributes = Readonly<Record<string, string | number | boolean | Address | null | undefined>>;
+
+/** What can stand for an address as the value of an attribute: a `JID`. */
+interface Address {
+  readonly local: string | null;
+  readonly domain: string;
+  readonly resource: string | null;
+  bare(): Address;
+  toString(): string;
+}
 
 /** What {@link xml} takes as content: `null`, `undefined` and `false` are nothing, so conditions can stand in place. */
 export type XmlChild = Element | string | number | null | undefined | false | readonly XmlChild[];
@@ -104,7 +113,10 @@ function setAttributes(element: Element, attributes: XmlAttributes, usual: Known
   for (const name in attributes) {
     if (!Object.prototype.hasOwnProperty.call(attributes, name)) continue;
     const value = text(name, attributes[name]);
-    if (value === null) continue;
+    if (value === null) {
+      if (name === 'xmlns' && attributes[name] === undefined) throw undefinedNamespace(element);
+      continue;
+    }
     let known = usual[place];
     if (known?.name !== name) {
       if (name.includes(':')) {
@@ -150,11 +162,24 @@ function text(name: string, value: unknown): string | null {
       return null;
     default:
       if (value === null) return null;
+      if (isAddress(value)) return value.toString();
       throw usageError(
         'USAGE_XML',
-        `attribute "${printable(name, 64)}" is ${kind(value)}: give a string, number or boolean (for a JID its toString())`,
+        `attribute "${printable(name, 64)}" is ${kind(value)}: give a string, number, boolean or JID`,
       );
   }
+}
+
+/** A JID, which this room does not know: whatever has the parts of an address. */
+function isAddress(value: unknown): value is Address {
+  if (typeof value !== 'object' || value === null) return false;
+  const { local, domain, resource, bare } = value as Record<string, unknown>;
+  return typeof domain === 'string' && local !== undefined && resource !== undefined && typeof bare === 'function';
+}
+
+function undefinedNamespace(element: Element): BrokerError {
+  const text = `the attribute xmlns of <${element.nodeName}> is undefined: is the constant spelt right? Leave it out to inherit`;
+  return usageError('USAGE_XML', text);
 }
 
 /** Arrays may be nested as deep as elements may. */

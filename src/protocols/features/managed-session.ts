@@ -37,6 +37,7 @@ export class ManagedSession {
   readonly #unacked: Ticket[] = [];
   #head = 0;
   #bytes = 0;
+  #lostResuming = 0;
 
   constructor(jid: string, { id = null, max = null, location = null, start = 0 }: SessionTerms = {}) {
     this.jid = jid;
@@ -119,6 +120,12 @@ export class ManagedSession {
       ticket.markAcked();
     }
     return acked;
+  }
+
+  /** The connection was lost behind `<resume/>`. Returns how often that has happened to this session. */
+  lostWhileResuming(): number {
+    this.#lostResuming += 1;
+    return this.#lostResuming;
   }
 
   /** The session cannot be resumed any more. */

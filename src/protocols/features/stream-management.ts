@@ -69,7 +69,7 @@ export async function resume(session: Negotiation, features: Element, managed: M
     return false;
   }
   session.send(xml('resume', { xmlns: NS.SM, h: managed.handled, previd: id }));
-  const answer = await session.next((element) => element.namespaceURI === NS.SM);
+  const answer = await answerToResume(session, managed);
   if (answer.localName === 'resumed') {
     const acked = takeUp(managed, answer, session.resumable === managed);
     tellAcked(session, managed, acked);
@@ -80,6 +80,23 @@ export async function resume(session: Negotiation, features: Element, managed: M
   if (answer.hasAttribute('h')) tellAcked(session, managed, ackedIfSensible(managed, answer.getAttribute('h')));
   session.publish('PCJ_SM_FAILED', failure(answer, 'the session could not be resumed'));
   return false;
+}
+
+/**
+ * Whatever comes in place of an answer, the session is over: a server that ends the stream over a resumption will do it
+ * again. Only a connection that is lost without a word may have nothing to do with it, once. What we end ourselves says
+ * nothing.
+ */
+async function answerToResume(session: Negotiation, managed: ManagedSession): Promise<Element> {
+  try {
+    const isAnswer = ({ localName, namespaceURI }: Element): boolean =>
+      namespaceURI === NS.SM && (localName === 'resumed' || localName === 'failed');
+    return await session.next(isAnswer);
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.layer === 'usage') throw error;
+    if (error.layer !== 'tcp' || managed.lostWhileResuming() > 1) managed.abandon();
+    throw error.with({ retryable: true });
+  }
 }
 
 /** Goes on with the session as the server sees it. One that does not fit is not tried again. */

@@ -12,6 +12,19 @@ const written = (element: Parameters<typeof serialize>[0]) =>
 const get = () => stanza(`<iq type='get' id='1' from='a@b/c' to='d' xml:lang='de'><query xmlns='u'/></iq>`);
 
 describe('reply()', () => {
+  test('E5: the answer to what was said in a room goes to the room', () => {
+    const said = stanza(
+      "<message type='groupchat' id='1' from='room@muc.example.org/nick' to='me@example.org/x'><body>hi</body></message>",
+    );
+    const answer = reply(said, xml('body', {}, 'hello'));
+    expect(answer.getAttribute('to')).toBe('room@muc.example.org');
+    expect(answer.getAttribute('type')).toBe('groupchat');
+    const whispered = stanza("<message type='chat' from='room@muc.example.org/nick' to='me@example.org/x'/>");
+    expect(reply(whispered).getAttribute('to')).toBe('room@muc.example.org/nick');
+    const error = errorReply(said, 'not-acceptable');
+    expect(error.getAttribute('to')).toBe('room@muc.example.org/nick');
+  });
+
   test('an iq becomes a result', () => {
     const asked = get();
     const before = serialize(asked);

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { JID } from '../../../src/jid/jid.js';
 import { Attr } from '../../../src/xml/attr.js';
 import { xml } from '../../../src/xml/builder.js';
 import { Element } from '../../../src/xml/element.js';
@@ -417,5 +418,19 @@ describe('parse()', () => {
     for (const text of [`<message/><presence type='unavailable'/>`, '</stream:stream>', '<message>', '<message/>x']) {
       expect(() => parseInScope(text, NS.CLIENT)).toThrow(expect.objectContaining({ name: 'BrokerError' }) as Error);
     }
+  });
+});
+
+describe('E6: what people write', () => {
+  test('an undefined xmlns is refused, null leaves it out', () => {
+    expect(() => xml('query', { xmlns: undefined })).toThrow(/xmlns of <query> is undefined/);
+    expect(xml('query', { xmlns: null }).toString()).toBe('<query/>');
+  });
+
+  test('a JID is the value of an attribute', () => {
+    expect(xml('message', { to: JID.parse('romeo@example.net/orchard') }).getAttribute('to')).toBe(
+      'romeo@example.net/orchard',
+    );
+    expect(() => xml('message', { to: new Date() as unknown as string })).toThrow(/is an object/);
   });
 });

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { redirectTarget, streamError } from '../../../src/stream/stream-error.js';
+import { NS } from '../../../src/xml/namespaces.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
+
+describe('redirectTarget', () => {
+  it.each<[string, { host: string; port: number | null } | null]>([
+    ['example.org', { host: 'example.org', port: null }],
+    ['\n  example.org:5222\n', { host: 'example.org', port: 5222 }],
+    [' example.org ', { host: 'example.org', port: null }],
+    ['example.org.', { host: 'example.org', port: null }],
+    ['example.org.:5222', { host: 'example.org', port: 5222 }],
+    ['bücher.example:5222', { host: 'xn--bcher-kva.example', port: 5222 }],
+    ['192.0.2.1:80', { host: '192.0.2.1', port: 80 }],
+    ['[2001:db8::1]:5222', { host: '2001:db8::1', port: 5222 }],
+    ['[2001:db8::1]', { host: '2001:db8::1', port: null }],
+    ['2001:db8::1', { host: '2001:db8::1', port: null }],
+    ['', null],
+    ['   ', null],
+    ['[nonsense]:1', null],
+    ['example.org:65536', null],
+    ['example.org:0', null],
+    ['example.org:x', null],
+    ['a b', null],
+    ['user@example.org', null],
+    ['http://example.org', null],
+    ['-example.org', null],
+  ])('A6: %j', (text, target) => {
+    expect(redirectTarget(text)).toEqual(target);
+  });
+});
+
+describe('streamError', () => {
+  const read = (inside: string) =>
+    streamError(parse(`<stream:error xmlns:stream='${NS.STREAM}'>${inside}</stream:error>`));
+
+  it('D7: the message has the condition of the application', () => {
+    const app = "<handled-count-too-high xmlns='urn:xmpp:sm:3' h='10' send-count='8'/>";
+    expect(read(`<undefined-condition xmlns='${NS.STREAMS}'/>${app}`).message).toBe(
+      'the server closed the stream: undefined-condition (handled-count-too-high)',
+    );
+  });
+
+  it.each([
+    ['not-authorized', 'secret'],
+    ['host-unknown', 'configuration'],
+  ])('D9: %s says what to check', (condition, word) => {
+    expect(read(`<${condition} xmlns='${NS.STREAMS}'/>`).message).toContain(word);
+  });
+
+  it('A6: a place that cannot be read is worth another try at the old one', () => {
+    const error = read(`<see-other-host xmlns='${NS.STREAMS}'>http://example.org/</see-other-host>`);
+    expect(error).toMatchObject({ condition: 'see-other-host', retryable: true });
+    expect(error.redirect).toBeUndefined();
+  });
+});
