@@ -1,4 +1,5 @@
 // What a SASL mechanism is, RFC 4422 §5: a row of facts, and a function that runs it over any profile.
+import type { Optional } from '../../arguments/optional.js';
 import type { BindingPlan } from './binding-plan.js';
 import type { SaslOffer } from './offer.js';
 import type { Password } from './password.js';
@@ -55,7 +56,7 @@ export type SaslAnswer =
 export interface Account {
   /** XMPP domain that was dialled. */
   readonly domain: string;
-  readonly username?: string;
+  readonly username?: string | undefined;
 }
 
 /** What a mechanism works with. */
@@ -65,13 +66,13 @@ export interface MechanismSettings extends Account {
   /** Password or token; empty where there is none. */
   readonly password: Password;
   /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
-  readonly authzid?: string;
-  readonly iterations?: Partial<IterationLimits>;
+  readonly authzid?: string | undefined;
+  readonly iterations?: Optional<IterationLimits> | undefined;
   /** What the server offered, to be compared with what it signs (XEP-0474). */
   readonly offer: SaslOffer;
   readonly binding: BindingPlan;
   /** Abandons the exchange while something is computed. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The name of an account in memories and caches. */
