@@ -8,28 +8,28 @@ export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'read
 /** What a {@link BrokerError} may carry beside its code and message. */
 export interface ErrorFacts {
   layer: ErrorLayer;
-  phase?: ErrorPhase | undefined;
+  phase?: ErrorPhase;
   /** Name of the dialect that was negotiating. */
-  dialect?: string | undefined;
+  dialect?: string;
   /** Who caused it: the peer, this program, or the operating system. Default `local`. */
-  origin?: 'peer' | 'local' | 'os' | undefined;
+  origin?: 'peer' | 'local' | 'os';
   /** Defined condition of a stream, stanza or SASL error (RFC 6120 §4.9.3, §6.5, §8.3.3). */
-  condition?: string | undefined;
-  appCondition?: { ns: string; name: string } | undefined;
-  lang?: string | undefined;
+  condition?: string;
+  appCondition?: { ns: string; name: string };
+  lang?: string;
   /** Text of the peer. Untrusted: capped at 1 KiB, control characters escaped, never used by program logic. */
-  text?: string | undefined;
+  text?: string;
   /** Condition of the stream error sent before closing. */
-  sentCondition?: string | undefined;
+  sentCondition?: string;
   /** Whether trying again later can help. Default false. */
-  retryable?: boolean | undefined;
-  retryAfterMs?: number | undefined;
+  retryable?: boolean;
+  retryAfterMs?: number;
   /** Where a server that proved itself wants us to connect instead (RFC 6120 §4.9.3.19). */
-  redirect?: { host: string; port: number | null } | undefined;
+  redirect?: { host: string; port: number | null };
   /** Byte offset in the current stream, or character offset in an expression or string. */
-  offset?: number | undefined;
+  offset?: number;
   /** What is known about a stanza that failed: not written, perhaps written, acknowledged by the server. */
-  sent?: 'no' | 'maybe' | 'acked' | undefined;
+  sent?: 'no' | 'maybe' | 'acked';
   cause?: unknown;
 }
 
@@ -93,10 +93,9 @@ export class BrokerError extends Error {
   }
 
   /** The same error with what only an outer layer knows: facts such as the phase, or a fuller message. */
-  with(facts: { [Name in keyof ErrorFacts]?: ErrorFacts[Name] | undefined }, message = this.message): BrokerError {
+  with(facts: Partial<ErrorFacts>, message = this.message): BrokerError {
     const own = Object.fromEntries(Object.entries(this)) as unknown as ErrorFacts;
-    const more = Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== undefined));
-    const copy = new BrokerError(this.code, message, { ...own, cause: this.cause, ...more });
+    const copy = new BrokerError(this.code, message, { ...own, cause: this.cause, ...facts });
     if (this.stack !== undefined) copy.stack = this.stack;
     return copy;
   }

@@ -22,6 +22,7 @@ export { BrokerError, type ErrorFacts, type ErrorLayer, type ErrorPhase } from '
 export { StanzaError } from './stanza/stanza-error.js';
 export type { StanzaErrorType } from './stanza/conditions.js';
 export * from './events.js';
+export type { ClientCertificate } from './tls/client-certificate.js';
 export type { TlsFacts } from './tls/facts.js';
 export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub/pubsub.js';
 export type { Explanation, Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filters/filter.js';

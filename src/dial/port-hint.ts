@@ -13,11 +13,11 @@ const USUAL: ReadonlyMap<number, string> = new Map([
 export interface OwnPorts {
   /** What we speak. */
   readonly name: string;
-  readonly defaultPort?: number | undefined;
+  readonly defaultPort?: number;
   /** Default `defaultPort`. */
-  readonly usualPort?: number | undefined;
+  readonly usualPort?: number;
   /** For TLS from the start. */
-  readonly directTlsPort?: number | undefined;
+  readonly directTlsPort?: number;
 }
 
 /**

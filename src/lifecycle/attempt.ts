@@ -6,6 +6,7 @@ import type { Negotiated } from '../link/contract.js';
 import type { DialectConfig } from '../protocols/dialect.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
 import { channelBindings } from '../tls/channel-binding.js';
+import { clientCertificate, clientCertificateWarning } from '../tls/client-certificate.js';
 import { StreamNegotiation, type TlsResult } from './negotiation.js';
 import { dial } from '../dial/dial.js';
 import { portHint } from '../dial/port-hint.js';
@@ -114,6 +115,8 @@ export class Attempt {
     const { config } = this.#host;
     const dialect = config.connectionType;
     const { signal } = this.#abort;
+    this.#warnOfOurCertificate();
+    signal.throwIfAborted();
     const targets = await this.#targets(given);
     signal.throwIfAborted();
     const dialled = await this.#dial(targets);
@@ -128,7 +131,8 @@ export class Attempt {
       resource: config.resource,
       tlsPolicy: this.#tlsPolicy(dialled.target.tls, loopback),
       loopback,
-      clientCertificate: config.tls.cert !== undefined,
+      hasPassword: this.#host.secrets.password !== undefined,
+      clientCertificate: config.tls.cert === undefined ? null : clientCertificate(config.tls.cert),
     });
     const address = dialled.address ?? dialled.target.host;
     this.#publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
@@ -185,6 +189,13 @@ export class Attempt {
     const { certificateExpiry, deferredElements } = session;
     const verified = session.tls?.verified === true;
     return { stream, established, dialectConfig, verified, certificateExpiry, deferredElements };
+  }
+
+  /** A server that refuses our certificate seldom says why. */
+  #warnOfOurCertificate(): void {
+    const { cert, policy } = this.#host.config.tls;
+    const warning = cert === undefined || policy === 'disabled' ? null : clientCertificateWarning(cert);
+    if (warning !== null) this.#publish('PCJ_PROTOCOLERROR', warning);
   }
 
   #aborted(): Promise<never> {

@@ -11,10 +11,10 @@ import type { BrokerState, Closed } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
 export interface ConnectOptions {
-  host?: string | undefined;
-  port?: number | undefined;
+  host?: string;
+  port?: number;
   /** Gives up the attempt, and the waiting for the next one. */
-  signal?: AbortSignal | undefined;
+  signal?: AbortSignal;
 }
 
 /** What the lifecycle needs of the broker. */

@@ -187,7 +187,7 @@ export class StreamNegotiation implements Negotiation {
     this.#deferredElements.push(element);
   }
 
-  send(element: Element, options: { secret?: boolean | undefined } = {}): void {
+  send(element: Element, options: { secret?: boolean } = {}): void {
     this.#checkSignal();
     this.#stream.send(element, this.#host.config.xmlns);
     this.#host.sent(element, options.secret ?? false);

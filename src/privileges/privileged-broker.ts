@@ -8,10 +8,7 @@ export interface PrivilegedBroker {
   readonly state: string;
   readonly config: { readonly domain: string; readonly timeouts: { readonly request: number } };
   output(node: Element): Ticket;
-  request(
-    node: Element,
-    options?: { timeout?: number | undefined; signal?: AbortSignal | undefined },
-  ): Promise<Element>;
+  request(node: Element, options?: { timeout?: number; signal?: AbortSignal }): Promise<Element>;
   subscribe<Name extends 'PCJ_NODERECEIVED' | 'PCJ_SOCKETDISCONNECT'>(
     event: Name,
     handler: Handler<StatusEvents[Name]>,

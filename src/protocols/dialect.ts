@@ -1,4 +1,5 @@
 import type { NegotiationEvent, StatusEvents } from '../events.js';
+import type { ClientCertificate } from '../tls/client-certificate.js';
 import type { TlsFacts } from '../tls/facts.js';
 import type { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
@@ -24,8 +25,10 @@ export interface DialectConfig {
   readonly tlsPolicy: 'required' | 'preferred' | 'direct' | 'disabled';
   /** Whether the connected address is on this machine. */
   readonly loopback: boolean;
-  /** Whether a client certificate was given. */
-  readonly clientCertificate: boolean;
+  /** Whether the options have a password, or a function for it. */
+  readonly hasPassword: boolean;
+  /** Our own certificate (`tls.cert`), or null. */
+  readonly clientCertificate: ClientCertificate | null;
 }
 
 /**
@@ -59,7 +62,7 @@ export interface Negotiation {
    */
   next(match?: (element: Element) => boolean): Promise<Element>;
   /** Writes an element and publishes PCJ_NODESENT. With `secret`, events and logs show it without its content. */
-  send(element: Element, options?: { secret?: boolean | undefined }): void;
+  send(element: Element, options?: { secret?: boolean }): void;
   /**
    * Sends a request, publishes PCJ_RTS_START and reads its answer: what `isAnswer` takes, or without it the result or
    * error of an iq. @throws BrokerError as `next` does
@@ -84,13 +87,13 @@ export interface Established {
   /** Id of the stream. */
   readonly sid: string;
   /** Whether an earlier session goes on (XEP-0198). Default false. */
-  readonly resumed?: boolean | undefined;
+  readonly resumed?: boolean;
   /** Stream management that is on. When `resumed`, it is the one that {@link Negotiation.resumable} gave. */
-  readonly management?: ManagedSession | null | undefined;
+  readonly management?: ManagedSession | null;
   /** What the server takes (XEP-0478). */
-  readonly limits?: StreamLimits | undefined;
+  readonly limits?: StreamLimits;
   /** Language of inbound stanzas that name none, from the stream header (RFC 6120 §4.7.4). */
-  readonly lang?: string | null | undefined;
+  readonly lang?: string | null;
 }
 
 /** A dialect on a ready link: what it may do besides negotiating. */
@@ -114,35 +117,35 @@ export interface Dialect {
   /** Content namespace of the stream. */
   readonly xmlns: string;
   /** `version` of the stream header; without it the attribute is left out (a stream of before XMPP 1.0). */
-  readonly version?: string | undefined;
+  readonly version?: string;
   /** Port when the options name none and DNS does not tell. */
-  readonly defaultPort?: number | undefined;
+  readonly defaultPort?: number;
   /** The same for `tls.policy` `direct`. Default `defaultPort`. */
-  readonly directTlsPort?: number | undefined;
+  readonly directTlsPort?: number;
   /** Port that servers usually have for it, to be named when another port is the wrong one. Default `defaultPort`. */
-  readonly usualPort?: number | undefined;
+  readonly usualPort?: number;
   /** What is asked for when TLS begins at once (ALPN, XEP-0368 §4). Default none. */
-  readonly alpn?: string | undefined;
+  readonly alpn?: string;
   /** SRV services to look up when no host is given. Without them only addresses are looked up. */
-  readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[] | undefined;
+  readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[];
   /** TLS when the options do not say: `required`, or none on this machine and an error elsewhere. Default `required`. */
-  readonly defaultTls?: 'required' | 'loopback' | undefined;
+  readonly defaultTls?: 'required' | 'loopback';
   /** Options it cannot work without. */
-  readonly needs?: readonly ('username' | 'password' | 'port' | 'resource')[] | undefined;
+  readonly needs?: readonly ('username' | 'password' | 'port' | 'resource')[];
   /** TLS policies it knows; others are refused by the options. Default all. */
-  readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][] | undefined;
+  readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][];
   /** Whether unanswered iq requests are answered with service-unavailable (RFC 6120 §8.2.3) unless an option says. */
-  readonly answersRequests?: boolean | undefined;
+  readonly answersRequests?: boolean;
   /**
    * What our address is. `account`: that of an account at the server, which answers for it (RFC 6120 §10.3), and whose roster,
    * archive and events `trusted` knows. `domain`: a domain of its own, for which nobody answers but who was asked. Default `account`.
    */
-  readonly addressing?: 'account' | 'domain' | undefined;
+  readonly addressing?: 'account' | 'domain';
   /**
    * How a silent link without stream management is probed. `ping`: the server is asked (XEP-0199); no answer ends the link. `space`: white
    * space is sent, which nobody answers: only TCP can tell that the server is gone. Default `ping` for an account, else `space`.
    */
-  readonly probe?: 'ping' | 'space' | undefined;
+  readonly probe?: 'ping' | 'space';
   /** Takes over a connected stream; returning relinquishes it. */
   negotiate(session: Negotiation): Promise<Established>;
   /**

@@ -3,6 +3,7 @@ import { BrokerError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
+import { accountAddress } from './account.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
 import { bind } from './features/bind.js';
 import { establishSession } from './features/session.js';
@@ -55,15 +56,18 @@ async function negotiate(session: Negotiation, options: XmppOptions): Promise<Es
   if (session.tls === null && (await secure(session, features))) {
     ({ header, features } = await openStream(session, header));
   }
+  const { clientCertificate, hasPassword } = session.config;
   await signIn(
     session,
     features,
     {
-      mechanisms: options.mechanisms ?? defaultMechanisms(session.config.clientCertificate),
+      mechanisms: options.mechanisms ?? defaultMechanisms(clientCertificate !== null),
       domain: session.config.domain,
       username: session.config.username,
-      password: () => session.password(),
+      // Who has a certificate needs no password. Anybody else hears that it is missing when it is asked for.
+      password: hasPassword || clientCertificate === null ? () => session.password() : undefined,
       authzid: options.authzid,
+      certificate: clientCertificate,
       channelBinding: options.channelBinding,
       iterations: options.iterations,
     },
@@ -92,7 +96,7 @@ async function openStream(
   const { domain, username } = session.config;
   // RFC 6120 §4.7.1: who we are is told only on a protected stream.
   const from: Record<string, string> =
-    session.tls !== null && username !== undefined ? { from: bareAddress(username, domain) } : {};
+    session.tls !== null && username !== undefined ? { from: accountAddress(username, domain) } : {};
   const header = await (before === null ? session.open(from) : session.restart(from));
   const fault = headerFault(session, header);
   if (fault !== null) throw await causeOf(fault, session);
@@ -190,10 +194,6 @@ function checkRequired(features: Element): void {
       'unsupported-feature',
     );
   }
-}
-
-function bareAddress(username: string, domain: string): string {
-  return `${/["&'/:<>@\s]/.test(username) ? JID.escape(username) : username}@${domain}`;
 }
 
 function streamError(code: string, message: string, sentCondition: string): BrokerError {

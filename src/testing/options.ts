@@ -1,4 +1,3 @@
-import type { Optional } from '../arguments/optional.js';
 import type { SecureVersion } from 'node:tls';
 import type { XmlLimits } from '../xml/tokenizer/limits.js';
 import type { ChannelBinding } from './sasl/channel-binding.js';
@@ -6,42 +5,42 @@ import type { ChannelBinding } from './sasl/channel-binding.js';
 /** Options of {@link LoopbackServer.start}. A side of the server is open when its users are given. */
 export interface LoopbackOptions {
   /** Domain of the accounts. Default `localhost`. */
-  domain?: string | undefined;
+  domain?: string;
   /** Address to listen on; it must be of this machine's loopback. Default `127.0.0.1`. */
-  host?: string | undefined;
+  host?: string;
   /** TCP ports. Default: free ones, see {@link LoopbackServer.ports}. */
-  ports?: Optional<Record<LoopbackPort, number>> | undefined;
+  ports?: Partial<Record<LoopbackPort, number>>;
   /** Passwords by user name. Opens the client ports; so does `ANONYMOUS` among the mechanisms. */
-  accounts?: Readonly<Record<string, string>> | undefined;
+  accounts?: Readonly<Record<string, string>>;
   /** Secrets by name of the component (XEP-0114). Opens the component port. */
-  components?: Readonly<Record<string, string>> | undefined;
+  components?: Readonly<Record<string, string>>;
   /** What happens to a second connection of one component. Default `refuse`. */
-  componentConflict?: ComponentConflict | undefined;
+  componentConflict?: ComponentConflict;
   /** Users of the jabberd2 router protocol. Opens the router port. */
-  routerUsers?: Readonly<Record<string, string | RouterUser>> | undefined;
+  routerUsers?: Readonly<Record<string, string | RouterUser>>;
   /**
    * TLS; `false` for none at all. Default: a certificate is made at the start when there are clients or router users, and
    * STARTTLS is optional. A server with components only has TLS when this is given, `{}` is enough.
    */
-  tls?: LoopbackTlsOptions | false | undefined;
+  tls?: LoopbackTlsOptions | false;
   /**
    * SASL mechanisms for clients, offered in this order as far as the connection allows: those with channel binding and
    * EXTERNAL inside TLS only. Default: SCRAM in all its kinds, and inside TLS also PLAIN.
    */
-  mechanisms?: readonly string[] | undefined;
+  mechanisms?: readonly string[];
   /** How the mechanisms behave. */
-  sasl?: LoopbackSaslOptions | undefined;
+  sasl?: LoopbackSaslOptions;
   /** How resources are bound. */
-  bind?: LoopbackBindOptions | undefined;
+  bind?: LoopbackBindOptions;
   /** Authentication of before XMPP 1.0 (XEP-0078); `false` for none. Default: all three methods. */
-  legacy?: LoopbackLegacyOptions | false | undefined;
+  legacy?: LoopbackLegacyOptions | false;
   /** Stream management (XEP-0198); `false` for none. Default: with resumption. */
-  streamManagement?: LoopbackManagementOptions | false | undefined;
+  streamManagement?: LoopbackManagementOptions | false;
   /** What a peer's XML may cost; see {@link XmlLimits}. */
-  limits?: Optional<XmlLimits> | undefined;
-  timeouts?: LoopbackTimeouts | undefined;
+  limits?: Partial<XmlLimits>;
+  timeouts?: LoopbackTimeouts;
   /** Told what a handler of one of the server's events threw or rejected with. Default: a warning of the process. */
-  onHandlerError?: ((error: unknown, event: string) => void) | undefined;
+  onHandlerError?: (error: unknown, event: string) => void;
 }
 
 /** The ports. Those for direct TLS are open when the server has TLS (XEP-0368 for clients). */
@@ -54,40 +53,40 @@ export type ComponentConflict = 'refuse' | 'replace' | 'share';
 export interface RouterUser {
   password: string;
   /** Which names it may bind: `all`, or only the one it is called (`own`). Default `all`. */
-  acl?: 'all' | 'own' | undefined;
+  acl?: 'all' | 'own';
 }
 
 /** How the loopback server does TLS. */
 export interface LoopbackTlsOptions {
   /** STARTTLS on the client port. Default `optional`. */
-  starttls?: 'required' | 'optional' | 'off' | undefined;
+  starttls?: 'required' | 'optional' | 'off';
   /** STARTTLS on the router port. Default `optional`. */
-  routerStarttls?: 'optional' | 'off' | undefined;
+  routerStarttls?: 'optional' | 'off';
   /** PEM of the certificate and its key, in place of those that are made. Both or none. */
-  cert?: string | undefined;
-  key?: string | undefined;
+  cert?: string;
+  key?: string;
   /** Further names in the certificate that is made: it has the domain, the components, `localhost` and the loopback addresses. */
-  names?: readonly string[] | undefined;
+  names?: readonly string[];
   /** PEM of the authority for client certificates (EXTERNAL). Default: the authority that is made. */
-  clientCa?: string | undefined;
-  minVersion?: SecureVersion | undefined;
-  maxVersion?: SecureVersion | undefined;
+  clientCa?: string;
+  minVersion?: SecureVersion;
+  maxVersion?: SecureVersion;
 }
 
 /** How the SASL mechanisms of the loopback server behave. */
 export interface LoopbackSaslOptions {
   /** Types of channel binding. Default `tls-exporter` and `tls-server-end-point`. */
-  channelBindings?: readonly ChannelBinding[] | undefined;
+  channelBindings?: readonly ChannelBinding[];
   /** Whether the types are listed (XEP-0440). Default true. */
-  listChannelBindings?: boolean | undefined;
+  listChannelBindings?: boolean;
   /** Iteration count of SCRAM. Default 4096. */
-  iterations?: number | undefined;
+  iterations?: number;
   /** Whether SCRAM signs what was offered (XEP-0474). Default false. */
-  signOffer?: boolean | undefined;
+  signOffer?: boolean;
   /** Where the server's last data goes: with success, or into a challenge of its own. Default `success`. */
-  finalData?: 'success' | 'challenge' | undefined;
+  finalData?: 'success' | 'challenge';
   /** Failures after which the stream is closed. Default 5. */
-  tries?: number | undefined;
+  tries?: number;
 }
 
 /** How the loopback server binds resources (RFC 6120 §7). */
@@ -96,11 +95,11 @@ export interface LoopbackBindOptions {
    * What happens when a resource is taken: the old one is replaced, the request is refused, or the new one gets another
    * name. Default `replace`.
    */
-  conflict?: 'replace' | 'refuse' | 'rename' | undefined;
+  conflict?: 'replace' | 'refuse' | 'rename';
   /** Whether the server makes up every resource, whatever is asked for. Default false. */
-  assigned?: boolean | undefined;
+  assigned?: boolean;
   /** How the session feature of RFC 3921 is offered. Default `optional`. */
-  session?: 'optional' | 'required' | 'off' | undefined;
+  session?: 'optional' | 'required' | 'off';
 }
 
 /** The methods of `jabber:iq:auth`; `0k` is the one with sequence and token. */
@@ -109,37 +108,37 @@ export type LegacyMethod = 'password' | 'digest' | '0k';
 /** How the loopback server does `jabber:iq:auth` (XEP-0078). */
 export interface LoopbackLegacyOptions {
   /** Default all three. */
-  methods?: readonly LegacyMethod[] | undefined;
+  methods?: readonly LegacyMethod[];
   /** Whether the stream feature is shown on streams of version 1.0. Default true. */
-  announced?: boolean | undefined;
+  announced?: boolean;
   /** How errors are written: with conditions of RFC 6120, or as a bare code. Default `condition`. */
-  errors?: 'condition' | 'code' | undefined;
+  errors?: 'condition' | 'code';
   /** Start of the sequence of `0k`. It counts down with each login. Default 500. */
-  sequence?: number | undefined;
+  sequence?: number;
   /** Token of `0k`. Default: a random one for each account. */
-  token?: string | undefined;
+  token?: string;
 }
 
 /** How the loopback server manages streams (XEP-0198). */
 export interface LoopbackManagementOptions {
   /** Whether sessions can be resumed. Default true. */
-  resume?: boolean | undefined;
+  resume?: boolean;
   /** Seconds for which a session that was cut is kept. Default 60. */
-  max?: number | undefined;
+  max?: number;
   /** After how many stanzas the server asks for an acknowledgement; 0 for never. Default 5. */
-  requestEvery?: number | undefined;
+  requestEvery?: number;
   /** Whether `<failed/>` tells the count of a session that is over. Default true. */
-  failedCount?: boolean | undefined;
+  failedCount?: boolean;
   /** Where both counts start, for tests around 2^32. The client must start there as well. Default 0. */
-  startCount?: number | undefined;
+  startCount?: number;
   /** Most stanzas kept for a client. One more ends its session. Default 10,000. */
-  unackedLimit?: number | undefined;
+  unackedLimit?: number;
 }
 
 /** Time limits of the loopback server, in milliseconds. */
 export interface LoopbackTimeouts {
   /** From the connection to the bound address. Default 30 000. */
-  negotiation?: number | undefined;
+  negotiation?: number;
   /** How long a peer may take to close a stream. Default 1000. */
-  close?: number | undefined;
+  close?: number;
 }

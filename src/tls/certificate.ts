@@ -23,7 +23,7 @@ export function presentedNames(certificate: X509Certificate): PresentedName[] {
     // Since Node 22 reading a malformed extension throws.
     return (certificate.subjectAltName ?? '').split(', ').flatMap(presentedName);
   } catch (cause) {
-    throw certificateRefusal('TLS_CERT_MALFORMED', "the names in the server's certificate cannot be read", cause);
+    throw certificateRefusal('TLS_CERT_MALFORMED', 'the names in the certificate cannot be read', cause);
   }
 }
 

@@ -10,7 +10,7 @@ import type { SaslProfile } from './profile.js';
 /** The stream as the exchange needs it. */
 export interface SaslStream {
   /** Writes an element; `secret` keeps its content out of events and logs. */
-  send(element: Element, options?: { secret?: boolean | undefined }): void;
+  send(element: Element, options?: { secret?: boolean }): void;
   /** The next element from the server. */
   next(): Promise<Element>;
 }
@@ -32,7 +32,7 @@ export async function runExchange(
   mechanism: Mechanism,
   settings: MechanismSettings,
 ): Promise<Element> {
-  const exchange = new Exchange(stream, profile, mechanism.name);
+  const exchange = new Exchange(stream, profile, mechanism);
   try {
     await mechanism.run(exchange, settings);
     return await exchange.complete();
@@ -45,14 +45,14 @@ export async function runExchange(
 class Exchange implements SaslExchange {
   readonly #stream: SaslStream;
   readonly #profile: SaslProfile;
-  readonly #mechanism: string;
+  readonly #mechanism: Mechanism;
   #begun = false;
   #challenges = 0;
   #challenged = false;
   #success: Element | null = null;
   #detail: string | null = null;
 
-  constructor(stream: SaslStream, profile: SaslProfile, mechanism: string) {
+  constructor(stream: SaslStream, profile: SaslProfile, mechanism: Mechanism) {
     this.#stream = stream;
     this.#profile = profile;
     this.#mechanism = mechanism;
@@ -64,7 +64,7 @@ class Exchange implements SaslExchange {
   }
 
   async say(message: Buffer | null): Promise<SaslAnswer> {
-    if (this.#success !== null) throw notAuthenticated(this.#mechanism);
+    if (this.#success !== null) throw notAuthenticated(this.#mechanism.name);
     this.#send(message);
     const element = await this.#stream.next();
     const step = this.#profile.read(element);
@@ -85,20 +85,20 @@ class Exchange implements SaslExchange {
 
   async challenge(message: Buffer | null): Promise<Buffer> {
     const answer = await this.say(message);
-    if (answer.type === 'success') throw notAuthenticated(this.#mechanism);
+    if (answer.type === 'success') throw notAuthenticated(this.#mechanism.name);
     return answer.data;
   }
 
   async success(message: Buffer): Promise<void> {
     const { type, data } = await this.say(message);
-    if (type === 'challenge') throw unexpected(this.#mechanism, 'challenge');
-    if (data !== null) throw unexpected(this.#mechanism, 'data');
+    if (type === 'challenge') throw unexpected(this.#mechanism.name, 'challenge');
+    if (data !== null) throw unexpected(this.#mechanism.name, 'data');
   }
 
   async failure(message: Buffer, detail: string): Promise<never> {
     this.#detail = detail;
     const { type } = await this.say(message);
-    throw type === 'success' ? notAuthenticated(this.#mechanism) : unexpected(this.#mechanism, 'challenge');
+    throw type === 'success' ? notAuthenticated(this.#mechanism.name) : unexpected(this.#mechanism.name, 'challenge');
   }
 
   /**
@@ -107,14 +107,14 @@ class Exchange implements SaslExchange {
    */
   async complete(): Promise<Element> {
     if (this.#success === null) await this.success(Buffer.alloc(0));
-    if (this.#success === null) throw notAuthenticated(this.#mechanism);
+    if (this.#success === null) throw notAuthenticated(this.#mechanism.name);
     return this.#success;
   }
 
   #send(message: Buffer | null): void {
     const element = this.#begun
       ? this.#profile.response(message ?? Buffer.alloc(0))
-      : this.#profile.begin(this.#mechanism, message);
+      : this.#profile.begin(this.#mechanism.name, message);
     this.#begun = true;
     this.#challenged = false;
     this.#stream.send(element, { secret: true });

@@ -3,6 +3,7 @@ import type { BrokerError } from '../../errors.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import { saslError } from './errors.js';
+import type { Mechanism } from './mechanism.js';
 
 /** Conditions of RFC 6120 §6.5. */
 const CONDITIONS = new Set([
@@ -23,7 +24,11 @@ const CONDITIONS = new Set([
  * The error for a `<failure/>`. What is not known means `not-authorized` (RFC 6120 §6.5).
  * @param detail what the mechanism has learnt of the reason, or null
  */
-export function failureOf(failure: Element, mechanism: string, detail: string | null): BrokerError {
+export function failureOf(
+  failure: Element,
+  { name, advice }: Pick<Mechanism, 'name' | 'advice'>,
+  detail: string | null,
+): BrokerError {
   const children = failure.children.filter((child) => child.namespaceURI === NS.SASL);
   const named = children.find((child) => CONDITIONS.has(child.localName));
   const condition = named === undefined ? 'not-authorized' : named.localName;
@@ -31,7 +36,7 @@ export function failureOf(failure: Element, mechanism: string, detail: string | 
   const more = detail === null ? '' : ` (${detail})`;
   return saslError(
     'SASL_FAILURE',
-    `The server refused the sign-in with ${mechanism}: ${condition}${more}.${adviceFor(condition)}`,
+    `The server refused the sign-in with ${name}: ${condition}${more}.${advice?.[condition] ?? adviceFor(condition)}`,
     {
       condition,
       text: text?.textContent,

@@ -1,5 +1,6 @@
 // What a SASL mechanism is, RFC 4422 §5: a row of facts, and a function that runs it over any profile.
-import type { Optional } from '../../arguments/optional.js';
+import type { BrokerError } from '../../errors.js';
+import type { ClientCertificate } from '../../tls/client-certificate.js';
 import type { BindingPlan } from './binding-plan.js';
 import type { SaslOffer } from './offer.js';
 import type { Password } from './password.js';
@@ -23,6 +24,10 @@ export interface Mechanism {
   readonly floor: 'sets' | 'obeys' | 'neither';
   /** When a client uses it that was told of no mechanisms. */
   readonly byDefault: 'always' | 'with-certificate' | 'never';
+  /** What to look at when the server refuses with one of these conditions (RFC 6120 §6.5), in place of user name and password. */
+  readonly advice?: Readonly<Record<string, string>>;
+  /** What the program should know before it is tried, or null. */
+  warning?(settings: MechanismSettings): BrokerError | null;
   /**
    * Signs in, from the first message to the last, and fulfils when the mechanism is satisfied: where it makes the server prove
    * itself, that is done. A last response that is empty, and waiting for success, are left to who runs it.
@@ -56,7 +61,7 @@ export type SaslAnswer =
 export interface Account {
   /** XMPP domain that was dialled. */
   readonly domain: string;
-  readonly username?: string | undefined;
+  readonly username?: string;
 }
 
 /** What a mechanism works with. */
@@ -66,13 +71,15 @@ export interface MechanismSettings extends Account {
   /** Password or token; empty where there is none. */
   readonly password: Password;
   /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
-  readonly authzid?: string | undefined;
-  readonly iterations?: Optional<IterationLimits> | undefined;
+  readonly authzid?: string;
+  /** Our own certificate in TLS, or null. */
+  readonly certificate: ClientCertificate | null;
+  readonly iterations?: Partial<IterationLimits>;
   /** What the server offered, to be compared with what it signs (XEP-0474). */
   readonly offer: SaslOffer;
   readonly binding: BindingPlan;
   /** Abandons the exchange while something is computed. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
 }
 
 /** The name of an account in memories and caches. */

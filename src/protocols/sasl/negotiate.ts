@@ -57,6 +57,8 @@ export async function authenticate(
   const account = accountOf(settings);
   const setsFloor = mechanism.floor === 'sets';
   if (setsFloor && verified) sharedMemory.remember(account);
+  const warning = mechanism.warning?.(settings) ?? null;
+  if (warning !== null) session.publish('PCJ_PROTOCOLERROR', warning);
   session.publish('PCJ_AUTHNEGOTIATE', { mechanism: mechanism.name });
   const success = await runExchange(session, profile, mechanism, settings);
   if (setsFloor) sharedMemory.remember(account);

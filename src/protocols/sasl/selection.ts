@@ -1,6 +1,7 @@
 // Which mechanism is used: RFC 6120 §6.3.3, XEP-0474 §6. What each of them needs is said in its row.
 import { BrokerError, printable, usageError } from '../../errors.js';
 import type { ChannelBindings } from '../../tls/channel-binding.js';
+import type { ClientCertificate } from '../../tls/client-certificate.js';
 import { planBinding, type BindingChoice, type BindingPlan } from './binding-plan.js';
 import { saslError } from './errors.js';
 import { accountOf, type Account, type Mechanism, type MechanismSettings, type Need } from './mechanism.js';
@@ -18,6 +19,8 @@ export interface SaslSettings extends Account {
   readonly password?: Password;
   /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
   readonly authzid?: string;
+  /** Our own certificate in TLS; default none. */
+  readonly certificate?: ClientCertificate | null;
   /**
    * Channel binding for -PLUS mechanisms: `auto` takes what the server lists (XEP-0440); a type is used also where the
    * server lists none; `none` never. Default `auto`.
@@ -79,7 +82,7 @@ export function chooseMechanism(offer: SaslOffer, settings: SaslSettings, link: 
     else if (obstacle !== null) refused.push(`${mechanism.name} ${obstacle}`);
     else return { mechanism, settings: mechanismSettings(now) };
   }
-  throw downgrade ?? nothingLeft(offer, refused);
+  throw downgrade ?? nothingLeft(now, refused);
 }
 
 function mechanismNamed(name: MechanismName): Mechanism {
@@ -108,16 +111,21 @@ function belowFloor({ ours, offer, settings }: Circumstances): BrokerError | str
 }
 
 function mechanismSettings({ settings, offer, binding, link: { signal } }: Circumstances): MechanismSettings {
-  const { domain, username = '', password = '', authzid, iterations } = settings;
-  return { domain, username, password, authzid, iterations, offer, binding, signal };
+  const { domain, username = '', password = '', authzid, certificate = null, iterations } = settings;
+  return { domain, username, password, authzid, certificate, iterations, offer, binding, signal };
 }
 
-function nothingLeft(offer: SaslOffer, refused: readonly string[]): BrokerError {
+function nothingLeft({ ours, offer, settings }: Circumstances, refused: readonly string[]): BrokerError {
   const offered = printable([...offer.mechanisms].join(' '), 300) || 'nothing that is known';
   const reasons = refused.length === 0 ? '' : ` Not used: ${refused.join('; ')}.`;
+  const unused = ours.find(({ name, byDefault }) => byDefault === 'with-certificate' && !offer.mechanisms.has(name));
+  const port =
+    unused === undefined || settings.certificate == null
+      ? ''
+      : ` ${unused.name} is not offered, although tls.cert is given: it may be that this port asks for no certificate.`;
   return saslError(
     'SASL_NO_ACCEPTABLE_MECHANISM',
-    `The server offers no way to sign in that is allowed here. Offered: ${offered}.${reasons}`,
+    `The server offers no way to sign in that is allowed here. Offered: ${offered}.${reasons}${port}`,
     { origin: 'local' },
   );
 }

@@ -6,9 +6,9 @@ import { SERVERS } from '../../../scripts/servers.mjs';
 
 /**
  * `starttls` is the client port (TLS as the client likes), `strict` the one that offers nothing but STARTTLS before
- * TLS, `component` speaks XEP-0114, `freeComponent` too but allows any `from`; `http` is the administration.
+ * TLS, `external` asks for a certificate inside TLS and offers EXTERNAL, `component` speaks XEP-0114, `freeComponent` too but allows any `from`; `http` is the administration.
  */
-export type EjabberdPort = 'starttls' | 'directTls' | 'strict' | 'component' | 'freeComponent' | 'http';
+export type EjabberdPort = 'starttls' | 'directTls' | 'strict' | 'external' | 'component' | 'freeComponent' | 'http';
 
 export interface EjabberdOptions extends CommonOptions {
   /** Default `info`. */
@@ -41,7 +41,7 @@ const MODULES =
 
 /** The configuration is YAML; JSON is YAML too. */
 function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): string {
-  const { starttls, directTls, strict, component, freeComponent, http } = site.ports;
+  const { starttls, directTls, strict, external, component, freeComponent, http } = site.ports;
   const listener = (port: number, module: string, rest: object) => ({ port, ip: '127.0.0.1', module, ...rest });
   const extra = options.delegated === undefined ? null : privileges(options.delegated);
   const client = (port: number, rest: object) =>
@@ -59,6 +59,7 @@ function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): stri
     hosts: ['localhost', 'broker.test'],
     certfiles: [site.path('tls/server.pem')],
     ca_file: site.path('tls/ca.pem'),
+    c2s_cafile: site.path('tls/ca.pem'),
     auth_method: 'internal',
     auth_password_format: 'plain', // DIGEST-MD5 and legacy digests need it
     disable_sasl_mechanisms: ['X-OAUTH2', ...(options.withoutMechanisms ?? [])],
@@ -71,6 +72,7 @@ function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): stri
       client(starttls, { starttls: true }),
       client(directTls, { tls: true }),
       client(strict, { starttls_required: true }),
+      client(external, { starttls_required: true, tls_verify: true }),
       service(
         component,
         ['comp.localhost', 'comp2.localhost', 'comp.broker.test', 'bal.localhost', 'priv.localhost'],
@@ -109,7 +111,7 @@ function blueprint(options: EjabberdOptions): Blueprint<EjabberdPort> {
   };
   return {
     name: 'ejabberd',
-    ports: ['starttls', 'directTls', 'strict', 'component', 'freeComponent', 'http'],
+    ports: ['starttls', 'directTls', 'strict', 'external', 'component', 'freeComponent', 'http'],
     stopGraceMs: 15_000,
     prepare(site) {
       site.write('ejabberd.yml', configuration(site, options));

@@ -1,3 +1,4 @@
+import type { CertificateOptions, Identity } from './certificates.js';
 import { Child, type Program } from './child.js';
 import { eventually } from './probe.js';
 import { Site, type SiteCertificate } from './site.js';
@@ -89,6 +90,12 @@ export class TestServer<Port extends string = string> implements AsyncDisposable
   /** PEM of the authority that signed the server's certificate. */
   get ca(): string {
     return this.site.ca;
+  }
+
+  /** A certificate for a client, signed by the same authority. */
+  async certify(certificate: CertificateOptions): Promise<Identity> {
+    if (this.site.authority === null) throw new Error('nobody signed the certificate of this server');
+    return await this.site.authority.issue(certificate);
   }
 
   get directory(): string {

@@ -34,6 +34,8 @@ export class Site<Port extends string = string> {
     private readonly block: PortBlock,
     /** PEM of the authority that signed the server's certificate. */
     readonly ca: string,
+    /** That authority; null when nobody signed it. */
+    readonly authority: TestAuthority | null,
   ) {
     this.give(directory);
     sites.add(this);
@@ -50,7 +52,7 @@ export class Site<Port extends string = string> {
     const block = await PortBlock.reserve(portNames.length);
     const ports = Object.fromEntries(portNames.map((port, i) => [port, block.ports[i]])) as Record<Port, number>;
     const directory = mkdtempSync(join(tmpdir(), `xmpp-broker-${name}-`));
-    const site = new Site(directory, ports, block, ca);
+    const site = new Site(directory, ports, block, ca, authority);
     site.write('tls/ca.pem', ca);
     site.write('tls/server.crt', identity.cert);
     site.write('tls/server.key', identity.key);

@@ -66,6 +66,7 @@ export const mechanismSettings = (own: Partial<MechanismSettings> = {}): Mechani
   domain: 'example.com',
   username: 'user',
   password: 'pencil',
+  certificate: null,
   offer: makeOffer([]),
   binding: { chosen: null, flag: 'n', suspicious: false },
   ...own,
