@@ -1,5 +1,8 @@
 // What is remembered of earlier sign-ins, so that nobody can talk us down to PLAIN: XEP-0474 §6.
 
+/** Most accounts remembered. */
+export const MEMORY_LIMIT = 10_000;
+
 /**
  * Accounts whose server is known to have something better than PLAIN. Kept in memory, for the life of the process;
  * the least recently seen goes first when it is full.
@@ -7,15 +10,12 @@
 export class SaslMemory {
   readonly #accounts = new Set<string>();
 
-  /** @param limit most accounts remembered */
-  constructor(readonly limit = 10_000) {}
-
   /** Notes that an account was offered SCRAM inside verified TLS, or has signed in by SCRAM or EXTERNAL. */
   remember(account: string): void {
     this.#accounts.delete(account);
     this.#accounts.add(account);
     for (const oldest of this.#accounts) {
-      if (this.#accounts.size <= this.limit) break;
+      if (this.#accounts.size <= MEMORY_LIMIT) break;
       this.#accounts.delete(oldest);
     }
   }

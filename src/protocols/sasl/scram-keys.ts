@@ -41,6 +41,9 @@ export function hmac(hash: ScramHash, key: Buffer, text: string): Buffer {
   return createHmac(hash, key).update(text).digest();
 }
 
+/** Most keys kept. */
+export const KEYS_LIMIT = 64;
+
 /**
  * Keys of recent sign-ins, so that reconnecting does not cost a key derivation. Bounded; the least recently used goes
  * first. An entry is found only with the same account, hash, salt, iteration count and password.
@@ -49,9 +52,6 @@ export class ScramKeyCache {
   readonly #keys = new Map<string, ScramKeys>();
   /** Makes what stands for a password useless outside of this process. */
   readonly #secret = randomBytes(32);
-
-  /** @param limit most entries kept */
-  constructor(readonly limit = 64) {}
 
   get size(): number {
     return this.#keys.size;
@@ -64,7 +64,7 @@ export class ScramKeyCache {
     this.#keys.delete(name);
     this.#keys.set(name, keys);
     for (const oldest of this.#keys.keys()) {
-      if (this.#keys.size <= this.limit) break;
+      if (this.#keys.size <= KEYS_LIMIT) break;
       this.#keys.delete(oldest);
     }
     return keys;

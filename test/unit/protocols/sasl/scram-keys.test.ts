@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { SCRAM } from '../../../../src/protocols/sasl/scram.js';
-import { deriveKeys, ScramKeyCache } from '../../../../src/protocols/sasl/scram-keys.js';
+import { deriveKeys, KEYS_LIMIT, ScramKeyCache } from '../../../../src/protocols/sasl/scram-keys.js';
 import { codeOf, MechanismRun } from './support.js';
 
 /** A client that has sent its first message, and a server-first message for it. */
@@ -59,13 +59,15 @@ describe('S-SCRAM-10: the cache of keys', () => {
   });
 
   it('is bounded; the least recently used goes first', async () => {
-    const cache = new ScramKeyCache(2);
-    const one = await cache.keys('1', source);
-    await cache.keys('2', source);
-    expect(await cache.keys('1', source)).toBe(one);
-    await cache.keys('3', source);
-    expect(cache.size).toBe(2);
-    expect(await cache.keys('1', source)).toBe(one);
+    const cache = new ScramKeyCache();
+    const quick = { ...source, iterations: 1 };
+    const one = await cache.keys('one', quick);
+    const two = await cache.keys('two', quick);
+    expect(await cache.keys('one', quick)).toBe(one);
+    for (let i = 1; i < KEYS_LIMIT; i++) await cache.keys(String(i), quick);
+    expect(cache.size).toBe(KEYS_LIMIT);
+    expect(await cache.keys('one', quick)).toBe(one);
+    expect(await cache.keys('two', quick)).not.toBe(two);
   });
 
   it('shows nothing of a password', async () => {
