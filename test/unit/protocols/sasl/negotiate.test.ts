@@ -4,7 +4,8 @@ import { runExchange } from '../../../../src/protocols/sasl/exchange.js';
 import type { Mechanism } from '../../../../src/protocols/sasl/mechanism.js';
 import { defaultMechanisms } from '../../../../src/protocols/sasl/mechanisms.js';
 import { signIn } from '../../../../src/protocols/sasl/negotiate.js';
-import { SASL } from '../../../../src/protocols/sasl/profile.js';
+import { SASL, type SaslProfile } from '../../../../src/protocols/sasl/profile.js';
+import { SCRAM } from '../../../../src/protocols/sasl/scram.js';
 import type { SaslLink, SaslSettings } from '../../../../src/protocols/sasl/selection.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
@@ -173,6 +174,53 @@ describe('the exchange and its mechanism', () => {
     const stream = new ScriptedStream(() => [success, sasl('failure')]);
     expect(await run(stream, idle)).toBe(success);
     expect((await stream.next()).localName).toBe('failure');
+  });
+});
+
+describe('a profile with other elements', () => {
+  const ns = 'urn:example:profile';
+  const el = (name: string, ...children: (Element | string)[]) => xml(name, { xmlns: ns }, ...children);
+  /** The initial response and the last data stand in elements of their own, and empty data are empty elements. */
+  const other: SaslProfile = {
+    begin: (mechanism, initial) =>
+      xml('begin', { xmlns: ns, mechanism }, initial === null ? undefined : el('initial', initial.toString('base64'))),
+    response: (data) => el('answer', data.toString('base64')),
+    abort: () => el('stop'),
+    read(element) {
+      if (element.is('ask', ns)) return { type: 'challenge', data: element };
+      if (element.is('done', ns)) return { type: 'success', data: element.getChild('last', ns) };
+      return null;
+    },
+  };
+  const scram = SCRAM.find(({ name }) => name === 'SCRAM-SHA-1')!;
+  const settings = mechanismSettings();
+
+  /** A server of this profile that ends in the given way. */
+  const server = (end: (final: string) => Element) => {
+    const played = new ScramServer('sha1', 'pencil');
+    return new ScriptedStream((element) => {
+      if (element.localName === 'begin') return [el('ask', played.challenge(decode(element)).toString('base64'))];
+      return element.localName === 'answer' ? [end(played.final(decode(element)).toString('base64'))] : [];
+    });
+  };
+
+  it('runs the same mechanism, and leaves the rest of its success to the caller', async () => {
+    const stream = server((final) => el('done', el('last', final), el('who', 'user@example.com')));
+    const success = await runExchange(stream, other, scram, settings);
+    expect(success.getChildText('who', ns)).toBe('user@example.com');
+    expect(stream.names).toEqual(['begin', 'answer']);
+    expect(stream.sent[0]?.getAttribute('mechanism')).toBe('SCRAM-SHA-1');
+  });
+
+  it.each([
+    ['no proof', () => el('done', el('who', 'user@example.com')), 'SCRAM_SERVER_SIGNATURE', []],
+    ['a wrong proof in a challenge', () => el('ask', 'dj1BQUFB'), 'SCRAM_SERVER_SIGNATURE', ['stop']],
+    ['what is no base64', () => el('done', el('last', '?')), 'SASL_BAD_BASE64', []],
+    ['a success of RFC 6120', () => sasl('success'), 'SASL_UNEXPECTED', []],
+  ] as const)('%s is refused as in the other', async (_what, end, code, behind) => {
+    const stream = server(end);
+    expect((await refusal(() => runExchange(stream, other, scram, settings))).code).toBe(code);
+    expect(stream.names).toEqual(['begin', 'answer', ...behind]);
   });
 });
 
