@@ -2,11 +2,12 @@ import ts from 'typescript';
 import { ROOT } from './markdown.js';
 import type { Program } from './programs.js';
 
-/** What the compiler has to say about programs of the documentation, with the real settings of the project. */
+/** What the compiler has to say about programs of the documentation, with the settings of the project. */
 export function typeErrors(programs: readonly Program[]): string[] {
   const config = ts.getParsedCommandLineOfConfigFile(
     `${ROOT}/tsconfig.json`,
-    {},
+    // What is shown need not be used.
+    { noUnusedLocals: false, noUnusedParameters: false },
     {
       ...ts.sys,
       onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
