@@ -10,6 +10,9 @@ import type { PendingRequests } from '../requests/pending-requests.js';
 /** How long a session is kept when the server did not say, in seconds. */
 const DEFAULT_MAX = 300;
 
+/** Losses of a link with the same stanzas unacknowledged, before the session is given up: one of them may be the cause. */
+const MAX_LOSSES = 3;
+
 /** Longest time a session is kept, in seconds. */
 const MAX_KEPT = 86_400;
 
@@ -40,7 +43,8 @@ export class Resumption {
 
   /** A link ended, and nothing was told of it yet. */
   linkEnded({ session, inFlight, waiting, byUs }: LinkEnd): void {
-    const resumable = session !== null && session.id !== null && byUs !== 'shutdown';
+    const goesOn = byUs === 'replace' || (byUs === null && (session?.lost() ?? 0) <= MAX_LOSSES);
+    const resumable = session !== null && session.id !== null && goesOn;
     if (resumable) this.#keep(session);
     const uncertain = session === null ? inFlight : resumable ? [] : unproved(session);
     this.#hold(uncertain, waiting);

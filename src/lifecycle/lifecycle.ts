@@ -7,6 +7,7 @@ import type { LinkEnd } from '../link/closing.js';
 import type { LinkHost, LinkOwner, Negotiated } from '../link/contract.js';
 import { ConnectOperation } from './connect-operation.js';
 import { reconnectDelay } from './reconnect-delay.js';
+import { whatFollows, type Where } from './what-follows.js';
 import type { BrokerState, Closed } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
@@ -54,6 +55,12 @@ export class Lifecycle implements LinkOwner {
   #operation: ConnectOperation | null = null;
   #timer: NodeJS.Timeout | null = null;
   #failures = 0;
+  /** Whether a link was ready since `connect`. */
+  #served = false;
+  /** Attempts in a row that were refused, by a server that had let us in before. */
+  #refusals = 0;
+  /** Whether the attempt or link is at an address that a server named. */
+  #borrowed = false;
   /** Redirects followed since the last wait. */
   #redirects = 0;
   /** From a `connect` to the rest that follows. */
@@ -94,6 +101,8 @@ export class Lifecycle implements LinkOwner {
     if (this.#operation !== null) this.#rejectOperation(superseded());
     this.#stopTimer();
     this.#failures = 0;
+    this.#refusals = 0;
+    this.#served = false;
     this.#redirects = 0;
     const epoch = ++this.#epoch;
     const operation = new ConnectOperation(signal, () => {
@@ -157,6 +166,7 @@ export class Lifecycle implements LinkOwner {
 
   #run(epoch: number, place: Endpoint = this.#target): void {
     this.#state = 'connecting';
+    this.#borrowed = place !== this.#target;
     this.#host.publish('PCJ_CONNECT', undefined);
     if (this.#epoch !== epoch) return;
     const attempt = new Attempt(this.#host, () => {
@@ -178,7 +188,8 @@ export class Lifecycle implements LinkOwner {
       this.#attempt = null;
       if (this.#epoch !== epoch) return;
       const failure = error as BrokerError;
-      if (!this.#redirected(epoch, failure)) this.#failed(failure, this.#operation === null || this.#retriesInitial());
+      if (this.#redirected(epoch, failure)) return;
+      this.#failed(this.#judged(failure, 'negotiating'), this.#operation === null || this.#retriesInitial());
       return;
     }
     // A later command may have come in the very moment of success: this attempt ends with it.
@@ -188,7 +199,8 @@ export class Lifecycle implements LinkOwner {
   }
 
   #negotiated(negotiated: Negotiated): void {
-    this.#failures = 0;
+    this.#served = true;
+    this.#refusals = 0;
     const link = new Link(this.#host, this, negotiated);
     this.#link = link;
     this.#state = 'ready';
@@ -215,7 +227,10 @@ export class Lifecycle implements LinkOwner {
     const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
     const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
     const delayMs = reconnectDelay(pace, this.#failures, error.retryAfterMs, Math.random());
-    const place = this.#failures === 0 && session?.location != null ? this.#placeOf(session.location) : this.#target;
+    const place =
+      this.#failures === 0 && !this.#borrowed && session?.location != null
+        ? this.#placeOf(session.location)
+        : this.#target;
     this.#failures += 1;
     this.#redirects = 0;
     this.#state = 'waiting';
@@ -225,6 +240,14 @@ export class Lifecycle implements LinkOwner {
       this.#run(epoch, place);
     }, delayMs);
     this.#host.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
+  }
+
+  /** The error with what the rules say of another attempt. */
+  #judged(error: BrokerError, where: Where): BrokerError {
+    const circumstances = { where, borrowed: this.#borrowed, served: this.#served, refusals: this.#refusals };
+    const retryable = whatFollows(error, circumstances) === 'again';
+    if (where === 'negotiating' && retryable && !error.retryable) this.#refusals += 1;
+    return error.retryable === retryable ? error : error.with({ retryable });
   }
 
   /**
@@ -271,6 +294,8 @@ export class Lifecycle implements LinkOwner {
 
   #restDisconnected(error: BrokerError): void {
     this.#state = 'disconnected';
+    // Nobody will resume the session; without `reconnect` the program may, with its next connect().
+    if (this.#host.config.reconnect !== false) this.#host.shutDown();
     this.#rest({ clean: false, error });
   }
 
@@ -307,14 +332,16 @@ export class Lifecycle implements LinkOwner {
 
   ended(end: LinkEnd): void {
     this.#link = null;
-    this.#lastEnd = end.error === null ? { clean: end.clean } : { clean: end.clean, error: end.error };
+    if (end.good) this.#failures = 0;
+    const error = end.error === null || end.byUs !== null ? end.error : this.#judged(end.error, 'ready');
+    this.#lastEnd = error === null ? { clean: end.clean } : { clean: end.clean, error };
     if (end.byUs === null) this.#state = 'disconnected';
     this.#host.linkEnded(end);
-    const { error } = end;
     if (end.byUs === null && error !== null) this.#host.publish('PCJ_SOCKETFAIL', error);
     this.#host.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
-    if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
     this.#host.afterLinkEnded(end);
+    // Nothing follows it.
+    if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
     // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
     const obsolete = this.#state !== 'disconnected' || this.#operation !== null || this.#shutdown !== null;
     if (end.byUs !== null || error === null || obsolete) return;

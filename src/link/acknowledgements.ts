@@ -12,6 +12,9 @@ const STANZAS_PER_REQUEST = 5;
 /** Quiet time after which one is asked for all the same, in milliseconds. */
 const QUIET_MS = 5_000;
 
+/** How long a resumed session gets to show that it works, in milliseconds. */
+const PROOF_MS = 5_000;
+
 /** Stanzas that may be unacknowledged before the rest waits. */
 const UNACKED_LIMIT = 10_000;
 
@@ -25,6 +28,8 @@ export interface AcknowledgementHooks {
   hold(held: boolean): void;
   /** An acknowledgement was asked for: the peer has to answer. */
   asked(): void;
+  /** The peer told its count: so many stanzas are acknowledged by it. */
+  answered(fresh: number): void;
   acked(tickets: readonly Ticket[]): void;
   /** The peer was asked and did not answer in time. */
   unanswered(limitMs: number): void;
@@ -57,12 +62,13 @@ export class Acknowledgements {
       ticket.inSession = true;
       ticket.expectAck();
       this.session.onSent(ticket);
+      // Not what is sent again: it is counted already, and nothing would let it flow.
+      if (this.session.size >= UNACKED_LIMIT && !this.#held) {
+        this.#held = true;
+        this.#hooks.hold(true);
+      }
     }
     this.#unasked += 1;
-    if (this.session.size >= UNACKED_LIMIT && !this.#held) {
-      this.#held = true;
-      this.#hooks.hold(true);
-    }
     if (this.#unasked >= STANZAS_PER_REQUEST) this.request();
     else if (!this.#awaited) this.#timer ??= setTimeout(this.#onQuiet, QUIET_MS).unref();
   }
@@ -70,6 +76,11 @@ export class Acknowledgements {
   /** Asks for an acknowledgement, unless one is awaited. */
   request(): void {
     if (!this.#awaited) this.#ask();
+  }
+
+  /** Asks at once, behind what a resumed session sends again, and waits for the answer no longer than a few seconds. */
+  prove(): void {
+    this.#ask(PROOF_MS);
   }
 
   /** Before the stream is closed in order: asks for what is still unproved, and tells what we have handled. */
@@ -118,6 +129,7 @@ export class Acknowledgements {
       this.#held = false;
       this.#hooks.hold(false);
     }
+    this.#hooks.answered(acked.length);
     if (acked.length > 0) this.#hooks.acked(acked);
     if (this.#unasked >= STANZAS_PER_REQUEST) this.request();
     else if (this.#unasked > 0) this.#timer ??= setTimeout(this.#onQuiet, QUIET_MS).unref();
@@ -130,13 +142,12 @@ export class Acknowledgements {
     this.#stopDeadline();
   }
 
-  #ask(): void {
+  #ask(limit = this.#answerMs): void {
     this.#awaited = true;
     this.#unasked = 0;
     this.#stopQuiet();
     this.#hooks.write(() => REQUEST);
     this.#hooks.asked();
-    const limit = this.#answerMs;
     if (limit === null) return;
     this.#deadline ??= setTimeout(() => {
       this.#hooks.unanswered(limit);

@@ -72,7 +72,10 @@ export interface Outcome {
 }
 
 /** How a link ended and what it leaves behind. */
-export interface LinkEnd extends Outcome, Remains {}
+export interface LinkEnd extends Outcome, Remains {
+  /** Whether something went well on it: a stanza of ours was acknowledged, one arrived, or it has lived for a while. */
+  readonly good: boolean;
+}
 
 /** The closing that is going on, undisturbed or not. */
 export function closingOf(state: LinkState): Closing | null {
@@ -88,7 +91,8 @@ export function closingOf(state: LinkState): Closing | null {
 export function outcome(state: Open | Closing | Lost, socketError: BrokerError | null, endSent: boolean): Outcome {
   const closing = closingOf(state);
   const byUs = closing?.byUs ?? null;
-  const clean = closing?.peerEnded === true && endSent;
+  // A stream error is no orderly end, also when it came into one.
+  const clean = state.is === 'closing' && state.peerEnded && endSent;
   if (clean || closing?.dropped === true) return { byUs, clean, error: null };
   const phase = closing === null ? 'ready' : 'closing';
   const found = state.is === 'lost' ? state.error : (socketError?.with({ phase }) ?? linkErrors.connectionClosed());

@@ -8,6 +8,7 @@ import { SendBuffer, type SendBufferHooks } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
 import * as linkErrors from './errors.js';
+import { Proof } from './proof.js';
 import type { LinkHost, LinkOwner, Negotiated } from './contract.js';
 import { isStreamError, redirectable } from '../stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from '../stream/xml-stream.js';
@@ -38,6 +39,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   readonly #buffer: SendBuffer;
   readonly #acks: Acknowledgements | null;
   readonly #watchdogs: Watchdogs;
+  readonly #proof: Proof;
   readonly #scope: SerializeScope;
   readonly #forDialect: DialectLink;
   readonly #gone = new Deferred<void>();
@@ -53,6 +55,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     this.#buffer = new SendBuffer(this);
     this.#scope = { defaultNamespace: host.config.xmlns, prefixes: { stream: NS.STREAM } };
     this.#forDialect = dialectLink(negotiated, host, this.#buffer, this.#scope);
+    this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
     const { certificateExpiry } = negotiated;
@@ -101,10 +104,13 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     this.#buffer.push(ticket, text, element);
   }
 
-  /** Sends what a resumed session has not had acknowledged again, and asks for it. */
+  /**
+   * Sends what a resumed session has not had acknowledged again, and asks for it, with nothing to send, too: a resumption
+   * has to prove itself.
+   */
   replay(tickets: readonly Ticket[]): void {
     for (const ticket of tickets) this.output(ticket);
-    if (tickets.length > 0) this.#acks?.request();
+    this.#acks?.prove();
   }
 
   /**
@@ -178,6 +184,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
         return;
       }
     }
+    this.#proof.received();
     if (stanza !== undefined) this.#host.deliver(stanza);
     // Handled means: every handler has seen it. One that threw has seen it, too.
     const { xmlns } = this.#host.config;
@@ -208,7 +215,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     if (state.is === 'ended' || state.is === 'halted') return;
     this.#state = ENDED;
     const remains = this.#stop();
-    this.#owner.ended({ ...outcome(state, error, this.#stream.endSent), ...remains });
+    this.#owner.ended({ ...outcome(state, error, this.#stream.endSent), ...remains, good: this.#proof.good });
     this.#gone.resolve();
   }
 
@@ -282,6 +289,8 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   #lose(error: BrokerError, lastWords: () => void): void {
     const state = this.#state;
     if (state.is !== 'open' && state.is !== 'closing') return;
+    // What the server says of our bytes, or does not, speaks of the session: it is not resumed again.
+    if (this.#proof.doubted && error.layer !== 'tcp') this.#acks?.session.abandon();
     this.#state = { is: 'lost', error, closing: closingOf(state) };
     this.#owner.notReady();
     this.#buffer.flush();
@@ -312,6 +321,9 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
         this.#buffer.hold(held);
       },
       asked: () => this.#watchdogs.expectSign(),
+      answered: (fresh) => {
+        this.#proof.acknowledged(fresh);
+      },
       acked: (acked) => {
         this.#host.publish('PCJ_SM_ACK', { acked, pending: session.size });
       },

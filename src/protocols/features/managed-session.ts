@@ -38,6 +38,7 @@ export class ManagedSession {
   #head = 0;
   #bytes = 0;
   #lostResuming = 0;
+  #losses = 0;
 
   constructor(jid: string, { id = null, max = null, location = null, start = 0 }: SessionTerms = {}) {
     this.jid = jid;
@@ -115,11 +116,21 @@ export class ManagedSession {
       this.#head = 0;
     }
     this.#acked = count;
+    if (fresh > 0) this.#losses = 0;
     for (const ticket of acked) {
       this.#bytes -= ticket.bytes;
       ticket.markAcked();
     }
     return acked;
+  }
+
+  /**
+   * The link was lost with stanzas that were not acknowledged. Returns how often that has happened since the server last
+   * acknowledged something.
+   */
+  lost(): number {
+    if (this.size > 0) this.#losses += 1;
+    return this.#losses;
   }
 
   /** The connection was lost behind `<resume/>`. Returns how often that has happened to this session. */

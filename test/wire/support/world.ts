@@ -244,7 +244,7 @@ function orderProblems(events: readonly string[]): string[] {
   let connected = false;
   for (const [index, event] of events.entries()) {
     const wrong = () => problems.push(`${event} in phase ${phase}: ${events.slice(0, index + 1).join(' ')}`);
-    if (phase === 'closed' && event !== 'SHUTDOWN_FINISH') phase = 'rest';
+    if (phase === 'closed' && event !== 'SHUTDOWN_FINISH' && event !== 'RTS_FAIL') phase = 'rest';
     if (event === 'CONNECT') {
       if (phase !== 'rest') wrong();
       phase = 'attempt';

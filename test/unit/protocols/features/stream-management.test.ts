@@ -51,6 +51,7 @@ class Course {
       hold: (held) => (this.held = held),
       asked: () => undefined,
       acked: (tickets) => this.given.push(...tickets),
+      answered: () => undefined,
       unanswered: () => undefined,
     });
   }

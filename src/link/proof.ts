@@ -1,0 +1,38 @@
+/** A link that has lived for so long was a good one, whatever else happened, in milliseconds. */
+const LIVED_MS = 30_000;
+
+/** What went well on a link: a server that lets us in and drops us at once has shown nothing yet. */
+export class Proof {
+  readonly #since = performance.now();
+  #good = false;
+  #doubted: boolean;
+
+  /** @param resumed whether a session was resumed: then what arrives may be a repetition, and the resumption itself is in doubt */
+  constructor(private readonly resumed: boolean) {
+    this.#doubted = resumed;
+  }
+
+  /** A stanza arrived. */
+  received(): void {
+    if (!this.resumed) this.#good = true;
+  }
+
+  /** The peer acknowledged so many stanzas more: none is an answer, too. */
+  acknowledged(fresh: number): void {
+    this.#doubted = false;
+    if (fresh > 0) this.#good = true;
+  }
+
+  /** Whether something went well. */
+  get good(): boolean {
+    return this.#good || performance.now() - this.#since > LIVED_MS;
+  }
+
+  /**
+   * Whether a resumed session has not shown yet that it works. Some servers go on with the parser of the lost connection,
+   * so that what we send is swallowed, or read as if it were something else.
+   */
+  get doubted(): boolean {
+    return this.#doubted;
+  }
+}

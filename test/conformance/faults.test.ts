@@ -1,0 +1,335 @@
+// What people who ran the library met, by kind. The letters are explained in test/README.md.
+import { describe, expect, it, vi } from 'vitest';
+import { NS, xml, type Broker, type BrokerError, type BrokerOptions, type Ticket } from 'xmpp-broker';
+import { CLIENT, welcome, welcomeBack } from '../wire/support/client.js';
+import { COMPONENT, DOMAIN, header } from '../wire/support/component.js';
+import type { Conversation } from '../wire/support/conversation.js';
+import { BIND, features, OPENING } from '../wire/support/elements.js';
+import { LEGACY_CLIENT } from '../wire/support/legacy.js';
+import { useRig, type Ready, type RigDialect, type Said } from '../wire/support/rig.js';
+import { SERVICE } from '../wire/support/service.js';
+import type { ScriptedPeer } from '../wire/support/scripted-peer.js';
+
+const AT_ONCE: BrokerOptions['reconnect'] = { firstDelayMs: 1, maxDelayMs: 1, resumeDelayMs: 1 };
+const again = { reconnect: AT_ONCE } satisfies Partial<BrokerOptions>;
+
+const state = ({ state: is, possibleDuplicate }: Ticket): string => `${is}${possibleDuplicate ? '?' : ''}`;
+const message = (id: string) => xml('message', { to: `a@${DOMAIN}`, id }, xml('body', {}, id));
+
+const CONDITIONS = [
+  ...['bad-format', 'bad-namespace-prefix', 'connection-timeout', 'host-gone', 'host-unknown', 'improper-addressing'],
+  ...['internal-server-error', 'invalid-from', 'invalid-namespace', 'invalid-xml', 'not-well-formed'],
+  ...['policy-violation', 'remote-connection-failed', 'reset', 'resource-constraint', 'restricted-xml'],
+  ...['system-shutdown', 'undefined-condition', 'unsupported-encoding', 'unsupported-feature'],
+  ...['unsupported-stanza-type', 'unsupported-version', 'made-up'],
+];
+
+const errorOf = (inside: string): string => `<stream:error>${inside}</stream:error></stream:stream>`;
+const named = (condition: string): string => errorOf(`<${condition} xmlns='${NS.STREAMS}'/>`);
+
+/** The ways in which a server ends a ready link, and should see us again. */
+const ENDS: readonly (readonly [string, (server: Conversation) => unknown])[] = [
+  ...CONDITIONS.map((name) => [name, (server: Conversation) => server.send(named(name))] as const),
+  ['an empty error', (server) => server.send(errorOf(''))],
+  ['an error with a text only', (server) => server.send(errorOf(`<text xmlns='${NS.STREAMS}'>go</text>`))],
+  ['a condition in a wrong namespace', (server) => server.send(errorOf("<conflict xmlns='urn:other'/>"))],
+  ['the end of the stream', (server) => server.send('</stream:stream>')],
+  ['FIN', (server) => server.end()],
+  ['RST', (server) => server.reset()],
+  ['XML that is none', (server) => server.send('<a></b>')],
+  ['FIN within a stanza', (server) => server.send('<message><bo').then(() => server.end())],
+];
+
+/** A client of a server without stream management: nothing is resumed. */
+const WITHOUT_SESSION: RigDialect<Said> = {
+  ...CLIENT,
+  letIn: (server, said) => welcome(server, { ...said, after: features(BIND), enabled: null }),
+};
+
+const DIALECTS: readonly (readonly [string, RigDialect<Said>])[] = [
+  ['a client', WITHOUT_SESSION],
+  ['jabber:iq:auth', LEGACY_CLIENT],
+  ['a component', COMPONENT],
+  ['the router', SERVICE],
+];
+
+describe.each(DIALECTS)('A1: %s is dialled again', (_, dialect) => {
+  const rig = useRig(dialect);
+
+  it.each(ENDS)('behind %s', async (_name, end) => {
+    const { broker, server, peer } = await rig.ready(again);
+    const back = broker.events.once('PCJ_READY');
+    await end(server);
+    const next = await peer.accept();
+    await dialect.letIn(next);
+    await back;
+    expect(broker.state).toBe('ready');
+  });
+
+  it.each(['conflict', 'not-authorized'])('and not behind %s', async (condition) => {
+    const { broker, server } = await rig.ready(again);
+    await server.send(named(condition));
+    expect((await broker.closed).error).toMatchObject({ condition, retryable: false });
+    expect(broker.state).toBe('disconnected');
+  });
+});
+
+describe('A2: a server that is half up', () => {
+  const rig = useRig(COMPONENT);
+
+  it.each(['host-unknown', 'invalid-namespace', 'not-authorized'])(
+    'says %s to a component that it served a minute ago: a few times, then it is believed',
+    async (condition) => {
+      const { broker, server, peer } = await rig.ready(again);
+      const refuse = async (): Promise<void> => {
+        const next = await peer.accept();
+        await next.expect(OPENING);
+        await next.send(header(condition === 'host-unknown' ? '' : 'S2') + named(condition));
+        next.end();
+      };
+      server.reset();
+      await refuse();
+      await refuse();
+      const back = broker.events.once('PCJ_READY');
+      await COMPONENT.letIn(await peer.accept());
+      await back;
+      peer.conversations.at(-1)?.reset();
+      for (let times = 0; times < 5; times++) await refuse();
+      expect((await broker.closed).error).toMatchObject({ condition, retryable: false });
+    },
+  );
+
+  it('the first attempt believes it at once', async () => {
+    const { server, connected } = await rig.dialled({ reconnect: { initial: true, firstDelayMs: 1 } });
+    await server.expect(OPENING);
+    await server.send(header('') + named('host-unknown'));
+    server.end();
+    await expect(connected).rejects.toMatchObject({ condition: 'host-unknown', retryable: false });
+  });
+});
+
+describe('sessions', () => {
+  const rig = useRig(CLIENT);
+
+  /** A client whose link was reset with stanzas unacknowledged. */
+  async function cut(count: number, options: Partial<BrokerOptions> = {}): Promise<Ready & { tickets: Ticket[] }> {
+    const ready = await rig.ready({ ...again, ...options });
+    const tickets = Array.from({ length: count }, (_, k) => ready.broker.output(message(`m${String(k)}`)));
+    await ready.server.expect(`id='m${String(count - 1)}'`);
+    await Promise.all(tickets.map(({ sent }) => sent));
+    ready.server.reset();
+    return { ...ready, tickets };
+  }
+
+  const NOT_RESUMED: readonly (readonly [string, (server: Conversation) => unknown])[] = [
+    ['a stream error', (server) => server.send(named('undefined-condition'))],
+    ['a final condition', (server) => server.send(named('not-authorized'))],
+    ['the end of the stream', (server) => server.send('</stream:stream>')],
+    ['XML that is none', (server) => server.send('<resumed></b>')],
+    ['a message of its own before', (server) => server.send(`<message/>`).then(() => server.send(named('bad-format')))],
+  ];
+
+  it.each(NOT_RESUMED)(
+    'A3: <resume/> answered by %s: given up, bound anew, held as a possible duplicate',
+    async (_, say) => {
+      const { broker, peer, tickets } = await cut(1);
+      const server = await peer.accept();
+      await welcomeBack(server);
+      await say(server);
+      server.end();
+      const back = broker.events.once('PCJ_READY');
+      const next = await peer.accept();
+      await welcome(next, { enabled: "resume='true' id='session-2'" });
+      expect(await back).toMatchObject({ resumed: false });
+      expect(next.received.toString()).not.toContain('<resume');
+      expect(tickets.map(state)).toEqual(['queued?']);
+    },
+  );
+
+  it('A3: a bare loss behind <resume/> is tried once more, and a loss before it keeps the session', async () => {
+    const { broker, peer, tickets } = await cut(1);
+    (await peer.accept()).reset();
+    for (let times = 0; times < 2; times++) {
+      const server = await peer.accept();
+      await welcomeBack(server);
+      server.reset();
+    }
+    const back = broker.events.once('PCJ_READY');
+    const next = await peer.accept();
+    await welcome(next);
+    expect(await back).toMatchObject({ resumed: false });
+    expect(tickets.map(state)).toEqual(['queued?']);
+  });
+
+  it('A4: a stanza that makes the server drop the link costs a few links, and is held', async () => {
+    const { broker, peer, tickets } = await cut(1);
+    let resumptions = 0;
+    for (;;) {
+      const server = await peer.accept();
+      await server.expect(OPENING);
+      await server.send(clientHeader());
+      await server.expect('</auth>');
+      await server.send(`<success xmlns='${NS.SASL}'/>`);
+      await server.expect(OPENING);
+      await server.send(
+        clientHeader('2') + `<stream:features><bind xmlns='${NS.BIND}'/><sm xmlns='${NS.SM}'/></stream:features>`,
+      );
+      const said = await server.expect(/<resume [^>]*\/>|<iq .*?<\/iq>/s);
+      if (!said.includes('<resume')) break;
+      resumptions += 1;
+      await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>`);
+      await server.expect("id='m0'");
+      server.reset();
+    }
+    expect(resumptions).toBeLessThanOrEqual(4);
+    broker.halt();
+    expect(tickets[0]?.possibleDuplicate).toBe(true);
+  });
+
+  it('A11: a resumed session that swallows what is sent is given up within seconds', async () => {
+    const { broker, peer, tickets } = await cut(2);
+    const server = await peer.accept();
+    await welcomeBack(server);
+    await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='1'/>`);
+    await server.expect(/id='m1'.*<r [^>]*\/>/s);
+    const back = broker.events.once('PCJ_READY');
+    const next = await peer.accept({ timeoutMs: 10_000 });
+    await welcome(next);
+    await back;
+    expect(next.received.toString()).not.toContain('<resume');
+    expect(tickets.map(state)).toEqual(['acked', 'queued?']);
+  });
+
+  it.each(['not-well-formed', 'policy-violation', 'bad-format'])(
+    'A11: a resumed session whose server finds fault with our bytes (%s) is not resumed again',
+    async (condition) => {
+      const { broker, peer, tickets } = await cut(1);
+      const server = await peer.accept();
+      await welcomeBack(server);
+      await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>`);
+      await server.expect("id='m0'");
+      await server.send(named(condition));
+      const back = broker.events.once('PCJ_READY');
+      const next = await peer.accept();
+      await welcome(next);
+      await back;
+      expect(next.received.toString()).not.toContain('<resume');
+      expect(tickets.map(state)).toEqual(['queued?']);
+    },
+  );
+
+  it('B1: ten thousand stanzas are all sent again', async () => {
+    const count = 10_000;
+    const { broker, peer } = await cut(count);
+    const server = await peer.accept();
+    await welcomeBack(server);
+    const back = broker.events.once('PCJ_READY');
+    await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='10'/>`);
+    await back;
+    const said = await server.expect(`id='m${String(count - 1)}'`, { timeoutMs: 30_000 });
+    expect(said.match(/<message/g)).toHaveLength(count - 10);
+  }, 60_000);
+
+  it('B2: what comes to rest has no stanza that is sent and not acknowledged', async () => {
+    const { broker, peer, tickets } = await cut(3);
+    const server = await peer.accept();
+    await server.expect(OPENING);
+    await server.send(clientHeader());
+    await server.expect('</auth>');
+    await server.send(`<failure xmlns='${NS.SASL}'><account-disabled/></failure>`);
+    for (let more = 0; more < 4; more++) {
+      const next = await peer.accept();
+      await next.expect(OPENING);
+      await next.send(clientHeader());
+      await next.expect('</auth>');
+      await next.send(`<failure xmlns='${NS.SASL}'><account-disabled/></failure>`);
+    }
+    await broker.closed;
+    expect(tickets.map(state)).toEqual(['queued?', 'queued?', 'queued?']);
+    expect(broker.queue.size).toBe(3);
+  });
+
+  it('B7: nothing follows SHUTDOWN_FINISH', async () => {
+    const { broker, server, recorded } = await rig.ready();
+    const asked = broker.request(xml('iq', { type: 'get', to: 'a@b' }, xml('q', { xmlns: 'urn:a' })));
+    await server.expect('</iq>');
+    const closing = broker.shutdown();
+    await server.expect('</stream:stream>');
+    await server.send('</stream:stream>');
+    await closing;
+    await expect(asked).rejects.toMatchObject({ code: 'RTS_DISCONNECTED' });
+    expect(recorded.short.at(-1)).toBe('SHUTDOWN_FINISH');
+    expect(recorded.short).toContain('RTS_FAIL');
+  });
+
+  it('D7: a stream error that comes into a shutdown is told, and not clean', async () => {
+    const { broker, server } = await rig.ready();
+    const closing = broker.shutdown();
+    await server.expect('</stream:stream>');
+    const app = `<handled-count-too-high xmlns='${NS.SM}' h='9' send-count='8'/>`;
+    await server.send(errorOf(`<undefined-condition xmlns='${NS.STREAMS}'/>${app}`));
+    server.end();
+    await closing;
+    const { clean, error } = await broker.closed;
+    expect(clean).toBe(false);
+    expect(error?.message).toContain('handled-count-too-high');
+  });
+});
+
+describe('A7: the cause behind a faulty header', () => {
+  const rig = useRig(CLIENT);
+
+  it.each([
+    ["id=''", 'system-shutdown', true],
+    ["id=''", 'host-unknown', false],
+    ["id='1' version='0.9'", 'system-shutdown', true],
+    ["id='1' from='other.example' version='1.0'", 'host-unknown', false],
+    ['', 'internal-server-error', true],
+  ])('%s, then %s', async (attributes, condition, retryable) => {
+    const { server, connected } = await rig.dialled();
+    await server.expect(OPENING);
+    await server.send(
+      `<stream:stream xmlns='jabber:client' xmlns:stream='${NS.STREAM}' ${attributes}>${named(condition)}`,
+    );
+    server.end();
+    await expect(connected).rejects.toMatchObject({ code: 'STREAM_ERROR', condition, retryable });
+  });
+
+  it('nothing behind it: the fault of the header', async () => {
+    const { server, connected } = await rig.dialled();
+    await server.expect(OPENING);
+    await server.send(`<stream:stream xmlns='jabber:client' xmlns:stream='${NS.STREAM}' version='1.0'>`);
+    const error = (await connected.catch((failed: unknown) => failed)) as BrokerError;
+    expect(error.code).toBe('STREAM_NO_ID');
+  });
+});
+
+const clientHeader = (id = '1'): string =>
+  `<stream:stream xmlns='jabber:client' xmlns:stream='${NS.STREAM}' id='${id}' from='localhost' version='1.0'>` +
+  (id === '1'
+    ? `<stream:features><mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism></mechanisms></stream:features>`
+    : '');
+
+describe('A5: an address that a server named', () => {
+  const rig = useRig(CLIENT);
+
+  it('a fault there is not final: the next attempt is at the target', async () => {
+    const other: ScriptedPeer = await rig.listen('plain');
+    const ready = await rig.ready(again, {
+      enabled: `resume='true' id='session-1' location='127.0.0.1:${String(other.port)}'`,
+    });
+    const broker: Broker = ready.broker;
+    ready.server.reset();
+    const there = await other.accept();
+    // No TLS there: that would be final at the target.
+    await there.expect(/./s);
+    await there.send('HTTP/1.1 400 Bad Request\r\n\r\n');
+    there.end();
+    const back = broker.events.once('PCJ_READY');
+    const server = await ready.peer.accept();
+    await welcomeBack(server);
+    await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>`);
+    expect(await back).toMatchObject({ resumed: true });
+    await vi.waitUntil(() => broker.state === 'ready');
+  });
+});
