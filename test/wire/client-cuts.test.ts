@@ -1,5 +1,5 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Broker, BrokerError, NS, XMPP, type BrokerOptions } from 'xmpp-broker';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Broker, BrokerError, NS, XMPP } from 'xmpp-broker';
 import { trace, type Trace } from '../support/trace.js';
 import {
   BIND,
@@ -11,6 +11,7 @@ import {
   ScriptedPeer,
   SM,
   STARTTLS,
+  stopClock,
   streamHeader,
 } from './support/index.js';
 
@@ -81,20 +82,25 @@ describe('A-NEG-14: FIN, RST and silence at every byte of a client’s negotiati
     readonly said: string;
   }
 
-  /** One attempt that is cut behind so many bytes. */
-  async function attempt(steps: readonly Step[], bytes: number, how: 'end' | 'reset' | 'stall'): Promise<Outcome> {
+  /** One attempt that is cut behind so many bytes. To `served` goes a promise that its server has said them. */
+  async function attempt(
+    steps: readonly Step[],
+    bytes: number,
+    how: 'end' | 'reset' | 'stall',
+    served: Promise<void>[],
+  ): Promise<Outcome> {
+    let onServed: () => void;
+    served.push(new Promise((resolve) => (onServed = resolve)));
     const peer = await ScriptedPeer.listen({
       script: async (conversation) => {
-        // A client that has lost its patience meanwhile has ended the conversation.
-        await serve(conversation, steps, bytes).catch(() => undefined);
+        await serve(conversation, steps, bytes);
+        onServed();
         if (how === 'end') conversation.end();
         else if (how === 'reset') conversation.reset();
         await conversation.ended;
         conversation.end();
       },
     });
-    const short = { stream: 120, tls: 120, auth: 120, bind: 120, close: 40 };
-    const options: Partial<BrokerOptions> = how === 'stall' ? { timeouts: short } : {};
     const broker = new Broker({
       connectionType: XMPP.with({ mechanisms: ['ANONYMOUS'] }),
       host: '127.0.0.1',
@@ -103,7 +109,6 @@ describe('A-NEG-14: FIN, RST and silence at every byte of a client’s negotiati
       reconnect: false,
       logger: false,
       tls: { policy: steps === TO_TLS ? 'required' : 'disabled' },
-      ...options,
     });
     brokers.push(broker);
     const recorded = trace(broker);
@@ -130,13 +135,15 @@ describe('A-NEG-14: FIN, RST and silence at every byte of a client’s negotiati
         ] as const,
     ),
   )('%s, %s', { timeout: 60_000 }, async (how, _, steps) => {
+    const clock = stopClock();
     const before = resources();
     const length = lengthOf(steps) + (steps === TO_TLS ? 1 : 0);
     for (let from = 0; from < length; from += AT_ONCE) {
       const lengths = Array.from({ length: Math.min(AT_ONCE, length - from) }, (_unused, index) => from + index);
-      await Promise.all(
+      const served: Promise<void>[] = [];
+      const ended = Promise.all(
         lengths.map(async (bytes) => {
-          const { recorded, error, said } = await attempt(steps, bytes, how);
+          const { recorded, error, said } = await attempt(steps, bytes, how, served);
           const where = `cut at ${String(bytes)}: ${error.message}`;
           expect(error.retryable, where).toBe(true);
           expect(error.code, where).toMatch(
@@ -151,6 +158,9 @@ describe('A-NEG-14: FIN, RST and silence at every byte of a client’s negotiati
           if (steps === TO_TLS) expect(said, where).not.toContain('<auth');
         }),
       );
+      // Time passes only once all servers are silent.
+      await Promise.race([Promise.all(served), ended]);
+      await (how === 'stall' ? clock.until(ended) : ended);
     }
     await expect
       .poll(() => {
@@ -158,6 +168,7 @@ describe('A-NEG-14: FIN, RST and silence at every byte of a client’s negotiati
         return Object.keys(now).filter((name) => now[name]! > before[name]!);
       })
       .toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
     expect(unhandled).toEqual([]);
   });
 

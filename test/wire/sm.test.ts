@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NS, PCJ_NODERECEIVED, reply, xml, XMPP, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
 import { authenticate, CLIENT, greet, iqId, JID, welcome, welcomeBack } from './support/client.js';
-import { BIND, type Conversation, failure, features, type Ready, SM, useRig } from './support/index.js';
+import { BIND, failure, features, SM, stopClock, useRig, type Conversation, type Ready } from './support/index.js';
 
 const rig = useRig(CLIENT);
 
@@ -466,14 +466,16 @@ describe('resuming', () => {
   });
 
   it('S-SM-6: max is honoured: a session that is too old is given up, and not asked for', async () => {
-    const client = await rig.ready({}, { enabled: "resume='true' id='s' max='1'" });
+    const clock = stopClock();
+    const client = await rig.ready({}, { enabled: "resume='true' id='s' max='60'" });
     const ticket = send(client.broker, '1');
     await ticket.sent;
     const closed = client.broker.closed;
     client.server.reset();
     await closed;
+    await clock.pass(59_000);
     expect(state(ticket)).toBe('sent');
-    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await clock.pass(1_000);
     expect(state(ticket)).toBe('queued?');
     const connected = client.broker.connect();
     const again = await client.peer.accept();

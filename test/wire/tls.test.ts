@@ -3,20 +3,21 @@ import { NS, XMPP, type BrokerError, type TlsFacts } from 'xmpp-broker';
 import { CLIENT, greet, iqId, JID, PASSWORD, secure, welcome } from './support/client.js';
 import {
   BIND,
-  type Conversation,
   failure,
   features,
-  type Identity,
   mechanisms,
   OPENING,
   PROCEED,
   selfSigned,
   SM,
   STARTTLS,
+  stopClock,
   streamHeader,
   TAIL,
   TestAuthority,
   useRig,
+  type Conversation,
+  type Identity,
 } from './support/index.js';
 
 const rig = useRig(CLIENT);
@@ -246,17 +247,22 @@ describe('certificates', () => {
   });
 
   it('S-CERT-10: one that expires while the stream is open ends it with reset', async () => {
-    const identity = await rig.authority.issue({ notAfter: new Date(Date.now() + 2_500) });
+    const clock = stopClock();
+    const hour = 3_600_000;
+    const identity = await rig.authority.issue({ notAfter: new Date(Date.now() + hour) });
     const peer = await rig.listen('direct', identity);
-    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' } });
+    const { broker, recorded } = rig.broker(peer, { tls: { policy: 'direct' }, liveness: false });
     const connected = broker.connect();
     const server = await peer.accept();
     await welcome(server);
     await connected;
     const closed = broker.closed;
+    await clock.pass(hour - 1_000); // certificates count whole seconds
+    expect(broker.state).toBe('ready');
+    await clock.pass(1_000);
     await server.expect('<reset');
     await server.expect('</stream:stream>');
-    expect(await closed).toMatchObject({ error: { code: 'TLS_CERT_EXPIRED_LIVE', retryable: true } });
+    expect(await clock.until(closed)).toMatchObject({ error: { code: 'TLS_CERT_EXPIRED_LIVE', retryable: true } });
     expect(recorded.short.slice(-2)).toEqual(['SOCKETFAIL', 'SOCKETDISCONNECT']);
   });
 

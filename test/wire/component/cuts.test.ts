@@ -1,13 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Broker, BrokerError, type BrokerOptions } from 'xmpp-broker';
 import {
   brokerOptions,
   OPEN,
   OPENING,
   ScriptedPeer,
+  stopClock,
   TAIL,
   trace,
   type Conversation,
+  type StoppedClock,
   type Trace,
 } from '../support/index.js';
 import { COMPONENT, header, SUCCESS } from '../support/component.js';
@@ -63,18 +65,24 @@ describe('A-NEG-14: FIN, RST and silence at every byte of the negotiation', () =
     await peer.close();
   });
 
-  /** One attempt that is cut behind so many bytes. */
-  async function attempt(bytes: number): Promise<{ recorded: Trace; error: BrokerError; broker: Broker }> {
+  /** One attempt that is cut behind so many bytes. To `served` goes a promise that its server has said them. */
+  async function attempt(
+    bytes: number,
+    served: Promise<void>[],
+  ): Promise<{ recorded: Trace; error: BrokerError; broker: Broker }> {
+    let onServed: () => void;
+    served.push(new Promise((resolve) => (onServed = resolve)));
     const one = await ScriptedPeer.listen({
       script: async (conversation) => {
         await serve(conversation, bytes);
+        onServed();
         if (cut === 'end') conversation.end();
         else if (cut === 'reset') conversation.reset();
         else await conversation.ended;
         conversation.end();
       },
     });
-    const broker = component(one.port, cut === 'stall' ? { timeouts: { stream: 50, auth: 50, close: 50 } } : {});
+    const broker = component(one.port);
     const recorded = trace(broker);
     const { closed } = broker;
     const error: unknown = await broker.connect().then(
@@ -88,14 +96,16 @@ describe('A-NEG-14: FIN, RST and silence at every byte of the negotiation', () =
     return { recorded, error: error as BrokerError, broker };
   }
 
-  async function attempts(): Promise<Map<number, Awaited<ReturnType<typeof attempt>>>> {
+  /** Every attempt. Time passes only once all servers are silent. */
+  async function attempts(clock: StoppedClock): Promise<Map<number, Awaited<ReturnType<typeof attempt>>>> {
     const results = new Map<number, Awaited<ReturnType<typeof attempt>>>();
     for (let from = 0; from < lengths.length; from += AT_ONCE) {
-      await Promise.all(
-        lengths.slice(from, from + AT_ONCE).map(async (bytes) => {
-          results.set(bytes, await attempt(bytes));
-        }),
-      );
+      const served: Promise<void>[] = [];
+      const ended = lengths.slice(from, from + AT_ONCE).map(async (bytes) => {
+        results.set(bytes, await attempt(bytes, served));
+      });
+      await Promise.all(served);
+      await (cut === 'stall' ? clock.until(Promise.all(ended)) : Promise.all(ended));
     }
     return results;
   }
@@ -104,7 +114,7 @@ describe('A-NEG-14: FIN, RST and silence at every byte of the negotiation', () =
     cut = how;
     peer = await ScriptedPeer.listen({ script: (conversation) => serve(conversation, TRANSCRIPT.length) });
     const before = resources();
-    const results = await attempts();
+    const results = await attempts(stopClock());
     for (const [bytes, { recorded, error, broker }] of results) {
       const begun = bytes < HEADER.length ? OPEN : ASKED;
       const where = `cut at ${bytes}`;
@@ -132,6 +142,7 @@ describe('A-NEG-14: FIN, RST and silence at every byte of the negotiation', () =
     for (const { broker } of results.values()) broker.halt();
     for (const conversation of peer.conversations) conversation.destroy();
     await expect.poll(() => leftOver(before)).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
     expect(unhandled).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { JABBER_NS, NS, XMPP } from 'xmpp-broker';
 import { acceptDigest, header, message, open, sha1, useConnections } from '../support/connection.js';
-import { BIND, failure, features, mechanisms, OPENING, streamHeader } from '../support/index.js';
+import { BIND, failure, features, mechanisms, OPENING, stopClock, streamHeader } from '../support/index.js';
 import { DOMAIN, readIq } from '../support/legacy.js';
 
 const { NS_ACCEPT } = JABBER_NS.stream;
@@ -61,14 +61,14 @@ describe('connect and auth', () => {
   });
 
   it('a program may take its time before auth()', async () => {
+    const clock = stopClock();
     const peer = await rig.listen();
-    const connection = make(peer, { timeouts: { stream: 20, close: 100 } });
+    const connection = make(peer);
     const connected = connection.connect();
     const server = await peer.accept();
     await open(server);
     await connected;
-    // Three times as long as a server may take.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await clock.pass(3 * connection.broker.config.timeouts.stream); // longer than a server may take
     expect(connection.connected).toBe(true);
     const signedIn = connection.auth('juliet', 'r0m30', 'balcony');
     await acceptDigest(server);

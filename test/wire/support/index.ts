@@ -1,4 +1,5 @@
 /** A peer for tests that says exactly what it is told to, byte by byte, and the brokers that talk to it. */
+export { stopClock, type StoppedClock } from './clock.js';
 export { Conversation, type ExpectOptions, type Pattern, type TlsOptions } from './conversation.js';
 export * from './elements.js';
 export { brokerOptions, Rig, useRig, type Dialled, type Ready, type RigDialect, type Said } from './rig.js';
