@@ -177,12 +177,6 @@ export const TECHNIQUES = [
     ],
   },
   {
-    key: 'small integers',
-    text: 'places in the window are marked as integers',
-    workloads: ['parse'],
-    patches: [patch(FAST_PATH, / \| 0\b/, '', 20), patch(RUNS, / \| 0\b/, '', 10)],
-  },
-  {
     key: 'buffers of their own',
     text: 'tables have buffers of their own',
     workloads: ['parse'],
