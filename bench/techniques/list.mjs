@@ -177,18 +177,6 @@ export const TECHNIQUES = [
     ],
   },
   {
-    key: 'buffers of their own',
-    text: 'tables have buffers of their own',
-    workloads: ['parse'],
-    patches: [
-      patch('xml/characters.js', 'new Uint8Array(new ArrayBuffer(256))', 'new Uint8Array(256)'),
-      patch(WINDOW, 'Buffer.from(new ArrayBuffer(SIZE + READ_AHEAD + 8))', 'Buffer.alloc(SIZE + READ_AHEAD + 8)'),
-      patch(NAMES, 'new Int32Array(new ArrayBuffer((PLACES + 1) * 4 * 4))', 'new Int32Array((PLACES + 1) * 4)'),
-      patch(NAMES, 'new Int32Array(new ArrayBuffer(PLACES * MOST_BYTES))', 'new Int32Array((PLACES * MOST_BYTES) / 4)'),
-      patch(NAMES, 'new Uint16Array(new ArrayBuffer(2 * GUESSES))', 'new Uint16Array(GUESSES)'),
-    ],
-  },
-  {
     key: 'loops for few bytes',
     text: 'a few bytes are checked and copied in loops of our own',
     workloads: ['parse-64', 'parse-1460'],

@@ -23,8 +23,8 @@ export const NO_NAME = PLACES;
  * The places of facts, and these sizes as shifts, are written as numbers below: so the functions are short enough for the
  * engine to inline them.
  */
-const facts = new Int32Array(new ArrayBuffer((PLACES + 1) * 4 * 4));
-const words = new Int32Array(new ArrayBuffer(PLACES * MOST_BYTES));
+const facts = new Int32Array((PLACES + 1) * 4);
+const words = new Int32Array((PLACES * MOST_BYTES) / 4);
 // Nothing under its mask is equal to its first bytes.
 facts[NO_NAME * 4 + 2] = 1;
 
@@ -68,7 +68,7 @@ export function lengthOf(number: number): number {
  * what is in it was either seen in the window, or is not found there.
  */
 const GUESSES = 4096;
-const guesses = new Uint16Array(new ArrayBuffer(2 * GUESSES)).fill(NO_NAME);
+const guesses = new Uint16Array(GUESSES).fill(NO_NAME);
 /** Added to the number of an element's name: the context of its attributes. That of an element is the tag before it. */
 export const ATTRIBUTES = 2 * PLACES;
 

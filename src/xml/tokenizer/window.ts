@@ -14,8 +14,8 @@ export const READ_AHEAD = 256;
  * The one place that is scanned: copying into it costs little, and a constant buffer with a zero behind the data lets
  * the inner loops run without a test for the end. All tokenizers use it in turn.
  */
-export const bytes = Buffer.from(new ArrayBuffer(SIZE + READ_AHEAD + 8)) as RawBuffer;
-export const view: DataView = new DataView(bytes.buffer);
+export const bytes = Buffer.alloc(SIZE + READ_AHEAD + 8) as RawBuffer;
+export const view: DataView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 let user: Window | null = null;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
