@@ -177,16 +177,6 @@ export const TECHNIQUES = [
     ],
   },
   {
-    key: 'loops for few bytes',
-    text: 'a few bytes are checked and copied in loops of our own',
-    workloads: ['parse-64', 'parse-1460'],
-    patches: [
-      patch('xml/tokenizer/utf8.js', 'const SHORT = 16;', 'const SHORT = 0;'),
-      patch(WINDOW, 'if (taken < 32) {', 'if (taken < 0) {'),
-      patch('xml/tokenizer/token-buffer.js', 'if (end - start < 32)', 'if (end < start)'),
-    ],
-  },
-  {
     key: 'idle reader',
     text: 'parse() keeps its reader for the next string',
     workloads: ['strings'],

@@ -35,8 +35,7 @@ export class TokenBuffer {
     if (start === end) return;
     this.flush();
     const store = this.reserve(end - start);
-    if (end - start < 32) for (let k = start; k < end; k++) store[this.length + k - start] = bytes[k] ?? 0;
-    else store.set(bytes.subarray(start, end), this.length);
+    store.set(bytes.subarray(start, end), this.length);
     this.length += end - start;
   }
 

@@ -8,16 +8,13 @@ export interface Utf8Check {
   bad: boolean;
 }
 
-/** Below this a loop is quicker than a call into the runtime. */
-const SHORT = 16;
-
 /**
  * How much of `bytes[0, end)` is whole characters of strict UTF-8 (RFC 3629 §4: no overlong forms, no surrogates,
  * nothing above U+10FFFF).
  */
 export function checkUtf8(bytes: Uint8Array, end: number): Utf8Check {
-  let valid = end < SHORT ? 0 : wholeCharacters(bytes, end);
-  if (end >= SHORT && isUtf8(bytes.subarray(0, valid))) {
+  let valid = wholeCharacters(bytes, end);
+  if (isUtf8(bytes.subarray(0, valid))) {
     const rest = valid === end ? 0 : sequence(bytes, valid, end);
     return { valid, bad: rest < 0 };
   }

@@ -123,11 +123,7 @@ export class Window {
     const { chunk, from, partial } = this;
     const taken = Math.min(chunk.length - from, SIZE - partial.length);
     if (partial.length > 0) bytes.set(partial);
-    if (taken < 32) {
-      for (let k = 0; k < taken; k++) bytes[partial.length + k] = chunk[from + k] ?? 0;
-    } else {
-      bytes.set(chunk.subarray(from, from + taken), partial.length);
-    }
+    bytes.set(chunk.subarray(from, from + taken), partial.length);
     return partial.length + taken;
   }
 }
