@@ -249,12 +249,6 @@ export const TECHNIQUES = [
     ],
   },
   {
-    key: 'constructor of attributes',
-    text: 'a plain object is told by its constructor first',
-    workloads: ['write', 'write-mixed'],
-    patches: [patch(BUILDER, 'attributes.constructor === Object || ', '')],
-  },
-  {
     key: 'lists made',
     text: 'lists of children are dropped only when some were made',
     workloads: ['write', 'write-mixed'],

@@ -54,10 +54,7 @@ export function xml(name: string, attributes?: XmlAttributes | null, ...children
 /** What a date, a map or an element has for properties is not meant as attributes. */
 function checkAttributes(attributes: unknown): void {
   if (attributes === undefined || attributes === null) return;
-  if (typeof attributes === 'object') {
-    // Cheaper than to look at its prototype.
-    if (attributes.constructor === Object || (isRecord(attributes) && !isElement(attributes))) return;
-  }
+  if (isRecord(attributes) && !isElement(attributes)) return;
   throw usageError(
     'USAGE_XML',
     `the second argument of xml() is the attributes: give an object, or {} before children, not ${kind(attributes)}`,
