@@ -249,12 +249,6 @@ export const TECHNIQUES = [
     ],
   },
   {
-    key: 'lists made',
-    text: 'lists of children are dropped only when some were made',
-    workloads: ['write', 'write-mixed'],
-    patches: [patch('xml/element.js', 'let listsMade = false;', 'let listsMade = true;')],
-  },
-  {
     key: 'classes of what is plain',
     text: 'what has to be escaped is searched for by what has not',
     workloads: ['write', 'relay'],

@@ -19,8 +19,6 @@ export { following } from './order.js';
 
 const documents = new WeakMap<Element, Document>();
 const childLists = new WeakMap<Element, readonly Node[]>();
-/** Whether any list was ever made: most programs never ask for one. */
-let listsMade = false;
 
 /**
  * An XML element: the read side of the W3C DOM and a small write side. Siblings are a linked list, so building and
@@ -81,7 +79,6 @@ export class Element {
       const nodes: Node[] = [];
       for (let child = this.firstChild; child !== null; child = child.nextSibling) nodes.push(child);
       list = nodes;
-      listsMade = true;
       childLists.set(this, list);
     }
     return list;
@@ -293,7 +290,7 @@ export class Element {
     node.parentElement = null;
     node.previousSibling = null;
     node.nextSibling = null;
-    if (listsMade) childLists.delete(this);
+    childLists.delete(this);
     return node;
   }
 
@@ -338,7 +335,7 @@ function isText(value: unknown): value is Text {
 
 function linkLast(parent: Element, node: Node): void {
   link(parent, node);
-  if (listsMade) childLists.delete(parent);
+  childLists.delete(parent);
 }
 
 /** How much of an element's XML `util.inspect` shows. */
