@@ -108,17 +108,6 @@ export const TECHNIQUES = [
     ],
   },
   {
-    key: 'raw buffer',
-    text: "what is behind a Buffer's toString() and write() is called",
-    workloads: ['parse', 'match-10000'],
-    patches: [
-      patch(FAST_PATH, 'bytes.utf8Slice(', "bytes.toString('utf8', ", 3),
-      patch(CHARACTER_DATA, 'bytes.utf8Slice(', "bytes.toString('utf8', ", 2),
-      patch(START_TAG, 'bytes.utf8Slice(', "bytes.toString('utf8', "),
-      patch(PARTS, 'BYTES.latin1Write(piece)', "BYTES.write(piece, 'latin1')"),
-    ],
-  },
-  {
     key: 'bits of names',
     text: 'most attributes are told apart by one bit of their names',
     workloads: ['parse'],

@@ -1,5 +1,4 @@
 import { endianness } from 'node:os';
-import type { RawBuffer } from '../../xml/raw-buffer.js';
 import { Bucket, type Candidate, type Candidates } from './bucket.js';
 import { Pattern, PatternTable } from './pattern-table.js';
 
@@ -28,7 +27,7 @@ const SEARCHES: readonly Search[] = [1, 1, 2, 3, 4, 5, 6, 7].map((length) => ({
 const MANY = 64;
 
 /** Where texts are laid out to be searched: the low byte of each UTF-16 code unit, read one, two or four at a time. */
-const BYTES = Buffer.from(new ArrayBuffer(8192)) as RawBuffer & Buffer<ArrayBuffer>;
+const BYTES = Buffer.from(new ArrayBuffer(8192));
 const PAIRS = new Uint16Array(BYTES.buffer);
 const WORDS = new Uint32Array(BYTES.buffer);
 /** Longer texts are searched piece by piece, and no gram is cut. */
@@ -95,7 +94,7 @@ export class PartIndex<T extends Candidate> {
   gather(text: string, into: Candidates<T>): void {
     for (let from = 0; from < text.length; from += PIECE) {
       const piece = text.length <= BYTES.length ? text : text.slice(from, from + BYTES.length);
-      const length = BYTES.latin1Write(piece);
+      const length = BYTES.write(piece, 'latin1');
       const searched = { text, from, into };
       for (const { search, table } of this.#tables) {
         if (search.stride === 4) lookUpWords(length, table, searched);

@@ -112,7 +112,7 @@ export class CharacterData {
       return false;
     }
     if (stop > start) {
-      buffer.add(stop === plain ? window.text.slice(start, stop) : bytes.utf8Slice(start, stop));
+      buffer.add(stop === plain ? window.text.slice(start, stop) : bytes.toString('utf8', start, stop));
     }
     switch (bytes[stop]) {
       case LT:
@@ -159,7 +159,7 @@ export class CharacterData {
       buffer.keep(start, stop);
       return;
     }
-    if (stop > start) buffer.add(bytes.utf8Slice(start, stop));
+    if (stop > start) buffer.add(bytes.toString('utf8', start, stop));
     const byte = bytes[stop] as number;
     if (byte === CLOSE_BRACKET) {
       this.count = 1;

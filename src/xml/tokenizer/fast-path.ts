@@ -57,7 +57,7 @@ export class FastPath {
         if (!packed.isAt(first + 1) || bytes[behind] !== 0x3e /* > */) break;
         if (stop > i) {
           window.at = first;
-          tree.text(stop === plain ? text.slice(i, stop) : bytes.utf8Slice(i, stop), element as Element);
+          tree.text(stop === plain ? text.slice(i, stop) : bytes.toString('utf8', i, stop), element as Element);
         }
         i = behind + 1;
         if (--tree.depth === 1) return this.complete(i, element as Element, tag);
@@ -74,7 +74,7 @@ export class FastPath {
       if (!endsName(behind) || behind - first > nameBytes) break;
       if (stop > i) {
         window.at = first;
-        tree.text(stop === plain ? text.slice(i, stop) : bytes.utf8Slice(i, stop), element as Element);
+        tree.text(stop === plain ? text.slice(i, stop) : bytes.toString('utf8', i, stop), element as Element);
       }
       i = behind;
       window.at = i;
@@ -107,7 +107,7 @@ export class FastPath {
           const plainTo = endOfPlainValue(from);
           to = (bytes[plainTo] as number) < 0x80 ? plainTo : endOfValue(plainTo);
           if (bytes[to] !== quote) break;
-          value = to === plainTo ? text.slice(from, to) : bytes.utf8Slice(from, to);
+          value = to === plainTo ? text.slice(from, to) : bytes.toString('utf8', from, to);
         } else {
           value = declared.uri as string;
           to = from + value.length;

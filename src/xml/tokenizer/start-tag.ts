@@ -174,7 +174,7 @@ export class StartTag {
       return;
     }
     if (stop > start) {
-      buffer.add(stop === plain ? window.text.slice(start, stop) : bytes.utf8Slice(start, stop));
+      buffer.add(stop === plain ? window.text.slice(start, stop) : bytes.toString('utf8', start, stop));
     }
     this.specialValue(bytes[stop] as number);
     window.at++;

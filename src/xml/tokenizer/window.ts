@@ -1,4 +1,3 @@
-import type { RawBuffer } from '../raw-buffer.js';
 import { Fault, malformed } from './fault.js';
 import { checkUtf8 } from './utf8.js';
 
@@ -14,7 +13,7 @@ export const READ_AHEAD = 256;
  * The one place that is scanned: copying into it costs little, and a constant buffer with a zero behind the data lets
  * the inner loops run without a test for the end. All tokenizers use it in turn.
  */
-export const bytes = Buffer.alloc(SIZE + READ_AHEAD + 8) as RawBuffer;
+export const bytes: Buffer = Buffer.alloc(SIZE + READ_AHEAD + 8);
 export const view: DataView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 let user: Window | null = null;
 
