@@ -23,6 +23,21 @@ export function filterSet(which) {
   return list;
 }
 
+/** Filters that begin alike, and as many of the stanzas do: for texts, senders and ids. */
+export function alike(count) {
+  const words = ['the', 'and', 'meeting', 'server', 'release'];
+  const names = ['alice', 'bob', 'carol', 'dave', 'erin'];
+  return Array.from({ length: count }, (_, i) => {
+    const at = Math.floor(i / 3) % words.length;
+    const kinds = [
+      `/message[contains(body,'${words[at]} word ${i}')]`,
+      `/presence[starts-with(@from,'${names[at]}@example.org/${i}')]`,
+      `//item[starts-with(@jid,'${names[at]}@jabber.example.net/${i}')]`,
+    ];
+    return [`filter ${i}`, kinds[i % kinds.length]];
+  });
+}
+
 /**
  * The same filters as PCJ can evaluate them: it looks from the detached stanza, and knows no prefixes, so a name in a
  * namespace is told by the declaration that is in force at the element.

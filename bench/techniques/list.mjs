@@ -12,7 +12,6 @@ const NAME = 'xml/tokenizer/name.js';
 const NAMES = 'xml/tokenizer/names.js';
 const PACKED = 'xml/tokenizer/packed-bytes.js';
 const SCOPE = 'xml/tokenizer/namespace-scope.js';
-const WINDOW = 'xml/tokenizer/window.js';
 const CHARACTER_DATA = 'xml/tokenizer/character-data.js';
 const START_TAG = 'xml/tokenizer/start-tag.js';
 const BUILDER = 'xml/builder.js';
@@ -302,7 +301,7 @@ export const TECHNIQUES = [
   {
     key: 'mask of patterns',
     text: 'look-ups of four characters end at a bit of a mask',
-    workloads: ['match-10000', 'match-typical'],
+    workloads: ['match-alike', 'match-10000', 'match-typical'],
     patches: [
       patch(
         PATTERNS,
@@ -314,7 +313,7 @@ export const TECHNIQUES = [
   {
     key: 'ends of patterns',
     text: 'texts are compared if their last characters may fit',
-    workloads: ['match-10000', 'match-typical'],
+    workloads: ['match-alike', 'match-10000', 'match-typical'],
     patches: [patch(PATTERNS, ' || (this.ends & endOf(text, end)) === 0', '')],
   },
   {
@@ -326,13 +325,13 @@ export const TECHNIQUES = [
   {
     key: 'rarest characters',
     text: 'a text is filed under its rarest characters',
-    workloads: ['match-10000'],
+    workloads: ['match-alike', 'match-10000'],
     patches: [patch(PARTS, /(function rarest\(.*\{)/, '$1 return 0;')],
   },
   {
     key: 'two characters of prefixes',
     text: 'most texts are told from every prefix by two characters',
-    workloads: ['match-10000', 'match-typical'],
+    workloads: ['match-alike', 'match-10000', 'match-typical'],
     patches: [
       patch(
         'filters/index/prefix-index.js',

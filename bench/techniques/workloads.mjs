@@ -4,7 +4,7 @@
  */
 import { HEADER, random, stanzas } from '../corpus.mjs';
 import { dist } from '../dist.mjs';
-import { filterSet } from '../filter-sets.mjs';
+import { alike, filterSet } from '../filter-sets.mjs';
 import { CORPUS, corpus } from '../traffic.mjs';
 
 const ignore = () => undefined;
@@ -35,7 +35,7 @@ const matching = (which) =>
   parsing(16_384, async () => {
     const { FilterSet } = await import(dist('filters/filter-set.js'));
     const set = new FilterSet();
-    for (const filter of filterSet(which)) set.add(...filter);
+    for (const filter of which === 'alike' ? alike(10_000) : filterSet(which)) set.add(...filter);
     return (stanza) => set.match(stanza, ignore, ignore);
   });
 
@@ -194,6 +194,7 @@ export const WORKLOADS = {
   'match-10': { text: 'parse and match, 10 filters', prepare: matching(10) },
   'match-10000': { text: 'parse and match, 10,000 filters', prepare: matching(10_000) },
   'match-typical': { text: 'parse and match, the 10 typical filters', prepare: matching('typical') },
+  'match-alike': { text: 'parse and match, 10,000 filters that begin alike', prepare: matching('alike') },
   add: { text: 'add 1,000 filters', prepare: adding },
   write: { text: 'build and write, one address', prepare: writing(message) },
   'write-mixed': { text: 'build and write, mixed', prepare: writing(mixed) },
