@@ -144,11 +144,6 @@ export class FilterSet {
     return entries.length;
   }
 
-  /** Removes every filter. */
-  clear(): void {
-    for (const entry of [...this.#entries]) entry.remove();
-  }
-
   /**
    * Runs the filters on a stanza, then calls `visit` for each match and `onError` for each fault, in the order the
    * filters were added. Everything is evaluated before the first call, so what the callbacks do to the stanza or to the

@@ -28,10 +28,6 @@ export class InboundRequests {
   /** Requests that were answered without the program, oldest first. */
   #answered: Map<string, OpenRequest> | null = null;
 
-  get size(): number {
-    return this.#size;
-  }
-
   /**
    * An iq get or set arrived.
    * @returns it, and the oldest one, which is open no more, if there were too many
