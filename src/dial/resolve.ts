@@ -35,10 +35,8 @@ export interface ResolveOptions {
   readonly fallbackPort: number;
   /** How a connection to the domain itself begins. Default `starttls`. */
   readonly fallbackTls?: 'direct' | 'starttls';
-  /** Who is asked. Default: DNS. A resolver given here is not cancelled on an abort; others may be using it. */
+  /** Who is asked, and cancelled at the end of it. Default: the system's DNS servers. */
   readonly resolver?: SrvResolver | undefined;
-  /** Addresses of DNS servers to ask instead of the system's. */
-  readonly servers?: readonly string[] | undefined;
   /** For all lookups together, in milliseconds. Default 5000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
@@ -58,7 +56,7 @@ const FACTS = { layer: 'dns', phase: 'connect' } as const;
  * any, whatever the reason, the domain itself is the target and carries the reasons in `srvErrors` (§3.2.2). A service
  * denied with the target `.` forbids that, also when it is only one of several (XEP-0368 §3).
  *
- * @throws BrokerError `USAGE_DOMAIN`, `USAGE_SRV`, `USAGE_PORT`, `USAGE_TIMEOUT`, `USAGE_DNS_SERVERS` for bad arguments;
+ * @throws BrokerError `USAGE_DOMAIN`, `USAGE_SRV`, `USAGE_PORT`, `USAGE_TIMEOUT` for bad arguments;
  * `DNS_SERVICE_DENIED` (not retryable) when the domain says that it has no such service; `DNS_FAILED` when SRV records
  * exist but none is usable; `DNS_TIMEOUT` or `DNS_FAILED` when a service is denied and another got no answer; `ABORTED`
  */
@@ -72,13 +70,12 @@ export async function resolve(domain: string, options: ResolveOptions): Promise<
   const itself: Target = { host: name, port: fallbackPort, tls: fallbackTls, srv: null };
   if (family !== 0 || services.length === 0) return [itself];
 
-  const system = options.resolver === undefined ? systemResolver(timeoutMs, options.servers) : null;
-  const resolver = options.resolver ?? system;
+  const { resolver = systemResolver(timeoutMs) } = options;
   const ask = async (service: SrvService): Promise<SrvAnswer> => {
     const query = `${service.srv}.${name}`;
     const late = () => srvError('DNS_TIMEOUT', query, `no answer within ${timeoutMs} ms`);
     try {
-      const asked = Promise.resolve(resolver?.resolveSrv(query));
+      const asked = Promise.resolve(resolver.resolveSrv(query));
       return readSrv(query, service, await within(asked, { timeoutMs, signal }, `the lookup of ${query}`, FACTS, late));
     } catch (error) {
       return { kind: 'none', error: srvFailure(query, error) };
@@ -86,7 +83,7 @@ export async function resolve(domain: string, options: ResolveOptions): Promise<
   };
   const answers = await Promise.all(services.map(ask));
   // Takes back what is still unanswered at the end of the time or on an abort.
-  system?.cancel();
+  resolver.cancel?.();
   throwIfAborted(signal, `the name resolution of ${name}`, FACTS);
 
   const records = answers.flatMap((answer) => (answer.kind === 'records' ? answer.records : []));

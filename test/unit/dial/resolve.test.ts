@@ -3,7 +3,7 @@ import { promises as dns } from 'node:dns';
 import { describe, expect, test, vi } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
 import { MAX_TARGETS, resolve, type ResolveOptions } from '../../../src/dial/resolve.js';
-import type { SrvResolver } from '../../../src/dial/resolver.js';
+import { systemResolver, type SrvResolver } from '../../../src/dial/resolver.js';
 import type { SrvRecord } from '../../../src/dial/srv.js';
 import { DnsStub } from './dns-stub.js';
 
@@ -282,7 +282,6 @@ describe('bad arguments', () => {
     ['USAGE_SRV', { ...CLIENT, services: [{ srv: 'xmpp', tls: 'direct' as const }] }],
     ['USAGE_TIMEOUT', { ...CLIENT, timeoutMs: 0 }],
     ['USAGE_TIMEOUT', { ...CLIENT, timeoutMs: Infinity }],
-    ['USAGE_DNS_SERVERS', { ...CLIENT, servers: ['not an address'] }],
   ])('%s', async (code, options: ResolveOptions) => {
     expect(await failure(resolve('example.org', options))).toMatchObject({ code, layer: 'usage' });
   });
@@ -335,10 +334,9 @@ describe('the default resolver, against a DNS server on loopback', () => {
       [DIRECT]: [{ priority: 1, weight: 0, port: 5223, target: 'a.example.org' }],
       [STARTTLS]: [{ priority: 0, weight: 5, port: 5222, target: 'b.example.org' }],
     });
-    expect(await places(resolve('example.org', { ...CLIENT, servers: [server.server] }))).toEqual([
-      'b.example.org:5222 starttls',
-      'a.example.org:5223 direct',
-    ]);
+    expect(
+      await places(resolve('example.org', { ...CLIENT, resolver: systemResolver(5000, [server.server]) })),
+    ).toEqual(['b.example.org:5222 starttls', 'a.example.org:5223 direct']);
     expect(new Set(server.questions)).toEqual(new Set([DIRECT, STARTTLS]));
   });
 
@@ -353,7 +351,7 @@ describe('the default resolver, against a DNS server on loopback', () => {
 
   test('S-CONN-1: the target "." on the wire', async () => {
     using server = await DnsStub.start({ [STARTTLS]: [{ priority: 0, weight: 0, port: 0, target: '.' }] });
-    const error = await failure(resolve('example.org', { ...CLIENT, servers: [server.server] }));
+    const error = await failure(resolve('example.org', { ...CLIENT, resolver: systemResolver(5000, [server.server]) }));
     expect(error).toMatchObject({ code: 'DNS_SERVICE_DENIED', retryable: false });
   });
 
@@ -367,7 +365,11 @@ describe('the default resolver, against a DNS server on loopback', () => {
   ] as const)('S-CONN-3, A-FLOW-6: %s is told apart as %s', async (answer, code) => {
     using server = await DnsStub.start({ [DIRECT]: answer, [STARTTLS]: answer });
     const timeoutMs = answer === 'silence' ? 300 : 5000;
-    const [target] = await resolve('example.org', { ...CLIENT, servers: [server.server], timeoutMs });
+    const [target] = await resolve('example.org', {
+      ...CLIENT,
+      resolver: systemResolver(timeoutMs, [server.server]),
+      timeoutMs,
+    });
     expect(target).toMatchObject({ host: 'example.org', srv: null });
     expect(target?.srvErrors?.map((error) => error.code)).toEqual([code, code]);
   });
@@ -380,7 +382,7 @@ describe('the default resolver, against a DNS server on loopback', () => {
       target: `h${String(i)}.example.org`,
     }));
     using server = await DnsStub.start({ [STARTTLS]: records });
-    const targets = await resolve('example.org', { ...CLIENT, servers: [server.server] });
+    const targets = await resolve('example.org', { ...CLIENT, resolver: systemResolver(5000, [server.server]) });
     expect(targets.map(({ host }) => host)).toEqual(records.slice(0, MAX_TARGETS).map(({ target }) => target));
   });
 
@@ -388,7 +390,11 @@ describe('the default resolver, against a DNS server on loopback', () => {
     using server = await DnsStub.start({ [DIRECT]: 'silence', [STARTTLS]: 'silence' });
     const cancel = vi.spyOn(dns.Resolver.prototype, 'cancel');
     const controller = new AbortController();
-    const pending = resolve('example.org', { ...CLIENT, servers: [server.server], signal: controller.signal });
+    const pending = resolve('example.org', {
+      ...CLIENT,
+      resolver: systemResolver(5000, [server.server]),
+      signal: controller.signal,
+    });
     controller.abort();
     expect(await failure(pending)).toMatchObject({ code: 'ABORTED' });
     expect(cancel).toHaveBeenCalledOnce();
@@ -397,7 +403,7 @@ describe('the default resolver, against a DNS server on loopback', () => {
 
   test('names below localhost are not asked for', async () => {
     using server = await DnsStub.start({});
-    const targets = await resolve('echo.localhost', { ...CLIENT, servers: [server.server] });
+    const targets = await resolve('echo.localhost', { ...CLIENT, resolver: systemResolver(5000, [server.server]) });
     expect(targets).toMatchObject([{ host: 'echo.localhost', port: 5222, srv: null }]);
     expect(server.questions).toEqual([]);
   });
