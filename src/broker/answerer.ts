@@ -1,7 +1,9 @@
 import { checkOptions, isRecord, kindOf, readOptions, shown } from '../arguments/arguments.js';
 import { usageError } from '../errors.js';
+import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Logger } from '../logger.js';
 import type { BrokerConfig } from '../options/options.js';
+import type { Outbox } from './outbox.js';
 import { InboundRequests, type OpenRequest } from '../requests/inbound-requests.js';
 import { errorReply, reply } from '../stanza/replies.js';
 import { StanzaError } from '../stanza/stanza-error.js';
@@ -45,10 +47,9 @@ export interface Answer extends Disposable {
 export interface AnswererParts {
   readonly config: BrokerConfig;
   readonly status: Status;
+  readonly outbox: Outbox;
+  readonly lifecycle: Lifecycle;
   readonly logger: Logger;
-  /** Whether stanzas may be sent. */
-  readonly isReady: boolean;
-  output(stanza: Element): void;
 }
 
 interface Registered extends Answer {
@@ -156,6 +157,10 @@ export class Answerer {
     this.#registered = null;
   }
 
+  get #isReady(): boolean {
+    return this.#parts.lifecycle.state === 'ready';
+  }
+
   #find(iq: Element): Registered | null {
     const payload = iq.firstElementChild;
     if (payload === null || this.#registered === null) return null;
@@ -221,7 +226,7 @@ export class Answerer {
    */
   #settle(open: OpenRequest, answer: Element): boolean {
     if (!this.#requests.has(open)) return false;
-    if (!this.#parts.isReady) {
+    if (!this.#isReady) {
       open.answer ??= answer;
       return false;
     }
@@ -231,9 +236,9 @@ export class Answerer {
   }
 
   #send(open: OpenRequest, answer: Element): void {
-    if (!this.#parts.isReady) return;
+    if (!this.#isReady) return;
     try {
-      this.#parts.output(answer);
+      this.#parts.outbox.output(answer);
     } catch (err) {
       this.#parts.logger.warn({ err, id: open.id, from: open.from }, 'an iq request could not be answered');
     }

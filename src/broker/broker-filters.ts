@@ -7,12 +7,10 @@ import type { Publication } from '../pubsub/pubsub.js';
 import type { Status } from './status.js';
 import type { Element } from '../xml/element.js';
 
-/** What the filters need of the broker. */
-export interface FiltersHost {
+/** What the filters work with. */
+export interface FiltersParts {
   readonly config: BrokerConfig;
   readonly status: Status;
-  /** Whether delivery was stopped by `halt`. */
-  readonly isHalted: boolean;
 }
 
 /** The event that filters publish, and how many do. */
@@ -26,7 +24,7 @@ interface Published {
  * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
  */
 export class BrokerFilters implements Iterable<Filter> {
-  readonly #host: FiltersHost;
+  readonly #parts: FiltersParts;
   /** Made with the first filter: a thousand brokers without filters shall be cheap. */
   #set: FilterSet | null = null;
   #publications: Map<string, Published> | null = null;
@@ -36,8 +34,8 @@ export class BrokerFilters implements Iterable<Filter> {
   #onError: (filter: Filter, error: BrokerError) => void = nobody;
 
   /** @internal */
-  constructor(host: FiltersHost) {
-    this.#host = host;
+  constructor(parts: FiltersParts) {
+    this.#parts = parts;
   }
 
   /** @internal */
@@ -64,7 +62,7 @@ export class BrokerFilters implements Iterable<Filter> {
     const checked = filterOptions('filters.add()', options);
     const publications = (this.#publications ??= new Map<string, Published>());
     const known = publications.get(event);
-    const publication = known?.publication ?? this.#host.status.bus.share(event);
+    const publication = known?.publication ?? this.#parts.status.bus.share(event);
     try {
       const filter = this.set.add(event, expression, checked);
       if (known === undefined) publications.set(event, { publication, filters: 1 });
@@ -111,17 +109,17 @@ export class BrokerFilters implements Iterable<Filter> {
   }
 
   #makeSet(): FilterSet {
-    const host = this.#host;
+    const { config, status } = this.#parts;
     this.#onMatch = (filter, match) => {
-      if (!host.isHalted) this.#publications?.get(filter.event)?.publication.fire(match, this.#pending);
+      this.#publications?.get(filter.event)?.publication.fire(match, this.#pending);
     };
     this.#onError = (filter, error) => {
       const { event, expression } = filter;
-      host.status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
+      status.publish('PCJ_FILTERERROR', Object.assign(error, { event, expression }));
     };
     return new FilterSet({
-      contentNamespaces: [host.config.xmlns],
-      visits: host.config.limits.filterVisits,
+      contentNamespaces: [config.xmlns],
+      visits: config.limits.filterVisits,
       onRemove: (filter) => {
         this.#removed(filter.event);
       },

@@ -17,7 +17,7 @@ import type { Handler, PubSub, SubscribeOptions, Subscription } from '../pubsub/
 import type { OutboundQueue } from '../queue/outbound-queue.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { PendingRequest } from '../requests/pending-requests.js';
-import type { TrustKinds } from '../stanza/trust.js';
+import { trustedPart, type TrustKinds } from '../stanza/trust.js';
 import type { Element } from '../xml/element.js';
 
 /** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
@@ -69,17 +69,17 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
 
   /** Our own address; null while there is no ready link. */
   get jid(): JID | null {
-    return this.#core.jid;
+    return this.#core.identity.jid;
   }
 
   /** Id of the stream; null while there is no ready link. */
   get sid(): string | null {
-    return this.#core.sid;
+    return this.#core.identity.sid;
   }
 
   /** Language of inbound stanzas that name none (RFC 6120 §8.1.5); null if the server names none, and while there is no ready link. */
   get lang(): string | null {
-    return this.#core.lang;
+    return this.#core.identity.lang;
   }
 
   /** Where the broker stands now. Each state says what may be done in it: see {@link BrokerState}. */
@@ -138,7 +138,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    */
   output(node: Outbound): Ticket {
     this.#refuseHalted();
-    return this.#core.output(asStanza(node, this.config.xmlns));
+    return this.#core.outbox.output(asStanza(node, this.config.xmlns));
   }
 
   /**
@@ -191,7 +191,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    * @throws BrokerError `USAGE_TRUST`, `USAGE_JID`
    */
   trusted<Kind extends keyof TrustKinds>(stanza: Element, kind: Kind, ...options: TrustKinds[Kind]): Element | null {
-    return this.#core.trusted(stanza, kind, options[0]);
+    return trustedPart(this.#core.identity.account, stanza, kind, options[0]);
   }
 
   /** Calls a handler for each event of a name, before or after anybody publishes it. */

@@ -1,56 +1,65 @@
 import { BrokerError } from '../errors.js';
-import type { JID } from '../jid/jid.js';
+import type { OwnIdentity } from './identity.js';
+import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Link } from '../link/link.js';
+import type { Traffic } from '../link/traffic.js';
 import type { BrokerConfig } from '../options/options.js';
 import { checkStanza, withoutOwnSender } from '../stanza/outbound.js';
-import { OutboundQueue, type QueueHost } from '../queue/outbound-queue.js';
+import { OutboundQueue, type QueueOwner } from '../queue/outbound-queue.js';
 import { Ticket } from '../queue/ticket.js';
+import type { PendingRequests } from '../requests/pending-requests.js';
+import type { Status } from './status.js';
 import { isStanzaKind } from '../stanza/kinds.js';
 import type { Element } from '../xml/element.js';
 import { written, type SerializeScope } from '../xml/serializer.js';
 
-/** What the outbox needs of the broker. */
-export interface OutboxHost extends QueueHost {
+/** What the outbox works with. */
+export interface OutboxParts {
   readonly config: BrokerConfig;
-  readonly link: Link | null;
-  /** The account that stanzas are sent from; null for a component, and before the first link. */
-  readonly account: JID | null;
-  /** Bytes of a managed session that waits to be resumed. */
-  readonly keptBytes: number;
-  /** Publishes PCJ_NODEQUEUED. */
-  queued(stanza: Element): void;
-  /** Publishes PCJ_QUEUEFAIL. With a ticket, its request is over, too. */
-  refused(error: BrokerError, ticket: Ticket | null): void;
-  /** Publishes PCJ_NODESENT. */
-  sent(stanza: Element): void;
-  /** Whether anybody wants to see what is sent. */
-  readonly watched: boolean;
+  readonly status: Status;
+  readonly traffic: Traffic;
+  readonly identity: OwnIdentity;
+  readonly requests: PendingRequests;
+  /** Wants to know of answers. */
+  readonly answerer: { sent(answer: Element): void };
+  readonly lifecycle: Lifecycle;
+  /** What a session that is kept has sent counts with what is held. */
+  readonly resumption: { readonly bytes: number };
 }
 
 /** Where every outbound stanza goes through: to the ready link, or into the queue. */
-export class Outbox {
+export class Outbox implements QueueOwner {
   readonly queue: OutboundQueue;
-  readonly #host: OutboxHost;
+  readonly #parts: OutboxParts;
   readonly #scope: SerializeScope;
   #ids = 0;
 
-  constructor(host: OutboxHost) {
-    this.#host = host;
-    this.#scope = { defaultNamespace: host.config.xmlns };
-    this.queue = new OutboundQueue(host.config.queue, host);
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+    this.#scope = { defaultNamespace: parts.config.xmlns };
+    this.queue = new OutboundQueue(parts.config.queue, this);
+  }
+
+  /** Sends a stanza now, or holds it. @throws BrokerError as `Broker.output`; nothing was accepted then */
+  output(given: Element): Ticket {
+    const stanza = this.prepare(given);
+    const ticket = this.ticket(stanza);
+    this.accept(ticket, stanza);
+    if (isAnswer(stanza)) this.#parts.answerer.sent(stanza);
+    return ticket;
   }
 
   /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`; it is refused then */
   prepare(stanza: Element): Element {
-    const { config, account } = this.#host;
+    const { config, identity } = this.#parts;
     checkStanza(stanza);
-    const anonymous = withoutOwnSender(stanza, account);
+    const anonymous = withoutOwnSender(stanza, identity.account);
     return config.connectionType.prepare === undefined ? anonymous : config.connectionType.prepare(anonymous, config);
   }
 
   /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */
   ticket(stanza: Element): Ticket {
-    const { xmlns } = this.#host.config;
+    const { xmlns } = this.#parts.config;
     const text = written(stanza, this.#scope);
     this.#ids += 1;
     return new Ticket(this.#ids, text, xmlns, isCounted(stanza, xmlns));
@@ -58,8 +67,8 @@ export class Outbox {
 
   /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`; nothing was accepted then */
   accept(ticket: Ticket, stanza: Element): void {
-    const host = this.#host;
-    const link = host.link;
+    const { status, traffic, lifecycle, resumption } = this.#parts;
+    const { link } = lifecycle;
     const ready = link?.ready === true;
     try {
       if (ready) {
@@ -67,24 +76,24 @@ export class Outbox {
         const most = this.queue.bytes + ticket.bytesAtMost + link.bytesAtMost;
         // Near the bound it is worth while to count.
         if (most > this.queue.limits.maxBytes) this.queue.check(ticket.bytes, link.bytes);
-      } else this.queue.push(ticket, link?.bytes ?? host.keptBytes);
+      } else this.queue.push(ticket, link?.bytes ?? resumption.bytes);
     } catch (error) {
-      if (error instanceof BrokerError) host.refused(error, null);
+      if (error instanceof BrokerError) status.publish('PCJ_QUEUEFAIL', error);
       throw error;
     }
     if (ready) link.output(ticket, stanza);
-    else host.queued(stanza);
+    else traffic.held(stanza);
   }
 
   /** Sends what is held and picked, oldest first. Returns the tickets that are sent; none while not ready. */
   purge(select?: (ticket: Ticket) => boolean): Ticket[] {
-    const host = this.#host;
-    const link = host.link;
+    const { status, requests, lifecycle } = this.#parts;
+    const { link } = lifecycle;
     if (link === null || !link.ready) return [];
     const tickets = this.queue.take(select);
     for (const [index, ticket] of tickets.entries()) {
       // A handler of PCJ_NODESENT may have ended the link: the rest stays held, in front.
-      if (this.#host.link?.ready !== true) {
+      if (lifecycle.link?.ready !== true) {
         this.queue.returnToFront(tickets.splice(index));
         break;
       }
@@ -95,15 +104,18 @@ export class Outbox {
         // The server does not take it, or the dialect cannot wrap it: its end, not that of the others.
         const error = caught instanceof BrokerError ? caught : notWrapped(caught);
         ticket.markFailed(error);
-        host.refused(error, ticket);
+        status.publish('PCJ_QUEUEFAIL', error);
+        if (ticket.request !== null) requests.fail(ticket.request, error);
       }
     }
     return tickets;
   }
 
-  /** A ticket's stanza was handed to the socket; without its element, PCJ_NODESENT shows what is read back. */
-  handedOver(ticket: Ticket, stanza: Element | undefined): void {
-    if (this.#host.watched) this.#host.sent(stanza ?? ticket.node);
+  /** A held stanza was discarded. */
+  dropped({ request }: Ticket): void {
+    if (request === null) return;
+    const text = 'the request was dropped from the queue';
+    this.#parts.requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no' }));
   }
 
   /** Holds stanzas of a lost link again, in front of the queue: those that may have arrived, then those that cannot. */
@@ -129,4 +141,11 @@ function notWrapped(cause: unknown): BrokerError {
 /** Whether stream management counts an element (XEP-0198 §4). */
 function isCounted({ localName, namespaceURI }: Element, xmlns: string): boolean {
   return isStanzaKind(localName) && (namespaceURI === null || namespaceURI === xmlns);
+}
+
+/** Whether an element answers a request. */
+function isAnswer(stanza: Element): boolean {
+  if (stanza.localName !== 'iq') return false;
+  const type = stanza.getAttribute('type');
+  return type === 'result' || type === 'error';
 }

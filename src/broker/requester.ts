@@ -18,7 +18,7 @@ export interface RequestOptions {
   signal?: AbortSignal;
 }
 
-/** What asking needs. */
+/** What the requester works with. */
 export interface RequesterParts {
   readonly status: Status;
   readonly requests: PendingRequests;

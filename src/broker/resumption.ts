@@ -16,19 +16,23 @@ const MAX_LOSSES = 3;
 /** Longest time a session is kept, in seconds. */
 const MAX_KEPT = 86_400;
 
+/** What {@link Resumption} works with. */
+export interface ResumptionParts {
+  readonly outbox: Outbox;
+  readonly requests: PendingRequests;
+}
+
 /**
  * Takes care that nothing is lost between links. Without stream management, what was not written is held again. A
  * managed session is kept until it is resumed, or is over; then what the server did not acknowledge is held again.
  */
 export class Resumption {
-  readonly #outbox: Outbox;
-  readonly #requests: PendingRequests;
+  readonly #parts: ResumptionParts;
   #kept: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(outbox: Outbox, requests: PendingRequests) {
-    this.#outbox = outbox;
-    this.#requests = requests;
+  constructor(parts: ResumptionParts) {
+    this.#parts = parts;
   }
 
   /** The session that may be resumed, or null. */
@@ -71,9 +75,9 @@ export class Resumption {
 
   /** Ends everything: stanzas and requests fail. */
   halt(error: BrokerError): void {
-    const tickets = [...(this.#take()?.takeUnacked() ?? []), ...this.#outbox.queue.take()];
+    const tickets = [...(this.#take()?.takeUnacked() ?? []), ...this.#parts.outbox.queue.take()];
     for (const ticket of tickets) ticket.markFailed(error);
-    this.#requests.failWhere(
+    this.#parts.requests.failWhere(
       () => true,
       () => error,
     );
@@ -105,13 +109,13 @@ export class Resumption {
   }
 
   #hold(uncertain: readonly Ticket[], waiting: readonly Ticket[]): void {
-    for (const { request } of [...uncertain, ...waiting]) if (request !== null) this.#requests.held(request);
-    this.#outbox.takeBack(uncertain, waiting);
+    for (const { request } of [...uncertain, ...waiting]) if (request !== null) this.#parts.requests.held(request);
+    this.#parts.outbox.takeBack(uncertain, waiting);
   }
 
   /** Requests whose stanza was written on a link that is gone; those that are held wait for a purge. */
   #failCutRequests(): void {
-    this.#requests.failWhere(
+    this.#parts.requests.failWhere(
       ({ ticket }) => ticket.state !== 'queued',
       ({ ticket }) =>
         new BrokerError('RTS_DISCONNECTED', 'the link was lost before the answer came', {

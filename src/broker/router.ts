@@ -1,21 +1,18 @@
 import { BrokerError } from '../errors.js';
 import type { Answerer } from './answerer.js';
 import type { BrokerFilters } from './broker-filters.js';
-import type { JID } from '../jid/jid.js';
-import type { BrokerConfig } from '../options/options.js';
+import type { OwnIdentity } from './identity.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { Status } from './status.js';
 import type { Element } from '../xml/element.js';
 
 /** What the router works with. */
-export interface RouterHost {
-  readonly config: BrokerConfig;
+export interface RouterParts {
   readonly status: Status;
+  readonly identity: OwnIdentity;
   readonly requests: PendingRequests;
   readonly filters: BrokerFilters;
   readonly answerer: Answerer;
-  /** Our own address. */
-  readonly jid: JID | null;
 }
 
 /** Shortest time between two warnings about answers from the wrong address, in milliseconds. */
@@ -26,18 +23,16 @@ const SPOOF_WARNING_MS = 1_000;
  * PCJ_NODERECEIVED; and whoever has to answer an iq request.
  */
 export class Router {
-  readonly #host: RouterHost;
-  readonly #addressing: 'account' | 'domain';
+  readonly #parts: RouterParts;
   #spoofWarningAt = Number.NEGATIVE_INFINITY;
 
-  constructor(host: RouterHost) {
-    this.#host = host;
-    this.#addressing = host.config.connectionType.addressing ?? 'account';
+  constructor(parts: RouterParts) {
+    this.#parts = parts;
   }
 
   deliver(stanza: Element): void {
-    const { status, requests, filters, answerer } = this.#host;
-    const match = requests.match(stanza, { jid: this.#host.jid, addressing: this.#addressing });
+    const { status, identity, requests, filters, answerer } = this.#parts;
+    const match = requests.match(stanza, identity);
     if (match.kind === 'answer') {
       match.request.ticket.markAcked();
       match.deliver();
@@ -57,7 +52,7 @@ export class Router {
     const facts = { layer: 'rts', origin: 'peer', phase: 'ready' } as const;
     if (kind === 'late') {
       const text = `the answer to request ${id} came after its time limit; it is delivered as an ordinary stanza`;
-      this.#host.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_LATE', text, facts));
+      this.#parts.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_LATE', text, facts));
       return;
     }
     const now = performance.now();
@@ -65,7 +60,7 @@ export class Router {
     this.#spoofWarningAt = now;
     const from = JSON.stringify(stanza.getAttribute('from'));
     const text = `a stanza with the id ${id} of a pending request came from ${from}, who was not asked; it is delivered as an ordinary stanza`;
-    this.#host.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_SPOOF_SUSPECT', text, facts));
+    this.#parts.status.publish('PCJ_PROTOCOLERROR', new BrokerError('RTS_SPOOF_SUSPECT', text, facts));
   }
 }
 

@@ -1,4 +1,5 @@
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
+import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Logger } from '../logger.js';
 import { PubSub, type Owner, type PubSubOptions } from '../pubsub/pubsub.js';
 
@@ -8,7 +9,7 @@ const NAMES = Object.keys(EVENTS) as StatusEvent[];
 const FAULTS: ReadonlySet<string> = new Set(NAMES.filter((name) => 'fault' in EVENTS[name]));
 
 /** The bus of a broker, and the only right to fire its status events. */
-export class Status implements PubSubOptions<Record<string, unknown>> {
+export class Status implements StatusPublisher, PubSubOptions<Record<string, unknown>> {
   readonly bus: PubSub;
   readonly #logger: Logger;
   #owner!: Owner<Record<string, unknown>>;

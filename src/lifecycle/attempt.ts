@@ -1,34 +1,19 @@
 import type { Duplex } from 'node:stream';
 import { BrokerError } from '../errors.js';
-import type { StatusEvents } from '../events.js';
-import type { BrokerConfig, Secrets } from '../options/options.js';
 import type { Negotiated } from '../link/contract.js';
 import type { DialectConfig } from '../protocols/dialect.js';
-import type { ManagedSession } from '../protocols/features/managed-session.js';
-import { channelBindings } from '../tls/channel-binding.js';
 import { clientCertificate, clientCertificateWarning } from '../tls/client-certificate.js';
-import { StreamNegotiation, type TlsResult } from './negotiation.js';
+import { StreamNegotiation, type NegotiationParts } from './negotiation.js';
 import { dial } from '../dial/dial.js';
 import { portHint } from '../dial/port-hint.js';
 import { dialThrough, type Connector } from '../dial/connector.js';
 import { resolve, type Target } from '../dial/resolve.js';
-import { upgrade } from '../tls/upgrade.js';
 import { Transport } from '../stream/transport.js';
 import { XmlStream } from '../stream/xml-stream.js';
-import type { Element } from '../xml/element.js';
 
-/** What an attempt needs of the broker. */
-export interface AttemptHost {
-  readonly config: BrokerConfig;
-  readonly secrets: Secrets;
+/** What an attempt works with. */
+export interface AttemptParts extends NegotiationParts {
   readonly connector: Connector | undefined;
-  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
-  /** Publishes PCJ_NODESENT, redacted, and logs. */
-  sent(element: Element, secret?: boolean): void;
-  /** Logs what arrived. */
-  received(element: Element): void;
-  /** The session of a lost link that may be resumed. */
-  readonly resumable: ManagedSession | null;
 }
 
 type FailEvent =
@@ -52,26 +37,29 @@ const FAILED_CLOSE_MS = 500;
 
 /** One way from nothing to a negotiated stream, or to exactly one failure event and a closed socket. */
 export class Attempt {
-  readonly #host: AttemptHost;
+  readonly #parts: AttemptParts;
   readonly #onNegotiating: () => void;
   readonly #abort = new AbortController();
-  #silent = false;
   #stream: XmlStream | null = null;
   #transport: Transport | null = null;
   #session: StreamNegotiation | null = null;
   #target: Target | null = null;
 
   /** @param onNegotiating called when the dialect is about to get the stream */
-  constructor(host: AttemptHost, onNegotiating: () => void) {
-    this.#host = host;
+  constructor(parts: AttemptParts, onNegotiating: () => void) {
+    this.#parts = parts;
     this.#onNegotiating = onNegotiating;
   }
 
-  /** Gives the attempt up: it fails with this error. With `silent` no event follows. */
-  abort(error: BrokerError, silent = false): void {
-    this.#silent ||= silent;
+  /** Gives the attempt up: it fails with this error. */
+  abort(error: BrokerError): void {
     this.#abort.abort(error);
-    if (silent) this.#transport?.destroy();
+  }
+
+  /** The same, and the connection is dropped at once. */
+  drop(error: BrokerError): void {
+    this.#abort.abort(error);
+    this.#transport?.destroy();
   }
 
   /**
@@ -79,7 +67,7 @@ export class Attempt {
    * @throws BrokerError the one outcome of a failed attempt, after its socket is closed
    */
   async run(target: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
-    const { timeouts } = this.#host.config;
+    const { timeouts } = this.#parts.config;
     const timer = setTimeout(() => {
       this.abort(
         new BrokerError(
@@ -112,7 +100,7 @@ export class Attempt {
   }
 
   async #negotiate(given: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
-    const { config } = this.#host;
+    const { config } = this.#parts;
     const dialect = config.connectionType;
     const { signal } = this.#abort;
     this.#warnOfOurCertificate();
@@ -131,34 +119,15 @@ export class Attempt {
       resource: config.resource,
       tlsPolicy: this.#tlsPolicy(dialled.target.tls, loopback),
       loopback,
-      hasPassword: this.#host.secrets.password !== undefined,
+      hasPassword: this.#parts.secrets.password !== undefined,
       clientCertificate: config.tls.cert === undefined ? null : clientCertificate(config.tls.cert),
     });
     const address = dialled.address ?? dialled.target.host;
-    this.#publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
+    this.#parts.status.publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
     this.#onNegotiating();
     const stream = new XmlStream(transport, config.xmlLimits);
     this.#stream = stream;
-    const session = new StreamNegotiation(
-      {
-        config,
-        dialectConfig,
-        signal,
-        resumable: () => this.#host.resumable,
-        password: () => this.#password(),
-        publish: (event, payload) => {
-          this.#publish(event, payload);
-        },
-        sent: (element, secret) => {
-          if (!this.#silent) this.#host.sent(element, secret);
-        },
-        received: (element) => {
-          this.#host.received(element);
-        },
-        upgrade: (on) => this.#upgrade(on, dialectConfig.tlsPolicy === 'direct'),
-      },
-      stream,
-    );
+    const session = new StreamNegotiation(this.#parts, { stream, dialectConfig, signal });
     this.#session = session;
     if (
       dialectConfig.tlsPolicy === 'required' &&
@@ -193,9 +162,9 @@ export class Attempt {
 
   /** A server that refuses our certificate seldom says why. */
   #warnOfOurCertificate(): void {
-    const { cert, policy } = this.#host.config.tls;
+    const { cert, policy } = this.#parts.config.tls;
     const warning = cert === undefined || policy === 'disabled' ? null : clientCertificateWarning(cert);
-    if (warning !== null) this.#publish('PCJ_PROTOCOLERROR', warning);
+    if (warning !== null) this.#parts.status.publish('PCJ_PROTOCOLERROR', warning);
   }
 
   #aborted(): Promise<never> {
@@ -208,12 +177,12 @@ export class Attempt {
   }
 
   async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {
-    const { config } = this.#host;
+    const { config } = this.#parts;
     const { connectionType: dialect } = config;
     const { policy } = config.tls;
     const tls = policy === 'direct' ? 'direct' : 'starttls';
     const port = given.port ?? (tls === 'direct' ? dialect.directTlsPort : undefined) ?? dialect.defaultPort ?? 0;
-    if (given.host !== undefined || this.#host.connector !== undefined) {
+    if (given.host !== undefined || this.#parts.connector !== undefined) {
       return [{ host: given.host ?? config.domain, port, tls, srv: null }];
     }
     const services = (dialect.services ?? []).filter((service) => {
@@ -230,75 +199,28 @@ export class Attempt {
   }
 
   #dial(targets: readonly Target[]): Promise<{ socket: Duplex; target: Target; address: string | null }> {
-    const { config, connector } = this.#host;
+    const { config, connector } = this.#parts;
     const options = {
       signal: this.#abort.signal,
       timeoutMs: config.timeouts.connect,
       lookupTimeoutMs: config.timeouts.resolve,
       onConnecting: ({ host, port }: { host: string; port: number }) => {
-        this.#publish('PCJ_CONNECTING', { host, port });
+        this.#parts.status.publish('PCJ_CONNECTING', { host, port });
       },
     };
     return connector === undefined ? dial(targets, options) : dialThrough(connector, targets, options);
   }
 
   #tlsPolicy(tls: 'direct' | 'starttls', loopback: boolean): DialectConfig['tlsPolicy'] {
-    const { config } = this.#host;
+    const { config } = this.#parts;
     if (tls === 'direct') return 'direct';
     const chosen = config.tls.policy;
     if (chosen !== undefined) return chosen;
     return config.connectionType.defaultTls === 'loopback' && loopback ? 'disabled' : 'required';
   }
 
-  async #upgrade(stream: XmlStream, direct: boolean): Promise<TlsResult> {
-    const { config, secrets } = this.#host;
-    const done: TlsResult[] = [];
-    await stream.startTls(async (socket: Duplex) => {
-      const upgraded = await upgrade(socket, {
-        domain: config.domain,
-        tls: { ...config.tls, key: secrets.key, passphrase: secrets.passphrase },
-        alpn: direct ? (config.connectionType.alpn ?? null) : null,
-        signal: this.#abort.signal,
-        timeoutMs: config.timeouts.tls,
-      });
-      const { facts, notAfter, warning, certificateDer } = upgraded;
-      done.push({ facts, notAfter, warning, bindings: channelBindings(upgraded.socket, certificateDer) });
-      return upgraded.socket;
-    });
-    const [secured] = done;
-    if (secured === undefined)
-      throw new BrokerError('TLS_HANDSHAKE', 'the TLS handshake ended without a result', { layer: 'tls' });
-    return secured;
-  }
-
-  async #password(): Promise<string> {
-    const { password } = this.#host.secrets;
-    let value: unknown = password;
-    if (typeof password === 'function') {
-      try {
-        value = await password();
-      } catch (cause) {
-        throw new BrokerError('USAGE_PASSWORD', 'the password function failed', { layer: 'usage', cause });
-      }
-    }
-    if (typeof value !== 'string' || value === '') {
-      throw new BrokerError(
-        'USAGE_PASSWORD',
-        password === undefined ? 'the password option is missing' : 'the password function gave no non-empty string',
-        {
-          layer: 'usage',
-        },
-      );
-    }
-    return value;
-  }
-
-  #publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void {
-    if (!this.#silent) this.#host.publish(event, payload);
-  }
-
   #asBrokerError(caught: unknown): BrokerError {
-    const dialect = this.#host.config.connectionType.name;
+    const dialect = this.#parts.config.connectionType.name;
     const facts = { phase: this.#session?.phase ?? ('connect' as const), dialect };
     if (caught instanceof BrokerError) {
       const hint = WRONG_PORT_CODES.has(caught.code) ? this.#portHint() : null;
@@ -320,7 +242,7 @@ export class Attempt {
   #portHint(): string | null {
     const target = this.#target;
     if (target === null) return null;
-    const { connectionType: dialect, tls } = this.#host.config;
+    const { connectionType: dialect, tls } = this.#parts.config;
     return portHint(dialect, target.port, tls.policy === 'disabled' ? 'none' : target.tls);
   }
 
@@ -328,7 +250,7 @@ export class Attempt {
     const stream = this.#stream;
     const transport = this.#transport;
     const event = this.#failEvent(error);
-    this.#publish(event, error);
+    this.#parts.status.publish(event, error);
     if (transport === null) return;
     const lost = event === 'PCJ_SOCKETFAIL';
     if (!lost) {
@@ -336,17 +258,17 @@ export class Attempt {
         if (error.layer === 'xml' && error.condition !== undefined) stream.closeWithError(error.condition);
         else if (error.sentCondition !== undefined) stream.closeWithError(error.sentCondition);
         else stream.sendEnd();
-        this.#publish('PCJ_STREAMEND', undefined);
+        this.#parts.status.publish('PCJ_STREAMEND', undefined);
       }
-      this.#publish('PCJ_SHUTDOWN_START', undefined);
+      this.#parts.status.publish('PCJ_SHUTDOWN_START', undefined);
       transport.end();
       // What the server still sends is read and dropped, so that our last bytes are not lost to a reset.
       transport.resume();
-      await transport.closedWithin(Math.min(FAILED_CLOSE_MS, this.#host.config.timeouts.close));
+      await transport.closedWithin(Math.min(FAILED_CLOSE_MS, this.#parts.config.timeouts.close));
     }
     transport.destroy();
-    this.#publish('PCJ_SOCKETDISCONNECT', { clean: false, error });
-    if (!lost) this.#publish('PCJ_SHUTDOWN_FINISH', undefined);
+    this.#parts.status.publish('PCJ_SOCKETDISCONNECT', { clean: false, error });
+    if (!lost) this.#parts.status.publish('PCJ_SHUTDOWN_FINISH', undefined);
   }
 
   #failEvent(error: BrokerError): FailEvent {

@@ -1,10 +1,10 @@
-import { Attempt, type AttemptHost } from './attempt.js';
+import { Attempt, type AttemptParts } from './attempt.js';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
 import { Link } from '../link/link.js';
 import type { LinkEnd } from '../link/closing.js';
-import type { LinkHost, LinkOwner, Negotiated } from '../link/contract.js';
+import type { LinkOwner, LinkParts, Negotiated } from '../link/contract.js';
 import { ConnectOperation } from './connect-operation.js';
 import { reconnectDelay } from './reconnect-delay.js';
 import { whatFollows, type Where } from './what-follows.js';
@@ -18,20 +18,24 @@ export interface ConnectOptions {
   signal?: AbortSignal;
 }
 
-/** What the lifecycle needs of the broker. */
-export interface LifecycleHost extends AttemptHost, LinkHost {
+/** What the lifecycle works with. */
+export interface LifecycleParts extends AttemptParts, LinkParts {}
+
+/** Who has a lifecycle, and hears what becomes of links. */
+export interface LifecycleOwner {
   /** Stanzas may be sent; PCJ_READY was not published yet. */
   ready(link: Link, established: Established): void;
-  /** Something of the program, such as its dialect, threw where nothing should. */
-  failed(error: unknown): void;
   /** PCJ_READY was published. */
   afterReady(): void;
+  /** Something of the program, such as its dialect, threw where nothing should. */
+  failed(error: unknown): void;
   /** A link is gone; what it leaves behind is in `end`. Before the events that tell. */
   linkEnded(end: LinkEnd): void;
   /** After the events that tell of the end of a link. */
-  afterLinkEnded(end: LinkEnd): void;
+  afterLinkEnded(): void;
   /** `shutdown` with no link to close. */
   shutDown(): void;
+  /** For ever. Nothing is published behind this. */
   halted(error: BrokerError): void;
 }
 
@@ -46,7 +50,8 @@ interface Endpoint {
 
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
 export class Lifecycle implements LinkOwner {
-  readonly #host: LifecycleHost;
+  readonly #parts: LifecycleParts;
+  readonly #owner: LifecycleOwner;
   #state: BrokerState = 'idle';
   #target: Endpoint;
   #attempt: Attempt | null = null;
@@ -70,9 +75,10 @@ export class Lifecycle implements LinkOwner {
   /** Rises with every command that makes what runs now obsolete. */
   #epoch = 0;
 
-  constructor(host: LifecycleHost) {
-    this.#host = host;
-    this.#target = { host: host.config.host, port: host.config.port };
+  constructor(parts: LifecycleParts, owner: LifecycleOwner) {
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#target = { host: parts.config.host, port: parts.config.port };
   }
 
   get state(): BrokerState {
@@ -135,13 +141,13 @@ export class Lifecycle implements LinkOwner {
     this.#epoch += 1;
     this.#state = 'halted';
     this.#stopTimer();
-    this.#attempt?.abort(error, true);
+    this.#attempt?.drop(error);
     this.#attempt = null;
     const link = this.#link;
     this.#link = null;
     link?.halt(error);
     this.#rejectOperation(error);
-    this.#host.halted(error);
+    this.#owner.halted(error);
     this.#rest({ clean: false, error });
   }
 
@@ -167,15 +173,15 @@ export class Lifecycle implements LinkOwner {
   #run(epoch: number, place: Endpoint = this.#target): void {
     this.#state = 'connecting';
     this.#borrowed = place !== this.#target;
-    this.#host.publish('PCJ_CONNECT', undefined);
+    this.#parts.status.publish('PCJ_CONNECT', undefined);
     if (this.#epoch !== epoch) return;
-    const attempt = new Attempt(this.#host, () => {
+    const attempt = new Attempt(this.#parts, () => {
       if (this.#epoch === epoch) this.#state = 'negotiating';
     });
     this.#attempt = attempt;
     this.#attemptDone = this.#attend(epoch, attempt, place).catch((error: unknown) => {
       // Nothing of ours throws here; a dialect may.
-      this.#host.failed(error);
+      this.#owner.failed(error);
     });
   }
 
@@ -201,29 +207,29 @@ export class Lifecycle implements LinkOwner {
   #negotiated(negotiated: Negotiated): void {
     this.#served = true;
     this.#refusals = 0;
-    const link = new Link(this.#host, this, negotiated);
+    const link = new Link(this.#parts, this, negotiated);
     this.#link = link;
     this.#state = 'ready';
     this.#resolveOperation();
     const { established } = negotiated;
-    this.#host.ready(link, established);
-    this.#host.publish('PCJ_READY', { jid: established.jid, resumed: established.resumed ?? false });
+    this.#owner.ready(link, established);
+    this.#parts.status.publish('PCJ_READY', { jid: established.jid, resumed: established.resumed ?? false });
     // Whoever awaited connect() subscribes before the first stanza is delivered.
     setImmediate(() => {
       if (this.#link === link) link.start();
     });
-    this.#host.afterReady();
+    this.#owner.afterReady();
   }
 
   /** After a failed attempt or a lost link: dial again later, or come to rest. */
   #failed(error: BrokerError, mayRetry: boolean): void {
-    const { reconnect } = this.#host.config;
+    const { reconnect } = this.#parts.config;
     if (!mayRetry || reconnect === false || !error.retryable || this.#failures >= reconnect.maxAttempts) {
       this.#rejectOperation(error);
       this.#restDisconnected(error);
       return;
     }
-    const session = this.#host.resumable;
+    const session = this.#parts.resumption.resumable;
     const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
     const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
     const delayMs = reconnectDelay(pace, this.#failures, error.retryAfterMs, Math.random());
@@ -239,7 +245,7 @@ export class Lifecycle implements LinkOwner {
       this.#timer = null;
       this.#run(epoch, place);
     }, delayMs);
-    this.#host.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
+    this.#parts.status.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
   }
 
   /** The error with what the rules say of another attempt. */
@@ -262,11 +268,11 @@ export class Lifecycle implements LinkOwner {
   }
 
   #placeOf({ host, port }: { readonly host: string; readonly port: number | null }): Endpoint {
-    return { host, port: port ?? this.#target.port ?? this.#host.config.connectionType.defaultPort };
+    return { host, port: port ?? this.#target.port ?? this.#parts.config.connectionType.defaultPort };
   }
 
   #retriesInitial(): boolean {
-    const { reconnect } = this.#host.config;
+    const { reconnect } = this.#parts.config;
     return reconnect !== false && reconnect.initial;
   }
 
@@ -295,7 +301,7 @@ export class Lifecycle implements LinkOwner {
   #restDisconnected(error: BrokerError): void {
     this.#state = 'disconnected';
     // Nobody will resume the session; without `reconnect` the program may, with its next connect().
-    if (this.#host.config.reconnect !== false) this.#host.shutDown();
+    if (this.#parts.config.reconnect !== false) this.#owner.shutDown();
     this.#rest({ clean: false, error });
   }
 
@@ -315,7 +321,7 @@ export class Lifecycle implements LinkOwner {
       await this.#link.shutdown();
     } else {
       this.#lastEnd = { clean: true };
-      this.#host.shutDown();
+      this.#owner.shutDown();
     }
     if (this.#isHalted() || this.#operation !== null) return;
     this.#state = 'idle';
@@ -336,16 +342,16 @@ export class Lifecycle implements LinkOwner {
     const error = end.error === null || end.byUs !== null ? end.error : this.#judged(end.error, 'ready');
     this.#lastEnd = error === null ? { clean: end.clean } : { clean: end.clean, error };
     if (end.byUs === null) this.#state = 'disconnected';
-    this.#host.linkEnded(end);
-    if (end.byUs === null && error !== null) this.#host.publish('PCJ_SOCKETFAIL', error);
-    this.#host.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
-    this.#host.afterLinkEnded(end);
+    this.#owner.linkEnded(end);
+    if (end.byUs === null && error !== null) this.#parts.status.publish('PCJ_SOCKETFAIL', error);
+    this.#parts.status.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
+    this.#owner.afterLinkEnded();
     // Nothing follows it.
-    if (end.byUs === 'shutdown') this.#host.publish('PCJ_SHUTDOWN_FINISH', undefined);
+    if (end.byUs === 'shutdown') this.#parts.status.publish('PCJ_SHUTDOWN_FINISH', undefined);
     // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
     const obsolete = this.#state !== 'disconnected' || this.#operation !== null || this.#shutdown !== null;
     if (end.byUs !== null || error === null || obsolete) return;
-    if (this.#host.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
+    if (this.#parts.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
   }
 
   #stopTimer(): void {

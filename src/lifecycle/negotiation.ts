@@ -5,7 +5,11 @@ import type { DialectConfig, Negotiation, StreamHeader } from '../protocols/dial
 import { checkReport } from '../protocols/reports.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
 import type { ChannelBindings } from '../tls/channel-binding.js';
-import type { BrokerConfig } from '../options/options.js';
+import type { StatusPublisher } from '../link/status-publisher.js';
+import type { Traffic } from '../link/traffic.js';
+import type { BrokerConfig, Secrets } from '../options/options.js';
+import { readPassword } from './password.js';
+import { startTls, type TlsResult } from './start-tls.js';
 import { isStreamError, redirectable, streamError } from '../stream/stream-error.js';
 import type { Item, XmlStream } from '../stream/xml-stream.js';
 import { xml } from '../xml/builder.js';
@@ -18,28 +22,21 @@ export type Step = Extract<Row, { readonly step: string }>['step'];
 
 type Row = (typeof EVENTS)[keyof typeof EVENTS];
 
-/** What came of a TLS handshake. */
-export interface TlsResult {
-  readonly facts: TlsFacts;
-  readonly bindings: ChannelBindings;
-  /** When the server's certificate expires; null when it is not checked. */
-  readonly notAfter: Date | null;
-  /** What is wrong with a certificate that is accepted all the same. */
-  readonly warning: BrokerError | null;
+/** What a negotiation works with. */
+export interface NegotiationParts {
+  readonly config: BrokerConfig;
+  readonly secrets: Secrets;
+  readonly status: StatusPublisher;
+  readonly traffic: Traffic;
+  readonly resumption: { readonly resumable: ManagedSession | null };
 }
 
-/** What a session needs of the attempt it belongs to. */
-export interface NegotiationHost {
-  readonly config: BrokerConfig;
+/** What is negotiated. */
+export interface Opening {
+  readonly stream: XmlStream;
   readonly dialectConfig: DialectConfig;
+  /** Aborted when the attempt is given up. */
   readonly signal: AbortSignal;
-  password(): Promise<string>;
-  publish<N extends StatusEvent>(event: N, payload: StatusEvents[N]): void;
-  /** Publishes PCJ_NODESENT and logs. */
-  sent(element: Element, secret: boolean): void;
-  received(element: Element): void;
-  upgrade(stream: XmlStream): Promise<TlsResult>;
-  resumable(): ManagedSession | null;
 }
 
 /** How long the rest of a stream error may take, in milliseconds, and how many elements it may have. */
@@ -51,7 +48,9 @@ const DEFERRED_COST = 64;
 
 /** The stream as a dialect sees it while it negotiates: see {@link Negotiation}. */
 export class StreamNegotiation implements Negotiation {
-  readonly #host: NegotiationHost;
+  readonly config: DialectConfig;
+  readonly signal: AbortSignal;
+  readonly #parts: NegotiationParts;
   readonly #stream: XmlStream;
   readonly #deferredElements: Element[] = [];
   #deferredBytes = 0;
@@ -60,13 +59,11 @@ export class StreamNegotiation implements Negotiation {
   #secured: TlsResult | null = null;
   #opened = 0;
 
-  constructor(host: NegotiationHost, stream: XmlStream) {
-    this.#host = host;
+  constructor(parts: NegotiationParts, { stream, dialectConfig, signal }: Opening) {
+    this.#parts = parts;
     this.#stream = stream;
-  }
-
-  get config(): DialectConfig {
-    return this.#host.dialectConfig;
+    this.config = dialectConfig;
+    this.signal = signal;
   }
 
   get tls(): TlsFacts | null {
@@ -83,11 +80,7 @@ export class StreamNegotiation implements Negotiation {
   }
 
   get resumable(): ManagedSession | null {
-    return this.#host.resumable();
-  }
-
-  get signal(): AbortSignal {
-    return this.#host.signal;
+    return this.#parts.resumption.resumable;
   }
 
   /** Where a failure now would belong. */
@@ -108,11 +101,11 @@ export class StreamNegotiation implements Negotiation {
   }
 
   password(): Promise<string> {
-    return this.#abortable(this.#host.password());
+    return this.#abortable(readPassword(this.#parts.secrets));
   }
 
   async open(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
-    const { config } = this.#host;
+    const { config } = this.#parts;
     this.#checkSignal();
     const header = xml('stream:stream', {
       xmlns: config.xmlns,
@@ -122,10 +115,10 @@ export class StreamNegotiation implements Negotiation {
       ...attributes,
     });
     this.#opened += 1;
-    this.#host.publish('PCJ_STREAMSTART', header);
+    this.#parts.status.publish('PCJ_STREAMSTART', header);
     this.#checkSignal();
     this.#stream.open(header);
-    this.#host.sent(header, false);
+    this.#parts.traffic.sent(header, false);
     const item = await this.#read(config.timeouts.stream, 'the stream header');
     if (item.kind !== 'header')
       throw this.#unexpected(
@@ -141,7 +134,7 @@ export class StreamNegotiation implements Negotiation {
   }
 
   async next(match?: (element: Element) => boolean): Promise<Element> {
-    const { timeouts } = this.#host.config;
+    const { timeouts } = this.#parts.config;
     const limit =
       this.#step === 'auth'
         ? timeouts.auth
@@ -154,7 +147,7 @@ export class StreamNegotiation implements Negotiation {
       if (item.kind === 'end') throw this.#streamEnded();
       if (item.kind !== 'element') throw this.#unexpected('a second stream header', 'an element');
       const { element } = item;
-      this.#host.received(element);
+      this.#parts.traffic.received(element);
       if (isStreamError(element)) throw redirectable(streamError(element), this.tls?.verified === true);
       if (match?.(element) === true) return element;
       if (isStanza(element) && (!this.#authenticated || this.#step === 'bind')) {
@@ -177,7 +170,7 @@ export class StreamNegotiation implements Negotiation {
   /** What nobody has asked for may cost as much as one stanza, all together. */
   #defer(element: Element): void {
     this.#deferredBytes += element.toString().length + DEFERRED_COST;
-    if (this.#deferredBytes > this.#host.config.xmlLimits.stanzaBytes) {
+    if (this.#deferredBytes > this.#parts.config.xmlLimits.stanzaBytes) {
       throw new BrokerError('STREAM_UNEXPECTED', 'the server sends elements without end before the stream is ready', {
         layer: 'stream',
         origin: 'peer',
@@ -189,8 +182,8 @@ export class StreamNegotiation implements Negotiation {
 
   send(element: Element, options: { secret?: boolean } = {}): void {
     this.#checkSignal();
-    this.#stream.send(element, this.#host.config.xmlns);
-    this.#host.sent(element, options.secret ?? false);
+    this.#stream.send(element, this.#parts.config.xmlns);
+    this.#parts.traffic.sent(element, options.secret ?? false);
   }
 
   async request(request: Element, isAnswer?: (element: Element) => boolean): Promise<Element> {
@@ -199,7 +192,7 @@ export class StreamNegotiation implements Negotiation {
       throw usageError('USAGE_IQ', 'session.request() needs an <iq/> with an id, or a function that knows the answer');
     }
     this.#checkSignal();
-    this.#host.publish('PCJ_RTS_START', request);
+    this.#parts.status.publish('PCJ_RTS_START', request);
     this.send(request);
     return this.next(
       isAnswer ??
@@ -224,7 +217,10 @@ export class StreamNegotiation implements Negotiation {
 
   async startTls(): Promise<TlsFacts> {
     this.#step = 'ssl';
-    const secured = await this.#host.upgrade(this.#stream);
+    const secured = await startTls(this.#stream, this.#parts, {
+      direct: this.config.tlsPolicy === 'direct',
+      signal: this.signal,
+    });
     this.#checkSignal();
     this.#secured = secured;
     const { facts } = secured;
@@ -238,12 +234,12 @@ export class StreamNegotiation implements Negotiation {
   #report<N extends StatusEvent>(event: N, payload: StatusEvents[N]): void {
     const row: Row = EVENTS[event];
     if ('step' in row) this.#step = row.step;
-    this.#host.publish(event, payload);
+    this.#parts.status.publish(event, payload);
     this.#checkSignal();
   }
 
   async #read(limitMs: number, what: string): Promise<Exclude<Item, { kind: 'failed' }>> {
-    const { signal } = this.#host;
+    const { signal } = this;
     this.#checkSignal();
     let timer: NodeJS.Timeout | undefined;
     let onAbort = (): void => undefined;
@@ -270,7 +266,7 @@ export class StreamNegotiation implements Negotiation {
   }
 
   #abortable<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this.#host;
+    const { signal } = this;
     return new Promise<T>((resolve, reject) => {
       const onAbort = () => {
         reject(signal.reason as Error);
@@ -288,7 +284,7 @@ export class StreamNegotiation implements Negotiation {
   }
 
   #checkSignal(): void {
-    this.#host.signal.throwIfAborted();
+    this.signal.throwIfAborted();
   }
 
   /** A stream error without a header before it (RFC 6120 §4.9.1.2 wants one): what follows is its content. */
@@ -302,13 +298,13 @@ export class StreamNegotiation implements Negotiation {
       if (item?.kind !== 'element') break;
       error.appendChild(item.element.clone());
     }
-    this.#host.received(error);
+    this.#parts.traffic.received(error);
     return redirectable(streamError(error), this.tls?.verified === true);
   }
 
   #checkHeader(element: Element): StreamHeader {
-    const { config } = this.#host;
-    this.#host.received(element);
+    const { config } = this.#parts;
+    this.#parts.traffic.received(element);
     if (element.localName !== 'stream' || element.namespaceURI !== config.stream) {
       throw new BrokerError(
         'STREAM_BAD_ROOT',

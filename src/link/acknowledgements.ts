@@ -20,8 +20,8 @@ const UNACKED_LIMIT = 10_000;
 
 const REQUEST = `<r xmlns='${NS.SM}'/>`;
 
-/** What the acknowledgements need of the link. */
-export interface AcknowledgementHooks {
+/** Who has the acknowledgements of a link, and writes for them. */
+export interface AcknowledgementsOwner {
   /** Writes ahead of stanzas that wait. The text is made when it is written. */
   write(text: () => string): void;
   /** Holds stanzas back, or lets them flow. */
@@ -38,7 +38,7 @@ export interface AcknowledgementHooks {
 /** Asks for acknowledgements, gives them, and counts: the running part of a managed session on one link. */
 export class Acknowledgements {
   readonly session: ManagedSession;
-  readonly #hooks: AcknowledgementHooks;
+  readonly #owner: AcknowledgementsOwner;
   readonly #answerMs: number | null;
   #unasked = 0;
   #awaited = false;
@@ -49,10 +49,10 @@ export class Acknowledgements {
   #deadline: NodeJS.Timeout | null = null;
 
   /** @param answerMs how long the peer may take to acknowledge when asked, whatever else it sends; null for ever */
-  constructor(session: ManagedSession, answerMs: number | null, hooks: AcknowledgementHooks) {
+  constructor(session: ManagedSession, answerMs: number | null, owner: AcknowledgementsOwner) {
     this.session = session;
     this.#answerMs = answerMs;
-    this.#hooks = hooks;
+    this.#owner = owner;
   }
 
   /** A stanza was handed to the socket; again, if it is sent again in a resumed session. */
@@ -65,7 +65,7 @@ export class Acknowledgements {
       // Not what is sent again: it is counted already, and nothing would let it flow.
       if (this.session.size >= UNACKED_LIMIT && !this.#held) {
         this.#held = true;
-        this.#hooks.hold(true);
+        this.#owner.hold(true);
       }
     }
     this.#unasked += 1;
@@ -127,10 +127,10 @@ export class Acknowledgements {
     for (const ticket of acked) ticket.inSession = false;
     if (this.#held && this.session.size < UNACKED_LIMIT / 2) {
       this.#held = false;
-      this.#hooks.hold(false);
+      this.#owner.hold(false);
     }
-    this.#hooks.answered(acked.length);
-    if (acked.length > 0) this.#hooks.acked(acked);
+    this.#owner.answered(acked.length);
+    if (acked.length > 0) this.#owner.acked(acked);
     if (this.#unasked >= STANZAS_PER_REQUEST) this.request();
     else if (this.#unasked > 0) this.#timer ??= setTimeout(this.#onQuiet, QUIET_MS).unref();
     return null;
@@ -146,11 +146,11 @@ export class Acknowledgements {
     this.#awaited = true;
     this.#unasked = 0;
     this.#stopQuiet();
-    this.#hooks.write(() => REQUEST);
-    this.#hooks.asked();
+    this.#owner.write(() => REQUEST);
+    this.#owner.asked();
     if (limit === null) return;
     this.#deadline ??= setTimeout(() => {
-      this.#hooks.unanswered(limit);
+      this.#owner.unanswered(limit);
     }, limit).unref();
   }
 
@@ -158,7 +158,7 @@ export class Acknowledgements {
   #tell(): void {
     if (this.#owed) return;
     this.#owed = true;
-    this.#hooks.write(() => {
+    this.#owner.write(() => {
       this.#owed = false;
       return `<a xmlns='${NS.SM}' h='${String(this.session.handled)}'/>`;
     });

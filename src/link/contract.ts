@@ -1,11 +1,30 @@
-// Who has to do with a link: the broker it works for, the life it is part of, and what it leaves to them.
-import type { StatusEvents } from '../events.js';
+// Whom a link works with, whom it tells of itself, and what it is made from.
 import type { BrokerConfig } from '../options/options.js';
 import type { DialectConfig, Established } from '../protocols/dialect.js';
-import type { LinkEnd } from './closing.js';
-import type { Ticket } from '../queue/ticket.js';
 import type { XmlStream } from '../stream/xml-stream.js';
 import type { Element } from '../xml/element.js';
+import type { LinkEnd } from './closing.js';
+import type { StatusPublisher } from './status-publisher.js';
+import type { Traffic } from './traffic.js';
+
+/** What a link works with. */
+export interface LinkParts {
+  readonly config: BrokerConfig;
+  readonly status: StatusPublisher;
+  readonly traffic: Traffic;
+  /** Gets every stanza, in wire order. */
+  readonly router: { deliver(stanza: Element): void };
+  /** Asks the server for a sign of life (XEP-0199). */
+  readonly requester: { ping(to: string): void };
+}
+
+/** Who has a link, and hears how far it is. */
+export interface LinkOwner {
+  /** The link can send no more: outputs are held from now on. */
+  notReady(): void;
+  /** The socket is closed. Called once, before the events that say so. */
+  ended(end: LinkEnd): void;
+}
 
 /** A negotiated stream, ready to be a link. */
 export interface Negotiated {
@@ -18,27 +37,4 @@ export interface Negotiated {
   readonly certificateExpiry: Date | null;
   /** What arrived during the negotiation and was set aside for the router, in order. */
   readonly deferredElements: readonly Element[];
-}
-
-/** What a link needs of the broker. */
-export interface LinkHost {
-  readonly config: BrokerConfig;
-  publish<N extends keyof StatusEvents>(event: N, payload: StatusEvents[N]): void;
-  /** One stanza, in wire order. */
-  deliver(stanza: Element): void;
-  /** A stanza was handed to the socket. */
-  handedOver(ticket: Ticket, element: Element | undefined): void;
-  /** Publishes PCJ_NODESENT, redacted, and logs. */
-  sent(element: Element, secret?: boolean): void;
-  /** Asks the server for a sign of life with a ping (XEP-0199). */
-  ping(): void;
-  received(element: Element): void;
-}
-
-/** Who has a link, and hears how far it is. */
-export interface LinkOwner {
-  /** The link can send no more: outputs are held from now on. */
-  notReady(): void;
-  /** The socket is closed. Called once, before the events that say so. */
-  ended(end: LinkEnd): void;
 }

@@ -4,19 +4,19 @@ import { Deferred } from '../deferred.js';
 import { dialectLink } from './dialect-link.js';
 import type { BrokerError } from '../errors.js';
 import type { DialectLink, Established } from '../protocols/dialect.js';
-import { SendBuffer, type SendBufferHooks } from '../queue/send-buffer.js';
+import { SendBuffer, type SendBufferOwner } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
 import * as linkErrors from './errors.js';
 import { Proof } from './proof.js';
-import type { LinkHost, LinkOwner, Negotiated } from './contract.js';
+import type { LinkOwner, LinkParts, Negotiated } from './contract.js';
 import { isStreamError, redirectable } from '../stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from '../stream/xml-stream.js';
 import { isStanzaKind } from '../stanza/kinds.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize, type SerializeScope } from '../xml/serializer.js';
-import { Watchdogs, type WatchdogsHost } from './watchdogs.js';
+import { Watchdogs, type WatchdogsOwner } from './watchdogs.js';
 
 /** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
 const HASTY_CLOSE_MS = 1_000;
@@ -27,8 +27,8 @@ const FAREWELL_MS = 250;
 const NONE: readonly Element[] = [];
 
 /** A ready stream: stanzas go out through the send buffer and come in to the router, until it ends. */
-export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
-  readonly #host: LinkHost;
+export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
+  readonly #parts: LinkParts;
   readonly #owner: LinkOwner;
   readonly #established: Established;
   /** Whether the server's certificate was checked. */
@@ -45,22 +45,22 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
 
-  constructor(host: LinkHost, owner: LinkOwner, negotiated: Negotiated) {
-    this.#host = host;
+  constructor(parts: LinkParts, owner: LinkOwner, negotiated: Negotiated) {
+    this.#parts = parts;
     this.#owner = owner;
     this.#established = negotiated.established;
     this.#verified = negotiated.verified;
     this.#deferredElements = negotiated.deferredElements;
     this.#stream = negotiated.stream;
     this.#buffer = new SendBuffer(this);
-    this.#scope = { defaultNamespace: host.config.xmlns, prefixes: { stream: NS.STREAM } };
-    this.#forDialect = dialectLink(negotiated, host, this.#buffer, this.#scope);
+    this.#scope = { defaultNamespace: parts.config.xmlns, prefixes: { stream: NS.STREAM } };
+    this.#forDialect = dialectLink(negotiated, parts, this.#buffer, this.#scope);
     this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
     const { certificateExpiry } = negotiated;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
-    this.#watchdogs = new Watchdogs(host.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
+    this.#watchdogs = new Watchdogs(parts.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
   }
 
   /** Most bytes of a stanza that the server takes, or null. */
@@ -96,7 +96,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
 
   /** Sends a stanza. The element is given when it is at hand; else it is read back if the dialect must wrap it. */
   output(ticket: Ticket, element?: Element): void {
-    const dialect = this.#host.config.connectionType;
+    const dialect = this.#parts.config.connectionType;
     const text =
       dialect.wrap === undefined
         ? ticket.xml
@@ -142,7 +142,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
 
   handedOver(ticket: Ticket, element: Element | undefined): void {
     this.#acks?.sent(ticket);
-    this.#host.handedOver(ticket, element);
+    this.#parts.traffic.handedOver(ticket, element);
   }
 
   written(ticket: Ticket): void {
@@ -164,7 +164,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   /** @param counts whether stream management counts it, if it is a stanza */
   #receive(element: Element, counts: boolean): void {
     if (!this.#isAlive) return;
-    this.#host.received(element);
+    this.#parts.traffic.received(element);
     const { namespaceURI } = element;
     if (namespaceURI === NS.STREAM) {
       this.#streamElement(element);
@@ -174,20 +174,20 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
       this.#managementElement(element, this.#acks);
       return;
     }
-    const dialect = this.#host.config.connectionType;
+    const dialect = this.#parts.config.connectionType;
     let stanza: Element | undefined = element;
     if (dialect.unwrap !== undefined) {
       try {
         stanza = dialect.unwrap(element, this.#forDialect);
       } catch (error) {
-        this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.dialectFailed(error, dialect.name));
+        this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.dialectFailed(error, dialect.name));
         return;
       }
     }
     this.#proof.received();
-    if (stanza !== undefined) this.#host.deliver(stanza);
+    if (stanza !== undefined) this.#parts.router.deliver(stanza);
     // Handled means: every handler has seen it. One that threw has seen it, too.
-    const { xmlns } = this.#host.config;
+    const { xmlns } = this.#parts.config;
     if (counts && isStanzaKind(element.localName) && namespaceURI === xmlns) this.#acks?.session.onHandled();
   }
 
@@ -206,7 +206,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     const condition = error.condition ?? 'not-well-formed';
     // A peer that sends broken XML once may be healthy again after a reconnect.
     const seen = error.with({ phase: 'ready', sentCondition: condition, retryable: true });
-    this.#host.publish('PCJ_PROTOCOLERROR', seen);
+    this.#parts.status.publish('PCJ_PROTOCOLERROR', seen);
     this.#giveUp(seen);
   }
 
@@ -249,7 +249,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     const closing: Closing = { is: 'closing', byUs, peerEnded: false, dropped: false };
     this.#state = closing;
     this.#owner.notReady();
-    const { close } = this.#host.config.timeouts;
+    const { close } = this.#parts.config.timeouts;
     const timer = setTimeout(
       () => {
         this.#stream.transport.destroy();
@@ -274,8 +274,8 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     }
     this.#stream.sendEnd();
     if (byUs === 'shutdown') {
-      this.#host.publish('PCJ_STREAMEND', undefined);
-      this.#host.publish('PCJ_SHUTDOWN_START', undefined);
+      this.#parts.status.publish('PCJ_STREAMEND', undefined);
+      this.#parts.status.publish('PCJ_SHUTDOWN_START', undefined);
     }
     if (closing.peerEnded) this.#farewell();
   }
@@ -297,22 +297,22 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
     lastWords();
     this.#stream.transport.end();
     this.#stream.transport.resume();
-    void this.#stream.transport.closedWithin(Math.min(HASTY_CLOSE_MS, this.#host.config.timeouts.close));
+    void this.#stream.transport.closedWithin(Math.min(HASTY_CLOSE_MS, this.#parts.config.timeouts.close));
   }
 
   #streamElement(element: Element): void {
     if (isStreamError(element)) {
       const error = redirectable(linkErrors.streamErrorOf(element), this.#verified);
-      this.#host.publish('PCJ_PROTOCOLERROR', error);
+      this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
       this.#lose(error, () => this.#stream.sendEnd());
       return;
     }
     // RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete.
-    this.#host.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
+    this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
   }
 
   #acknowledgements(session: ManagedSession): Acknowledgements {
-    const { liveness } = this.#host.config;
+    const { liveness } = this.#parts.config;
     return new Acknowledgements(session, liveness === false ? null : liveness.intervalMs + liveness.timeoutMs, {
       write: (text) => {
         this.#writeUrgent(text);
@@ -325,7 +325,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
         this.#proof.acknowledged(fresh);
       },
       acked: (acked) => {
-        this.#host.publish('PCJ_SM_ACK', { acked, pending: session.size });
+        this.#parts.status.publish('PCJ_SM_ACK', { acked, pending: session.size });
       },
       unanswered: (limitMs) => {
         this.#onUnanswered(limitMs);
@@ -345,12 +345,12 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   #managementElement(element: Element, acks: Acknowledgements): void {
     const fault = acks.receive(element);
     if (fault === null) return;
-    this.#host.publish('PCJ_PROTOCOLERROR', fault.error);
+    this.#parts.status.publish('PCJ_PROTOCOLERROR', fault.error);
     this.#giveUp(fault.error, fault.appCondition);
   }
 
   get #pings(): boolean {
-    const { probe, addressing } = this.#host.config.connectionType;
+    const { probe, addressing } = this.#parts.config.connectionType;
     return (probe ?? (addressing === 'domain' ? 'space' : 'ping')) === 'ping';
   }
 
@@ -358,7 +358,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
   probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
-    else if (this.#pings) this.#host.ping();
+    else if (this.#pings) this.#parts.requester.ping(this.#parts.config.domain);
     else this.speak();
   }
 
@@ -381,7 +381,7 @@ export class Link implements StreamConsumer, SendBufferHooks, WatchdogsHost {
 
   slowStanza(limitMs: number): void {
     const error = linkErrors.slowStanza(limitMs);
-    if (this.#isAlive) this.#host.publish('PCJ_PROTOCOLERROR', error);
+    if (this.#isAlive) this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
     this.#giveUp(error);
   }
 

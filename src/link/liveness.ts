@@ -1,8 +1,8 @@
 // Finding links that are dead without saying so: RFC 6120 §4.6.
 import type { LivenessOptions } from '../options/options.js';
 
-/** Who is told. */
-export interface LivenessHost {
+/** Who has a liveness watch, and is told what it finds. */
+export interface LivenessOwner {
   /** Asks the peer for a sign of life. */
   probe(): void;
   /** The peer gave none within that many milliseconds. */
@@ -15,15 +15,15 @@ export interface LivenessHost {
  */
 export class Liveness {
   readonly #options: LivenessOptions;
-  readonly #host: LivenessHost;
+  readonly #owner: LivenessOwner;
   #alive = false;
   #timer: NodeJS.Timeout | null = null;
   #asked = false;
   #stopped = false;
 
-  constructor(options: LivenessOptions, host: LivenessHost) {
+  constructor(options: LivenessOptions, owner: LivenessOwner) {
     this.#options = options;
-    this.#host = host;
+    this.#owner = owner;
     this.#watch();
   }
 
@@ -59,7 +59,7 @@ export class Liveness {
       return;
     }
     this.expectSign();
-    this.#host.probe();
+    this.#owner.probe();
   }
 
   /** @internal the hard limit is over */
@@ -72,7 +72,7 @@ export class Liveness {
         this.#watch();
       } else {
         this.stop();
-        this.#host.dead(this.#options.timeoutMs);
+        this.#owner.dead(this.#options.timeoutMs);
       }
     });
   }

@@ -9,8 +9,8 @@ export interface WatchedStream {
   readonly elements: number;
 }
 
-/** Who is told. */
-export interface SlowStanzaHost {
+/** Who has a watch for slow stanzas, and is told what it finds. */
+export interface SlowStanzaOwner {
   /** An element was not complete within that many milliseconds. */
   slowStanza(limitMs: number): void;
 }
@@ -19,15 +19,15 @@ export interface SlowStanzaHost {
 export class SlowStanza {
   readonly #stream: WatchedStream;
   readonly #limitMs: number;
-  readonly #host: SlowStanzaHost;
+  readonly #owner: SlowStanzaOwner;
   #timer: NodeJS.Timeout | null = null;
   #mark = -1;
   #checks = 0;
 
-  constructor(stream: WatchedStream, limitMs: number, host: SlowStanzaHost) {
+  constructor(stream: WatchedStream, limitMs: number, owner: SlowStanzaOwner) {
     this.#stream = stream;
     this.#limitMs = limitMs;
-    this.#host = host;
+    this.#owner = owner;
   }
 
   /** Bytes arrived: something may have begun. */
@@ -52,7 +52,7 @@ export class SlowStanza {
       this.#checks = 0;
     }
     this.#checks += 1;
-    if (this.#checks > CHECKS) this.#host.slowStanza(this.#limitMs);
+    if (this.#checks > CHECKS) this.#owner.slowStanza(this.#limitMs);
     else this.activity();
   }
 }

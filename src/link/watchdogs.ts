@@ -1,11 +1,11 @@
 import { CertificateExpiry } from './certificate-expiry.js';
 import { KeepAlive } from './keep-alive.js';
-import { Liveness, type LivenessHost } from './liveness.js';
+import { Liveness, type LivenessOwner } from './liveness.js';
 import type { BrokerConfig } from '../options/options.js';
-import { SlowStanza, type SlowStanzaHost, type WatchedStream } from './slow-stanza.js';
+import { SlowStanza, type SlowStanzaOwner, type WatchedStream } from './slow-stanza.js';
 
-/** What the watches tell the link. */
-export interface WatchdogsHost extends LivenessHost, SlowStanzaHost {
+/** Who has the watchdogs, and is told what they find. */
+export interface WatchdogsOwner extends LivenessOwner, SlowStanzaOwner {
   /** The server's certificate is valid no longer. */
   certificateExpired(): void;
   /** Something has to be written, whatever it is, or the server takes us for dead. */
@@ -32,21 +32,21 @@ export class Watchdogs {
   constructor(
     { liveness, timeouts }: BrokerConfig,
     { stream, certificateExpiry, idleSeconds }: Watched,
-    host: WatchdogsHost,
+    owner: WatchdogsOwner,
   ) {
-    this.#liveness = liveness === false ? null : new Liveness(liveness, host);
-    this.#stanza = new SlowStanza(stream, timeouts.stanza, host);
+    this.#liveness = liveness === false ? null : new Liveness(liveness, owner);
+    this.#stanza = new SlowStanza(stream, timeouts.stanza, owner);
     this.#certificate =
       certificateExpiry === null
         ? null
         : new CertificateExpiry(certificateExpiry, () => {
-            host.certificateExpired();
+            owner.certificateExpired();
           });
     this.#keepAlive =
       idleSeconds === null
         ? null
         : new KeepAlive(idleSeconds * 1_000, () => {
-            host.speak();
+            owner.speak();
           });
   }
 

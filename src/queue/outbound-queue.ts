@@ -10,8 +10,8 @@ export interface QueueLimits {
   maxBytes: number;
 }
 
-/** Who is told what becomes of held stanzas. */
-export interface QueueHost {
+/** Who has a queue, and is told what becomes of held stanzas. */
+export interface QueueOwner {
   dropped(ticket: Ticket): void;
 }
 
@@ -22,14 +22,14 @@ export interface QueueHost {
 export class OutboundQueue implements Iterable<Ticket> {
   /** @internal */
   readonly limits: QueueLimits;
-  readonly #host: QueueHost;
+  readonly #owner: QueueOwner;
   #tickets: Ticket[] = [];
   #bytes = 0;
 
   /** @internal */
-  constructor(limits: QueueLimits, host: QueueHost) {
+  constructor(limits: QueueLimits, owner: QueueOwner) {
     this.limits = limits;
-    this.#host = host;
+    this.#owner = owner;
   }
 
   /** Number of held stanzas. */
@@ -63,7 +63,7 @@ export class OutboundQueue implements Iterable<Ticket> {
     const dropped = this.take(select);
     for (const ticket of dropped) {
       ticket.markDropped();
-      this.#host.dropped(ticket);
+      this.#owner.dropped(ticket);
     }
     return dropped;
   }

@@ -5,8 +5,8 @@ import { MOST_BYTES, type Ticket } from './ticket.js';
 /** Characters after which a batch is written without waiting for the end of the turn. */
 const BATCH = 32 * 1024;
 
-/** What the buffer needs from the link. */
-export interface SendBufferHooks {
+/** Who has a send buffer, and writes for it. */
+export interface SendBufferOwner {
   /** Writes to the socket; false asks to wait until {@link SendBuffer.drained} is called. `done` when it is written. */
   write(text: string, done: (error?: Error | null) => void): boolean;
   /** The ticket was handed to the socket; its element, if that was at hand. */
@@ -33,7 +33,7 @@ interface Batch {
  * one write; when the socket is congested the rest waits here until it drains.
  */
 export class SendBuffer {
-  readonly #hooks: SendBufferHooks;
+  readonly #owner: SendBufferOwner;
   #batch = '';
   #batchTickets: Ticket[] = [];
   #scheduled: NodeJS.Immediate | null = null;
@@ -51,8 +51,8 @@ export class SendBuffer {
   #inFlightLength = 0;
   #idle: Deferred<void> | null = null;
 
-  constructor(hooks: SendBufferHooks) {
-    this.#hooks = hooks;
+  constructor(owner: SendBufferOwner) {
+    this.#owner = owner;
   }
 
   /** Bytes accepted and not yet handed to the socket. */
@@ -118,7 +118,7 @@ export class SendBuffer {
     this.#batchTickets = [];
     this.#inFlight.push(batch);
     this.#inFlightLength += text.length;
-    const more = this.#hooks.write(text, (error) => {
+    const more = this.#owner.write(text, (error) => {
       this.#written(batch, error);
     });
     if (!more) this.#congested = true;
@@ -156,7 +156,7 @@ export class SendBuffer {
     this.#batch += text;
     if (ticket !== null) {
       this.#batchTickets.push(ticket);
-      this.#hooks.handedOver(ticket, element);
+      this.#owner.handedOver(ticket, element);
     }
     if (this.#batch.length >= BATCH) this.flush();
     else this.#scheduled ??= setImmediate(flushLater, this);
@@ -192,7 +192,7 @@ export class SendBuffer {
       this.#inFlight.splice(index, 1);
       this.#inFlightLength -= batch.text.length;
     }
-    for (const ticket of batch.tickets) this.#hooks.written(ticket);
+    for (const ticket of batch.tickets) this.#owner.written(ticket);
     if (this.#isIdle()) this.#settleIdle();
   }
 
