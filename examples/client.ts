@@ -4,11 +4,11 @@
 //   XMPP_DOMAIN=example.org XMPP_USER=juliet XMPP_PASSWORD=secret node client.js
 //
 // XMPP_HOST and XMPP_PORT say where to connect, if not to where the domain's DNS records lead.
-import { Broker, BrokerError, NS, reply, StanzaError, XMPP, xml, type FilterMatch } from 'xmpp-broker';
+import { Broker, BrokerError, NS, reply, StanzaError, XMPP, xml } from 'xmpp-broker';
 
 const { XMPP_HOST: host, XMPP_PORT: port, XMPP_PASSWORD: password = 'secret' } = process.env;
 
-const broker = new Broker<{ chat: FilterMatch; subscribe: FilterMatch; version: FilterMatch }>({
+const broker = new Broker({
   connectionType: XMPP,
   domain: process.env['XMPP_DOMAIN'] ?? 'example.org',
   ...(host === undefined ? {} : { host, port: Number(port ?? 5222) }),
@@ -31,22 +31,19 @@ async function pinged(): Promise<string> {
   return `pong after ${(performance.now() - start).toFixed(0)} ms`;
 }
 
-broker.filters.add('chat', '/message[body and not(@type="error" or @type="groupchat")]');
-broker.subscribe('chat', async ({ node }) => {
+broker.match('/message[body and not(@type="error" or @type="groupchat")]', async ({ node }) => {
   const said = node.getChildText('body') ?? '';
   // Without a link the answer is held, and goes out below.
   broker.output(reply(node, xml('body', {}, said === 'ping' ? await pinged() : `you said: ${said}`)));
 });
 
-broker.filters.add('subscribe', '/presence[@type="subscribe"]');
-broker.subscribe('subscribe', ({ node }) => {
+broker.match('/presence[@type="subscribe"]', ({ node }) => {
   broker.output(xml('presence', { to: node.getAttribute('from'), type: 'subscribed' }));
 });
 
-broker.filters.add('version', '/iq[@type="get"]/v:query', { namespaces: { v: NS.IQ_VERSION } });
-broker.subscribe('version', ({ node }) => {
-  broker.output(reply(node, xml('query', { xmlns: NS.IQ_VERSION }, xml('name', {}, 'client example'))));
-});
+broker.answer('get', { namespace: NS.IQ_VERSION, name: 'query' }, () =>
+  xml('query', { xmlns: NS.IQ_VERSION }, xml('name', {}, 'client example')),
+);
 // Pings of others and requests that nothing here knows are answered by the broker.
 
 broker.subscribe('PCJ_READY', ({ jid, resumed }) => {

@@ -1,29 +1,23 @@
 // An echo component: answers every chat message with its own text, and says what it is (XEP-0030).
 //
 //   XMPP_HOST=127.0.0.1 XMPP_PORT=5347 XMPP_DOMAIN=echo.localhost XMPP_SECRET=secret node component.js
-import { Broker, JABBERD14_COMPONENT, NS, reply, xml, type FilterMatch } from 'xmpp-broker';
+import { Broker, COMPONENT, reply, serveDisco, xml } from 'xmpp-broker';
 
-const broker = new Broker<{ chat: FilterMatch; disco: FilterMatch }>({
-  connectionType: JABBERD14_COMPONENT,
+const broker = new Broker({
+  connectionType: COMPONENT,
   host: process.env['XMPP_HOST'] ?? '127.0.0.1',
   port: Number(process.env['XMPP_PORT'] ?? 5347),
   domain: process.env['XMPP_DOMAIN'] ?? 'echo.localhost',
   password: () => process.env['XMPP_SECRET'] ?? 'secret',
-  // Requests that no filter below answers get an error instead of silence.
+  // Requests that nothing below answers get an error instead of silence.
   answerRequests: true,
 });
 
-broker.filters.add('chat', '/message[body and not(@type="error" or @type="groupchat")]');
-broker.subscribe('chat', ({ node }) => {
+broker.match('/message[body and not(@type="error" or @type="groupchat")]', ({ node }) => {
   broker.output(reply(node, xml('body', {}, node.getChildText('body') ?? '')));
 });
 
-broker.filters.add('disco', '/iq[@type="get"]/d:query', { namespaces: { d: NS.DISCO_INFO } });
-broker.subscribe('disco', ({ node }) => {
-  const identity = xml('identity', { category: 'component', type: 'generic', name: 'Echo' });
-  const feature = xml('feature', { var: NS.DISCO_INFO });
-  broker.output(reply(node, xml('query', { xmlns: NS.DISCO_INFO }, identity, feature)));
-});
+serveDisco(broker, { identities: [{ category: 'component', type: 'generic', name: 'Echo' }] });
 
 broker.subscribe('PCJ_READY', ({ jid }) => console.log(`ready as ${jid.toString()}`));
 broker.subscribe('PCJ_RECONNECTING', ({ delayMs, error }) =>
