@@ -329,18 +329,6 @@ export const TECHNIQUES = [
     patches: [patch(PARTS, /(function rarest\(.*\{)/, '$1 return 0;')],
   },
   {
-    key: 'two characters of prefixes',
-    text: 'most texts are told from every prefix by two characters',
-    workloads: ['match-alike', 'match-10000', 'match-typical'],
-    patches: [
-      patch(
-        'filters/index/prefix-index.js',
-        /\n {8}if \(\(\(seconds >>> \(text\.charCodeAt\(1\) & 31\)\) & 1\) === 0\)\n {12}return;/,
-        '',
-      ),
-    ],
-  },
-  {
     key: 'name of the root',
     text: "a candidate's expression is evaluated if the stanza has the right name",
     workloads: ['match-10000', 'match-typical'],

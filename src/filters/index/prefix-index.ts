@@ -12,8 +12,6 @@ export class PrefixIndex<T extends Candidate> {
   readonly #counts = new Map<number, number>();
   /** The lengths that occur, ascending. */
   #lengths: readonly number[] = [];
-  /** By the first character of a text modulo 32, a bit for each second one modulo 32: most texts begin otherwise. */
-  readonly #beginnings = new Int32Array(32);
 
   get size(): number {
     return this.#patterns.size;
@@ -33,9 +31,6 @@ export class PrefixIndex<T extends Candidate> {
     this.#table.add(pattern);
     this.#patterns.set(prefix, pattern);
     this.#count(prefix.length, 1);
-    const first = prefix.charCodeAt(0) & 31;
-    const seconds = prefix.length === 1 ? -1 : 1 << (prefix.charCodeAt(1) & 31);
-    this.#beginnings[first] = (this.#beginnings[first] as number) | seconds;
   }
 
   remove(prefix: string): void {
@@ -50,9 +45,6 @@ export class PrefixIndex<T extends Candidate> {
 
   /** Makes candidates of the filters whose prefix `text` begins with. */
   gather(text: string, into: Candidates<T>): void {
-    const seconds = this.#beginnings[text.charCodeAt(0) & 31] as number;
-    // Behind the end of a text there is no second character, but then only prefixes of one fit, which have every bit.
-    if (((seconds >>> (text.charCodeAt(1) & 31)) & 1) === 0) return;
     let hash = FNV_BASIS;
     let at = 0;
     for (const length of this.#lengths) {
