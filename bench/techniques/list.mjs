@@ -329,12 +329,6 @@ export const TECHNIQUES = [
     patches: [patch(PARTS, /(function rarest\(.*\{)/, '$1 return 0;')],
   },
   {
-    key: 'name of the root',
-    text: "a candidate's expression is evaluated if the stanza has the right name",
-    workloads: ['match-10000', 'match-typical'],
-    patches: [patch(FILTER_SET, ' || (entry.root !== null && entry.root !== localName)', '')],
-  },
-  {
     key: 'sorted by insertion',
     text: 'few candidates are sorted by insertion',
     workloads: ['match-10000', 'match-typical'],

@@ -31,8 +31,6 @@ export class Entry implements Filter, Candidate {
     readonly options: FilterOptions,
     /** What it is filed under; null when it is evaluated for every stanza. */
     readonly keys: Keys | null,
-    /** Local name that every stanza it matches has; null when there is no such name. */
-    readonly root: string | null,
     /** Why it is filed under nothing. */
     readonly why: string,
     /** How many stanzas the set had seen when it was added. */

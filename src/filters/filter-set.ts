@@ -4,7 +4,7 @@ import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
 import { Candidates } from './index/bucket.js';
 import { describe, distinct, frequency, type Keys } from './index/condition.js';
 import { decidingName } from './index/decided-by-name.js';
-import { cheapest, derive, rootOf, type Derived } from './index/derive.js';
+import { cheapest, derive, type Derived } from './index/derive.js';
 import { Entry } from './entry.js';
 import type { Expr } from './xpath/expression.js';
 import { FilterIndex } from './index/filter-index.js';
@@ -110,7 +110,7 @@ export class FilterSet {
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
     checkArguments(event, expression, options);
     const expr = understand(expression, options);
-    const { keys, root, why } = this.#key(expr);
+    const { keys, why } = this.#key(expr);
     const matcher = this.#isRare(keys) ? null : this.#matcherOf(expr, keys);
     this.#added += 1;
     const entry = new Entry(
@@ -120,7 +120,6 @@ export class FilterSet {
       matcher,
       copy(options),
       keys,
-      root,
       why,
       this.#gathered.stanza,
       this.#removed,
@@ -189,12 +188,12 @@ export class FilterSet {
   }
 
   /** What to file an expression under; null: nothing, because of `why`. */
-  #key(expr: Expr): { keys: Keys | null; root: string | null; why: string } {
-    if (!this.#indexed) return { keys: null, root: null, why: 'the index is switched off' };
+  #key(expr: Expr): { keys: Keys | null; why: string } {
+    if (!this.#indexed) return { keys: null, why: 'the index is switched off' };
     const cost = this.#index.cost.bind(this.#index);
     const { alternatives, why }: Derived = derive(expr, cost);
     const best = cheapest(alternatives, cost);
-    return { keys: best === null ? null : distinct(best), root: rootOf(alternatives), why };
+    return { keys: best === null ? null : distinct(best), why };
   }
 
   #evaluate(stanza: Element): Outcome[] | null {
@@ -208,9 +207,8 @@ export class FilterSet {
 
     const run = this.#run;
     let outcomes: Outcome[] | null = null;
-    const { localName } = stanza;
     for (const entry of candidates) {
-      if (entry.state !== 'active' || (entry.root !== null && entry.root !== localName)) continue;
+      if (entry.state !== 'active') continue;
       const matcher = (entry.matcher ??= this.#matcherOf(understand(entry.expression, entry.options), entry.keys));
       run.begin(stanza, this.#visits);
       entry.evaluated += 1;

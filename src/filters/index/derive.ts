@@ -245,14 +245,6 @@ export function cheapest(alternatives: readonly Keys[], cost: Cost): Keys | null
   return best;
 }
 
-/** The local name that the stanza must have, or null. */
-export function rootOf(alternatives: readonly Keys[]): string | null {
-  for (const [condition, ...others] of alternatives) {
-    if (condition?.on === 'root' && others.length === 0) return condition.name.localName;
-  }
-  return null;
-}
-
 /** Where a step leads. */
 function advance(from: Place, { axis, test }: Step): Place {
   const name = test.kind === 'name' ? test : null;
