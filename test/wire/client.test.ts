@@ -510,12 +510,12 @@ describe('stream errors', () => {
     ['remote-connection-failed', true],
     ['host-gone', true],
     ['not-well-formed', true],
+    ['policy-violation', true],
+    ['host-unknown', true],
+    ['undefined-condition', true],
     ['conflict', false],
-    ['policy-violation', false],
     ['not-authorized', false],
-    ['host-unknown', false],
-    ['undefined-condition', false],
-  ])('S-ERR-6: after %s another link is worth trying: %s', async (condition, retryable) => {
+  ])('S-ERR-6 A1: after %s another link is worth trying: %s', async (condition, retryable) => {
     expect((await lost(streamError(condition))).error).toMatchObject({ condition, retryable });
   });
 
