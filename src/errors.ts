@@ -23,7 +23,6 @@ export interface ErrorFacts {
   sentCondition?: string;
   /** Whether trying again later can help. Default false. */
   retryable?: boolean;
-  retryAfterMs?: number;
   /** Where a server that proved itself wants us to connect instead (RFC 6120 §4.9.3.19). */
   redirect?: { host: string; port: number | null };
   /** Byte offset in the current stream, or character offset in an expression or string. */
@@ -62,7 +61,6 @@ export class BrokerError extends Error {
   declare readonly text?: string;
   declare readonly sentCondition?: string;
   readonly retryable: boolean;
-  declare readonly retryAfterMs?: number;
   declare readonly redirect?: { host: string; port: number | null };
   declare readonly offset?: number;
   declare readonly sent?: 'no' | 'maybe' | 'acked';
@@ -86,7 +84,6 @@ export class BrokerError extends Error {
     if (facts.lang !== undefined) this.lang = facts.lang;
     if (facts.text !== undefined) this.text = printable(facts.text);
     if (facts.sentCondition !== undefined) this.sentCondition = facts.sentCondition;
-    if (facts.retryAfterMs !== undefined) this.retryAfterMs = facts.retryAfterMs;
     if (facts.redirect !== undefined) this.redirect = facts.redirect;
     if (facts.offset !== undefined) this.offset = facts.offset;
     if (facts.sent !== undefined) this.sent = facts.sent;

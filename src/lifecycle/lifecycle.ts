@@ -232,7 +232,7 @@ export class Lifecycle implements LinkOwner {
     const session = this.#parts.resumption.resumable;
     const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
     const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
-    const delayMs = reconnectDelay(pace, this.#failures, error.retryAfterMs, Math.random());
+    const delayMs = reconnectDelay(pace, this.#failures, Math.random());
     const place =
       this.#failures === 0 && !this.#borrowed && session?.location != null
         ? this.#placeOf(session.location)

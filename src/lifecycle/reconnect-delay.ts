@@ -5,15 +5,13 @@ import type { ReconnectOptions } from '../options/options.js';
  * How long to wait before the next attempt, in milliseconds: random below a bound that doubles with each failure up
  * to a cap, so that a thousand clients of a restarted server do not come back in the same second.
  * @param failures failed attempts since the link was last ready
- * @param retryAfterMs what the server asked for; the delay is never shorter
  * @param random a number from 0 up to 1
  */
 export function reconnectDelay(
   { firstDelayMs, maxDelayMs }: Pick<Required<ReconnectOptions>, 'firstDelayMs' | 'maxDelayMs'>,
   failures: number,
-  retryAfterMs: number | undefined,
   random: number,
 ): number {
   const bound = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(failures, 30));
-  return Math.max(retryAfterMs ?? 0, Math.floor(random * bound));
+  return Math.floor(random * bound);
 }
