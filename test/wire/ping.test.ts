@@ -59,11 +59,14 @@ describe('liveness', () => {
     expect(broker.state).toBe('ready');
   });
 
+  // Far from the time after which a missing acknowledgement ends the link: that is the interval later.
+  const SILENCE = { intervalMs: 400, timeoutMs: 60 };
+
   it.each([
     ['with stream management', {}, `<r xmlns='${NS.SM}'/>`],
     ['without it', WITHOUT_SM, '<ping'],
   ])('S-PING-3 A-FLOW-3: silence %s: asked, then left with connection-timeout', async (_, said, question) => {
-    const { server, broker, recorded } = await rig.ready({ liveness: { intervalMs: 40, timeoutMs: 60 } }, said);
+    const { server, broker, recorded } = await rig.ready({ liveness: SILENCE }, said);
     const closed = broker.closed;
     await server.expect(question);
     await server.expect('<connection-timeout');
@@ -73,7 +76,7 @@ describe('liveness', () => {
   });
 
   it('S-PING-3: a peer that neither reads nor writes is left, too', async () => {
-    const { server, broker } = await rig.ready({ liveness: { intervalMs: 40, timeoutMs: 60 } });
+    const { server, broker } = await rig.ready({ liveness: SILENCE });
     const closed = broker.closed;
     server.pause();
     expect(await closed).toMatchObject({ error: { code: 'LIVENESS_TIMEOUT' } });
