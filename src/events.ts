@@ -98,7 +98,7 @@ export const PCJ_THROTTLE = 'PCJ_THROTTLE';
 /** What is known of a status event. */
 interface Row {
   readonly payload: Payload<never>;
-  /** It reports a fault: with nobody subscribed it is logged. */
+  /** It reports a fault: the log has a line of it. */
   readonly fault?: true;
   /** A dialect may report it. The broker publishes the others itself. */
   readonly dialect?: true;

@@ -28,14 +28,28 @@ function details(facts: object): string {
   let text = '';
   for (const [key, value] of Object.entries(facts)) {
     if (value === undefined) continue;
-    text += ` ${key}=${value instanceof Error ? describeError(value) : typeof value === 'string' ? value : JSON.stringify(value)}`;
+    if (key === 'err') text += causes(value);
+    else text += ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
   }
   return text;
 }
 
-function describeError(error: Error): string {
-  const code = 'code' in error ? `${String(error.code)}: ` : '';
-  return JSON.stringify(code + error.message);
+/** Where an error comes from: the stack of what is not ours, and whatever is below. */
+function causes(error: unknown): string {
+  const lines: string[] = [];
+  let next: unknown = error;
+  for (let depth = 0; depth < 4 && next !== undefined; depth++) {
+    const ours = next instanceof Error && next.name === 'BrokerError';
+    if (depth > 0) lines.push(`caused by ${next instanceof Error ? described(next) : typeof next}`);
+    if (!ours && next instanceof Error)
+      lines.push(...(next.stack?.split('\n').slice(1, 7) ?? []).map((line) => line.trim()));
+    next = next instanceof Error ? next.cause : undefined;
+  }
+  return lines.map((line) => `\n    ${line}`).join('');
+}
+
+function described(error: Error): string {
+  return 'code' in error ? `${String(error.code)}: ${error.message}` : error.message;
 }
 
 /** The logger as given by a user, made safe: one that throws cannot stop the broker. */

@@ -9,6 +9,7 @@ import { Status } from './status.js';
 import type { Connector } from '../dial/connector.js';
 import type { BrokerError } from '../errors.js';
 import { Lifecycle, type LifecycleOwner } from '../lifecycle/lifecycle.js';
+import type { Closed } from '../lifecycle/state.js';
 import type { LinkEnd } from '../link/closing.js';
 import type { Link } from '../link/link.js';
 import { Traffic } from '../link/traffic.js';
@@ -67,13 +68,19 @@ export class Core implements LifecycleOwner {
   afterReady(): void {
     this.answerer.ready();
     const { purgeOnReady } = this.config.queue;
-    if (purgeOnReady === false || this.lifecycle.state !== 'ready') return;
+    if (this.lifecycle.state !== 'ready') return;
     try {
-      this.outbox.purge(purgeOnReady === true ? undefined : purgeOnReady);
+      if (purgeOnReady !== false) this.outbox.purge(purgeOnReady === true ? undefined : purgeOnReady);
     } catch (error) {
       // The selector is the user's code.
       this.failed(error);
     }
+    const { queue } = this.outbox;
+    if (queue.size > 0) this.status.log.ready(queue.size, queue.at(0)?.ageMs ?? 0);
+  }
+
+  rested({ clean, error }: Closed): void {
+    this.status.log.rested(clean ? undefined : error);
   }
 
   failed(error: unknown): void {

@@ -95,7 +95,7 @@ export class Requester {
       requests.add(stanza, ticket, { event: null, timeoutMs: undefined, settle: () => undefined });
       outbox.accept(ticket, stanza);
     } catch (error) {
-      logger.warn({ error }, 'the server could not be pinged');
+      logger.warn({ err: error }, 'the server could not be pinged');
     }
   }
 

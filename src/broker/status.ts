@@ -1,22 +1,31 @@
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Logger } from '../logger.js';
+import { EventLog } from './event-log.js';
 import { PubSub, type Owner, type PubSubOptions } from '../pubsub/pubsub.js';
 
 const NAMES = Object.keys(EVENTS) as StatusEvent[];
 
-/** Events that report a fault: with nobody subscribed they are logged. */
-const FAULTS: ReadonlySet<string> = new Set(NAMES.filter((name) => 'fault' in EVENTS[name]));
+/** Events that come with each stanza: they are none of the log's. */
+const TRAFFIC: ReadonlySet<string> = new Set<StatusEvent>([
+  'PCJ_NODESENT',
+  'PCJ_NODEQUEUED',
+  'PCJ_NODERECEIVED',
+  'PCJ_SM_ACK',
+  'PCJ_RTS_START',
+  'PCJ_RTS_FINISH',
+]);
 
 /** The bus of a broker, and the only right to fire its status events. */
 export class Status implements StatusPublisher, PubSubOptions<Record<string, unknown>> {
   readonly bus: PubSub;
-  readonly #logger: Logger;
+  /** What is told to people. */
+  readonly log: EventLog;
   #owner!: Owner<Record<string, unknown>>;
   #closed = false;
 
   constructor(logger: Logger) {
-    this.#logger = logger;
+    this.log = new EventLog(logger);
     this.bus = new PubSub(this);
   }
 
@@ -33,18 +42,17 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
     return NAMES;
   }
 
-  /** Fires a status event. A fault that nobody is subscribed to is logged. */
+  /** Tells the log of a status event, and fires it. */
   publish<N extends StatusEvent>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
     if (this.#closed) return;
-    if (this.#owner.fire(event, payload, promises) > 0 || !FAULTS.has(event)) return;
-    const error = payload instanceof Error ? payload : (payload as { error?: unknown }).error;
-    this.#logger.warn({ event, error }, 'nobody is subscribed to a fault');
+    if (!TRAFFIC.has(event)) this.log.event(event, payload);
+    this.#owner.fire(event, payload, promises);
   }
 
   /** A handler threw, or its promise rejected. */
   onHandlerError(error: unknown, event: string): void {
     if (event !== 'PCJ_HANDLERERROR') this.publish('PCJ_HANDLERERROR', { event, error });
-    else this.#logger.error({ event, error }, 'a handler of PCJ_HANDLERERROR failed itself');
+    else this.log.handlerFailed(event, error);
   }
 
   /** Whether anybody is subscribed to a status event. */

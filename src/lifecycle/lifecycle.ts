@@ -35,6 +35,8 @@ export interface LifecycleOwner {
   afterLinkEnded(): void;
   /** `shutdown` with no link to close. */
   shutDown(): void;
+  /** Nobody dials any more. */
+  rested(closed: Closed): void;
   /** For ever. Nothing is published behind this. */
   halted(error: BrokerError): void;
 }
@@ -372,6 +374,7 @@ export class Lifecycle implements LinkOwner {
   }
 
   #rest(closed: Closed): void {
+    this.#owner.rested(closed);
     this.#life.resolve(closed);
   }
 }

@@ -1,6 +1,6 @@
 // What people who ran the library met, by kind. The letters are explained in test/README.md.
 import { describe, expect, it, vi } from 'vitest';
-import { NS, xml, type Broker, type BrokerError, type BrokerOptions, type Ticket } from 'xmpp-broker';
+import { NS, xml, type Broker, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';
 import { CLIENT, welcome, welcomeBack } from '../wire/support/client.js';
 import { COMPONENT, DOMAIN, header } from '../wire/support/component.js';
 import type { Conversation } from '../wire/support/conversation.js';
@@ -331,5 +331,87 @@ describe('A5: an address that a server named', () => {
     await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>`);
     expect(await back).toMatchObject({ resumed: true });
     await vi.waitUntil(() => broker.state === 'ready');
+  });
+});
+
+/** Everything that was logged: the level, the message, and what came with it. */
+function recordingLogger(): { logger: Logger; lines: string[]; facts: Record<string, unknown>[] } {
+  const lines: string[] = [];
+  const facts: Record<string, unknown>[] = [];
+  const at = (level: string) => (given: object, text: string) => {
+    lines.push(`${level} ${text}`);
+    facts.push(given as Record<string, unknown>);
+  };
+  const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return { logger, lines, facts };
+}
+
+describe('D: the log', () => {
+  const rig = useRig(COMPONENT);
+
+  it('D1 D2: an error of a handler is told with its stack and its event, whoever counts faults', async () => {
+    const { logger, lines, facts } = recordingLogger();
+    const { broker, server } = await rig.ready({ logger });
+    broker.subscribe('PCJ_HANDLERERROR', () => undefined);
+    broker.subscribe('PCJ_NODERECEIVED', () => {
+      throw new TypeError('oops');
+    });
+    await server.send(`<message from='a@b' to='${DOMAIN}'/>`);
+    await vi.waitUntil(() => lines.length === 1);
+    expect(lines).toEqual(['error a handler of PCJ_NODERECEIVED failed: oops']);
+    expect(facts[0]).toMatchObject({ event: 'PCJ_NODERECEIVED', err: expect.any(TypeError) as unknown });
+  });
+
+  it('D3: a lost link says what happened and what follows, in one line', async () => {
+    const { logger, lines } = recordingLogger();
+    const { broker, server, peer } = await rig.ready({ logger, ...again });
+    const back = broker.events.once('PCJ_READY');
+    await server.send('</stream:stream>');
+    await COMPONENT.letIn(await peer.accept());
+    await back;
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^warn lost the connection to 127\.0\.0\.1:\d+: the server closed the stream \(STREAM_CLOSED\); attempt 1 follows in \d+ ms$/,
+      ),
+    ]);
+  });
+
+  it('D3: the last line says that nobody dials any more', async () => {
+    const { logger, lines } = recordingLogger();
+    const { broker, server } = await rig.ready({ logger, ...again });
+    await server.send(named('conflict'));
+    await broker.closed;
+    expect(lines.at(-1)).toMatch(/^error lost the connection to .*conflict.*\(STREAM_ERROR\); it is not dialled again/);
+  });
+
+  it('D4: what is held is told at READY', async () => {
+    const { logger, lines } = recordingLogger();
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer, { logger });
+    for (const id of ['1', '2', '3']) broker.output(message(id));
+    const connected = broker.connect();
+    await COMPONENT.letIn(await peer.accept());
+    await connected;
+    expect(lines).toEqual([expect.stringMatching(/^warn 3 stanzas are held since \d+ m?s: purgeQueue\(\) sends them/)]);
+  });
+
+  it('C5: of twenty thousand faults of a kind there are a few lines, and the count of the rest', async () => {
+    const { logger, lines } = recordingLogger();
+    const { server, broker } = await rig.ready({ logger });
+    const foreign = `<message from='a@b' to='x@elsewhere.example'/>`.repeat(1_000);
+    for (let times = 0; times < 20; times++) await server.send(foreign);
+    await server.send(`<presence from='a@b' to='${DOMAIN}'/>`);
+    await broker.events.once('PCJ_NODERECEIVED');
+    expect(lines.length).toBeLessThan(20);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    await server.send(`<message from='a@b' to='x@elsewhere.example'/>`);
+    await vi.waitUntil(() => lines.at(-1)?.includes('like it before') === true);
+  });
+
+  it('D8: a reset is told once', async () => {
+    const { server, broker } = await rig.ready();
+    server.reset();
+    const { error } = await broker.closed;
+    expect(error?.message.match(/ECONNRESET/g)?.length ?? 0).toBeLessThanOrEqual(1);
   });
 });

@@ -1,0 +1,148 @@
+import { printable, type BrokerError } from '../errors.js';
+import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
+import type { Logger } from '../logger.js';
+
+/** Shortest time between two lines about the same, in milliseconds. What comes between is counted. */
+const PAUSE_MS = 1_000;
+
+/** Most kinds of lines whose pauses are known. */
+const KINDS = 100;
+
+type Fault = { readonly what: string; readonly error: BrokerError };
+
+/** Faults that are followed by another attempt, or by rest: what follows is told with them. */
+const ENDINGS: Partial<Record<StatusEvent, string>> = {
+  PCJ_CONNECTFAIL: 'could not connect',
+  PCJ_SSLFAIL: 'could not connect: TLS failed',
+  PCJ_AUTHFAIL: 'could not connect: the sign-in failed',
+  PCJ_BINDFAIL: 'could not connect: binding failed',
+  PCJ_SESSIONFAIL: 'could not connect: the session was refused',
+  PCJ_SOCKETFAIL: 'lost the connection',
+};
+
+/** Faults that stand for themselves. */
+const FAULTS: Partial<Record<StatusEvent, string>> = {
+  PCJ_RTS_FAIL: 'a request got no answer',
+  PCJ_FILTERERROR: 'a filter failed',
+  PCJ_PROTOCOLERROR: 'the server broke the protocol',
+  PCJ_QUEUEFAIL: 'a stanza was refused',
+  PCJ_SM_FAILED: 'stream management failed',
+};
+
+/**
+ * What happens to a broker, for people: a line begins with what happened and says what follows. Faults are told whether
+ * anybody subscribes to them or not. Of the same kind at most one line a second is written; the next one counts the rest.
+ */
+export class EventLog {
+  readonly #logger: Logger;
+  #endpoint = 'the server';
+  #fault: Fault | null = null;
+  #kinds: Map<string, { at: number; leftOut: number }> | null = null;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** A status event was published. */
+  event<N extends StatusEvent>(name: N, payload: StatusEvents[N]): void {
+    const ending = ENDINGS[name];
+    if (ending !== undefined) {
+      const error = payload as BrokerError;
+      this.#fault = { what: name === 'PCJ_SOCKETFAIL' ? `${ending} to ${this.#endpoint}` : ending, error };
+      return;
+    }
+    const what = FAULTS[name] ?? ('fault' in EVENTS[name] && name !== 'PCJ_HANDLERERROR' ? name : undefined);
+    if (what !== undefined) {
+      const error = payload as BrokerError;
+      this.#limited(
+        `${name} ${error.code}`,
+        { event: name, code: error.code, err: error },
+        `${what}: ${error.message}`,
+      );
+      return;
+    }
+    switch (name) {
+      case 'PCJ_CONNECTED': {
+        const { host, port } = payload as StatusEvents['PCJ_CONNECTED'];
+        this.#endpoint = `${host}:${String(port)}`;
+        return;
+      }
+      case 'PCJ_CONNECT':
+        if (this.#fault !== null) this.#told('; dialling again');
+        return;
+      case 'PCJ_RECONNECTING': {
+        const { attempt, delayMs, error } = payload as StatusEvents['PCJ_RECONNECTING'];
+        this.#fault ??= { what: 'lost the connection', error };
+        this.#told(`; attempt ${String(attempt)} follows in ${seconds(delayMs)}`);
+        return;
+      }
+      case 'PCJ_HANDLERERROR': {
+        const { event, error } = payload as StatusEvents['PCJ_HANDLERERROR'];
+        this.handlerFailed(event, error);
+      }
+    }
+  }
+
+  /** A handler threw, or its promise rejected. */
+  handlerFailed(event: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const text = `a handler of ${printable(event, 80)} failed: ${printable(reason, 200)}`;
+    this.#limited(`handler ${event}`, { event, err: error }, text, 'error');
+  }
+
+  /** The broker came to rest. */
+  rested(error: BrokerError | undefined): void {
+    if (this.#fault === null || error === undefined) {
+      this.#fault = null;
+      return;
+    }
+    this.#told(
+      error.retryable ? '; it is not dialled again' : '; it is not dialled again, because another try would fail alike',
+      'error',
+    );
+  }
+
+  /** The broker is ready. */
+  ready(held: number, oldestMs: number): void {
+    this.#fault = null;
+    if (held === 0) return;
+    const are = held === 1 ? 'stanza is' : 'stanzas are';
+    const text = `${String(held)} ${are} held since ${seconds(oldestMs)}: purgeQueue() sends them, queue.purgeOnReady decides for all`;
+    this.#logger.warn({ held }, text);
+  }
+
+  /** A shutdown is over, and left something behind. */
+  leftBehind(unacknowledged: number, held: number): void {
+    if (unacknowledged + held === 0) return;
+    const text = `shut down with ${String(held)} stanzas held, ${String(unacknowledged)} of them sent and not acknowledged`;
+    this.#logger.warn({ held, unacknowledged }, text);
+  }
+
+  #told(follows: string, level: 'warn' | 'error' = 'warn'): void {
+    if (this.#fault === null) return;
+    const { what, error } = this.#fault;
+    this.#fault = null;
+    this.#logger[level]({ code: error.code, err: error }, `${what}: ${error.message} (${error.code})${follows}`);
+  }
+
+  #limited(kind: string, facts: object, text: string, level: 'warn' | 'error' = 'warn'): void {
+    const kinds = (this.#kinds ??= new Map<string, { at: number; leftOut: number }>());
+    const now = performance.now();
+    const last = kinds.get(kind);
+    if (last !== undefined && now - last.at < PAUSE_MS) {
+      last.leftOut += 1;
+      return;
+    }
+    const leftOut = last?.leftOut ?? 0;
+    if (kinds.size >= KINDS) kinds.clear();
+    kinds.set(kind, { at: now, leftOut: 0 });
+    const more = leftOut === 0 ? '' : ` (and ${String(leftOut)} like it before)`;
+    this.#logger[level](leftOut === 0 ? facts : { ...facts, leftOut }, `${text}${more}`);
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return milliseconds < 1_000
+    ? `${String(Math.round(milliseconds))} ms`
+    : `${String(Math.round(milliseconds / 1_000))} s`;
+}
