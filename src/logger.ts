@@ -6,6 +6,18 @@ export interface Logger {
   error(facts: object, message: string): void;
 }
 
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+/** Whether something can be logged with. */
+export function isLogger(value: unknown): value is Logger {
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return LEVELS.every((level) => typeof (value as Partial<Logger>)[level] === 'function');
+  } catch {
+    return false;
+  }
+}
+
 const nothing = (): void => undefined;
 
 /** A logger that drops everything. */

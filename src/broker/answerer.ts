@@ -1,4 +1,6 @@
-import { checkOptions, isRecord, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { duration, signal, text } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { kindOf, shown } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Logger } from '../logger.js';
@@ -14,7 +16,7 @@ import type { Status } from './status.js';
 
 /** Which requests a handler answers. */
 export interface AnswerTarget {
-  /** Namespace of the payload. */
+  /** Namespace of the payload. Needed. */
   namespace: string;
   /** Local name of the payload. Default: any. */
   name?: string | undefined;
@@ -27,9 +29,15 @@ export interface AnswerOptions {
    * `timeouts.request`.
    */
   timeout?: number | undefined;
-  /** Withdraws the handler when aborted. */
+  /** Withdraws the handler when aborted. Default none. */
   signal?: AbortSignal | undefined;
 }
+
+const TARGET: OptionTable<AnswerTarget> = {
+  checks: { namespace: text, name: text },
+  rule: (_right, given) => (given.has('namespace') ? [] : ['namespace is missing: pass that of the payload']),
+};
+const OPTIONS: OptionTable<AnswerOptions> = { checks: { timeout: duration, signal } };
 
 /** Gives the payload of the result: an element, several, or nothing; throws a {@link StanzaError} for an error. */
 export type AnswerHandler = (payload: Element, iq: Element) => XmlChild | undefined | Promise<XmlChild | undefined>;
@@ -77,8 +85,15 @@ export class Answerer {
 
   /** See `Broker.answer`. @throws BrokerError `USAGE_ANSWER`, `USAGE_ANSWER_TAKEN`, `USAGE_SIGNAL` */
   register(type: 'get' | 'set', target: AnswerTarget, handler: AnswerHandler, options: AnswerOptions): Answer {
-    const { namespace, name } = checkedTarget(type, target, handler);
-    const { timeout, signal } = checkedOptions(options);
+    if (!['get', 'set'].includes(type)) {
+      throw usageError('USAGE_ANSWER', `answer() takes 'get' or 'set' first, not ${shown(type)}`);
+    }
+    if (typeof handler !== 'function') {
+      throw usageError('USAGE_ANSWER', `answer() takes a function third, not ${kindOf(handler)}`);
+    }
+    const call = `answer('${type}')`;
+    const { namespace, name = null } = readOptions('USAGE_ANSWER', call, target, TARGET);
+    const { timeout, signal } = readOptions('USAGE_ANSWER', call, options, OPTIONS);
     const key = keyOf(type, namespace, name);
     const registered = (this.#registered ??= new Map<string, Registered>());
     if (registered.has(key)) {
@@ -254,36 +269,4 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
 function described(iq: Element): string {
   const payload = iq.firstElementChild;
   return `<${payload?.localName ?? ''} xmlns='${payload?.namespaceURI ?? ''}'>`;
-}
-
-/** @throws BrokerError `USAGE_ANSWER` */
-function checkedTarget(type: unknown, target: unknown, handler: unknown): { namespace: string; name: string | null } {
-  if (type !== 'get' && type !== 'set') {
-    throw usageError('USAGE_ANSWER', `answer() takes 'get' or 'set' first, not ${shown(type)}`);
-  }
-  if (!isRecord(target)) {
-    throw usageError('USAGE_ANSWER', `answer('${type}') takes { namespace, name } second, not ${kindOf(target)}`);
-  }
-  const { namespace, name } = readOptions('USAGE_ANSWER', `answer('${type}')`, target, ['namespace', 'name']);
-  if (typeof namespace !== 'string' || namespace === '') {
-    throw usageError('USAGE_ANSWER', `answer('${type}', { namespace }) must be a non-empty string`);
-  }
-  if (name !== undefined && (typeof name !== 'string' || name === '')) {
-    throw usageError('USAGE_ANSWER', `answer('${type}', { name }) must be a non-empty string, or left out`);
-  }
-  if (typeof handler !== 'function') {
-    throw usageError('USAGE_ANSWER', `answer('${type}', …) takes a function third, not ${kindOf(handler)}`);
-  }
-  return { namespace, name: name ?? null };
-}
-
-/** @throws BrokerError `USAGE_ANSWER`, `USAGE_SIGNAL` */
-function checkedOptions(options: AnswerOptions): AnswerOptions {
-  return checkOptions<{ timeout?: number; signal?: AbortSignal }>('USAGE_ANSWER', 'answer', options, {
-    timeout: (value) =>
-      typeof value === 'number' && value > 0 && value < 2 ** 31
-        ? null
-        : 'must be a number of milliseconds above 0 and below 2^31',
-    signal: (value) => (value instanceof AbortSignal ? null : 'must be an AbortSignal'),
-  });
 }

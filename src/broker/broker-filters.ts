@@ -1,4 +1,4 @@
-import { isRecord, kindOf, ownProperties, readOptions } from '../arguments/arguments.js';
+import { kindOf } from '../arguments/values.js';
 import { usageError, type BrokerError } from '../errors.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
 import { FilterSet } from '../filters/filter-set.js';
@@ -56,15 +56,11 @@ export class BrokerFilters implements Iterable<Filter> {
    * `USAGE_FILTER` for options that are none
    */
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
-    if (typeof expression !== 'string') {
-      throw usageError('USAGE_FILTER', `the expression of a filter is a string, not ${kindOf(expression)}`);
-    }
-    const checked = filterOptions('filters.add()', options);
     const publications = (this.#publications ??= new Map<string, Published>());
     const known = publications.get(event);
     const publication = known?.publication ?? this.#parts.status.bus.share(event);
     try {
-      const filter = this.set.add(event, expression, checked);
+      const filter = this.set.add(event, expression, options);
       if (known === undefined) publications.set(event, { publication, filters: 1 });
       else known.filters += 1;
       return filter;
@@ -89,10 +85,7 @@ export class BrokerFilters implements Iterable<Filter> {
    * @throws BrokerError as `add` does for such an expression
    */
   explain(what: string, options: FilterOptions = {}): Explanation[] {
-    if (typeof what !== 'string') {
-      throw usageError('USAGE_FILTER', `what filters.explain() explains is a string, not ${kindOf(what)}`);
-    }
-    return this.set.explain(what, filterOptions('filters.explain()', options));
+    return this.set.explain(what, options);
   }
 
   /** The filters in the order they were added. */
@@ -137,19 +130,3 @@ export class BrokerFilters implements Iterable<Filter> {
 }
 
 const nobody = (): void => undefined;
-
-/** The options of a filter, read once. What is in them is checked by the filters. */
-function filterOptions(of: string, options: FilterOptions): FilterOptions {
-  const { namespaces, variables } = readOptions('USAGE_FILTER', of, options, ['namespaces', 'variables']);
-  return {
-    ...(namespaces === undefined ? {} : { namespaces: named(of, 'namespaces', namespaces) as Record<string, string> }),
-    ...(variables === undefined ? {} : { variables: named(of, 'variables', variables) as Record<string, string> }),
-  };
-}
-
-function named(of: string, option: string, value: unknown): Record<string, unknown> {
-  const read = isRecord(value) ? ownProperties(value) : null;
-  if (read !== null) return read;
-  const what = `the option ${option} of ${of} is an object with names and values, not ${kindOf(value)}`;
-  throw usageError('USAGE_FILTER', what);
-}

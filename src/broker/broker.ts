@@ -1,4 +1,7 @@
-import { checkSignal, readOptions, shown } from '../arguments/arguments.js';
+import { duration, host, port, signal } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { suggestion } from '../arguments/suggestion.js';
+import { shown } from '../arguments/values.js';
 import type { RequestOptions } from './requester.js';
 import type { BrokerFilters } from './broker-filters.js';
 import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
@@ -10,7 +13,6 @@ import type { Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
 import type { ConnectOptions } from '../lifecycle/lifecycle.js';
 import type { BrokerState, Closed } from '../lifecycle/state.js';
-import { hostProblem, portProblem } from '../options/checks.js';
 import type { BrokerConfig, BrokerOptions } from '../options/options.js';
 import { asStanza } from '../stanza/outbound.js';
 import type { Handler, PubSub, SubscribeOptions, Subscription } from '../pubsub/pubsub.js';
@@ -37,6 +39,9 @@ export interface Commands {
   purge_queue: (select?: (ticket: Ticket) => boolean) => Ticket[];
   halt: () => void;
 }
+
+const CONNECT_OPTIONS: OptionTable<ConnectOptions> = { checks: { host, port, signal } };
+const LATER_OPTIONS: OptionTable<{ within?: number | undefined }> = { checks: { within: duration } };
 
 /**
  * One XML stream to an XMPP server: it connects, lets the dialect negotiate, and publishes everything that happens.
@@ -105,7 +110,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    */
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#refuseHalted();
-    return this.#core.lifecycle.connect(checkedTarget(options));
+    return this.#core.lifecycle.connect(readOptions('USAGE_CONNECT', 'connect()', options, CONNECT_OPTIONS));
   }
 
   /** The same as {@link connect}, for when it reads better: a link in use is left and negotiated from zero. */
@@ -235,12 +240,8 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    * @throws BrokerError `USAGE_ANSWER` for what is no request that waits for its answer
    */
   answerLater(iq: Element, options: { within?: number | undefined } = {}): void {
-    const { within = this.config.timeouts.request } = readOptions('USAGE_ANSWER', 'answerLater()', options, ['within']);
-    if (typeof within !== 'number' || !(within > 0 && within < 2 ** 31)) {
-      const text = 'answerLater({ within }) must be a number of milliseconds above 0 and below 2^31';
-      throw usageError('USAGE_ANSWER', text);
-    }
-    this.#core.answerer.later(iq, within);
+    const { within } = readOptions('USAGE_ANSWER', 'answerLater()', options, LATER_OPTIONS);
+    this.#core.answerer.later(iq, within ?? this.config.timeouts.request);
   }
 
   /** The namespaces of requests that {@link answer} has handlers for. */
@@ -255,8 +256,8 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   ): ReturnType<Commands[Command]> {
     const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command);
     if (!known) {
-      const names = Object.keys(COMMANDS).join(', ');
-      throw usageError('USAGE_POST', `${shown(command)} is no input event; there are ${names}`);
+      const hint = suggestion(command, Object.keys(COMMANDS));
+      throw usageError('USAGE_POST', `${shown(command)} is no input event; ${hint}`);
     }
     const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => ReturnType<Commands[Command]>;
     return run(this, ...args);
@@ -266,23 +267,6 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     if (this.#core.lifecycle.state !== 'halted') return;
     throw new BrokerError('BROKER_HALTED', 'the broker was halted; make a new one', { layer: 'usage', sent: 'no' });
   }
-}
-
-/** @throws BrokerError `USAGE_CONNECT`, `USAGE_SIGNAL` */
-function checkedTarget(options: ConnectOptions): ConnectOptions {
-  const { host, port, signal } = readOptions('USAGE_CONNECT', 'connect()', options, ['host', 'port', 'signal']);
-  for (const [name, value, check] of [
-    ['host', host, hostProblem],
-    ['port', port, portProblem],
-  ] as const) {
-    const problem = value === undefined ? null : check(value);
-    if (problem !== null) throw usageError('USAGE_CONNECT', `connect({ ${name} }) ${problem}, not ${shown(value)}`);
-  }
-  checkSignal('connect()', signal);
-  return {
-    ...target(host as string | undefined, port as number | undefined),
-    ...(signal === undefined ? {} : { signal }),
-  };
 }
 
 /** What `post` does. */
@@ -300,14 +284,10 @@ const COMMANDS: {
     throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
   },
   shutdown: (broker) => broker.shutdown(),
-  connect: (broker, host, port) => broker.connect(target(host, port)),
-  reconnect: (broker, host, port) => broker.reconnect(target(host, port)),
+  connect: (broker, host, port) => broker.connect({ host, port }),
+  reconnect: (broker, host, port) => broker.reconnect({ host, port }),
   purge_queue: (broker, select) => broker.purgeQueue(select),
   halt: (broker) => {
     broker.halt();
   },
 };
-
-function target(host: string | undefined, port: number | undefined): ConnectOptions {
-  return { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
-}

@@ -1,6 +1,8 @@
-import { readOptions } from '../arguments/arguments.js';
-import type { Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
-import type { Handler, PubSub, SubscribeOptions } from '../pubsub/pubsub.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { kindOf } from '../arguments/values.js';
+import { usageError } from '../errors.js';
+import { FILTER_OPTIONS, type Filter, type FilterMatch, type FilterOptions } from '../filters/filter.js';
+import { SUBSCRIBE_OPTIONS, type Handler, type PubSub, type SubscribeOptions } from '../pubsub/pubsub.js';
 import type { BrokerFilters } from './broker-filters.js';
 
 /** Options of {@link Broker.match}: those of the filter and those of the subscription. */
@@ -14,7 +16,10 @@ export interface Matching extends Disposable {
   cancel(): void;
 }
 
-const OPTIONS = ['namespaces', 'variables', 'signal', 'concurrency'] as const;
+const { signal, concurrency } = SUBSCRIBE_OPTIONS.checks;
+const OPTIONS: OptionTable<MatchOptions> = {
+  checks: { ...FILTER_OPTIONS.checks, signal, concurrency },
+};
 
 /** Adds a filter and its handler under a name that is theirs alone. @throws BrokerError as `filters.add` and `subscribe` */
 export function match(
@@ -24,19 +29,15 @@ export function match(
   handler: Handler<FilterMatch>,
   options: MatchOptions,
 ): Matching {
-  const given = readOptions('USAGE_FILTER', 'match()', options, OPTIONS) as MatchOptions;
-  const { namespaces, variables, signal, concurrency } = given;
+  if (typeof expression !== 'string') {
+    throw usageError('USAGE_FILTER', `match(): the expression must be a string, not ${kindOf(expression)}`);
+  }
+  const { signal, concurrency, ...names } = readOptions('USAGE_FILTER', 'match()', options, OPTIONS);
   const event = nameFor(expression);
-  const subscription = bus.subscribe(event, handler, {
-    ...(signal === undefined ? {} : { signal }),
-    ...(concurrency === undefined ? {} : { concurrency }),
-  });
+  const subscription = bus.subscribe(event, handler, { signal, concurrency });
   let filter: Filter;
   try {
-    filter = filters.add(event, expression, {
-      ...(namespaces === undefined ? {} : { namespaces }),
-      ...(variables === undefined ? {} : { variables }),
-    });
+    filter = filters.add(event, expression, names);
   } catch (error) {
     subscription.cancel();
     throw error;

@@ -1,5 +1,6 @@
 // Sending requests: RFC 6120 §8.2.3.
-import { checkSignal, readOptions, shown } from '../arguments/arguments.js';
+import { duration, signal } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Outbox } from './outbox.js';
@@ -14,9 +15,11 @@ import { NS } from '../xml/namespaces.js';
 export interface RequestOptions {
   /** Milliseconds until the request fails, counted from the call. Default `timeouts.request`, from when it is written. */
   timeout?: number;
-  /** Gives up waiting; the answer is then an ordinary stanza. */
+  /** Gives up waiting; the answer is then an ordinary stanza. Default none. */
   signal?: AbortSignal;
 }
+
+const OPTIONS: OptionTable<RequestOptions> = { checks: { timeout: duration, signal } };
 
 /** What the requester works with. */
 export interface RequesterParts {
@@ -63,7 +66,7 @@ export class Requester {
   asPromise(stanza: Element, options: RequestOptions): Promise<Element> {
     const { status, requests } = this.#parts;
     return new Promise<Element>((resolve, reject) => {
-      const { timeout, signal } = checkedOptions(options);
+      const { timeout, signal } = readOptions('USAGE_REQUEST', 'request()', options, OPTIONS);
       if (signal?.aborted === true) throw aborted(signal, 'no');
       let asked: PendingRequest | null = null;
       const onAbort = () => {
@@ -148,17 +151,4 @@ function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): BrokerError {
     sent,
     cause: signal.reason,
   });
-}
-
-/** @throws BrokerError `USAGE_REQUEST`, `USAGE_SIGNAL` */
-function checkedOptions(options: RequestOptions): RequestOptions {
-  const { timeout, signal } = readOptions('USAGE_REQUEST', 'request()', options, ['timeout', 'signal']);
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0 && timeout < 2 ** 31)) {
-    throw usageError(
-      'USAGE_REQUEST',
-      `request({ timeout }) must be a number of milliseconds above 0 and below 2^31, not ${shown(timeout)}`,
-    );
-  }
-  checkSignal('request()', signal);
-  return { ...(timeout === undefined ? {} : { timeout }), ...(signal === undefined ? {} : { signal }) };
 }

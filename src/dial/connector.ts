@@ -1,9 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { checkDuration, throwIfAborted, within } from './deadline.js';
-import { checkTargets } from './dial.js';
+import { throwIfAborted, within } from './deadline.js';
 import { attemptError, dialFailure } from './errors.js';
-import type { Target } from './resolve.js';
+import { checkPort, type Target } from './resolve.js';
 
 /**
  * A user's own way to the server, such as a proxy: opens a byte stream to a target. The stream may still be connecting
@@ -35,17 +34,15 @@ const FACTS = { layer: 'tcp', phase: 'connect' } as const;
  * Connects through a connector: the targets in order, one at a time, until one is connected.
  * @throws BrokerError `TCP_CONNECTOR` when the connector fails, `TCP_TIMEOUT` when it takes too long (both as
  * {@link dial} reports its failures); `USAGE_CONNECTOR` when what it returns is no open byte stream; `ABORTED`;
- * `USAGE_TARGETS`, `USAGE_PORT`, `USAGE_TIMEOUT` for bad arguments
+ * `USAGE_PORT` for a target that cannot be dialled
  */
 export async function dialThrough(
   connector: Connector,
   targets: readonly Target[],
   options: ConnectorOptions = {},
 ): Promise<Connected> {
-  const { signal, onConnecting } = options;
-  if (typeof connector !== 'function') throw usageError('USAGE_CONNECTOR', 'the connector must be a function');
-  checkTargets(targets);
-  const timeoutMs = checkDuration('the time for a connection', options.timeoutMs ?? 10_000);
+  const { signal, onConnecting, timeoutMs = 10_000 } = options;
+  for (const { port } of targets) checkPort(port);
   const errors: BrokerError[] = [];
   for (const [index, target] of targets.entries()) {
     throwIfAborted(signal, ATTEMPT, FACTS);

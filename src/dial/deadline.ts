@@ -1,21 +1,9 @@
-import { BrokerError, usageError, type ErrorFacts } from '../errors.js';
-
-/** Longest time a timer of Node can run, in milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1;
+import { BrokerError, type ErrorFacts } from '../errors.js';
 
 /** How long something may take, and who may give it up earlier. */
 export interface Limits {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-}
-
-/** Checks a duration option. @throws BrokerError `USAGE_TIMEOUT` unless it is a number of milliseconds above zero */
-export function checkDuration(name: string, value: unknown): number {
-  if (typeof value === 'number' && value > 0 && value <= LONGEST_MS) return value;
-  throw usageError(
-    'USAGE_TIMEOUT',
-    `${name} must be a number of milliseconds from 1 to ${LONGEST_MS}, got ${typeof value === 'number' ? value : typeof value}`,
-  );
 }
 
 /**

@@ -6,7 +6,7 @@
 // since their last attempt began (the longest delay of RFC 8305 §5). The first connection wins; all others are closed.
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { BrokerError, usageError } from '../errors.js';
-import { abortedError, checkDuration } from './deadline.js';
+import { abortedError } from './deadline.js';
 import { addressesOf, systemLookup, type Address, type Lookup } from './addresses.js';
 import { attemptError, connectFailure, dialFailure } from './errors.js';
 import { hostName } from './host-name.js';
@@ -51,18 +51,12 @@ const KEEP_ALIVE_MS = 60_000;
  * @throws BrokerError `TCP_REFUSED`, `TCP_RESET`, `TCP_TIMEOUT`, `TCP_UNREACHABLE`, `TCP_FAILED`, `DNS_NOT_FOUND`,
  * `DNS_FAILED` or `DNS_TIMEOUT` when every target failed: the message lists what was tried, `cause` is an
  * `AggregateError` of one error for each address; `ABORTED`, or the signal's reason if that is a BrokerError;
- * `USAGE_TARGETS`, `USAGE_DOMAIN`, `USAGE_PORT`, `USAGE_TIMEOUT` for bad arguments
+ * `USAGE_DOMAIN`, `USAGE_PORT` for a target that cannot be dialled
  */
 export async function dial(targets: readonly Target[], options: DialOptions = {}): Promise<Dialled> {
-  checkTargets(targets);
+  for (const { port } of targets) checkPort(port);
   const named = targets.map((target) => ({ ...target, host: hostName(target.host).name }));
   return await new Race(named, options).run();
-}
-
-/** @throws BrokerError `USAGE_TARGETS`, `USAGE_PORT` */
-export function checkTargets(targets: readonly Target[]): void {
-  if (targets.length === 0) throw usageError('USAGE_TARGETS', 'there is no target to connect to');
-  for (const { port } of targets) checkPort(port);
 }
 
 /** Something to start: the lookup of a target, or an attempt to connect to one of its addresses. */
@@ -95,10 +89,10 @@ class Race {
   constructor(targets: readonly Target[], options: DialOptions) {
     this.#targets = targets;
     this.#options = options;
-    this.#timeoutMs = checkDuration('the time for a connection', options.timeoutMs ?? 10_000);
-    this.#lookupTimeoutMs = checkDuration('the time for an address lookup', options.lookupTimeoutMs ?? 5000);
-    this.#attemptDelayMs = checkDuration('the delay between addresses', options.attemptDelayMs ?? 250);
-    this.#targetDelayMs = checkDuration('the delay between targets', options.targetDelayMs ?? 2000);
+    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#lookupTimeoutMs = options.lookupTimeoutMs ?? 5000;
+    this.#attemptDelayMs = options.attemptDelayMs ?? 250;
+    this.#targetDelayMs = options.targetDelayMs ?? 2000;
     this.#steps = targets.map((target, rank) => ({ rank, target, address: null }));
   }
 

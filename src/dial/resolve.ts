@@ -1,8 +1,8 @@
 // Finding the server of a domain (RFC 6120 §3.2): SRV records (RFC 2782) of the services a dialect names, as one
 // ordered list (XEP-0368), or the domain itself where there are none. Addresses of the hosts are looked up when they
 // are dialled.
-import { printable, usageError, type BrokerError } from '../errors.js';
-import { checkDuration, throwIfAborted, within } from './deadline.js';
+import { usageError, type BrokerError } from '../errors.js';
+import { throwIfAborted, within } from './deadline.js';
 import { hostName } from './host-name.js';
 import { readSrv, srvError, srvFailure, type SrvAnswer } from './srv.js';
 import { srvOrder, type Candidate } from './srv.js';
@@ -56,15 +56,13 @@ const FACTS = { layer: 'dns', phase: 'connect' } as const;
  * any, whatever the reason, the domain itself is the target and carries the reasons in `srvErrors` (§3.2.2). A service
  * denied with the target `.` forbids that, also when it is only one of several (XEP-0368 §3).
  *
- * @throws BrokerError `USAGE_DOMAIN`, `USAGE_SRV`, `USAGE_PORT`, `USAGE_TIMEOUT` for bad arguments;
+ * @throws BrokerError `USAGE_DOMAIN`, `USAGE_PORT` for what cannot be dialled;
  * `DNS_SERVICE_DENIED` (not retryable) when the domain says that it has no such service; `DNS_FAILED` when SRV records
  * exist but none is usable; `DNS_TIMEOUT` or `DNS_FAILED` when a service is denied and another got no answer; `ABORTED`
  */
 export async function resolve(domain: string, options: ResolveOptions): Promise<Target[]> {
-  const { services, fallbackPort, fallbackTls = 'starttls', random = Math.random, signal } = options;
-  const timeoutMs = checkDuration('the time for DNS', options.timeoutMs ?? 5000);
+  const { services, fallbackPort, fallbackTls = 'starttls', random = Math.random, signal, timeoutMs = 5000 } = options;
   checkPort(fallbackPort);
-  for (const { srv } of services) checkService(srv);
   const { name, family } = hostName(domain);
   throwIfAborted(signal, `the name resolution of ${name}`, FACTS);
   const itself: Target = { host: name, port: fallbackPort, tls: fallbackTls, srv: null };
@@ -120,13 +118,5 @@ export function checkPort(port: unknown): void {
   throw usageError(
     'USAGE_PORT',
     `a port must be a whole number from 1 to 65535, got ${typeof port === 'number' ? port : typeof port}`,
-  );
-}
-
-function checkService(srv: unknown): void {
-  if (typeof srv === 'string' && /^_[a-z0-9-]+\._[a-z0-9-]+$/i.test(srv)) return;
-  throw usageError(
-    'USAGE_SRV',
-    `a service must look like _xmpp-client._tcp, got ${typeof srv === 'string' ? `"${printable(srv, 40)}"` : typeof srv}`,
   );
 }

@@ -1,5 +1,7 @@
 // What we are and can do: XEP-0030, and XEP-0115 for clients.
-import { isArray, isRecord, kindOf, readOptions } from '../arguments/arguments.js';
+import { isText, listOf, must, text } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { isRecord } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import { StanzaError } from '../stanza/stanza-error.js';
 import { xml } from '../xml/builder.js';
@@ -17,15 +19,31 @@ export interface DiscoItem {
 
 /** Options of {@link serveDisco}. */
 export interface DiscoOptions {
-  /** What we are, one or more, from the registry of categories and types (XEP-0030 §3.1): `{ category: 'client', type: 'bot' }`. */
+  /** What we are, one or more, from the registry of categories and types (XEP-0030 §3.1): `{ category: 'client', type: 'bot' }`. Needed. */
   identities: readonly Identity[];
   /** Features beside those that `broker.answer` has handlers for and those of service discovery itself. Default: none. */
   features?: readonly string[] | undefined;
   /** What belongs to us, or a function that gives it each time. Default: nothing. */
   items?: readonly DiscoItem[] | (() => readonly DiscoItem[]) | undefined;
-  /** A URI of the program, such as `https://example.org/bot`: what others know its capabilities by (XEP-0115 §4). */
+  /** A URI of the program, such as `https://example.org/bot`: what others know its capabilities by (XEP-0115 §4). Default none. */
   node?: string | undefined;
 }
+
+const identity = must(
+  "like { category: 'client', type: 'bot' }",
+  (value) => isRecord(value) && isText(value['category']) && isText(value['type']),
+);
+const item = must('like { jid, node, name }', (value) => isRecord(value) && isText(value['jid']));
+
+const OPTIONS: OptionTable<DiscoOptions> = {
+  checks: {
+    identities: listOf("one or more such as { category: 'client', type: 'bot' }", identity, 1),
+    features: listOf('namespaces', text),
+    items: (value) => (typeof value === 'function' ? null : listOf('{ jid, node, name }', item)(value)),
+    node: must("a string that is not empty, without '#'", (value) => isText(value) && !value.includes('#')),
+  },
+  rule: (_right, given) => (given.has('identities') ? [] : ['identities is missing: say what this program is']),
+};
 
 /** What {@link serveDisco} needs of a broker; a `Broker` has it. */
 export interface DiscoBroker {
@@ -57,7 +75,8 @@ export interface Disco extends Disposable {
  * @throws BrokerError `USAGE_DISCO`, and `USAGE_ANSWER_TAKEN` if something else answers it
  */
 export function serveDisco(broker: DiscoBroker, options: DiscoOptions): Disco {
-  const { identities, features, items, node } = checked(options);
+  const given = readOptions('USAGE_DISCO', 'serveDisco()', options, OPTIONS);
+  const { identities, features = [], items = [], node = null } = given;
   const all = (): string[] =>
     [
       ...new Set([NS.DISCO_INFO, NS.DISCO_ITEMS, ...(node === null ? [] : [NS.CAPS]), ...features, ...broker.answers]),
@@ -101,39 +120,5 @@ export function serveDisco(broker: DiscoBroker, options: DiscoOptions): Disco {
     },
     cancel,
     [Symbol.dispose]: cancel,
-  };
-}
-
-/** @throws BrokerError `USAGE_DISCO` */
-function checked(options: DiscoOptions): {
-  identities: readonly Identity[];
-  features: readonly string[];
-  items: readonly DiscoItem[] | (() => readonly DiscoItem[]);
-  node: string | null;
-} {
-  const names = ['identities', 'features', 'items', 'node'] as const;
-  const { identities, features = [], items = [], node } = readOptions('USAGE_DISCO', 'serveDisco()', options, names);
-  const isIdentity = (value: unknown): boolean =>
-    isRecord(value) && typeof value['category'] === 'string' && typeof value['type'] === 'string';
-  if (!isArray(identities) || identities.length === 0 || !identities.every(isIdentity)) {
-    const text = "serveDisco({ identities }) must be a list of one or more such as { category: 'client', type: 'bot' }";
-    throw usageError('USAGE_DISCO', text);
-  }
-  if (!isArray(features) || !features.every((name) => typeof name === 'string' && name !== '')) {
-    throw usageError('USAGE_DISCO', 'serveDisco({ features }) must be a list of namespaces');
-  }
-  const isItem = (value: unknown): boolean => isRecord(value) && typeof value['jid'] === 'string';
-  if (typeof items !== 'function' && !(isArray(items) && items.every(isItem))) {
-    const text = `serveDisco({ items }) must be a list of { jid, node, name }, or a function that gives one, not ${kindOf(items)}`;
-    throw usageError('USAGE_DISCO', text);
-  }
-  if (node !== undefined && (typeof node !== 'string' || node === '' || node.includes('#'))) {
-    throw usageError('USAGE_DISCO', "serveDisco({ node }) must be a non-empty string without '#'");
-  }
-  return {
-    identities: identities as Identity[],
-    features: features as string[],
-    items: items as readonly DiscoItem[],
-    node: node ?? null,
   };
 }

@@ -1,3 +1,5 @@
+import { readOptions } from '../arguments/options.js';
+import { kindOf } from '../arguments/values.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
@@ -8,7 +10,7 @@ import { cheapest, derive, type Derived } from './index/derive.js';
 import { Entry } from './entry.js';
 import type { Expr } from './xpath/expression.js';
 import { FilterIndex } from './index/filter-index.js';
-import type { Explanation, Filter, FilterMatch, FilterOptions } from './filter.js';
+import { FILTER_OPTIONS, type Explanation, type Filter, type FilterMatch, type FilterOptions } from './filter.js';
 import { compileMatcher, type Matcher, nameMatcher } from './xpath/matcher.js';
 import type { MatchedNode } from './xpath/node.js';
 import { BudgetExceeded, Run } from './xpath/run.js';
@@ -108,8 +110,10 @@ export class FilterSet {
    * `USAGE_XPATH_FUNCTION`, `USAGE_XPATH_TYPE`, `USAGE_XPATH_LIMIT`; `USAGE_FILTER` for arguments of a wrong type
    */
   add(event: string, expression: string, options: FilterOptions = {}): Filter {
-    checkArguments(event, expression, options);
-    const expr = understand(expression, options);
+    checkText('filters.add()', 'the event', event);
+    checkText('filters.add()', 'the expression', expression);
+    const given = readOptions('USAGE_FILTER', 'filters.add()', options, FILTER_OPTIONS);
+    const expr = understand(expression, given);
     const { keys, why } = this.#key(expr);
     const matcher = this.#isRare(keys) ? null : this.#matcherOf(expr, keys);
     this.#added += 1;
@@ -118,7 +122,7 @@ export class FilterSet {
       expression,
       this.#added,
       matcher,
-      copy(options),
+      Object.keys(given).length === 0 ? NO_OPTIONS : given,
       keys,
       why,
       this.#gathered.stanza,
@@ -170,10 +174,11 @@ export class FilterSet {
    * @throws BrokerError as `add` does for such an expression
    */
   explain(what: string, options: FilterOptions = {}): Explanation[] {
-    checkArguments('', what, options);
+    checkText('filters.explain()', 'what to explain', what);
+    const given = readOptions('USAGE_FILTER', 'filters.explain()', options, FILTER_OPTIONS);
     const known = [...this.#entries].filter(({ event, expression }) => event === what || expression === what);
     if (known.length === 0) {
-      const { keys, why } = this.#key(understand(what, options));
+      const { keys, why } = this.#key(understand(what, given));
       const state = 'not added';
       return [{ event: null, expression: what, state, ...inWords(keys, why), counters: NOTHING_COUNTED, stanzas: 0 }];
     }
@@ -284,12 +289,6 @@ function understand(expression: string, { namespaces, variables }: FilterOptions
 
 const NO_OPTIONS: FilterOptions = Object.freeze({});
 
-/** The options as they are now, whatever happens to the caller's objects. */
-function copy({ namespaces, variables }: FilterOptions): FilterOptions {
-  if (namespaces === undefined && variables === undefined) return NO_OPTIONS;
-  return { namespaces: { ...namespaces }, variables: { ...variables } };
-}
-
 /** Few are sorted by insertion: there are mostly two or three. */
 const FEW = 24;
 
@@ -323,27 +322,7 @@ function inWords(keys: Keys | null, why: string): { keys: readonly string[] | nu
   return { keys: keys.map(describe), reason: 'evaluated only where one of the keys is true' };
 }
 
-function checkArguments(event: unknown, expression: unknown, options: unknown): void {
-  if (typeof event !== 'string')
-    throw usageError('USAGE_FILTER', `the event of a filter is a string, not ${kind(event)}`);
-  if (typeof expression !== 'string') {
-    throw usageError('USAGE_FILTER', `the expression of a filter is a string, not ${kind(expression)}`);
-  }
-  checkRecord('the options of a filter', options);
-  for (const [key, value] of Object.entries(options as object) as [string, unknown][]) {
-    if (key !== 'namespaces' && key !== 'variables') {
-      const what = `a filter has no option "${printable(key, 80)}"; there are "namespaces" and "variables"`;
-      throw usageError('USAGE_FILTER', what);
-    }
-    if (value !== undefined) checkRecord(`the option "${key}" of a filter`, value);
-  }
-}
-
-function checkRecord(what: string, value: unknown): void {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Map)) return;
-  throw usageError('USAGE_FILTER', `${what} is an object with names and values, not ${kind(value)}`);
-}
-
-function kind(value: unknown): string {
-  return value === null ? 'null' : Array.isArray(value) ? 'an array' : value instanceof Map ? 'a Map' : typeof value;
+function checkText(call: string, what: string, value: unknown): void {
+  if (typeof value !== 'string')
+    throw usageError('USAGE_FILTER', `${call}: ${what} must be a string, not ${kindOf(value)}`);
 }

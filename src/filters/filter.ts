@@ -1,14 +1,23 @@
+import { anything } from '../arguments/checks.js';
+import type { OptionTable } from '../arguments/options.js';
 import type { Element } from '../xml/element.js';
 import type { VariableValue } from './xpath/translate.js';
 import type { MatchedNode } from './xpath/node.js';
 
 /** What the names in an expression stand for. Only own properties count, so `__proto__` is a name like any other. */
 export interface FilterOptions {
-  /** Namespace by prefix. `xml` is always bound; names without a prefix are in no namespace. */
+  /** Namespace by prefix. `xml` is always bound; names without a prefix are in no namespace. Default none. */
   namespaces?: Readonly<Record<string, string>>;
-  /** Value by name, for `$name` in the expression: the way for text of others, which is then never read as XPath. */
+  /** Value by name, for `$name` in the expression: the way for text of others, which is then never read as XPath. Default none. */
   variables?: Readonly<Record<string, VariableValue>>;
 }
+
+export const FILTER_OPTIONS: OptionTable<FilterOptions> = {
+  checks: {
+    namespaces: { checks: {}, others: anything },
+    variables: { checks: {}, others: anything },
+  },
+};
 
 /** One match of a filter. */
 export interface FilterMatch {

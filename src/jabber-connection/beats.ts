@@ -1,4 +1,4 @@
-import { shown } from '../arguments/arguments.js';
+import { shown } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import { registration, type Registration } from './handlers.js';
 

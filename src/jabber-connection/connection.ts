@@ -1,4 +1,4 @@
-import { shown } from '../arguments/arguments.js';
+import { shown } from '../arguments/values.js';
 import { Broker } from '../broker/broker.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Secret } from '../options/options.js';
@@ -8,7 +8,7 @@ import { Beats } from './beats.js';
 import { Handlers, type NodeHandler, type Registration } from './handlers.js';
 import { Inbox } from './inbox.js';
 import { elementOf, JabberNode } from './node.js';
-import { readOptions, type ConnectionOptions } from './options.js';
+import { connectionOptions, type ConnectionOptions } from './options.js';
 import { Gate, inTwoSteps } from './paused-negotiation.js';
 
 /** What became of an output; see the broker's `output`. */
@@ -35,7 +35,7 @@ export class Connection implements AsyncDisposable {
 
   /** @throws BrokerError `USAGE_CONNECTION` or `USAGE_OPTIONS` that lists every problem at once. Nothing is dialled. */
   constructor(options: ConnectionOptions) {
-    const { dialect, inboxLimit, broker } = readOptions(options);
+    const { dialect, inboxLimit, broker } = connectionOptions(options);
     this.#dialect = dialect;
     this.#inbox = new Inbox(inboxLimit);
     this.broker = new Broker({ ...broker, connectionType: inTwoSteps(dialect, () => this.#gate) });
@@ -200,6 +200,12 @@ export class Connection implements AsyncDisposable {
       throw usageError(
         'USAGE_AUTH',
         `auth() of a client takes user name, password and resource; give ${missing.join(', ')}`,
+      );
+    }
+    if (this.#dialect.addressing === 'account' && (username as string).includes('@')) {
+      throw usageError(
+        'USAGE_AUTH',
+        "auth() takes the user name in front of the '@'; what is behind it is the option localname of the connection",
       );
     }
   }

@@ -1,4 +1,4 @@
-import { isA, kindOf } from '../arguments/arguments.js';
+import { isA, kindOf } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import { xml } from '../xml/builder.js';
 import { Element } from '../xml/element.js';

@@ -1,9 +1,9 @@
 import { isIPv6 } from 'node:net';
-import { isRecord, ownProperties } from '../arguments/arguments.js';
-import { dialectProblem } from '../options/dialect.js';
-import { usageError } from '../errors.js';
+import { anyOf, count, must, text } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { domain } from '../jid/checks.js';
 import type { Logger } from '../logger.js';
-import type { BrokerOptions } from '../options/options.js';
+import { BROKER_CHECKS, type BrokerOptions } from '../options/options.js';
 import type { Dialect } from '../protocols/dialect.js';
 import { JABBERD14_COMPONENT } from '../protocols/jabberd14.js';
 import { LEGACY } from '../protocols/legacy.js';
@@ -14,13 +14,13 @@ export interface ConnectionOptions extends Pick<
   BrokerOptions,
   'tls' | 'timeouts' | 'limits' | 'answerRequests' | 'debug' | 'logger' | 'connector'
 > {
-  /** Where to connect to: `host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`. Default port 5222. */
+  /** Where to connect to: `host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; port 5222 if none is named. Needed. */
   server: string;
   /** `jabber:client` (default) signs in with jabber:iq:auth, `jabber:component:accept` with the handshake of a component. */
   ns?: string;
   /** XMPP domain, or the component's name. Default: the host. */
   localname?: string;
-  /** Another dialect in place of the one that `ns` means, such as XMPP. */
+  /** Another dialect, such as XMPP. Default: the one that `ns` means. */
   dialect?: Dialect;
   /** Shows each element, `SEND:` or `RECV:` in front, without credentials: on stderr, or to a function. Default false. */
   log?: boolean | ((line: string) => void);
@@ -33,53 +33,52 @@ const ATTEMPT_MS = 600_000;
 const DEFAULT_PORT = 5222;
 const DEFAULT_INBOX = 10_000;
 
-const OWN = ['server', 'ns', 'localname', 'dialect', 'log', 'inboxLimit'];
-const OF_BROKER = ['tls', 'timeouts', 'limits', 'answerRequests', 'debug', 'logger', 'connector'];
+const OPTIONS: OptionTable<ConnectionOptions> = {
+  checks: {
+    server: must("'host', 'host:port' or '[IPv6 address]:port'", (value) => readServer(value) !== null),
+    ns: text,
+    localname: domain,
+    dialect: BROKER_CHECKS.connectionType,
+    log: must('true, false or a function', (value) => typeof value === 'boolean' || typeof value === 'function'),
+    inboxLimit: count,
+    tls: BROKER_CHECKS.tls,
+    timeouts: BROKER_CHECKS.timeouts,
+    limits: BROKER_CHECKS.limits,
+    answerRequests: BROKER_CHECKS.answerRequests,
+    debug: BROKER_CHECKS.debug,
+    logger: BROKER_CHECKS.logger,
+    connector: BROKER_CHECKS.connector,
+  },
+  rule: ({ ns }, given) => [
+    ...(given.has('server') ? [] : ["server is missing: pass 'host', 'host:port' or '[IPv6 address]:port'"]),
+    ...(ns === undefined || given.has('dialect') || DIALECTS.has(ns)
+      ? []
+      : [`ns must be ${anyOf([...DIALECTS.keys()])}, or a dialect must be given`]),
+  ],
+};
 
 /**
  * The dialect and the broker's options that a connection's options mean.
  * @throws BrokerError `USAGE_CONNECTION` that lists every problem at once
  */
-export function readOptions(given: ConnectionOptions): {
+export function connectionOptions(given: ConnectionOptions): {
   dialect: Dialect;
   inboxLimit: number;
   broker: Omit<BrokerOptions, 'connectionType'>;
 } {
-  const options = (isRecord(given) ? ownProperties(given) : null) as ConnectionOptions | null;
-  if (options === null) throw usageError('USAGE_CONNECTION', 'new Connection() needs an options object');
+  const options = readOptions('USAGE_CONNECTION', 'new Connection()', given, OPTIONS);
   const { server, ns = NS.CLIENT, localname, dialect, log = false, inboxLimit = DEFAULT_INBOX, ...rest } = options;
-  const problems: string[] = [];
-  const known = [...OWN, ...OF_BROKER];
-  for (const key of Object.keys(options)) {
-    if (!known.includes(key)) problems.push(`${JSON.stringify(key)} is no option; there are ${known.join(', ')}`);
-  }
-  const target = readServer(server);
-  if (target === null) problems.push("server is missing, or not 'host', 'host:port' or '[IPv6 address]:port'");
-  const dialectFault = dialect === undefined ? null : dialectProblem(dialect);
-  if (dialectFault !== null) problems.push(`dialect ${dialectFault}`);
-  const meant = dialect === undefined ? DIALECTS.get(ns) : dialect;
-  if (meant === undefined) problems.push(`ns must be ${[...DIALECTS.keys()].join(' or ')}, or a dialect must be given`);
-  if (localname !== undefined && (typeof localname !== 'string' || localname === '')) {
-    problems.push('localname must be a non-empty string');
-  }
-  if (typeof log !== 'boolean' && typeof log !== 'function') problems.push('log must be true, false or a function');
-  if (!Number.isSafeInteger(inboxLimit) || inboxLimit < 1)
-    problems.push('inboxLimit must be a whole number, 1 or more');
-  if (problems.length > 0 || target === null || meant === undefined) {
-    throw usageError('USAGE_CONNECTION', `the connection's options have problems:\n- ${problems.join('\n- ')}`);
-  }
+  const { host, port } = readServer(server) ?? { host: server, port: DEFAULT_PORT };
   return {
-    dialect: meant,
+    dialect: dialect ?? DIALECTS.get(ns) ?? LEGACY,
     inboxLimit,
     broker: {
       ...rest,
-      ...target,
-      domain: localname ?? (isIPv6(target.host) ? `[${target.host}]` : target.host),
+      host,
+      port,
+      domain: localname ?? (isIPv6(host) ? `[${host}]` : host),
       reconnect: false,
-      timeouts:
-        rest.timeouts === undefined || isRecord(rest.timeouts)
-          ? { attempt: ATTEMPT_MS, ...rest.timeouts }
-          : rest.timeouts,
+      timeouts: { attempt: ATTEMPT_MS, ...rest.timeouts },
       ...(log === false ? {} : { debug: true, logger: lineLogger(log === true ? toStderr : log) }),
     },
   };

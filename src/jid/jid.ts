@@ -1,6 +1,6 @@
 // XMPP addresses: RFC 7622, with the PRECIS profiles of RFC 8265; escaping of local parts: XEP-0106.
 import { inspect } from 'node:util';
-import { isA, kindOf } from '../arguments/arguments.js';
+import { isA, kindOf } from '../arguments/values.js';
 import { printable, usageError } from '../errors.js';
 import { isRightToLeft, obeysBidiRule } from './bidi.js';
 import { comparableDomain, isPlainDomain, prepareDomain } from './domain.js';

@@ -1,51 +1,34 @@
-import { isArray, kindOf } from '../arguments/arguments.js';
+import { flag, isText, listOf, method, must, oneOf, port, text, type Check } from '../arguments/checks.js';
+import { kindOf } from '../arguments/values.js';
 import type { Dialect } from '../protocols/dialect.js';
 import DIALECTS from '../protocols/index.js';
 
-type Check = (value: unknown) => string | null;
+const POLICIES = ['required', 'preferred', 'direct', 'disabled'] as const;
+const NEEDS = ['username', 'password', 'resource', 'port'] as const;
 
-const name: Check = (value) => (typeof value === 'string' && value !== '' ? null : 'a non-empty string');
-const method: Check = (value) => (typeof value === 'function' ? null : 'a function');
-const flag: Check = (value) => (typeof value === 'boolean' ? null : 'true or false');
-const port: Check = (value) =>
-  typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535 ? null : 'a port';
-const protocol: Check = (value) =>
-  name(value) === null && Buffer.byteLength(value as string) <= 255 ? null : 'a string of 1 to 255 bytes';
+/** Name of a protocol in TLS (RFC 7301 §3.1). */
+const protocol = must('a string of 1 to 255 bytes', (value) => isText(value) && Buffer.byteLength(value) <= 255);
 
-function oneOf(...words: readonly string[]): Check {
-  return (value) => (words.includes(value as string) ? null : words.map((word) => `'${word}'`).join(' or '));
-}
-
-function listOf(what: string, check: Check): Check {
-  return (value) => (isArray(value) && value.every((one) => check(one) === null) ? null : `a list of ${what}`);
-}
-
-function optional(check: Check): Check {
-  return (value) => (value === undefined ? null : check(value));
-}
-
+/** A service of SRV records, and how its connections begin. */
 const service: Check = (value) => {
   const { srv, tls } = (value ?? {}) as Record<string, unknown>;
-  return name(srv) ?? oneOf('direct', 'starttls')(tls);
+  const named = typeof srv === 'string' && /^_[a-z0-9-]+\._[a-z0-9-]+$/i.test(srv);
+  return named ? oneOf('direct', 'starttls')(tls) : 'must have a srv like _xmpp-client._tcp';
 };
-
-const POLICIES = ['required', 'preferred', 'direct', 'disabled'] as const;
 
 /** What each property of a dialect must be. */
 const CHECKS: Record<keyof Dialect, Check> = {
-  name,
-  xmlns: name,
+  name: text,
+  xmlns: text,
   negotiate: method,
-  version: optional(name),
+  version: optional(text),
   defaultPort: optional(port),
   directTlsPort: optional(port),
   usualPort: optional(port),
   alpn: optional(protocol),
-  services: optional(listOf("{ srv, tls: 'direct' or 'starttls' }", service)),
+  services: optional(listOf("{ srv: '_xmpp-client._tcp', tls: 'direct' or 'starttls' } and the like", service)),
   defaultTls: optional(oneOf('required', 'loopback')),
-  needs: optional(
-    listOf("'username', 'password', 'resource' and 'port'", oneOf('username', 'password', 'resource', 'port')),
-  ),
+  needs: optional(listOf(NEEDS.join(', '), oneOf(...NEEDS))),
   tlsPolicies: optional(listOf(POLICIES.join(', '), oneOf(...POLICIES))),
   answersRequests: optional(flag),
   addressing: optional(oneOf('account', 'domain')),
@@ -64,13 +47,17 @@ export function dialectProblem(value: unknown): string | null {
     return `must be ${WANTED_DIALECT}, not ${kindOf(value)}`;
   }
   for (const [property, check] of Object.entries(CHECKS)) {
-    let wanted: string | null;
+    let problem: string | null;
     try {
-      wanted = check((value as Record<string, unknown>)[property]);
+      problem = check((value as Record<string, unknown>)[property]);
     } catch {
-      return `must be a dialect, but its ${property} cannot be read`;
+      problem = 'throws when it is read';
     }
-    if (wanted !== null) return `must be a dialect, but its ${property} is not ${wanted}`;
+    if (problem !== null) return `must be a dialect: its ${property} ${problem}`;
   }
   return null;
+}
+
+function optional(check: Check): Check {
+  return (value) => (value === undefined ? null : check(value));
 }

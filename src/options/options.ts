@@ -1,28 +1,18 @@
-import { isRecord, kindOf, ownProperties } from '../arguments/arguments.js';
-import { dialectProblem, WANTED_DIALECT } from './dialect.js';
-import { usageError } from '../errors.js';
+// Every option of a broker: its declaration, and a row that says what it must be and what is in force.
+import { count, flag, host, milliseconds, must, password, port, text, type Check } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import type { Connector } from '../dial/connector.js';
+import { printable } from '../errors.js';
 import { DEFAULT_FILTER_VISITS } from '../filters/filter-set.js';
-import { JID } from '../jid/jid.js';
-import {
-  count,
-  flag,
-  headerText,
-  hostProblem,
-  isDomain,
-  isLogger,
-  milliseconds,
-  portProblem,
-  readable,
-  text,
-  type Check,
-} from './checks.js';
-import { guarded, silence, stderrLogger, type Logger } from '../logger.js';
+import { domain, preparedDomain } from '../jid/checks.js';
+import { guarded, isLogger, silence, stderrLogger, type Logger } from '../logger.js';
 import type { Dialect } from '../protocols/dialect.js';
 import type { QueueLimits } from '../queue/outbound-queue.js';
 import type { Ticket } from '../queue/ticket.js';
-import type { Connector } from '../dial/connector.js';
-import { tlsProblems, type TlsOptions } from '../tls/options.js';
+import { TLS_OPTIONS, type TlsOptions } from '../tls/options.js';
+import { escapeValue } from '../xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
+import { dialectProblem, WANTED_DIALECT } from './dialect.js';
 
 /** When a link counts as dead. */
 export interface LivenessOptions {
@@ -45,7 +35,7 @@ export interface ReconnectOptions {
   maxDelayMs?: number;
   /** Upper bound of the delay before a resumable session is taken up again, in milliseconds. Default 1 000. */
   resumeDelayMs?: number;
-  /** Attempts in a row before giving up. Default no end. */
+  /** Attempts in a row before giving up. Default `Infinity`. */
   maxAttempts?: number;
 }
 
@@ -53,7 +43,7 @@ export interface ReconnectOptions {
 export interface Timeouts {
   /** Name resolution. Default 5 000. */
   resolve: number;
-  /** TCP, for each address. Default 10 000. */
+  /** TCP, for each address, or the `connector`. Default 10 000. */
   connect: number;
   /** TLS handshake. Default 10 000. */
   tls: number;
@@ -77,74 +67,60 @@ export interface Timeouts {
 export interface Limits extends XmlLimits {
   /** Requests pending at once. Default 10 000. */
   requests: number;
-  /** Node visits one filter may cost for one stanza. */
+  /** Node visits one filter may cost for one stanza. Default 50 000. */
   filterVisits: number;
 }
 
 /** The outbound queue. */
 export interface QueueOptions extends Partial<QueueLimits> {
-  /** Sends held stanzas by itself when the broker is ready: all, or those the function picks. Default never. */
+  /** Sends held stanzas by itself when the broker is ready: all, or those the function picks. Default false. */
   purgeOnReady?: boolean | ((ticket: Ticket) => boolean);
 }
 
 /** What `new Broker()` takes. */
 export interface BrokerOptions {
-  /** The dialect: one that comes with the library, such as XMPP, or one of your own. */
+  /** The dialect: one that comes with the library, such as XMPP, or one of your own. Needed. */
   connectionType: Dialect;
-  /** XMPP domain, or the component's name. */
+  /** XMPP domain, or the component's name. Needed. */
   domain: string;
-  /** Where to dial. Without it the domain is resolved: SRV records, then its addresses. */
+  /** Name or address to dial. Default: the domain is resolved, SRV records first, then its addresses. */
   host?: string;
+  /** TCP port. Default: that of the SRV record, else the dialect's; XEP-0114 and jabberd2's router have none. */
   port?: number;
+  /** The account's name, the part before the `@`. Default none; most dialects need it. */
   username?: string;
+  /** A secret that is not empty, or a function that gives it. Default none; most dialects need it. */
   password?: Secret;
   /** Resource to ask for. Default: the server assigns one. */
   resource?: string;
   /** Name of this broker in logs. Default the domain. */
   alias?: string;
-  /** Overrides of the stream header's `version`, content namespace and stream namespace. Should not be needed. */
+  /** `version` of the stream header. Default the dialect's; should not be needed. */
   version?: string;
+  /** Content namespace of the stream. Default the dialect's; should not be needed. */
   xmlns?: string;
+  /** Namespace of the stream itself. Default `http://etherx.jabber.org/streams`; should not be needed. */
   stream?: string;
+  /** How the connection is protected. Default `{}`: the dialect's policy, and Node's list of authorities. */
   tls?: TlsOptions;
-  /** `false` leaves reconnecting to the application. Default `{}`. */
+  /** When a lost link is dialled again; `false` leaves it to the application. Default `{}`. */
   reconnect?: boolean | ReconnectOptions;
+  /** Time limits in milliseconds. Default `{}`. */
   timeouts?: Partial<Timeouts>;
-  /** How dead links are found; false: only when TCP notices. */
+  /** How dead links are found; `false`: only when TCP notices. Default `{}`. */
   liveness?: false | Partial<LivenessOptions>;
+  /** Bounds on what the peer and the program may use. Default `{}`. */
   limits?: Partial<Limits>;
+  /** The outbound queue. Default `{}`. */
   queue?: QueueOptions;
-  /** Answers iq requests that nobody answered with service-unavailable (RFC 6120 §8.2.3). Default: the dialect's. */
+  /** Answers iq requests that nobody answered with service-unavailable (RFC 6120 §8.2.3). Default the dialect's. */
   answerRequests?: boolean;
   /** Logs every element, in and out, without credentials. Default false. */
   debug?: boolean;
   /** A pino-like logger, or false for silence. Default: warnings and errors on stderr. */
   logger?: Logger | false;
+  /** Opens the byte stream to the server in its own way, such as through a proxy. Default: TCP. */
   connector?: Connector;
-}
-
-/** The options after validation, defaults filled in. Holds no secret: that stays with the broker. */
-export interface BrokerConfig {
-  readonly connectionType: Dialect;
-  readonly domain: string;
-  readonly host: string | undefined;
-  readonly port: number | undefined;
-  readonly username: string | undefined;
-  readonly resource: string | undefined;
-  readonly alias: string;
-  readonly version: string | undefined;
-  readonly xmlns: string;
-  readonly stream: string;
-  readonly tls: Readonly<Omit<TlsOptions, 'key' | 'passphrase'>>;
-  readonly reconnect: false | Readonly<Required<ReconnectOptions>>;
-  readonly timeouts: Readonly<Timeouts>;
-  readonly liveness: false | Readonly<LivenessOptions>;
-  readonly limits: Readonly<Limits>;
-  /** @internal the limits of the parser among them */
-  readonly xmlLimits: Readonly<XmlLimits>;
-  readonly queue: Readonly<Required<QueueOptions>>;
-  readonly answerRequests: boolean;
-  readonly debug: boolean;
 }
 
 /** What must not be seen in `config`, in logs or by `util.inspect`. */
@@ -183,60 +159,129 @@ const DEFAULT_QUEUE: Readonly<Required<QueueOptions>> = Object.freeze({
   purgeOnReady: false,
 });
 
-const NO_TLS_OPTIONS: BrokerConfig['tls'] = Object.freeze({});
-
 const DEFAULT_ALL_LIMITS: Readonly<Limits> = Object.freeze({
   ...DEFAULT_LIMITS,
   requests: 10_000,
   filterVisits: DEFAULT_FILTER_VISITS,
 });
 
-const TIMEOUT_CHECKS = allOf(DEFAULT_TIMEOUTS, milliseconds);
-const LIVENESS_CHECKS = allOf(DEFAULT_LIVENESS, milliseconds);
-const LIMIT_CHECKS = allOf(DEFAULT_ALL_LIMITS, count);
+type PublicTls = Readonly<Omit<TlsOptions, 'key' | 'passphrase'>>;
 
-const RECONNECT_CHECKS: Record<keyof ReconnectOptions, Check> = {
-  initial: flag,
-  firstDelayMs: milliseconds,
-  maxDelayMs: milliseconds,
-  resumeDelayMs: milliseconds,
-  maxAttempts: (value) => (value === Number.POSITIVE_INFINITY ? null : count(value)),
+const TLS_SECRETS: readonly string[] = ['key', 'passphrase'];
+const NO_TLS_OPTIONS: PublicTls = Object.freeze({});
+
+const RECONNECT: OptionTable<ReconnectOptions> = {
+  checks: {
+    initial: flag,
+    firstDelayMs: milliseconds,
+    maxDelayMs: milliseconds,
+    resumeDelayMs: milliseconds,
+    maxAttempts: (value) => (value === Number.POSITIVE_INFINITY ? null : count(value)),
+  },
+  instead: must('true, false or an object', (value) => typeof value === 'boolean'),
 };
 
-const QUEUE_CHECKS: Record<keyof QueueOptions, Check> = {
-  maxStanzas: count,
-  maxBytes: count,
-  purgeOnReady: (value) =>
-    typeof value === 'boolean' || typeof value === 'function' ? null : 'must be true, false or a function',
+const QUEUE: OptionTable<QueueOptions> = {
+  checks: {
+    maxStanzas: count,
+    maxBytes: count,
+    purgeOnReady: must(
+      'true, false or a function of a ticket',
+      (value) => typeof value === 'boolean' || typeof value === 'function',
+    ),
+  },
 };
 
-const OPTION_CHECKS: Record<keyof BrokerOptions, Check> = {
-  connectionType: dialectProblem,
-  domain: isDomain,
-  host: hostProblem,
-  port: portProblem,
-  username: text,
-  password: (value) =>
-    (typeof value === 'string' && value !== '') || typeof value === 'function'
-      ? null
-      : 'must be a non-empty string or a function that returns one',
-  resource: text,
-  alias: text,
-  version: headerText,
-  xmlns: headerText,
-  stream: headerText,
-  tls: (value) => (readable(value) ? null : 'must be an object with a policy and the like'),
-  reconnect: (value) => (typeof value === 'boolean' || readable(value) ? null : 'must be true, false or an object'),
-  timeouts: (value) => (readable(value) ? null : 'must be an object of milliseconds'),
-  liveness: (value) => (value === false || readable(value) ? null : 'must be false or an object of milliseconds'),
-  limits: (value) => (readable(value) ? null : 'must be an object of numbers'),
-  queue: (value) => (readable(value) ? null : 'must be an object'),
-  answerRequests: flag,
-  debug: flag,
-  logger: (value) =>
-    value === false || isLogger(value) ? null : 'must be false or have debug, info, warn and error methods',
-  connector: (value) => (typeof value === 'function' ? null : 'must be a function that returns a Duplex'),
+/**
+ * A row for each option: what it must be, and what is in force when it is given or left out. Those with nothing in
+ * force are not shown in `config`.
+ */
+const ROWS = {
+  connectionType: { check: dialectProblem, inForce: (given: Dialect) => given },
+  domain: { check: domain, inForce: preparedDomain },
+  host: { check: host, inForce: asGiven<string> },
+  port: {
+    check: port,
+    inForce: (given: number | undefined, { host, connectionType }: BrokerOptions) =>
+      given ?? (host === undefined ? undefined : connectionType.defaultPort),
+  },
+  username: { check: text, inForce: asGiven<string> },
+  password: { check: password },
+  resource: { check: text, inForce: asGiven<string> },
+  alias: {
+    check: text,
+    inForce: (given: string | undefined, { domain }: BrokerOptions) => given ?? preparedDomain(domain),
+  },
+  version: {
+    check: headerText,
+    inForce: (given: string | undefined, { connectionType }: BrokerOptions) => given ?? connectionType.version,
+  },
+  xmlns: {
+    check: headerText,
+    inForce: (given: string | undefined, { connectionType }: BrokerOptions) => given ?? connectionType.xmlns,
+  },
+  stream: { check: headerText, inForce: (given = 'http://etherx.jabber.org/streams') => given },
+  tls: { check: TLS_OPTIONS, inForce: withoutSecrets },
+  reconnect: {
+    check: RECONNECT,
+    inForce: (given: boolean | ReconnectOptions = true) => given !== false && filled(DEFAULT_RECONNECT, given),
+  },
+  timeouts: {
+    check: { checks: allOf(DEFAULT_TIMEOUTS, milliseconds) },
+    inForce: (given: Partial<Timeouts> = {}) => filled(DEFAULT_TIMEOUTS, given),
+  },
+  liveness: {
+    check: {
+      checks: allOf(DEFAULT_LIVENESS, milliseconds),
+      instead: must('false or an object', (value) => value === false),
+    },
+    inForce: (given: false | Partial<LivenessOptions> = {}) => given !== false && filled(DEFAULT_LIVENESS, given),
+  },
+  limits: {
+    check: { checks: allOf(DEFAULT_ALL_LIMITS, count) },
+    inForce: (given: Partial<Limits> = {}) => filled(DEFAULT_ALL_LIMITS, given),
+  },
+  queue: { check: QUEUE, inForce: (given: QueueOptions = {}) => filled(DEFAULT_QUEUE, given) },
+  answerRequests: {
+    check: flag,
+    inForce: (given: boolean | undefined, { connectionType }: BrokerOptions) =>
+      given ?? connectionType.answersRequests ?? false,
+  },
+  debug: { check: flag, inForce: (given = false) => given },
+  logger: {
+    check: must(
+      'false, or have the methods debug, info, warn and error',
+      (value) => value === false || isLogger(value),
+    ),
+  },
+  connector: { check: must('a function that returns a Duplex', (value) => typeof value === 'function') },
+} satisfies { readonly [Name in keyof BrokerOptions]-?: Row<BrokerOptions[Name]> };
+
+interface Row<Value> {
+  readonly check: Check | OptionTable<object>;
+  inForce?(given: Value | undefined, options: BrokerOptions): unknown;
+}
+
+type InForce<Name extends keyof BrokerOptions> = (typeof ROWS)[Name] extends {
+  inForce: (...args: never[]) => infer Value;
+}
+  ? Value
+  : never;
+
+/** The options after validation, defaults filled in. Holds no secret: that stays with the broker. */
+export type BrokerConfig = {
+  readonly [Name in keyof BrokerOptions as [InForce<Name>] extends [never] ? never : Name]-?: InForce<Name>;
+} & {
+  /** @internal the limits of the parser among them */
+  readonly xmlLimits: Readonly<XmlLimits>;
 };
+
+/** What each option must be. */
+export const BROKER_CHECKS = Object.fromEntries(
+  Object.entries(ROWS).map(([name, { check }]) => [name, check]),
+) as OptionTable<BrokerOptions>['checks'];
+
+const BROKER_OPTIONS: OptionTable<BrokerOptions> = { checks: BROKER_CHECKS, rule: together };
 
 /**
  * Checks the options and fills in defaults.
@@ -248,136 +293,78 @@ export function validateOptions(options: unknown): {
   logger: Logger;
   connector: Connector | undefined;
 } {
-  const raw = isRecord(options) ? ownProperties(options) : null;
-  if (raw === null) {
-    throw usageError('USAGE_OPTIONS', `new Broker() needs an object of options, not ${kindOf(options)}`);
-  }
-  const problems: string[] = [];
-  const given = checked<BrokerOptions>(raw, '', OPTION_CHECKS, problems);
-  for (const key of ['connectionType', 'domain'] as const) {
-    if (raw[key] === undefined) problems.push(`${key} is missing${HINTS[key]}`);
-  }
-  const tls: TlsOptions = group(given.tls);
-  const tlsFaults = tlsProblems(tls);
-  problems.push(...tlsFaults);
-  const timeouts = checked<Timeouts>(group(given.timeouts), 'timeouts.', TIMEOUT_CHECKS, problems);
-  const liveness = checked<LivenessOptions>(group(given.liveness), 'liveness.', LIVENESS_CHECKS, problems);
-  const limits = checked<Limits>(group(given.limits), 'limits.', LIMIT_CHECKS, problems);
-  const queue = checked<QueueOptions>(group(given.queue), 'queue.', QUEUE_CHECKS, problems);
-  const reconnect = checked<ReconnectOptions>(group(given.reconnect), 'reconnect.', RECONNECT_CHECKS, problems);
-  const dialect = given.connectionType;
-  if (dialect !== undefined) {
-    const policy = tlsFaults.some((fault) => fault.startsWith('tls.policy')) ? undefined : tls.policy;
-    problems.push(...dialectProblems(dialect, given, policy, raw));
-  }
-  if (problems.length > 0 || dialect === undefined || given.domain === undefined) {
-    throw usageError(
-      'USAGE_OPTIONS',
-      `the broker's options have ${problems.length === 1 ? 'a problem' : `${String(problems.length)} problems`}:\n- ${problems.join('\n- ')}`,
-    );
-  }
-  const domain = JID.parse(given.domain).domain;
-  const { key, passphrase, ...publicTls } = tls;
-  const alias = given.alias ?? domain;
-  const debug = given.debug ?? false;
-  const config: BrokerConfig = {
-    connectionType: dialect,
-    domain,
-    host: given.host,
-    port: given.port ?? (given.host === undefined ? undefined : dialect.defaultPort),
-    username: given.username,
-    resource: given.resource,
-    alias,
-    version: given.version ?? dialect.version,
-    xmlns: given.xmlns ?? dialect.xmlns,
-    stream: given.stream ?? 'http://etherx.jabber.org/streams',
-    tls: given.tls === undefined ? NO_TLS_OPTIONS : Object.freeze(publicTls),
-    reconnect: given.reconnect === false ? false : filled(DEFAULT_RECONNECT, reconnect),
-    timeouts: filled(DEFAULT_TIMEOUTS, timeouts),
-    liveness: given.liveness === false ? false : filled(DEFAULT_LIVENESS, liveness),
-    limits: filled(DEFAULT_ALL_LIMITS, limits),
-    xmlLimits: filled(DEFAULT_LIMITS, limits),
-    queue: filled(DEFAULT_QUEUE, queue),
-    answerRequests: given.answerRequests ?? dialect.answersRequests ?? false,
-    debug,
-  };
-  const logger = given.logger === false ? silence : guarded(given.logger ?? stderrLogger(alias, debug));
+  const given = readOptions('USAGE_OPTIONS', 'new Broker()', options, BROKER_OPTIONS);
+  const shown = Object.entries<Row<unknown>>(ROWS).flatMap(([name, row]) =>
+    row.inForce === undefined ? [] : [[name, row.inForce(given[name as keyof BrokerOptions], given)] as const],
+  );
+  const xmlLimits = filled(DEFAULT_LIMITS, given.limits ?? {});
+  const config = Object.freeze({ ...Object.fromEntries(shown), xmlLimits }) as BrokerConfig;
+  const { password, tls, logger = stderrLogger(config.alias, config.debug), connector } = given;
   return {
-    config: Object.freeze(config),
-    secrets: { password: given.password, key, passphrase },
-    logger,
-    connector: given.connector,
+    config,
+    secrets: { password, key: tls?.key, passphrase: tls?.passphrase },
+    logger: logger === false ? silence : guarded(logger),
+    connector,
   };
 }
 
-const HINTS = {
-  connectionType: `: pass ${WANTED_DIALECT}`,
-  domain: ": pass the XMPP domain, or the component's name",
-} as const;
-
-/** The options of one group, such as `timeouts`; none when the group is left out or is no object. */
-function group(value: unknown): Record<string, unknown> {
-  return (isRecord(value) ? ownProperties(value) : null) ?? {};
-}
-
-/** The known, defined and valid properties of a user's object. Unknown and invalid ones become problems. */
-function checked<T extends object>(
-  value: Record<string, unknown>,
-  path: string,
-  checks: Record<keyof T, Check>,
-  problems: string[],
-): Partial<T> {
-  const good: Record<string, unknown> = {};
-  for (const [key, given] of Object.entries(value)) {
-    if (!Object.hasOwn(checks, key)) {
-      const near = Object.keys(checks).find((known) => known.toLowerCase() === key.toLowerCase());
-      problems.push(
-        `${path}${JSON.stringify(key).slice(1, -1)} is no option${near === undefined ? '' : `; did you mean ${near}?`}`,
-      );
-    } else if (given !== undefined) {
-      const problem = checks[key as keyof T](given);
-      if (problem === null) good[key] = given;
-      else problems.push(`${path}${key} ${problem}`);
-    }
-  }
-  return good as Partial<T>;
-}
-
-function dialectProblems(
-  dialect: Dialect,
-  given: Partial<BrokerOptions>,
-  policy: TlsOptions['policy'],
-  raw: Record<string, unknown>,
-): string[] {
+/** What the dialect cannot do without, and what does not fit together. */
+function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): string[] {
   const problems: string[] = [];
-  for (const key of dialect.needs ?? []) {
-    if (given[key] === undefined && raw[key] === undefined && !(key === 'port' && given.connector !== undefined)) {
-      problems.push(`${key} is missing: ${dialect.name} needs it`);
-    }
+  const missing = (name: keyof BrokerOptions, why: string): void => {
+    if (!given.has(name)) problems.push(`${name} is missing: ${why}`);
+  };
+  missing('connectionType', `pass ${WANTED_DIALECT}`);
+  missing('domain', "pass the XMPP domain, or the component's name");
+  const { connectionType: dialect, connector, host, tls, username, domain = 'example.org' } = options;
+  if (dialect === undefined) return problems;
+  const { name, needs = [], tlsPolicies, defaultPort } = dialect;
+  for (const need of needs) {
+    if (need !== 'port' || connector === undefined) missing(need, `${name} needs it`);
   }
-  const policies = dialect.tlsPolicies;
-  if (policy !== undefined && policies !== undefined && !policies.includes(policy)) {
-    problems.push(`tls.policy ${policy} is not possible with ${dialect.name}: use ${policies.join(' or ')}`);
+  if (host !== undefined && defaultPort === undefined && !needs.includes('port')) {
+    missing('port', `${name} has no default port`);
   }
-  if (
-    given.host !== undefined &&
-    given.port === undefined &&
-    raw['port'] === undefined &&
-    dialect.defaultPort === undefined &&
-    !(dialect.needs ?? []).includes('port')
-  ) {
-    problems.push(`port is missing: ${dialect.name} has no default port`);
+  if (tls?.policy !== undefined && tlsPolicies !== undefined && !tlsPolicies.includes(tls.policy)) {
+    problems.push(`tls.policy ${tls.policy} is not possible with ${name}: use ${tlsPolicies.join(' or ')}`);
+  }
+  if (dialect.addressing === 'account' && username?.includes('@') === true) {
+    const [local = '', host] = username.split('@', 2);
+    const say = `username: '${printable(local, 64)}', domain: '${printable(host || domain, 64)}'`;
+    problems.push(`username must be the part before the '@': say ${say}`);
   }
   return problems;
 }
 
+/** What stands in the stream header has to be something XML can hold. */
+function headerText(value: unknown): string | null {
+  const problem = text(value);
+  if (problem !== null) return problem;
+  try {
+    escapeValue(value as string);
+    return null;
+  } catch {
+    return 'has a character that XML cannot hold';
+  }
+}
+
+function asGiven<Value>(given: Value | undefined): Value | undefined {
+  return given;
+}
+
+function withoutSecrets(given: TlsOptions | undefined): PublicTls {
+  if (given === undefined) return NO_TLS_OPTIONS;
+  return Object.freeze(Object.fromEntries(Object.entries(given).filter(([name]) => !TLS_SECRETS.includes(name))));
+}
+
 /** The defaults, with the given values of their names: the defaults themselves, where nothing else is given. */
-function filled<T extends object>(defaults: Readonly<T>, given: Partial<NoInfer<T>>): Readonly<T> {
+function filled<T extends object>(defaults: Readonly<T>, given: true | Partial<NoInfer<T>>): Readonly<T> {
+  if (given === true) return defaults;
   const names = (Object.keys(defaults) as (keyof T)[]).filter((name) => given[name] !== undefined);
   if (names.length === 0) return defaults;
   return Object.freeze({ ...defaults, ...Object.fromEntries(names.map((name) => [name, given[name]])) });
 }
 
-function allOf<T extends object>(defaults: T, check: Check): Record<keyof T, Check> {
-  return Object.fromEntries(Object.keys(defaults).map((key) => [key, check])) as Record<keyof T, Check>;
+function allOf<T extends object>(defaults: T, check: Check): Record<keyof T & string, Check> {
+  return Object.fromEntries(Object.keys(defaults).map((name) => [name, check])) as Record<keyof T & string, Check>;
 }

@@ -1,6 +1,6 @@
 // A component that answers for a server in some namespaces: XEP-0355.
-import { isArray, isRecord, kindOf, readOptions } from '../arguments/arguments.js';
-import { usageError } from '../errors.js';
+import { method } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
 import { JID } from '../jid/jid.js';
 import { inClientNamespace } from '../stanza/client-namespace.js';
 import { errorReply, reply } from '../stanza/replies.js';
@@ -10,7 +10,7 @@ import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { forwarded, forwardedIn } from './forwarded.js';
 import type { PrivilegedBroker } from './privileged-broker.js';
-import { Servers } from './servers.js';
+import { Servers, servers } from './servers.js';
 
 /** Who asks, and where. */
 export interface DelegatedRequest {
@@ -41,7 +41,7 @@ export interface DelegationOptions {
    * label. Whoever else could forward a request could name any sender.
    */
   servers?: readonly string[] | undefined;
-  /** Who answers, by namespace of the payload. */
+  /** Who answers, by namespace of the payload. Needed. */
   handlers: Readonly<Record<string, DelegationHandler>>;
   /**
    * What the server itself (`bare: false`), or the bare addresses of its users (`bare: true`), shall say of a namespace
@@ -49,6 +49,14 @@ export interface DelegationOptions {
    */
   disco?: ((namespace: string, bare: boolean) => DelegatedDisco) | undefined;
 }
+
+const OPTIONS: OptionTable<DelegationOptions> = {
+  checks: { servers, handlers: { checks: {}, others: method }, disco: method },
+  rule: ({ handlers }, given) =>
+    !given.has('handlers') || (handlers !== undefined && Object.keys(handlers).length === 0)
+      ? ['handlers is missing: pass a function for each namespace']
+      : [],
+};
 
 interface Delegated {
   readonly namespace: string;
@@ -78,14 +86,11 @@ export class Delegation {
 
   /** @throws BrokerError `USAGE_PRIVILEGE` */
   constructor(broker: PrivilegedBroker, options: DelegationOptions) {
-    const given = readOptions('USAGE_PRIVILEGE', 'Delegation', options, ['servers', 'handlers', 'disco']);
-    this.#handlers = checkedHandlers(given.handlers);
-    if (given.disco !== undefined && typeof given.disco !== 'function') {
-      throw usageError('USAGE_PRIVILEGE', `Delegation({ disco }) must be a function, not ${kindOf(given.disco)}`);
-    }
-    this.#disco = (given.disco as DelegationOptions['disco']) ?? ((namespace) => ({ features: [namespace] }));
+    const given = readOptions('USAGE_PRIVILEGE', 'new Delegation()', options, OPTIONS);
+    this.#handlers = new Map(Object.entries(given.handlers));
+    this.#disco = given.disco ?? ((namespace) => ({ features: [namespace] }));
     this.#broker = broker;
-    this.#servers = new Servers('Delegation', given.servers, broker.config.domain);
+    this.#servers = new Servers(given.servers, broker.config.domain);
     broker.subscribe('PCJ_NODERECEIVED', (stanza) => this.#onStanza(stanza));
     broker.subscribe('PCJ_SOCKETDISCONNECT', () => {
       this.#link += 1;
@@ -199,17 +204,4 @@ function readRequest(iq: Element, server: string): DelegatedRequest | null {
   } catch {
     return null;
   }
-}
-
-/** @throws BrokerError `USAGE_PRIVILEGE` */
-function checkedHandlers(handlers: unknown): ReadonlyMap<string, DelegationHandler> {
-  if (!isRecord(handlers) || isArray(handlers) || Object.keys(handlers).length === 0) {
-    throw usageError('USAGE_PRIVILEGE', 'Delegation({ handlers }) must be an object: a function for each namespace');
-  }
-  for (const [namespace, handler] of Object.entries(handlers)) {
-    if (typeof handler === 'function') continue;
-    const message = `Delegation({ handlers }) must have a function for ${JSON.stringify(namespace)}, not ${kindOf(handler)}`;
-    throw usageError('USAGE_PRIVILEGE', message);
-  }
-  return new Map(Object.entries(handlers) as [string, DelegationHandler][]);
 }

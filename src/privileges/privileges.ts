@@ -1,5 +1,7 @@
 // A component that acts for a server's users: XEP-0356.
-import { isA, kindOf, readOptions } from '../arguments/arguments.js';
+import { method } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { isA, kindOf } from '../arguments/values.js';
 import { BrokerError, usageError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import type { Ticket } from '../queue/ticket.js';
@@ -12,7 +14,7 @@ import { NS } from '../xml/namespaces.js';
 import { forwarded, forwardedIn } from './forwarded.js';
 import { permits, privilegeNamespace, readGrants, type Grants } from './grants.js';
 import type { PrivilegedBroker } from './privileged-broker.js';
-import { Servers } from './servers.js';
+import { Servers, servers } from './servers.js';
 
 /** Options of {@link Privileges}. */
 export interface PrivilegesOptions {
@@ -21,7 +23,7 @@ export interface PrivilegesOptions {
    * users and remote servers can send a component what looks like an announcement.
    */
   servers?: readonly string[] | undefined;
-  /** Told of each change: what a server grants now, or null when the link is gone and nothing is granted any more. */
+  /** Told of each change: what a server grants now, or null when the link is gone and nothing is granted any more. Default none. */
   onGrants?: ((server: string, grants: Grants | null) => void) | undefined;
 }
 
@@ -29,9 +31,11 @@ export interface PrivilegesOptions {
 export interface PrivilegedRequestOptions {
   /** Milliseconds until it fails, counted from the call. Default `timeouts.request`. */
   timeout?: number | undefined;
-  /** Gives up waiting. */
+  /** Gives up waiting. Default none. */
   signal?: AbortSignal | undefined;
 }
+
+const OPTIONS: OptionTable<PrivilegesOptions> = { checks: { servers, onGrants: method } };
 
 /**
  * What a server lets a component do for its users (XEP-0356): read and change rosters, send messages and requests in
@@ -48,13 +52,10 @@ export class Privileges {
 
   /** @throws BrokerError `USAGE_PRIVILEGE` */
   constructor(broker: PrivilegedBroker, options: PrivilegesOptions = {}) {
-    const { servers, onGrants } = readOptions('USAGE_PRIVILEGE', 'Privileges', options, ['servers', 'onGrants']);
-    if (onGrants !== undefined && typeof onGrants !== 'function') {
-      throw usageError('USAGE_PRIVILEGE', `Privileges({ onGrants }) must be a function, not ${kindOf(onGrants)}`);
-    }
+    const { servers, onGrants } = readOptions('USAGE_PRIVILEGE', 'new Privileges()', options, OPTIONS);
     this.#broker = broker;
-    this.#servers = new Servers('Privileges', servers, broker.config.domain);
-    this.#onGrants = onGrants as PrivilegesOptions['onGrants'];
+    this.#servers = new Servers(servers, broker.config.domain);
+    this.#onGrants = onGrants;
     broker.subscribe('PCJ_NODERECEIVED', (stanza) => {
       this.#onStanza(stanza);
     });
@@ -78,7 +79,7 @@ export class Privileges {
     const address = bareAddress(user, 'roster()');
     this.#check(address, 'read rosters', (grants) => permits(grants.roster, 'get'));
     const query = xml('query', { xmlns: NS.IQ_ROSTER });
-    const answer = await this.#broker.request(this.#rosterRequest('get', address, query), definedOnly(options));
+    const answer = await this.#broker.request(this.#rosterRequest('get', address, query), options);
     return answer.getChild('query', NS.IQ_ROSTER) ?? query;
   }
 
@@ -94,7 +95,7 @@ export class Privileges {
     }
     this.#check(address, 'change rosters', (grants) => permits(grants.roster, 'set'));
     const query = xml('query', { xmlns: NS.IQ_ROSTER }, item);
-    await this.#broker.request(this.#rosterRequest('set', address, query), definedOnly(options));
+    await this.#broker.request(this.#rosterRequest('set', address, query), options);
   }
 
   /**
@@ -149,7 +150,7 @@ export class Privileges {
       { type, id: newId(), from: this.#broker.config.domain, to: address.toString() },
       xml('privileged_iq', { xmlns: privilegeNamespace(grants) }, inner),
     );
-    const answer = await this.#broker.request(outer, definedOnly(options));
+    const answer = await this.#broker.request(outer, options);
     const found = forwardedIn(answer.getChild('privilege', privilegeNamespace(grants)), 'iq');
     if (found === null || found.getAttribute('id') !== inner.getAttribute('id')) {
       throw new BrokerError(
@@ -216,8 +217,4 @@ function bareAddress(address: unknown, what: string): JID {
 
 function described(value: unknown): string {
   return isA(value, Element) ? `<${value.localName}/> of type ${value.getAttribute('type') ?? 'none'}` : kindOf(value);
-}
-
-function definedOnly({ timeout, signal }: PrivilegedRequestOptions): { timeout?: number; signal?: AbortSignal } {
-  return { ...(timeout === undefined ? {} : { timeout }), ...(signal === undefined ? {} : { signal }) };
 }

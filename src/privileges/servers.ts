@@ -1,27 +1,19 @@
 // Whose word counts: XEP-0356 §8, XEP-0355 §10.
-import { isArray, shown } from '../arguments/arguments.js';
-import { usageError } from '../errors.js';
+import { listOf } from '../arguments/checks.js';
+import { domain, preparedDomain } from '../jid/checks.js';
 import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
+
+/** What the option `servers` must be. */
+export const servers = listOf('one or more domains', domain, 1);
 
 /** The domains of the servers whose announcements and forwarded requests are believed. */
 export class Servers {
   readonly #domains: ReadonlySet<string>;
 
-  /**
-   * @param call who was given the option, for messages: `Privileges`
-   * @param given the option `servers`. Default: the component's name without its first label
-   * @throws BrokerError `USAGE_PRIVILEGE`
-   */
-  constructor(call: string, given: unknown, component: string) {
-    if (given === undefined) {
-      this.#domains = new Set([JID.parse(component.slice(component.indexOf('.') + 1)).domain]);
-      return;
-    }
-    if (!isArray(given) || given.length === 0) {
-      throw usageError('USAGE_PRIVILEGE', `${call}({ servers }) must be a list of one or more domains`);
-    }
-    this.#domains = new Set(given.map((name) => domainOf(call, name)));
+  /** @param given the option `servers`. Default: the component's name without its first label */
+  constructor(given: readonly string[] | undefined, component: string) {
+    this.#domains = new Set((given ?? [component.slice(component.indexOf('.') + 1)]).map(preparedDomain));
   }
 
   /**
@@ -38,14 +30,4 @@ export class Servers {
       return null;
     }
   }
-}
-
-function domainOf(call: string, name: unknown): string {
-  try {
-    const { local, domain, resource } = JID.parse(name as string);
-    if (local === null && resource === null) return domain;
-  } catch {
-    // told below
-  }
-  throw usageError('USAGE_PRIVILEGE', `${call}({ servers }) must be a list of domains; ${shown(name)} is none`);
 }

@@ -1,6 +1,9 @@
 // XEP-0114: Jabber Component Protocol, as spoken by jabberd14, Prosody, ejabberd and the jabberd2 router.
 import { createHash } from 'node:crypto';
+import { flag, listOf } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
 import { BrokerError, usageError } from '../errors.js';
+import { domain as domainCheck, preparedDomain } from '../jid/checks.js';
 import { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
@@ -9,13 +12,17 @@ import type { Dialect, DialectLink, Established, Negotiation } from './dialect.j
 
 /** Options of the component dialect, given with {@link ComponentDialect.with}. */
 export interface ComponentOptions {
-  /** Further names that the server sends to this connection, such as the hosts of one ejabberd listener. */
+  /** Further names that the server sends to this connection, such as the hosts of one ejabberd listener. Default none. */
   names?: readonly string[];
   /** Delivers what is for other domains, too, instead of reporting it. Default false. */
   deliverForeign?: boolean;
   /** Sends from other domains, too, for servers that allow it. Others close the stream for it. Default false. */
   sendForeign?: boolean;
 }
+
+const OPTIONS: OptionTable<ComponentOptions> = {
+  checks: { names: listOf('domain names', domainCheck), deliverForeign: flag, sendForeign: flag },
+};
 
 /** The component dialect. */
 export interface ComponentDialect extends Dialect {
@@ -51,7 +58,11 @@ function dialect(options: ComponentOptions): ComponentDialect {
     negotiate,
     prepare: (stanza, { domain }) => prepare(stanza, domain, options),
     unwrap: (element, link) => unwrap(element, link, options),
-    with: (more) => dialect({ ...options, ...checked(more) }),
+    with: (more) => {
+      const given = readOptions('USAGE_COMPONENT_OPTIONS', 'JABBERD14_COMPONENT.with()', more, OPTIONS);
+      const names = Object.freeze((given.names ?? options.names ?? []).map(preparedDomain));
+      return dialect({ ...options, ...given, names });
+    },
   });
 }
 
@@ -176,33 +187,4 @@ function domainAsWritten(address: string): string {
 
 function isOurs(name: string, domain: string, options: ComponentOptions): boolean {
   return name === domain || (options.names?.includes(name) ?? false);
-}
-
-function checked(options: ComponentOptions): ComponentOptions {
-  if (typeof options !== 'object' || (options as unknown) === null) throw mistake('takes an object of options');
-  const { names, deliverForeign, sendForeign, ...rest } = options;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    throw mistake(`has no option ${JSON.stringify(unknown)}; there are names, deliverForeign, sendForeign`);
-  }
-  for (const [name, value] of Object.entries({ deliverForeign, sendForeign })) {
-    if (value !== undefined && typeof value !== 'boolean') throw mistake(`takes true or false for ${name}`);
-  }
-  if (names === undefined) return options;
-  if (!Array.isArray(names)) throw mistake('takes a list of names');
-  return { ...options, names: Object.freeze(names.map(asName)) };
-}
-
-function asName(name: unknown): string {
-  try {
-    const jid = JID.parse(name as string);
-    if (jid.local === null && jid.resource === null) return jid.domain;
-  } catch {
-    // told below
-  }
-  throw mistake(`takes domain names, not ${JSON.stringify(name)}`);
-}
-
-function mistake(what: string): BrokerError {
-  return usageError('USAGE_COMPONENT_OPTIONS', `JABBERD14_COMPONENT.with() ${what}`);
 }

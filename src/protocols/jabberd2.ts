@@ -1,16 +1,19 @@
 // The component protocol of the jabberd2 router (its own, not XEP-0114).
+import { flag, someOf } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
 import { BrokerError, usageError } from '../errors.js';
+import { preparedDomain } from '../jid/checks.js';
 import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
 import { newId } from '../stanza/id.js';
 import { startTls } from './features/starttls.js';
-import { bindElement, bindError, checkName, checkNameOptions, type NameOptions } from './jabberd2/bind.js';
+import { bindElement, bindError, NAME_OPTIONS, nameCheck, type NameOptions } from './jabberd2/bind.js';
 import { RouterLink } from './jabberd2/router-link.js';
 import { asClientStanza, isRouterElement } from './jabberd2/route.js';
 import { signIn } from './sasl/negotiate.js';
-import { mechanismsProblem, type MechanismName } from './sasl/mechanisms.js';
+import { MECHANISM_NAMES, type MechanismName } from './sasl/mechanisms.js';
 
 /** Options of the router dialect, given with {@link RouterDialect.with}. */
 export interface RouterOptions extends NameOptions {
@@ -21,9 +24,13 @@ export interface RouterOptions extends NameOptions {
    * log included. Tracked requests do not work then. Default false.
    */
   raw?: boolean;
-  /** The only SASL mechanisms that may be used, best first. Default DIGEST-MD5, which is all that the router has. */
+  /** The only SASL mechanisms that may be used, best first. Default `['DIGEST-MD5']`, which is all that the router has. */
   mechanisms?: readonly MechanismName[];
 }
+
+const OPTIONS: OptionTable<RouterOptions> = {
+  checks: { name: nameCheck, raw: flag, mechanisms: someOf(...MECHANISM_NAMES), ...NAME_OPTIONS.checks },
+};
 
 /** The router dialect. */
 export interface RouterDialect extends Dialect {
@@ -54,7 +61,10 @@ function dialect(options: RouterOptions): RouterDialect {
     prepare: (stanza, { domain }) => prepare(stanza, options, domain),
     wrap: (stanza, link) => RouterLink.of(link, options).wrap(stanza),
     unwrap: (element, link) => RouterLink.of(link, options).unwrap(element),
-    with: (more) => dialect({ ...options, ...checked(more) }),
+    with: (more) => {
+      const { name, ...given } = readOptions('USAGE_ROUTER_OPTIONS', 'JABBERD20_COMPONENT.with()', more, OPTIONS);
+      return dialect({ ...options, ...given, ...(name === undefined ? {} : { name: preparedDomain(name) }) });
+    },
   });
 }
 
@@ -136,19 +146,4 @@ function withId(element: Element): Element {
 
 function streamError(code: string, message: string): BrokerError {
   return new BrokerError(code, message, { layer: 'stream', origin: 'peer', sentCondition: 'bad-format' });
-}
-
-function checked(options: RouterOptions): RouterOptions {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw usageError('USAGE_ROUTER_OPTIONS', 'JABBERD20_COMPONENT.with() takes an object of options');
-  }
-  const { name, raw, mechanisms } = options;
-  checkNameOptions(options, 'JABBERD20_COMPONENT.with()', ['name', 'raw', 'mechanisms']);
-  if (raw !== undefined && typeof raw !== 'boolean') {
-    throw usageError('USAGE_ROUTER_OPTIONS', 'JABBERD20_COMPONENT.with({ raw }) must be true or false');
-  }
-  const problem = mechanisms === undefined ? null : mechanismsProblem(mechanisms);
-  if (problem !== null) throw usageError('USAGE_ROUTER_OPTIONS', `JABBERD20_COMPONENT.with({ mechanisms }) ${problem}`);
-  if (name === undefined) return options;
-  return { ...options, name: checkName(name, 'JABBERD20_COMPONENT.with({ name })') };
 }

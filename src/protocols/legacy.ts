@@ -1,5 +1,7 @@
 // Non-SASL authentication: XEP-0078 (jabber:iq:auth), on a stream of before XMPP 1.0.
-import { BrokerError, usageError } from '../errors.js';
+import { flag, oneOf, someOf } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { BrokerError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import { StanzaError } from '../stanza/stanza-error.js';
 import { xml } from '../xml/builder.js';
@@ -17,11 +19,19 @@ export interface LegacyOptions {
    * that send stream features to such a stream. Default false.
    */
   insist?: boolean;
-  /** The only methods that may be used, best first. Default `zero-k`, `digest`, `password`. */
+  /** The only methods that may be used, best first. Default `['zero-k', 'digest', 'password']`. */
   methods?: readonly LegacyMethod[];
-  /** Allows to send the password itself over a link without verified TLS. */
+  /** Allows to send the password itself over a link without verified TLS. Default: it is not sent there. */
   allowPlaintextPassword?: 'over-unverified-link';
 }
+
+const OPTIONS: OptionTable<LegacyOptions> = {
+  checks: {
+    insist: flag,
+    methods: someOf(...LEGACY_METHODS),
+    allowPlaintextPassword: oneOf('over-unverified-link'),
+  },
+};
 
 /** The LEGACY dialect. */
 export interface LegacyDialect extends Dialect {
@@ -55,7 +65,7 @@ function dialect(options: LegacyOptions): LegacyDialect {
     tlsPolicies: ['required', 'direct', 'disabled'],
     addressing: 'account',
     negotiate: (session) => negotiate(session, options),
-    with: (more) => dialect({ ...options, ...checked(more) }),
+    with: (more) => dialect({ ...options, ...readOptions('USAGE_LEGACY_OPTIONS', 'LEGACY.with()', more, OPTIONS) }),
   });
 }
 
@@ -198,33 +208,4 @@ function localPart(username: string): string {
 
 function streamError(code: string, message: string, sentCondition: string): BrokerError {
   return new BrokerError(code, message, { layer: 'stream', origin: 'peer', sentCondition });
-}
-
-const CHECKS: Readonly<Record<keyof LegacyOptions, (value: unknown) => string | null>> = {
-  insist: (value) => (typeof value === 'boolean' ? null : 'must be true or false'),
-  methods: (value) =>
-    Array.isArray(value) && value.length > 0 && value.every((one) => LEGACY_METHODS.includes(one as LegacyMethod))
-      ? null
-      : `must be a list of one or more of ${LEGACY_METHODS.join(', ')}`,
-  allowPlaintextPassword: (value) =>
-    value === 'over-unverified-link' ? null : "must be 'over-unverified-link', or be left out",
-};
-
-function checked(options: LegacyOptions): LegacyOptions {
-  if (typeof options !== 'object' || (options as unknown) === null) {
-    throw usageError('USAGE_LEGACY_OPTIONS', 'LEGACY.with() takes an object of options');
-  }
-  for (const [key, value] of Object.entries(options)) {
-    const check = Object.hasOwn(CHECKS, key) ? CHECKS[key as keyof LegacyOptions] : undefined;
-    if (check === undefined) {
-      const known = Object.keys(CHECKS).join(', ');
-      throw usageError(
-        'USAGE_LEGACY_OPTIONS',
-        `LEGACY.with() has no option ${JSON.stringify(key)}; there are ${known}`,
-      );
-    }
-    const problem = value === undefined ? null : check(value);
-    if (problem !== null) throw usageError('USAGE_LEGACY_OPTIONS', `LEGACY.with({ ${key} }) ${problem}`);
-  }
-  return options;
 }

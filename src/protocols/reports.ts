@@ -1,5 +1,5 @@
 // What a dialect may report.
-import { shown } from '../arguments/arguments.js';
+import { shown } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import EVENTS, { type StatusEvent } from '../events.js';
 

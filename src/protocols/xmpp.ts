@@ -1,4 +1,5 @@
 // XMPP 1.0, initiating entity as a client: RFC 6120, with XEP-0198 and XEP-0368.
+import { readOptions } from '../arguments/options.js';
 import { BrokerError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import type { Element } from '../xml/element.js';
@@ -13,7 +14,7 @@ import { readLimits } from './features/stream-limits.js';
 import { enable, resume } from './features/stream-management.js';
 import { defaultMechanisms } from './sasl/mechanisms.js';
 import { signIn } from './sasl/negotiate.js';
-import { checkXmppOptions, type XmppOptions } from './xmpp/options.js';
+import { XMPP_OPTIONS, type XmppOptions } from './xmpp/options.js';
 
 export type { XmppOptions } from './xmpp/options.js';
 
@@ -47,7 +48,7 @@ function dialect(options: XmppOptions): XmppDialect {
     answersRequests: true,
     addressing: 'account',
     negotiate: (session) => negotiate(session, options),
-    with: (more) => dialect({ ...options, ...checkXmppOptions(more) }),
+    with: (more) => dialect({ ...options, ...readOptions('USAGE_XMPP_OPTIONS', 'XMPP.with()', more, XMPP_OPTIONS) }),
   });
 }
 

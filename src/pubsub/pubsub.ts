@@ -1,5 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
-import { checkSignal, isA, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { flag, must, signal, withCode } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { isA, kindOf } from '../arguments/values.js';
 import { Deferred } from '../deferred.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { EventQueue } from './event-queue.js';
@@ -53,6 +55,18 @@ export interface SubscribeOptions {
    */
   concurrency?: number;
 }
+
+const bound = must('a whole number, 1 or more', (value) => Number.isSafeInteger(value) && (value as number) >= 1);
+export const SUBSCRIBE_OPTIONS: OptionTable<SubscribeOptions> = {
+  checks: { once: flag, signal, concurrency: withCode('USAGE_EVENT_OPTIONS', bound) },
+};
+const ONCE: OptionTable<{ signal?: AbortSignal }> = { checks: { signal } };
+const ITERATE: OptionTable<{ signal?: AbortSignal; limit?: number }> = {
+  checks: {
+    signal,
+    limit: withCode('USAGE_EVENT_LIMIT', bound),
+  },
+};
 
 /** Who subscribed to one event. Cancelled entries stay in the emitter until it is worth while to list the others anew. */
 interface Channel {
@@ -159,7 +173,8 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     this.#refuseClosed();
     checkName(event);
     checkHandler(event, handler);
-    const { once, signal, concurrency } = subscribeOptions(options);
+    const given = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, SUBSCRIBE_OPTIONS);
+    const { once = false, signal, concurrency } = given;
     const paced = concurrency === undefined ? handler : new Pace(handler, concurrency).handle;
     const entry = new Entry(event, paced, once, this.#delivery, (gone) => this.#remove(gone));
     if (signal?.aborted === true) {
@@ -183,8 +198,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   once<Name extends keyof Events & string>(event: Name, options: { signal?: AbortSignal } = {}): Promise<Events[Name]> {
     const next = new Deferred<Events[Name]>();
     try {
-      const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ['signal']);
-      checkSignal('once()', signal);
+      const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ONCE);
       const settled = () => {
         this.#waiting?.delete(close);
         signal?.removeEventListener('abort', abort);
@@ -226,15 +240,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   ): AsyncIterableIterator<Events[Name]> {
     this.#refuseClosed();
     checkName(event);
-    const known = readOptions('USAGE_EVENT_OPTIONS', 'iterate()', options, ['signal', 'limit']);
-    const { signal, limit = ITERATION_LIMIT } = known;
-    if (!isPositive(limit)) {
-      throw usageError(
-        'USAGE_EVENT_LIMIT',
-        `The limit of an iteration over ${quoted(event)} has to be a positive integer, not ${shown(limit)}.`,
-      );
-    }
-    checkSignal('iterate()', signal);
+    const { signal, limit = ITERATION_LIMIT } = readOptions('USAGE_EVENT_OPTIONS', 'iterate()', options, ITERATE);
     const queue = new EventQueue<Events[Name]>(limit, () => {
       subscription.cancel();
       signal?.removeEventListener('abort', abort);
@@ -333,28 +339,6 @@ function checkName(event: unknown): asserts event is string {
 function checkHandler(event: string, handler: unknown): void {
   if (typeof handler === 'function') return;
   throw usageError('USAGE_HANDLER', `The handler of ${quoted(event)} is ${kindOf(handler)}, a function is wanted.`);
-}
-
-function subscribeOptions(options: SubscribeOptions): {
-  once: boolean;
-  signal: AbortSignal | undefined;
-  concurrency: number | undefined;
-} {
-  const names = ['once', 'signal', 'concurrency'] as const;
-  const { once = false, signal, concurrency } = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, names);
-  if (concurrency !== undefined && !isPositive(concurrency)) {
-    const text = `The option concurrency of subscribe() is a whole number, 1 or more, not ${shown(concurrency)}.`;
-    throw usageError('USAGE_EVENT_OPTIONS', text);
-  }
-  if (typeof once !== 'boolean') {
-    throw usageError('USAGE_EVENT_OPTIONS', `The option once of subscribe() is true or false, not ${shown(once)}.`);
-  }
-  checkSignal('subscribe()', signal);
-  return { once, signal, concurrency };
-}
-
-function isPositive(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
 }
 
 function taken(event: string): BrokerError {

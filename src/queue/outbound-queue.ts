@@ -1,4 +1,4 @@
-import { shown, kindOf } from '../arguments/arguments.js';
+import { shown, kindOf } from '../arguments/values.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Ticket } from './ticket.js';
 

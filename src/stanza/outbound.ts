@@ -1,4 +1,4 @@
-import { kindOf } from '../arguments/arguments.js';
+import { kindOf } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import type { JID } from '../jid/jid.js';
 import { fromDom } from '../xml/dom.js';

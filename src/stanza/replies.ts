@@ -1,12 +1,13 @@
 // RFC 6120 §8.2.3 (iq semantics), §8.3 (stanza errors).
-import { isA, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { must, oneOf, string } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { isA, kindOf } from '../arguments/values.js';
 import { printable, usageError } from '../errors.js';
 import { xml, type XmlChild } from '../xml/builder.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import {
   isStanzaErrorCondition,
-  isStanzaErrorType,
   STANZA_ERROR_CONDITIONS,
   STANZA_ERROR_TYPES,
   type StanzaErrorCondition,
@@ -18,17 +19,28 @@ import { isStanzaKind, type StanzaKind } from './kinds.js';
 export interface ErrorReplyOptions {
   /** Default: the type RFC 6120 §8.3.3 has for the condition. */
   type?: StanzaErrorType;
-  /** For people. */
+  /** For people. Default none. */
   text?: string;
-  /** Language of the text. */
+  /** Language of the text. Default: that of the stream. */
   lang?: string;
-  /** Who found the error, if it is not the one who answers. */
+  /** Who found the error, if it is not the one who answers. Default none. */
   by?: string;
-  /** Where else to go: only with `gone` and `redirect`. */
+  /** Where else to go: only with `gone` and `redirect`. Default none. */
   address?: string;
-  /** A condition of the application's own namespace. */
+  /** A condition of the application's own namespace. Default none. */
   appCondition?: Element;
 }
+
+const OPTIONS: OptionTable<ErrorReplyOptions> = {
+  checks: {
+    type: oneOf(...STANZA_ERROR_TYPES),
+    text: string,
+    lang: string,
+    by: string,
+    address: string,
+    appCondition: must('an Element', (value) => isA(value, Element)),
+  },
+};
 
 /**
  * The answer to a stanza: `to` and `from` are swapped, the `id` is kept. An iq becomes a `result`, a message keeps its
@@ -65,7 +77,8 @@ export function errorReply(node: Element, condition: StanzaErrorCondition, optio
       `the condition is one of RFC 6120 §8.3.3: ${Object.keys(STANZA_ERROR_CONDITIONS).join(', ')}`,
     );
   }
-  const { type = STANZA_ERROR_CONDITIONS[condition], text, lang, by, address, appCondition } = checked(options);
+  const given = readOptions('USAGE_CONDITION', 'errorReply()', options, OPTIONS);
+  const { type = STANZA_ERROR_CONDITIONS[condition], text, lang, by, address, appCondition } = given;
   if (address !== undefined && condition !== 'gone' && condition !== 'redirect') {
     throw usageError('USAGE_CONDITION', `an address goes with gone and redirect, not with ${condition}`);
   }
@@ -78,32 +91,6 @@ export function errorReply(node: Element, condition: StanzaErrorCondition, optio
   );
   return answer(node, 'error', [error]);
 }
-
-/** @throws BrokerError `USAGE_CONDITION` */
-function checked(options: ErrorReplyOptions): ErrorReplyOptions {
-  const given = readOptions('USAGE_CONDITION', 'errorReply()', options, [...TEXTS, 'type', 'appCondition']);
-  const { type, appCondition } = given;
-  if (type !== undefined && !isStanzaErrorType(type)) {
-    throw usageError(
-      'USAGE_CONDITION',
-      `the type of an error is one of ${STANZA_ERROR_TYPES.join(', ')}, not ${shown(type)}`,
-    );
-  }
-  for (const name of TEXTS) {
-    const value = given[name];
-    if (value === undefined || typeof value === 'string') continue;
-    throw usageError('USAGE_CONDITION', `the option ${name} of errorReply() is a string, not ${shown(value)}`);
-  }
-  if (appCondition !== undefined && !isA(appCondition, Element)) {
-    throw usageError(
-      'USAGE_CONDITION',
-      `the option appCondition of errorReply() is an Element, not ${kindOf(appCondition)}`,
-    );
-  }
-  return given as ErrorReplyOptions;
-}
-
-const TEXTS = ['text', 'lang', 'by', 'address'] as const;
 
 function kindOfStanza(node: Element): StanzaKind {
   if (!isA(node, Element)) throw usageError('USAGE_REPLY', `only a stanza has a reply, not ${kindOf(node)}`);

@@ -1,5 +1,5 @@
 // Stanza errors: RFC 6120 §8.3.
-import { isA, kindOf } from '../arguments/arguments.js';
+import { isA, kindOf } from '../arguments/values.js';
 import { BrokerError, usageError } from '../errors.js';
 import { xml } from '../xml/builder.js';
 import { Element } from '../xml/element.js';

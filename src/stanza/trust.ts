@@ -1,6 +1,10 @@
 // Who may say what of our account: RFC 6121 §2.1.6, XEP-0280 §11, XEP-0313 §7, XEP-0163 §4.3.
-import { isA, kindOf, readOptions, shown } from '../arguments/arguments.js';
+import { text } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { suggestion } from '../arguments/suggestion.js';
+import { isA, kindOf, shown } from '../arguments/values.js';
 import { usageError } from '../errors.js';
+import { address } from '../jid/checks.js';
 import { JID } from '../jid/jid.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
@@ -21,7 +25,7 @@ export interface TrustKinds {
 
 /** Which archive result is meant. */
 export interface ArchiveTrust {
-  /** The `queryid` of the request that is under way: one that nobody can guess. */
+  /** The `queryid` of the request that is under way: one that nobody can guess. Needed. */
   readonly queryid: string;
   /** The archive that was asked, a chat room for example. Default our own account. */
   readonly from?: JID | string;
@@ -35,42 +39,45 @@ export interface EventTrust {
   readonly node?: string;
 }
 
-/** The options, checked. */
-interface Options {
-  readonly from?: JID | undefined;
-  readonly queryid?: string | undefined;
-  readonly node?: string | undefined;
-}
+/** The options of every kind together. */
+type Options = Partial<ArchiveTrust & EventTrust>;
 
 /** What is looked for in a stanza whose sender is right. */
 interface Kind {
-  /** Names of the options. */
-  readonly options: readonly (keyof Options)[];
+  readonly options: OptionTable<object>;
   find(stanza: Element, options: Options): Element | null;
 }
 
+const NO_OPTIONS: OptionTable<object> = { checks: {} };
+const ARCHIVE: OptionTable<ArchiveTrust> = {
+  checks: { queryid: text, from: address },
+  rule: (_right, given) =>
+    given.has('queryid') ? [] : ['queryid is missing: it is that of the request whose results are awaited'],
+};
+const EVENT: OptionTable<EventTrust> = { checks: { from: address, node: text } };
+
 const KINDS: { readonly [Name in keyof TrustKinds]: Kind } = {
-  account: { options: [], find: (stanza) => stanza },
+  account: { options: NO_OPTIONS, find: (stanza) => stanza },
   roster: {
-    options: [],
+    options: NO_OPTIONS,
     find: (stanza) =>
       stanza.localName === 'iq' && stanza.getAttribute('type') === 'set'
         ? stanza.getChild('query', NS.IQ_ROSTER)
         : null,
   },
   carbons: {
-    options: [],
+    options: NO_OPTIONS,
     find: (stanza) => inMessage(stanza, 'received', NS.CARBONS) ?? inMessage(stanza, 'sent', NS.CARBONS),
   },
   mam: {
-    options: ['queryid', 'from'],
+    options: ARCHIVE,
     find(stanza, { queryid }) {
       const result = inMessage(stanza, 'result', NS.MAM);
       return result?.getAttribute('queryid') === queryid ? result : null;
     },
   },
   pep: {
-    options: ['from', 'node'],
+    options: EVENT,
     find(stanza, { node }) {
       const event = inMessage(stanza, 'event', NS.PUBSUB_EVENT);
       return node === undefined || event?.firstElementChild?.getAttribute('node') === node ? event : null;
@@ -86,36 +93,18 @@ const KINDS: { readonly [Name in keyof TrustKinds]: Kind } = {
 export function trustedPart(account: JID | null, stanza: Element, name: unknown, given: unknown): Element | null {
   if (!isA(stanza, Element)) throw usageError('USAGE_TRUST', `trusted() takes an Element, not ${kindOf(stanza)}`);
   if (typeof name !== 'string' || !Object.hasOwn(KINDS, name)) {
-    const names = Object.keys(KINDS).join(', ');
-    throw usageError('USAGE_TRUST', `trusted() knows ${names}, not ${shown(name)}`);
+    const hint = suggestion(name, Object.keys(KINDS));
+    throw usageError('USAGE_TRUST', `trusted(): ${shown(name)} is no kind of trust; ${hint}`);
   }
   const kind = KINDS[name as keyof TrustKinds];
-  const options = checkedOptions(name, kind, given);
+  const call = `trusted('${name}')`;
+  const options: Options = readOptions('USAGE_TRUST', call, given === undefined ? {} : given, kind.options);
   // What was inside another stanza nobody has stamped, and an error may repeat what it answers.
   if (stanza.parentElement !== null || stanza.getAttribute('type') === 'error') return null;
-  const isRight = isFrom(stanza.getAttribute('from'), options.from ?? account, account);
+  const { from } = options;
+  const expected = typeof from === 'string' ? JID.parse(from) : (from ?? account);
+  const isRight = isFrom(stanza.getAttribute('from'), expected, account);
   return isRight ? kind.find(stanza, options) : null;
-}
-
-/** @throws BrokerError `USAGE_TRUST` */
-function checkedOptions(name: string, kind: Kind, given: unknown): Options {
-  const call = `trusted('${name}')`;
-  const { from, queryid, node } = readOptions('USAGE_TRUST', call, given, kind.options);
-  for (const [option, value] of Object.entries({ queryid, node })) {
-    if (value === undefined || (typeof value === 'string' && value !== '')) continue;
-    throw usageError(
-      'USAGE_TRUST',
-      `the option ${option} of ${call} is a string that is not empty, not ${shown(value)}`,
-    );
-  }
-  if (name === 'mam' && queryid === undefined) {
-    throw usageError('USAGE_TRUST', `${call} needs { queryid }: the one of the request whose results are awaited`);
-  }
-  return {
-    from: from === undefined || isA(from, JID) ? from : JID.parse(from as string),
-    queryid: queryid as string | undefined,
-    node: node as string | undefined,
-  };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { readOptions } from '../arguments/options.js';
 import { usageError, type BrokerError } from '../errors.js';
 import type { JID } from '../jid/jid.js';
 import { isStanza } from '../stanza/kinds.js';
@@ -8,7 +9,7 @@ import { serialize } from '../xml/serializer.js';
 import { parse } from '../xml/tokenizer/parse.js';
 import type { LoopbackPort } from './options.js';
 import type { PeerStream } from './peer-stream.js';
-import { StreamFault, type FaultDetails } from './stream-fault.js';
+import { FAULT_DETAILS, StreamFault, type FaultDetails } from './stream-fault.js';
 
 /** One connection to the loopback server. */
 export interface LoopbackConnection {
@@ -97,7 +98,8 @@ export class Connection implements LoopbackConnection {
   }
 
   kick(condition = 'conflict', details: FaultDetails = {}): void {
-    this.stream.interrupt(new StreamFault(condition, details));
+    const given = readOptions('USAGE_LOOPBACK', 'kick()', details, FAULT_DETAILS);
+    this.stream.interrupt(new StreamFault(condition, given));
   }
 
   cut(): void {

@@ -1,3 +1,5 @@
+import { flag, oneOf, string } from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
 import { usageError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import { PubSub, type Handler, type Owner, type Subscription, type SubscribeOptions } from '../pubsub/pubsub.js';
@@ -12,7 +14,7 @@ import { Reception } from './reception.js';
 import { settingsOf } from './settings.js';
 import { createSite, type RefusalStage, type Site } from './site.js';
 import { isStanza, jidOf, moveInto } from './stanza.js';
-import { StreamFault, type FaultDetails } from './stream-fault.js';
+import { FAULT_DETAILS, StreamFault, type FaultDetails } from './stream-fault.js';
 import { identityOf, type TlsIdentity } from './tls-identity.js';
 import type { Settings } from './settings.js';
 
@@ -21,11 +23,37 @@ export type LoopbackTarget = LoopbackConnection | JID | string;
 
 /** A stream error that new client streams get. */
 export interface Refusal extends FaultDetails {
-  /** Such as `see-other-host`, with the other host as `content`. */
+  /** Such as `see-other-host`, with the other host as `content`. Needed. */
   condition: string;
   /** At which opening of a stream: the first one, the one inside TLS, or the one after authentication. Default `open`. */
   stage?: RefusalStage;
 }
+
+/** How a server stops. */
+interface StopOptions {
+  /** Whether nobody hears a word. Default false. */
+  readonly abrupt?: boolean;
+}
+
+/** How a server starts again. */
+interface RestartOptions extends StopOptions {
+  /** Whether sessions with stream management can be resumed. Default false. */
+  readonly keepSessions?: boolean;
+}
+
+/** What is forgotten of the sessions that were cut. */
+interface ForgetOptions {
+  /** Whether their counts are, too. Default false. */
+  readonly counts?: boolean;
+}
+
+const STOP: OptionTable<StopOptions> = { checks: { abrupt: flag } };
+const RESTART: OptionTable<RestartOptions> = { checks: { abrupt: flag, keepSessions: flag } };
+const FORGET: OptionTable<ForgetOptions> = { checks: { counts: flag } };
+const REFUSAL: OptionTable<Refusal> = {
+  checks: { condition: string, stage: oneOf('open', 'tls', 'authenticated'), ...FAULT_DETAILS.checks },
+  rule: (_right, given) => (given.has('condition') ? [] : ['condition is missing: pass one of RFC 6120 §4.9.3']),
+};
 
 /** What a port needs to be open. */
 const NEEDS: Readonly<Record<LoopbackPort, string>> = {
@@ -162,8 +190,9 @@ export class LoopbackServer implements AsyncDisposable {
   }
 
   /** Closes with a stream error; see {@link LoopbackConnection.kick}. Returns how many were there. */
-  kick(target: LoopbackTarget, condition?: string, details?: FaultDetails): number {
-    return this.#each(target, (connection) => connection.kick(condition, details));
+  kick(target: LoopbackTarget, condition?: string, details: FaultDetails = {}): number {
+    const given = readOptions('USAGE_LOOPBACK', 'kick()', details, FAULT_DETAILS);
+    return this.#each(target, (connection) => connection.kick(condition, given));
   }
 
   /** Destroys TCP connections without a word; see {@link LoopbackConnection.cut}. Returns how many were there. */
@@ -189,7 +218,7 @@ export class LoopbackServer implements AsyncDisposable {
       this.#site.refusal = null;
       return;
     }
-    const { condition, stage = 'open', ...details } = refusal;
+    const { condition, stage = 'open', ...details } = readOptions('USAGE_LOOPBACK', 'refuse()', refusal, REFUSAL);
     this.#site.refusal = { fault: new StreamFault(condition, details), stage };
   }
 
@@ -222,17 +251,21 @@ export class LoopbackServer implements AsyncDisposable {
   }
 
   /** Ends every session that waits for its client to resume it (XEP-0198): the client is refused, then. */
-  forgetSessions(options: { readonly counts?: boolean } = {}): void {
+  forgetSessions(options: ForgetOptions = {}): void {
+    const { counts = false } = readOptions('USAGE_LOOPBACK', 'forgetSessions()', options, FORGET);
     for (const session of this.#site.hub.everySession) if (session.connection === null) session.end();
-    if (options.counts === true) this.#site.resumption.forget();
+    if (counts) this.#site.resumption.forget();
   }
 
   /**
    * Closes everything: streams with `system-shutdown`, then the ports. With `abrupt` nobody hears a word. Resolves when
    * no connection is left; peers that do not close are cut after the close timeout.
    */
-  stop(options: { readonly abrupt?: boolean } = {}): Promise<void> {
-    return this.#inTurn(() => this.#close(options.abrupt === true, false));
+  stop(options: StopOptions = {}): Promise<void> {
+    return this.#inTurn(() => {
+      const { abrupt = false } = readOptions('USAGE_LOOPBACK', 'stop()', options, STOP);
+      return this.#close(abrupt, false);
+    });
   }
 
   /**
@@ -240,9 +273,9 @@ export class LoopbackServer implements AsyncDisposable {
    * unless `keepSessions` says that those with stream management can be resumed.
    * @throws BrokerError `LOOPBACK_LISTEN` when somebody else took a port meanwhile
    */
-  restart(options: { readonly abrupt?: boolean; readonly keepSessions?: boolean } = {}): Promise<void> {
-    const { abrupt = false, keepSessions = false } = options;
+  restart(options: RestartOptions = {}): Promise<void> {
     return this.#inTurn(async () => {
+      const { abrupt = false, keepSessions = false } = readOptions('USAGE_LOOPBACK', 'restart()', options, RESTART);
       await this.#close(abrupt || keepSessions, keepSessions);
       await this.#reception.open();
     });

@@ -1,10 +1,25 @@
 import { isIP } from 'node:net';
-import { usageError } from '../errors.js';
-import { JID } from '../jid/jid.js';
-import { xmlLimits, type XmlLimits } from '../xml/tokenizer/limits.js';
+import {
+  flag,
+  isText,
+  listOf,
+  method,
+  milliseconds,
+  must,
+  oneOf,
+  string,
+  text,
+  whole,
+  type Check,
+} from '../arguments/checks.js';
+import { readOptions, type OptionTable } from '../arguments/options.js';
+import { domain, localPart, preparedDomain } from '../jid/checks.js';
+import { pem } from '../tls/options.js';
+import { XML_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
 import { isPassword, PASSWORD } from './accounts.js';
 import type {
   ComponentConflict,
+  LegacyMethod,
   LoopbackBindOptions,
   LoopbackLegacyOptions,
   LoopbackManagementOptions,
@@ -15,6 +30,7 @@ import type {
   LoopbackTlsOptions,
   RouterUser,
 } from './options.js';
+import type { ChannelBinding } from './sasl/channel-binding.js';
 import { MECHANISMS } from './sasl/mechanisms.js';
 
 /** The options with everything filled in. */
@@ -40,95 +56,98 @@ export interface Settings {
   readonly onHandlerError: (error: unknown, event: string) => void;
 }
 
-/** Known keys and what is wrong with a value, or null. */
-type Shape = Readonly<Record<string, (value: unknown) => string | null>>;
-
-const text = (value: unknown) => (typeof value === 'string' && value !== '' ? null : 'a text that is not empty');
-const flag = (value: unknown) => (typeof value === 'boolean' ? null : 'true or false');
-const whole = (least: number, most: number) => (value: unknown) =>
-  Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-    ? null
-    : `a whole number from ${least} to ${most}`;
-const one =
-  (...names: readonly string[]) =>
-  (value: unknown) =>
-    names.includes(value as string) ? null : `one of ${names.join(', ')}`;
-const list =
-  (...names: readonly string[]) =>
-  (value: unknown) =>
-    Array.isArray(value) && value.every((name) => names.includes(name as string))
-      ? null
-      : `a list of ${names.join(', ')}`;
-const texts = (value: unknown) =>
-  Array.isArray(value) && value.every((one) => text(one) === null) ? null : 'a list of texts';
-const object = (value: unknown) => (isObject(value) ? null : 'an object');
-const objectOrFalse = (value: unknown) => (value === false || isObject(value) ? null : 'an object, or false');
-
+const DEFAULT_DOMAIN = 'localhost';
+const LEGACY_METHODS: readonly LegacyMethod[] = ['password', 'digest', '0k'];
+const CHANNEL_BINDINGS: readonly ChannelBinding[] = ['tls-exporter', 'tls-server-end-point', 'tls-unique'];
+const MECHANISM_NAMES = MECHANISMS.map(({ name }) => name);
 const PORT = whole(0, 65_535);
-const TLS_VERSION = one('TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3');
-/** Longest time a timer takes. */
-const TIME = whole(1, 2 ** 31 - 1);
+const TLS_VERSION = oneOf('TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3');
+const orFalse = must('false or an object', (value) => value === false);
 
-const SHAPE: Shape = {
-  domain: text,
-  host: (value) =>
-    typeof value === 'string' && isLoopback(value) ? null : 'an address of the loopback, such as 127.0.0.1',
-  ports: object,
-  accounts: object,
-  components: object,
-  componentConflict: one('refuse', 'replace', 'share'),
-  routerUsers: object,
-  tls: objectOrFalse,
-  mechanisms: list(...MECHANISMS.map(({ name }) => name)),
-  sasl: object,
-  bind: object,
-  legacy: objectOrFalse,
-  streamManagement: objectOrFalse,
-  limits: object,
-  timeouts: object,
-  onHandlerError: (value) => (typeof value === 'function' ? null : 'a function'),
+/** PEM as text. */
+const pemText: Check = (value) => string(value) ?? pem(value);
+
+/** Neither the password nor what is wrong with it is shown. */
+const password: Check = (value) => (isPassword(value) ? null : `must be a password: ${PASSWORD}`);
+const secret: Check = (value) => (isText(value) ? null : 'must be a secret, a string that is not empty');
+
+const ROUTER_USER: OptionTable<RouterUser> = {
+  checks: { password, acl: oneOf('all', 'own') },
+  instead: password,
 };
-const PARTS: Readonly<Record<string, Shape>> = {
-  ports: { client: PORT, clientDirectTls: PORT, component: PORT, componentDirectTls: PORT, router: PORT },
-  tls: {
-    starttls: one('required', 'optional', 'off'),
-    routerStarttls: one('optional', 'off'),
-    cert: text,
-    key: text,
-    names: texts,
-    clientCa: text,
-    minVersion: TLS_VERSION,
-    maxVersion: TLS_VERSION,
+
+const OPTIONS: OptionTable<LoopbackOptions> = {
+  checks: {
+    domain,
+    host: must('an address of the loopback, such as 127.0.0.1', (value) => isText(value) && isLoopback(value)),
+    ports: {
+      checks: { client: PORT, clientDirectTls: PORT, component: PORT, componentDirectTls: PORT, router: PORT },
+    },
+    accounts: { checks: {}, others: password },
+    components: { checks: {}, others: secret },
+    componentConflict: oneOf('refuse', 'replace', 'share'),
+    routerUsers: { checks: {}, others: ROUTER_USER },
+    tls: {
+      checks: {
+        starttls: oneOf('required', 'optional', 'off'),
+        routerStarttls: oneOf('optional', 'off'),
+        cert: pemText,
+        key: pemText,
+        names: listOf('names', text),
+        clientCa: pemText,
+        minVersion: TLS_VERSION,
+        maxVersion: TLS_VERSION,
+      },
+      instead: orFalse,
+      rule: (_right, given) =>
+        given.has('cert') === given.has('key') ? [] : ['tls.cert and tls.key are needed together'],
+    } satisfies OptionTable<LoopbackTlsOptions>,
+    mechanisms: listOf(MECHANISM_NAMES.join(', '), oneOf(...MECHANISM_NAMES)),
+    sasl: {
+      checks: {
+        channelBindings: listOf(CHANNEL_BINDINGS.join(', '), oneOf(...CHANNEL_BINDINGS)),
+        listChannelBindings: flag,
+        iterations: whole(1, 10_000_000),
+        signOffer: flag,
+        finalData: oneOf('success', 'challenge'),
+        tries: whole(1, 1000),
+      },
+    } satisfies OptionTable<LoopbackSaslOptions>,
+    bind: {
+      checks: {
+        conflict: oneOf('replace', 'refuse', 'rename'),
+        assigned: flag,
+        session: oneOf('optional', 'required', 'off'),
+      },
+    } satisfies OptionTable<LoopbackBindOptions>,
+    legacy: {
+      checks: {
+        methods: listOf(LEGACY_METHODS.join(', '), oneOf(...LEGACY_METHODS)),
+        announced: flag,
+        errors: oneOf('condition', 'code'),
+        sequence: whole(1, 100_000),
+        token: text,
+      },
+      instead: orFalse,
+    } satisfies OptionTable<LoopbackLegacyOptions>,
+    streamManagement: {
+      checks: {
+        resume: flag,
+        max: whole(0, 1_000_000),
+        requestEvery: whole(0, 2 ** 31),
+        failedCount: flag,
+        startCount: whole(0, 2 ** 32 - 1),
+        unackedLimit: whole(1, 10_000_000),
+      },
+      instead: orFalse,
+    } satisfies OptionTable<LoopbackManagementOptions>,
+    limits: XML_LIMITS,
+    timeouts: {
+      checks: { negotiation: milliseconds, close: milliseconds },
+    } satisfies OptionTable<LoopbackTimeouts>,
+    onHandlerError: method,
   },
-  sasl: {
-    channelBindings: list('tls-exporter', 'tls-server-end-point', 'tls-unique'),
-    listChannelBindings: flag,
-    iterations: whole(1, 10_000_000),
-    signOffer: flag,
-    finalData: one('success', 'challenge'),
-    tries: whole(1, 1000),
-  },
-  bind: {
-    conflict: one('replace', 'refuse', 'rename'),
-    assigned: flag,
-    session: one('optional', 'required', 'off'),
-  },
-  legacy: {
-    methods: list('password', 'digest', '0k'),
-    announced: flag,
-    errors: one('condition', 'code'),
-    sequence: whole(1, 100_000),
-    token: text,
-  },
-  streamManagement: {
-    resume: flag,
-    max: whole(0, 1_000_000),
-    requestEvery: whole(0, 2 ** 31),
-    failedCount: flag,
-    startCount: whole(0, 2 ** 32 - 1),
-    unackedLimit: whole(1, 10_000_000),
-  },
-  timeouts: { negotiation: TIME, close: TIME },
+  rule: checkNames,
 };
 
 /**
@@ -136,45 +155,21 @@ const PARTS: Readonly<Record<string, Shape>> = {
  * @throws BrokerError `USAGE_LOOPBACK` that lists everything that is wrong
  */
 export function settingsOf(options: LoopbackOptions): Settings {
-  if (!isObject(options)) throw usageError('USAGE_LOOPBACK', 'the options of the loopback server are an object');
-  const problems: string[] = [];
-  check(options, SHAPE, '', problems);
-  for (const [part, shape] of Object.entries(PARTS)) {
-    const value = (options as Record<string, unknown>)[part];
-    if (isObject(value)) check(value, shape, `${part}.`, problems);
-  }
-  const domain = nameOf(options.domain ?? 'localhost', 'domain', problems);
-  checkUsers(options, domain, problems);
-  const { tls = {}, legacy = {}, streamManagement = {} } = options;
-  if (tls !== false && isObject(tls) && (tls.cert === undefined) !== (tls.key === undefined)) {
-    problems.push('tls.cert and tls.key go together');
-  }
-  try {
-    if (isObject(options.limits)) xmlLimits(options.limits);
-  } catch (error) {
-    problems.push((error as Error).message);
-  }
-  if (problems.length > 0) {
-    throw usageError('USAGE_LOOPBACK', `the options of the loopback server are wrong: ${problems.join('; ')}`);
-  }
+  const given = readOptions('USAGE_LOOPBACK', 'LoopbackServer.start()', options, OPTIONS);
+  const { accounts, components, routerUsers, mechanisms, tls = {}, legacy = {}, streamManagement = {} } = given;
   return {
-    domain,
-    host: options.host ?? '127.0.0.1',
-    ports: { ...options.ports },
-    accounts: options.accounts,
-    components: options.components && mapKeys(options.components, (name) => new JID(null, name).domain),
-    componentConflict: options.componentConflict ?? 'refuse',
+    domain: preparedDomain(given.domain ?? DEFAULT_DOMAIN),
+    host: given.host ?? '127.0.0.1',
+    ports: { ...given.ports },
+    accounts,
+    components: components && mapEntries(components, (name, key) => [preparedDomain(name), key]),
+    componentConflict: given.componentConflict ?? 'refuse',
     routerUsers:
-      options.routerUsers &&
-      Object.fromEntries(
-        Object.entries(options.routerUsers).map(([name, user]) => [
-          name,
-          typeof user === 'string' ? { password: user } : user,
-        ]),
-      ),
-    tls: tls === false ? null : { starttls: 'optional', routerStarttls: 'optional', names: [], ...defined(tls) },
-    needsTls: tls !== false && (hasClients(options) || options.routerUsers !== undefined || options.tls !== undefined),
-    mechanisms: options.mechanisms,
+      routerUsers &&
+      mapEntries(routerUsers, (name, user) => [name, typeof user === 'string' ? { password: user } : user]),
+    tls: tls === false ? null : { starttls: 'optional', routerStarttls: 'optional', names: [], ...tls },
+    needsTls: tls !== false && (hasClients(given) || routerUsers !== undefined || given.tls !== undefined),
+    mechanisms,
     sasl: {
       channelBindings: ['tls-exporter', 'tls-server-end-point'],
       listChannelBindings: true,
@@ -182,19 +177,13 @@ export function settingsOf(options: LoopbackOptions): Settings {
       signOffer: false,
       finalData: 'success',
       tries: 5,
-      ...defined(options.sasl),
+      ...given.sasl,
     },
-    bind: { conflict: 'replace', assigned: false, session: 'optional', ...defined(options.bind) },
+    bind: { conflict: 'replace', assigned: false, session: 'optional', ...given.bind },
     legacy:
       legacy === false
         ? null
-        : {
-            methods: ['password', 'digest', '0k'],
-            announced: true,
-            errors: 'condition',
-            sequence: 500,
-            ...defined(legacy),
-          },
+        : { methods: LEGACY_METHODS, announced: true, errors: 'condition', sequence: 500, ...legacy },
     streamManagement:
       streamManagement === false
         ? null
@@ -205,11 +194,11 @@ export function settingsOf(options: LoopbackOptions): Settings {
             failedCount: true,
             startCount: 0,
             unackedLimit: 10_000,
-            ...defined(streamManagement),
+            ...streamManagement,
           },
-    limits: { ...options.limits },
-    timeouts: { negotiation: 30_000, close: 1000, ...defined(options.timeouts) },
-    onHandlerError: options.onHandlerError ?? warn,
+    limits: { ...given.limits },
+    timeouts: { negotiation: 30_000, close: 1000, ...given.timeouts },
+    onHandlerError: given.onHandlerError ?? warn,
   };
 }
 
@@ -225,76 +214,38 @@ export function hasClients({ accounts, mechanisms }: Pick<LoopbackOptions, 'acco
   return accounts !== undefined || forAnybody.some(({ name }) => mechanisms?.includes(name) === true);
 }
 
-function check(given: object, shape: Shape, prefix: string, problems: string[]): void {
-  for (const [key, value] of Object.entries(given) as [string, unknown][]) {
-    const test = Object.hasOwn(shape, key) ? shape[key] : undefined;
-    if (test === undefined) {
-      problems.push(`there is no option ${prefix}${key}; known are ${Object.keys(shape).join(', ')}`);
-      continue;
+/** Names of users and components have to be parts of addresses. */
+function checkNames({
+  domain: own = DEFAULT_DOMAIN,
+  accounts,
+  components,
+  routerUsers,
+}: Partial<LoopbackOptions>): string[] {
+  const problems: string[] = [];
+  const check = (group: string, users: object | undefined, name: Check) => {
+    for (const user of Object.keys(users ?? {})) {
+      const problem = name(user);
+      if (problem !== null) problems.push(`${group}.${user} has a name that ${problem}`);
     }
-    const wanted = value === undefined ? null : test(value);
-    if (wanted !== null) problems.push(`${prefix}${key} has to be ${wanted}`);
-  }
-}
-
-function checkUsers({ accounts, components, routerUsers }: LoopbackOptions, domain: string, problems: string[]): void {
-  for (const [name, password] of entriesOf(accounts)) {
-    checkUser(`accounts.${name}`, name, domain, problems);
-    checkPassword(`accounts.${name}`, password, problems);
-  }
-  for (const [name, secret] of entriesOf(components)) {
-    const prepared = nameOf(name, `the name of components.${name}`, problems);
-    if (prepared === domain) problems.push(`components.${name} has the name of the server's own domain`);
-    if (text(secret) !== null) problems.push(`components.${name} has to be a secret, a text that is not empty`);
-  }
-  for (const [name, user] of entriesOf(routerUsers)) {
-    checkUser(`routerUsers.${name}`, name, domain, problems);
-    const { password, acl = 'all' } = (isObject(user) ? user : { password: user }) as Record<string, unknown>;
-    checkPassword(`routerUsers.${name}`, password, problems);
-    if (acl !== 'all' && acl !== 'own') problems.push(`routerUsers.${name}.acl has to be all or own`);
-  }
-}
-
-function entriesOf(value: unknown): [string, unknown][] {
-  return isObject(value) ? Object.entries(value) : [];
-}
-
-function checkUser(option: string, name: string, domain: string, problems: string[]): void {
-  try {
-    new JID(name, domain === '' ? 'localhost' : domain);
-  } catch (error) {
-    problems.push(`${option}: ${(error as Error).message}`);
-  }
-}
-
-/** Neither the password nor what is wrong with it is shown. */
-function checkPassword(option: string, password: unknown, problems: string[]): void {
-  if (!isPassword(password)) problems.push(`${option} has to be a password: ${PASSWORD}`);
-}
-
-/** The name as it is in addresses; empty when it is none. */
-function nameOf(domain: unknown, option: string, problems: string[]): string {
-  try {
-    return new JID(null, domain as string).domain;
-  } catch (error) {
-    problems.push(`${option}: ${(error as Error).message}`);
-    return '';
-  }
+  };
+  check('accounts', accounts, localPart);
+  check('routerUsers', routerUsers, localPart);
+  check(
+    'components',
+    components,
+    (name) =>
+      domain(name) ?? (preparedDomain(name as string) === preparedDomain(own) ? "is the server's own domain" : null),
+  );
+  return problems;
 }
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function mapKeys<T>(record: Readonly<Record<string, T>>, change: (key: string) => string): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).map(([key, value]) => [change(key), value]));
-}
-
-/** Without the keys whose value is undefined: those mean the default. */
-function defined<T extends object>(options: T | undefined): T {
-  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) as T;
+function mapEntries<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (key: string, value: From) => readonly [string, To],
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => change(key, value)));
 }

@@ -1,17 +1,24 @@
 // Stream errors from the server's side: RFC 6120 §4.9.
+import { must, string } from '../arguments/checks.js';
+import type { OptionTable } from '../arguments/options.js';
+import { isA } from '../arguments/values.js';
 import { xml } from '../xml/builder.js';
-import type { Element } from '../xml/element.js';
+import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 
 /** What a stream error says beside its condition. */
 export interface FaultDetails {
-  /** For people. */
+  /** For people. Default none. */
   text?: string;
-  /** What stands inside the condition: the new address of `see-other-host`. */
+  /** What stands inside the condition: the new address of `see-other-host`. Default nothing. */
   content?: string;
-  /** A condition of another namespace. */
+  /** A condition of another namespace. Default none. */
   appCondition?: Element;
 }
+
+export const FAULT_DETAILS: OptionTable<FaultDetails> = {
+  checks: { text: string, content: string, appCondition: must('an Element', (value) => isA(value, Element)) },
+};
 
 /** The server closes the stream with this error. Thrown by what serves a connection. */
 export class StreamFault extends Error {

@@ -1,7 +1,9 @@
 // The `tls` options of a broker, and what `node:tls` is told because of them (RFC 7590, RFC 9325).
 import { X509Certificate, constants } from 'node:crypto';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
-import { printable, usageError } from '../errors.js';
+import { flag, isText, oneOf, type Check } from '../arguments/checks.js';
+import type { OptionTable } from '../arguments/options.js';
+import { isA, isArray, shown } from '../arguments/values.js';
 import { hostName } from '../dial/host-name.js';
 
 /** PEM text, or bytes of PEM. */
@@ -11,27 +13,27 @@ export type Pem = string | Buffer;
 export interface TlsOptions {
   /**
    * `required`: TLS inside the stream or no connection; `preferred`: TLS where the server has it; `direct`: TLS from the
-   * start; `disabled`: none. The default is the dialect's.
+   * start; `disabled`: none. Default the dialect's.
    */
   readonly policy?: 'required' | 'preferred' | 'direct' | 'disabled' | undefined;
   /**
-   * Authorities to trust instead of Node's list, or the server's very certificate: one that stands here needs no chain,
-   * and may be self-signed with CA:TRUE. Its time and its name are still checked.
+   * Authorities to trust, or the server's very certificate: one that stands here needs no chain, and may be self-signed
+   * with CA:TRUE. Its time and its name are still checked. Default: Node's list.
    */
   readonly ca?: Pem | readonly Pem[] | undefined;
-  /** Our certificate with its chain, for servers that ask for one. Needs `key`. */
+  /** Our certificate with its chain, for servers that ask for one. Needs `key`. Default none. */
   readonly cert?: Pem | undefined;
-  /** Private key of `cert`. */
+  /** Private key of `cert`. Default none. */
   readonly key?: Pem | undefined;
-  /** Passphrase of `key`. */
+  /** Passphrase of `key`. Default none. */
   readonly passphrase?: string | undefined;
-  /** Revocation lists of the authorities; with it, every certificate of the chain must be covered by one. */
+  /** Revocation lists of the authorities; with it, every certificate of the chain must be covered by one. Default none. */
   readonly crl?: Pem | readonly Pem[] | undefined;
-  /** Server's name, asked for and looked for in the certificate, in place of the domain. What is named here is trusted. */
+  /** Server's name, asked for and looked for in the certificate. What is named here is trusted. Default the domain. */
   readonly servername?: string | undefined;
   /**
    * SHA-256 of the server's subject public key info in base64; the server's key must be one of them, besides all other
-   * checks. `openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64`.
+   * checks. `openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64`. Default none.
    */
   readonly pin?: string | readonly string[] | undefined;
   /**
@@ -39,60 +41,51 @@ export interface TlsOptions {
    * and the purpose of the certificate are still checked. Needs `pin`. Default false.
    */
   readonly pinOnly?: boolean | undefined;
-  /** Default `TLSv1.2`. */
+  /** Oldest version of TLS that is used. Default `TLSv1.2`. */
   readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-  /** Default: the newest there is. */
+  /** Newest version of TLS that is used. Default: the newest there is. */
   readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
   /**
    * `true` accepts any certificate: whoever is in between can read and change everything. Passwords are not sent in
-   * clear over such a connection. Pins are still checked. Nothing else turns the check off.
+   * clear over such a connection. Pins are still checked. Nothing else turns the check off. Default false.
    */
   readonly insecureSkipVerify?: boolean | undefined;
 }
 
-/** Each option with its check: what is wrong with a value that is not undefined, or null. */
-const CHECKS: Readonly<Record<keyof TlsOptions, (value: unknown) => string | null>> = {
-  policy: oneOf('required', 'preferred', 'direct', 'disabled'),
-  ca: (value) => eachPem(value, certificateProblem),
-  cert: (value) => (isPem(value) ? certificateProblem(value) : NO_PEM),
-  key: (value) => (isPem(value) ? null : NO_PEM),
-  passphrase: (value) => (typeof value === 'string' ? null : 'must be a string'),
-  crl: (value) => eachPem(value, crlProblem),
-  servername: servernameProblem,
-  pin: pinProblem,
-  pinOnly: (value) => (typeof value === 'boolean' ? null : 'must be true or false'),
-  minVersion: oneOf('TLSv1.2', 'TLSv1.3'),
-  maxVersion: oneOf('TLSv1.2', 'TLSv1.3'),
-  insecureSkipVerify: (value) => (typeof value === 'boolean' ? null : 'must be true or false'),
+/** What each option must be. No value of a key or passphrase is in a message. */
+export const TLS_OPTIONS: OptionTable<TlsOptions> = {
+  checks: {
+    policy: oneOf('required', 'preferred', 'direct', 'disabled'),
+    ca: eachPem(certificateProblem),
+    cert: (value) => pem(value) ?? certificateProblem(value as Pem),
+    key: pem,
+    passphrase: (value) => (typeof value === 'string' ? null : 'must be a string'),
+    crl: eachPem(crlProblem),
+    servername: servernameProblem,
+    pin: pinProblem,
+    pinOnly: flag,
+    minVersion: oneOf('TLSv1.2', 'TLSv1.3'),
+    maxVersion: oneOf('TLSv1.2', 'TLSv1.3'),
+    insecureSkipVerify: flag,
+  },
+  rule: (tls, given) => {
+    const { minVersion, maxVersion, cert, key } = tls;
+    const problems = pinOnlyProblems(tls, given);
+    if (given.has('cert') !== given.has('key')) problems.push('tls.cert and tls.key are needed together');
+    if (minVersion === 'TLSv1.3' && maxVersion === 'TLSv1.2') problems.push('tls.minVersion is above tls.maxVersion');
+    if (cert !== undefined && key !== undefined && !readable(credentials(tls))) {
+      problems.push('tls.key cannot be read, needs another passphrase, or is not the key of tls.cert');
+    }
+    return problems;
+  },
 };
 
-const NO_PEM = 'must be PEM text or a Buffer of it';
-
-/**
- * Everything that is wrong with `tls` options, one sentence each; empty when they can be used. Keys and passphrases are
- * never in a sentence.
- */
-export function tlsProblems(tls: unknown): string[] {
-  if (typeof tls !== 'object' || tls === null || Array.isArray(tls)) return ['tls must be an object'];
-  const problems = Object.entries(tls).flatMap(([name, value]: [string, unknown]) => {
-    if (!Object.hasOwn(CHECKS, name)) return `tls.${printable(name, 40)} is not an option`;
-    const problem = value === undefined ? null : CHECKS[name as keyof TlsOptions](value);
-    return problem === null ? [] : `tls.${name} ${problem}`;
-  });
-  const { cert, key, minVersion, maxVersion }: TlsOptions = tls;
-  if ((cert === undefined) !== (key === undefined)) problems.push('tls.cert and tls.key are needed together');
-  problems.push(...pinOnlyProblems(tls));
-  if (minVersion === 'TLSv1.3' && maxVersion === 'TLSv1.2') problems.push('tls.minVersion is above tls.maxVersion');
-  if (problems.length === 0 && cert !== undefined) problems.push(...keyProblems(tls));
-  return problems;
-}
-
 /** What a pin alone stands for leaves no place for other ways to trust. */
-function pinOnlyProblems({ pin, pinOnly, ca, crl, insecureSkipVerify }: TlsOptions): string[] {
+function pinOnlyProblems({ pinOnly, insecureSkipVerify }: TlsOptions, given: ReadonlySet<string>): string[] {
   if (pinOnly !== true) return [];
-  const problems = pin === undefined ? ['tls.pinOnly needs tls.pin: nothing would be trusted'] : [];
-  if (ca !== undefined) problems.push('tls.ca has no meaning with tls.pinOnly: leave one of them out');
-  if (crl !== undefined) problems.push('tls.crl has no meaning with tls.pinOnly: leave one of them out');
+  const problems = given.has('pin') ? [] : ['tls.pinOnly needs tls.pin: nothing would be trusted'];
+  if (given.has('ca')) problems.push('tls.ca has no meaning with tls.pinOnly: leave one of them out');
+  if (given.has('crl')) problems.push('tls.crl has no meaning with tls.pinOnly: leave one of them out');
   if (insecureSkipVerify === true) problems.push('tls.pinOnly and tls.insecureSkipVerify exclude each other');
   return problems;
 }
@@ -105,13 +98,12 @@ function pinOnlyProblems({ pin, pinOnly, ca, crl, insecureSkipVerify }: TlsOptio
  * The chain is checked by OpenSSL; whose certificate it is, we check ourselves after the handshake, because Node knows
  * neither SRV-ID nor XmppAddr.
  *
- * @param domain asked for in the handshake (SNI, RFC 6066 §3), unless it is an IP address
- * @param alpn protocol to negotiate, `xmpp-client` for a client's direct TLS (XEP-0368 §4), else null
- * @throws BrokerError `USAGE_TLS` with everything that is wrong with the options; `USAGE_DOMAIN`
+ * @param domain - asked for in the handshake (SNI, RFC 6066 §3), unless it is an IP address
+ * @param alpn - protocol to negotiate, `xmpp-client` for a client's direct TLS (XEP-0368 §4), else null
+ * @param tls - checked with {@link TLS_OPTIONS}
+ * @throws BrokerError `USAGE_DOMAIN`
  */
 export function secureContextOptions(tls: TlsOptions, domain: string, alpn: string | null = null): ConnectionOptions {
-  const problems = tlsProblems(tls);
-  if (problems.length > 0) throw usageError('USAGE_TLS', problems.join('; '));
   const { name, family } = hostName(tls.servername ?? domain);
   return {
     minVersion: tls.minVersion ?? 'TLSv1.2',
@@ -156,18 +148,29 @@ function list(pem: Pem | readonly Pem[]): Pem[] {
   return typeof pem === 'string' || Buffer.isBuffer(pem) ? [pem] : [...pem];
 }
 
-function isPem(value: unknown): value is Pem {
-  return (typeof value === 'string' && value !== '') || (Buffer.isBuffer(value) && value.length > 0);
+/** PEM text, or bytes of it. The value is in no message. */
+export function pem(value: unknown): string | null {
+  if ((typeof value === 'string' && looksLikePath(value)) || isA(value, URL)) {
+    return 'looks like a path: give what is in the file, which readFileSync() of node:fs reads';
+  }
+  return isText(value) || (Buffer.isBuffer(value) && value.length > 0) ? null : 'must be PEM text or a Buffer of it';
 }
 
-function eachPem(value: unknown, problem: (pem: Pem) => string | null): string | null {
-  const all: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (all.length === 0) return 'must not be an empty list: nothing would be trusted';
-  for (const pem of all) {
-    const found = isPem(pem) ? problem(pem) : NO_PEM;
-    if (found !== null) return found;
-  }
-  return null;
+/** PEM has lines; a path has one, which begins or ends like a path. */
+function looksLikePath(value: string): boolean {
+  return /^(?!-----)(?:(?:file:|~|\.{0,2}[/\\]|[a-z]:[/\\]).*|.*\.(?:pem|crt|cer|key|der|crl|p12|pfx))$/i.test(value);
+}
+
+function eachPem(problem: (pem: Pem) => string | null): Check {
+  return (value) => {
+    const all: readonly unknown[] = isArray(value) ? value : [value];
+    if (all.length === 0) return 'must not be an empty list: nothing would be trusted';
+    for (const one of all) {
+      const found = pem(one) ?? problem(one as Pem);
+      if (found !== null) return found;
+    }
+    return null;
+  };
 }
 
 /** Node ignores what it cannot read among authorities, so it is read here first. */
@@ -186,11 +189,6 @@ function crlProblem(crl: Pem): string | null {
   return readable({ crl }) ? null : 'has a revocation list that cannot be read';
 }
 
-function keyProblems({ cert, key, passphrase }: TlsOptions): string[] {
-  if (readable(credentials({ cert, key, passphrase }))) return [];
-  return ['tls.key cannot be read, needs another passphrase, or is not the key of tls.cert'];
-}
-
 /** Whether OpenSSL takes them. Its own words are not passed on. */
 function readable(options: Parameters<typeof createSecureContext>[0]): boolean {
   try {
@@ -206,19 +204,14 @@ function servernameProblem(value: unknown): string | null {
     hostName(value as string);
     return null;
   } catch {
-    return 'must be the name of a server, such as xmpp.example.org';
+    return `must be the name of a server, such as xmpp.example.org, not ${shown(value)}`;
   }
 }
 
 function pinProblem(value: unknown): string | null {
-  const all: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const all: readonly unknown[] = isArray(value) ? value : [value];
   const good = all.every((pin) => typeof pin === 'string' && /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(pin));
   return good && all.length > 0
     ? null
     : 'must be the SHA-256 of a public key in base64 (44 characters), or a list of them';
-}
-
-function oneOf(...allowed: readonly string[]) {
-  const choices = allowed.map((value) => `"${value}"`).join(', ');
-  return (value: unknown) => (allowed.includes(value as string) ? null : `must be one of ${choices}`);
 }

@@ -5,7 +5,7 @@ import type { TlsFacts } from './facts.js';
 import { certificateRefusal } from './certificate-error.js';
 import type { IdentityOptions } from './server-identity.js';
 import { trustServer } from './server-trust.js';
-import { abortedError, checkDuration, throwIfAborted, type Limits } from '../dial/deadline.js';
+import { abortedError, throwIfAborted, type Limits } from '../dial/deadline.js';
 import { handshakeBroken, handshakeError } from './handshake-error.js';
 import { secureContextOptions, type TlsOptions } from './options.js';
 
@@ -48,15 +48,15 @@ const FACTS = { layer: 'tls', phase: 'tls' } as const;
  * when it took too long or the connection broke; `TLS_PROTOCOL`; `TLS_CLIENT_CERT`; `TLS_CERT_UNTRUSTED`,
  * `TLS_CERT_SELF_SIGNED`, `TLS_CERT_EXPIRED`, `TLS_CERT_NOT_YET_VALID`, `TLS_CERT_REVOKED`,
  * `TLS_CERT_REVOCATION_UNKNOWN`, `TLS_CERT_PURPOSE`, `TLS_CERT_MALFORMED`, `TLS_CERT_HOST_MISMATCH`,
- * `TLS_CERT_MISSING`, `TLS_PIN_MISMATCH`; `ABORTED`, or the signal's reason if that is a BrokerError; `USAGE_TLS`,
- * `USAGE_DOMAIN`, `USAGE_TIMEOUT`
+ * `TLS_CERT_MISSING`, `TLS_PIN_MISMATCH`; `ABORTED`, or the signal's reason if that is a BrokerError;
+ * `USAGE_DOMAIN`
  */
 export async function upgrade(socket: Duplex, options: UpgradeOptions): Promise<Upgraded> {
   // What happens to the socket below TLS shows up in the TLS socket.
   socket.on('error', () => undefined);
   let secured: TLSSocket | null = null;
   try {
-    const timeoutMs = checkDuration('the time for TLS', options.timeoutMs ?? 10_000);
+    const timeoutMs = options.timeoutMs ?? 10_000;
     const connectOptions = secureContextOptions(options.tls, options.domain, options.alpn ?? null);
     throwIfAborted(options.signal, HANDSHAKE, FACTS);
     if (socket.readableLength > 0) throw injection(socket.readableLength);

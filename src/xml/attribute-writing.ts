@@ -1,5 +1,5 @@
 // What is set and taken away of an element's attributes (DOM Core, Namespaces in XML 1.0).
-import { kindOf } from '../arguments/arguments.js';
+import { kindOf } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import type { Element } from './element.js';

@@ -1,4 +1,4 @@
-import { isRecord, kindOf } from '../arguments/arguments.js';
+import { isRecord, kindOf } from '../arguments/values.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { declareDefault } from './attribute-writing.js';

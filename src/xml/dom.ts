@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Attr as DomAttr, Document, Element as DomElement, Node as DomNode } from '@xmldom/xmldom';
-import { kindOf } from '../arguments/arguments.js';
+import { kindOf } from '../arguments/values.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Element, isElement, type Node } from './element.js';

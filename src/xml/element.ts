@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { kindOf } from '../arguments/arguments.js';
+import { kindOf } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { removeAttribute, setAttribute, setAttributeNS } from './attribute-writing.js';

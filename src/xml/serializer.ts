@@ -1,4 +1,4 @@
-import { kindOf } from '../arguments/arguments.js';
+import { kindOf } from '../arguments/values.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Attr } from './attr.js';
 import { Element, isElement } from './element.js';

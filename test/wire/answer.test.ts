@@ -133,7 +133,7 @@ describe('answer', () => {
     [['get', { namespace: 'a', nmae: 'q' }, () => null]],
     [['get', { namespace: 'a' }, 'handler']],
     [['get', { namespace: 'a' }, () => null, { timeout: 0 }]],
-    [['get', { namespace: 'a' }, () => null, { signal: {} }]],
+    [['get', { namespace: 'a' }, () => null, { tiemout: 1 }]],
   ])('USAGE_ANSWER: %j', async (args) => {
     const { broker } = rig.broker(await rig.listen());
     const answer = broker.answer.bind(broker) as (...given: unknown[]) => unknown;

@@ -440,7 +440,7 @@ describe('bad options', () => {
     [{ methods: ['plain'] }, 'methods'],
     [{ methods: 'digest' }, 'methods'],
     [{ allowPlaintextPassword: true }, 'over-unverified-link'],
-    [{ force: true }, '"force"'],
+    [{ force: true }, 'force is no option; there are insist, methods'],
     [null, 'object'],
   ])('LEGACY.with(%j) is refused', (options, names) => {
     expect(() => LEGACY.with(options as never)).toThrow(

@@ -1,6 +1,8 @@
 // Names at the jabberd2 router: <bind/> and <unbind/> of its component protocol.
+import { flag, withCode } from '../../arguments/checks.js';
+import type { OptionTable } from '../../arguments/options.js';
 import { BrokerError, usageError } from '../../errors.js';
-import { JID } from '../../jid/jid.js';
+import { domain, preparedDomain } from '../../jid/checks.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
@@ -57,33 +59,14 @@ export function bindError(verb: 'bind' | 'unbind', name: string, code: string): 
   );
 }
 
-/** The prepared form of a name to bind. @throws BrokerError `USAGE_NAME` */
-export function checkName(name: unknown, where: string): string {
-  try {
-    const jid = JID.parse(name as string);
-    if (jid.local === null && jid.resource === null) return jid.domain;
-  } catch {
-    // told below
-  }
-  throw usageError(
-    'USAGE_NAME',
-    `${where} must be a domain name such as service.example.org, not ${JSON.stringify(name)}`,
-  );
-}
+/** A name to bind. */
+export const nameCheck = withCode('USAGE_NAME', domain);
 
-/**
- * @param others further options there are, which are checked elsewhere
- * @throws BrokerError `USAGE_NAME` for what is no option, or neither true nor false
- */
-export function checkNameOptions(options: object, where: string, others: readonly string[] = []): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (others.includes(key)) continue;
-    if (key !== 'multi' && key !== 'default' && key !== 'log') {
-      const known = [...others, 'multi', 'default', 'log'].join(', ');
-      throw usageError('USAGE_NAME', `${where} has no option ${JSON.stringify(key)}; there are ${known}`);
-    }
-    if (value !== undefined && typeof value !== 'boolean') {
-      throw usageError('USAGE_NAME', `${where}: ${key} must be true or false`);
-    }
-  }
+export const NAME_OPTIONS: OptionTable<NameOptions> = { checks: { multi: flag, default: flag, log: flag } };
+
+/** The prepared form of a name that a call takes. @throws BrokerError `USAGE_NAME` */
+export function preparedName(call: string, name: unknown): string {
+  const problem = nameCheck(name);
+  if (problem !== null) throw usageError('USAGE_NAME', `${call}: the name ${problem}`);
+  return preparedDomain(name as string);
 }

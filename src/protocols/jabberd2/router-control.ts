@@ -1,4 +1,5 @@
 // Names and throttling at run time: the jabberd2 router's component protocol.
+import { readOptions } from '../../arguments/options.js';
 import { Deferred } from '../../deferred.js';
 import { BrokerError, usageError } from '../../errors.js';
 import type { StatusEvents } from '../../events.js';
@@ -8,7 +9,7 @@ import type { Element } from '../../xml/element.js';
 import { xml } from '../../xml/builder.js';
 import { NS } from '../../xml/namespaces.js';
 import { newId } from '../../stanza/id.js';
-import { bindElement, bindError, checkName, checkNameOptions, unbindElement, type NameOptions } from './bind.js';
+import { bindElement, bindError, NAME_OPTIONS, preparedName, unbindElement, type NameOptions } from './bind.js';
 
 /** What {@link RouterControl} needs of a broker. */
 export interface RouterBroker {
@@ -75,11 +76,11 @@ export class RouterControl {
    * @returns a promise that rejects with a BrokerError: `BIND_FAILED` with the condition, `BIND_TIMEOUT`, `ROUTER_NOT_READY`, `USAGE_NAME`
    */
   async bind(name: string, options: NameOptions = {}): Promise<void> {
-    const prepared = checkName(name, 'RouterControl.bind()');
-    checkNameOptions(options, 'RouterControl.bind()');
+    const prepared = preparedName('RouterControl.bind()', name);
+    const how = readOptions('USAGE_NAME', 'RouterControl.bind()', options, NAME_OPTIONS);
     if (this.#bound.has(prepared)) throw bindError('bind', prepared, '409').with({ origin: 'local', retryable: false });
-    await this.#ask(`name ${prepared}`, bindElement(prepared, newId(), options));
-    this.#wanted.set(prepared, { ...options });
+    await this.#ask(`name ${prepared}`, bindElement(prepared, newId(), how));
+    this.#wanted.set(prepared, how);
   }
 
   /**
@@ -87,7 +88,7 @@ export class RouterControl {
    * @returns a promise that rejects as that of {@link bind}
    */
   async unbind(name: string): Promise<void> {
-    const prepared = checkName(name, 'RouterControl.unbind()');
+    const prepared = preparedName('RouterControl.unbind()', name);
     this.#wanted.delete(prepared);
     await this.#ask(`name ${prepared}`, unbindElement(prepared, newId()));
   }

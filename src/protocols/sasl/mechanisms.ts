@@ -1,5 +1,4 @@
 // Every SASL mechanism of the client. A new one is a file of its own and its name here.
-import { shown } from '../../arguments/arguments.js';
 import { ANONYMOUS } from './anonymous.js';
 import { DIGEST_MD5 } from './digest-md5.js';
 import { EXTERNAL } from './external.js';
@@ -23,11 +22,4 @@ export function defaultMechanisms(clientCertificate: boolean): readonly Mechanis
   return MECHANISMS.filter(
     ({ byDefault }) => byDefault === 'always' || (byDefault === 'with-certificate' && clientCertificate),
   ).map(({ name }) => name);
-}
-
-/** What is wrong with a list of mechanisms to use, or null. */
-export function mechanismsProblem(value: unknown): string | null {
-  if (!Array.isArray(value) || value.length === 0) return 'must be a list of at least one SASL mechanism';
-  const unknown: unknown[] = value.filter((name) => !(MECHANISM_NAMES as readonly unknown[]).includes(name));
-  return unknown.length === 0 ? null : `has ${shown(unknown[0])}, which is no SASL mechanism that can be used here`;
 }

@@ -1,5 +1,5 @@
-import { isRecord, ownProperties, kindOf } from '../../arguments/arguments.js';
-import { usageError } from '../../errors.js';
+import { must, type Check } from '../../arguments/checks.js';
+import { readOptions, type OptionTable } from '../../arguments/options.js';
 
 /** What one stream, stanza or name may cost. Every number is enforced while the bytes arrive. */
 export interface XmlLimits {
@@ -33,27 +33,24 @@ export const DEFAULT_LIMITS: Readonly<XmlLimits> = Object.freeze({
   attributeValueBytes: 64 * 1024,
 });
 
+const limit = must(
+  'a whole number of at least 1, or Infinity',
+  (value) => value === Number.POSITIVE_INFINITY || (Number.isInteger(value) && (value as number) >= 1),
+);
+
+/** What each limit must be. `Infinity` lifts it. */
+export const XML_LIMITS: OptionTable<Partial<XmlLimits>> = {
+  checks: Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, limit])) as Record<
+    keyof XmlLimits,
+    Check
+  >,
+};
+
 /**
  * The defaults with the given limits put over them.
- * @throws BrokerError `USAGE_LIMITS` for an unknown limit or one that is not a whole number of at least 1 (`Infinity` lifts a limit)
+ * @throws BrokerError `USAGE_LIMITS` for an unknown limit or one that is not a whole number of at least 1, or `Infinity`
  */
 export function xmlLimits(given: Partial<XmlLimits> = DEFAULT_LIMITS): Readonly<XmlLimits> {
   if (given === DEFAULT_LIMITS) return DEFAULT_LIMITS;
-  const limits: XmlLimits = { ...DEFAULT_LIMITS };
-  const own = isRecord(given) ? ownProperties(given) : null;
-  if (own === null) throw usageError('USAGE_LIMITS', `the limits are an object of numbers, not ${kindOf(given)}`);
-  for (const [key, value] of Object.entries(own)) {
-    if (!Object.hasOwn(DEFAULT_LIMITS, key)) {
-      throw usageError('USAGE_LIMITS', `unknown limit "${key}": known are ${Object.keys(DEFAULT_LIMITS).join(', ')}`);
-    }
-    if (value === undefined) continue;
-    if (typeof value !== 'number' || !(value >= 1) || (!Number.isInteger(value) && value !== Infinity)) {
-      throw usageError(
-        'USAGE_LIMITS',
-        `limit ${key} is ${typeof value === 'number' ? value : kindOf(value)}: give a whole number of at least 1, or Infinity`,
-      );
-    }
-    limits[key as keyof XmlLimits] = value;
-  }
-  return limits;
+  return { ...DEFAULT_LIMITS, ...readOptions('USAGE_LIMITS', 'parse()', given, XML_LIMITS, 'limits.') };
 }

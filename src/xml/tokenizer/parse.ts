@@ -1,4 +1,4 @@
-import { isA, kindOf } from '../../arguments/arguments.js';
+import { isA, kindOf } from '../../arguments/values.js';
 import { BrokerError, usageError } from '../../errors.js';
 import type { Element } from '../element.js';
 import { Fault } from './fault.js';

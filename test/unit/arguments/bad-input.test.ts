@@ -5,13 +5,16 @@ import {
   Broker,
   BrokerError,
   Connection,
+  Delegation,
   Element,
   errorReply,
   fromDom,
   JABBERD14_COMPONENT,
   JID,
   parse,
+  Privileges,
   reply,
+  serveDisco,
   serialize,
   StanzaError,
   Text,
@@ -105,8 +108,8 @@ const OPTION_ROWS = Object.entries(OPTION_VALUES).map(([name, takes]) =>
 );
 
 const ROWS: readonly Row[] = [
-  row('new Broker(options)', /options/, [], (options) => new Broker(options)),
-  row('new Connection(options)', /options|Connection/, [], (options) => new Connection(options)),
+  row('new Broker(options)', /^new Broker\(\): /, [], (options) => new Broker(options)),
+  row('new Connection(options)', /^new Connection\(\): /, [], (options) => new Connection(options)),
   ...OPTION_ROWS,
 
   row('broker.connect(options)', /connect\(/, ['undefined', ...EMPTY_OBJECTS], (value) => broker().connect(value)),
@@ -210,6 +213,39 @@ const ROWS: readonly Row[] = [
   row('broker.events.cancel(, handler)', /handler/, FUNCTIONS, (handler) => broker().events.cancel('e', handler)),
   row('broker.events.subscribers(event)', /event/, STRINGS, (event) => broker().events.subscribers(event)),
 
+  row('broker.match(expression)', /expression|XPath/i, ['word'], (expression) =>
+    broker().match(expression, () => undefined),
+  ),
+  row('broker.match(, handler)', /handler/, FUNCTIONS, (handler) => broker().match('/a', handler)),
+  row('broker.match(, , options)', /^match\(\): /, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().match('/a', () => undefined, options),
+  ),
+  row('broker.match(, , { concurrency })', /concurrency/, ['undefined', 'one'], (concurrency) =>
+    broker().match('/a', () => undefined, { concurrency }),
+  ),
+  row('broker.answer(type)', /answer\(\)/, [], (type: 'get') => broker().answer(type, { namespace: 'a' }, () => null)),
+  row('broker.answer(, target)', /^answer\('get'\): /, [], (target) => broker().answer('get', target, () => null)),
+  row('broker.answer(, , handler)', /answer\(\)/, FUNCTIONS, (handler) =>
+    broker().answer('get', { namespace: 'a' }, handler),
+  ),
+  row('broker.answer(, , , options)', /^answer\('get'\): /, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().answer('get', { namespace: 'a' }, () => null, options),
+  ),
+  row('broker.answer(, , , { timeout })', /timeout/, ['undefined', 'one', 'fraction'], (timeout) =>
+    broker().answer('get', { namespace: 'a' }, () => null, { timeout }),
+  ),
+  row('broker.answerLater(iq)', /answerLater\(\)/, [], (value) => {
+    broker().answerLater(value);
+  }),
+  row('broker.answerLater(, options)', /answerLater\(\)/, [], (options) => {
+    broker().answerLater(iq(), options);
+  }),
+  row('serveDisco(, options)', /^serveDisco\(\): /, [], (options) => serveDisco(broker(), options)),
+  row('new Privileges(, options)', /^new Privileges\(\): /, ['undefined', ...EMPTY_OBJECTS], (options) => {
+    return new Privileges(broker(), options);
+  }),
+  row('new Delegation(, options)', /^new Delegation\(\): /, [], (options) => new Delegation(broker(), options)),
+
   row('xml(name)', /name/, ['word', 'long string'], (name) => xml(name)),
   row(
     'xml(, attributes)',
@@ -220,7 +256,7 @@ const ROWS: readonly Row[] = [
   row(
     'xml(, { attribute })',
     /attribute|written/,
-    ['undefined', 'null', 'true', 'false', ...NUMBERS, 'empty string', 'space', 'word', 'long string'],
+    ['undefined', 'null', 'true', 'false', ...NUMBERS, 'empty string', 'space', 'word', 'long string', 'address'],
     (value) => xml('a', { x: value }),
   ),
   row('xml(, , child)', /child|written/, CHILDREN, (child) => xml('a', {}, child)),
@@ -292,7 +328,7 @@ const ROWS: readonly Row[] = [
   }),
   row('new Text(data)', /text/i, STRINGS, (data) => new Text(data)),
 
-  row('new StanzaError(stanza)', /stanza|Element/i, ['element', 'iq without id and child'], (stanza) => {
+  row('new StanzaError(stanza)', /stanza|Element|condition/i, ['element', 'iq without id and child'], (stanza) => {
     return new StanzaError(stanza);
   }),
 ];

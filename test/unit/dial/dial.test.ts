@@ -460,17 +460,12 @@ describe('racing addresses', () => {
 
 describe('bad arguments', () => {
   test.each([
-    ['USAGE_TARGETS', [], {}],
-    ['USAGE_DOMAIN', [target('a b')], {}],
-    ['USAGE_DOMAIN', [target('')], {}],
-    ['USAGE_PORT', [target('a', 0)], {}],
-    ['USAGE_PORT', [target('a', 65536)], {}],
-    ['USAGE_TIMEOUT', [target('a')], { timeoutMs: -1 }],
-    ['USAGE_TIMEOUT', [target('a')], { lookupTimeoutMs: NaN }],
-    ['USAGE_TIMEOUT', [target('a')], { attemptDelayMs: 2 ** 31 }],
-    ['USAGE_TIMEOUT', [target('a')], { targetDelayMs: '1' as unknown as number }],
-  ])('%s', async (code, targets: Target[], options: DialOptions) => {
-    expect(await failure(dial(targets, options))).toMatchObject({ code, layer: 'usage' });
+    ['USAGE_DOMAIN', target('a b')],
+    ['USAGE_DOMAIN', target('')],
+    ['USAGE_PORT', target('a', 0)],
+    ['USAGE_PORT', target('a', 65536)],
+  ])('%s', async (code, one) => {
+    expect(await failure(dial([one]))).toMatchObject({ code, layer: 'usage' });
   });
 });
 

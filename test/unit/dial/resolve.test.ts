@@ -279,9 +279,6 @@ describe('bad arguments', () => {
     ['USAGE_PORT', { ...CLIENT, fallbackPort: 0 }],
     ['USAGE_PORT', { ...CLIENT, fallbackPort: 65536 }],
     ['USAGE_PORT', { ...CLIENT, fallbackPort: '5222' as unknown as number }],
-    ['USAGE_SRV', { ...CLIENT, services: [{ srv: 'xmpp', tls: 'direct' as const }] }],
-    ['USAGE_TIMEOUT', { ...CLIENT, timeoutMs: 0 }],
-    ['USAGE_TIMEOUT', { ...CLIENT, timeoutMs: Infinity }],
   ])('%s', async (code, options: ResolveOptions) => {
     expect(await failure(resolve('example.org', options))).toMatchObject({ code, layer: 'usage' });
   });

@@ -24,7 +24,7 @@ const node = () => JabberNode.of(xml('message'));
 const ELEMENTS = ['element', 'iq without id and child'] as const;
 
 const CONNECTION: readonly Row[] = [
-  row('new Connection(options)', /options/, [], (options) => new Connection(options)),
+  row('new Connection(options)', /^new Connection\(\): /, [], (options) => new Connection(options)),
   row('new Connection({ server })', /server|host|domain/, ['word'], (server) => connection({ server })),
   row('new Connection({ ns })', /\bns\b/, ['undefined'], (ns) => connection({ ns })),
   row('new Connection({ localname })', /localname|domain/, ['undefined', 'word'], (localname) =>

@@ -235,7 +235,7 @@ describe('options', () => {
 
   it.each([
     [{}, 'server is missing'],
-    [{ server: '' }, 'server is missing'],
+    [{ server: '' }, "server must be 'host', 'host:port' or"],
     [{ server: 'h:0' }, 'server'],
     [{ server: 'h:99999' }, 'server'],
     [{ server: 'h:5222:1' }, 'server'],
@@ -244,7 +244,10 @@ describe('options', () => {
     [{ server: 'h', localname: 7 }, 'localname'],
     [{ server: 'h', log: 'yes' }, 'log'],
     [{ server: 'h', inboxLimit: 0 }, 'inboxLimit'],
-    [{ server: 'h', ssl: true }, '"ssl" is no option'],
+    [{ server: 'h', ssl: true }, 'ssl is no option; there are server,'],
+    [{ server: 'h', username: 'alice' }, 'username is no option'],
+    [{ server: 'h', tls: { policy: 'maybe' } }, 'tls.policy must be'],
+    [{ server: 'h', tls: { policy: 'direct' }, timeouts: { clsoe: 5 } }, 'did you mean timeouts.close?'],
   ])('%j is refused', (options, problem) => {
     expect(() => make(options)).toThrow(
       expect.objectContaining({ code: 'USAGE_CONNECTION', message: expect.stringContaining(problem) as string }),
@@ -252,12 +255,14 @@ describe('options', () => {
   });
 
   it('every problem at once; and no options at all', () => {
-    expect(() => make({ server: 7, ns: 'x', log: 1 })).toThrow(/server[\s\S]*ns must[\s\S]*log/);
+    expect(() => make({ server: 7, ns: 'x', log: 1, limits: { depth: 0 } })).toThrow(
+      /4 problems:[\s\S]*server[\s\S]*log[\s\S]*limits[\s\S]*ns must/,
+    );
     expect(() => new Connection(undefined as never)).toThrow(expect.objectContaining({ code: 'USAGE_CONNECTION' }));
   });
 
-  it('those of the broker are checked by it', () => {
-    expect(() => make({ server: 'h', tls: { policy: 'maybe' } })).toThrow(
+  it('what its dialect cannot do is told by the broker', () => {
+    expect(() => make({ server: 'h', tls: { policy: 'preferred' } })).toThrow(
       expect.objectContaining({ code: 'USAGE_OPTIONS' }),
     );
   });

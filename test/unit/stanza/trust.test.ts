@@ -126,12 +126,17 @@ describe('what is found', () => {
 describe('mistakes in the call', () => {
   const stanza = xml('message', {}, xml('x', { xmlns: NS.MAM }));
   it.each([
-    ['an unknown kind', 'rooster', undefined, /knows account, roster, carbons, mam, pep, not "rooster"/],
-    ['an inherited name', 'toString', undefined, /not "toString"/],
-    ['no queryid', 'mam', undefined, /needs \{ queryid \}/],
-    ['a queryid that is empty', 'mam', { queryid: '' }, /queryid .* is a string that is not empty/],
-    ['an option of another kind', 'roster', { from: 'a@b' }, /trusted\('roster'\) has no option "from"$/],
-    ['an unknown option', 'pep', { form: 'a@b' }, /has no option "form", but from, node/],
+    ['an unknown kind', 'rooster', undefined, /trusted\(\): "rooster" is no kind of trust; did you mean roster\?/],
+    [
+      'an inherited name',
+      'toString',
+      undefined,
+      /"toString" is no kind of trust; there are account, roster, carbons, mam, pep/,
+    ],
+    ['no queryid', 'mam', undefined, /queryid is missing/],
+    ['a queryid that is empty', 'mam', { queryid: '' }, /trusted\('mam'\): queryid must be a string that is not empty/],
+    ['an option of another kind', 'roster', { from: 'a@b' }, /trusted\('roster'\): from is no option; there are none$/],
+    ['an unknown option', 'pep', { form: 'a@b' }, /trusted\('pep'\): form is no option; did you mean from\?/],
   ])('%s', (_, kind, options, message) => {
     expect(() => trustedPart(OWN, stanza, kind, options)).toThrow(message);
   });

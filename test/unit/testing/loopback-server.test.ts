@@ -20,28 +20,57 @@ const FULL: LoopbackOptions = {
 
 describe('options', () => {
   test.each<[string, unknown, RegExp]>([
-    ['no object', 'localhost', /are an object/],
-    ['an unknown name', { acounts: {} }, /there is no option acounts; known are domain,/],
-    ['an unknown name further down', { tls: { startls: 'off' } }, /there is no option tls.startls/],
-    ['a bad domain', { domain: 'a b' }, /domain: "a b" is not a JID/],
-    ['an address elsewhere', { host: '192.0.2.1' }, /host has to be an address of the loopback/],
-    ['a bad port', { ports: { client: 70_000 } }, /ports.client has to be a whole number from 0 to 65535/],
-    ['a bad user name', { accounts: { 'a b': 'x' } }, /accounts.a b: .* is not a JID/],
-    ['an empty password', { accounts: { alice: '' } }, /accounts.alice has to be a password/],
+    ['no object', 'localhost', /the options must be an object, not a string/],
+    ['an unknown name', { acounts: {} }, /acounts is no option; did you mean accounts\?/],
+    [
+      'an unknown name further down',
+      { tls: { startls: 'off' } },
+      /tls\.startls is no option; did you mean tls\.starttls\?/,
+    ],
+    ['a bad domain', { domain: 'a b' }, /domain is no domain: "a b" is not a JID/],
+    ['an address elsewhere', { host: '192.0.2.1' }, /host must be an address of the loopback/],
+    ['a bad port', { ports: { client: 70_000 } }, /ports\.client must be a whole number from 0 to 65535, not 70000/],
+    [
+      'a bad user name',
+      { accounts: { 'a b': 'x' } },
+      /accounts\.a b has a name that is no local part of a JID: .* is not a JID/,
+    ],
+    ['an empty password', { accounts: { alice: '' } }, /accounts\.alice must be a password/],
     ['a password that cannot be prepared', { accounts: { alice: '\u0007' } }, /SASLprep/],
-    ['a component with the domain of the server', { components: { localhost: 'x' } }, /server's own domain/],
-    ['a component without secret', { components: { 'a.localhost': '' } }, /components.a.localhost has to be a secret/],
-    ['a router user with a bad acl', { routerUsers: { a: { password: 'x', acl: 'none' } } }, /routerUsers.a.acl/],
-    ['an unknown mechanism', { mechanisms: ['SCRAM-MD5'] }, /mechanisms has to be a list of SCRAM/],
-    ['a certificate without key', { tls: { cert: 'x' } }, /tls.cert and tls.key go together/],
-    ['a limit that is none', { limits: { depth: 0 } }, /limit depth is 0/],
-    ['a time that is none', { timeouts: { close: Infinity } }, /timeouts.close has to be a whole number/],
+    [
+      'a component with the domain of the server',
+      { components: { localhost: 'x' } },
+      /components\.localhost has a name that is the server's own domain/,
+    ],
+    ['a component without secret', { components: { 'a.localhost': '' } }, /components\.a\.localhost must be a secret/],
+    [
+      'a router user with a bad acl',
+      { routerUsers: { a: { password: 'x', acl: 'none' } } },
+      /routerUsers\.a\.acl must be 'all' or 'own'/,
+    ],
+    [
+      'an unknown mechanism',
+      { mechanisms: ['SCRAM-MD5'] },
+      /mechanisms must be a list of SCRAM.*, without "SCRAM-MD5"/,
+    ],
+    ['a certificate without key', { tls: { cert: 'x' } }, /tls\.cert and tls\.key are needed together/],
+    ['a limit that is none', { limits: { depth: 0 } }, /limits\.depth must be .*, not 0/],
+    [
+      'a time that is none',
+      { timeouts: { close: Infinity } },
+      /timeouts\.close must be a whole number of milliseconds/,
+    ],
     [
       'more than one mistake',
       { legacy: 1, bind: { conflict: 'no' } },
-      /legacy has to be .*; .*bind.conflict has to be one of/,
+      /2 problems:\n- legacy must be false or an object, not 1\n- bind\.conflict must be/,
     ],
     ['a certificate that is none', { accounts: {}, tls: { cert: 'x', key: 'y' } }, /cannot be used/],
+    [
+      'E4: a path for a certificate',
+      { accounts: {}, tls: { cert: './c.pem', key: 'y' } },
+      /tls\.cert looks like a path/,
+    ],
   ])('refuse %s', async (_what, options, expected) => {
     const start = LoopbackServer.start(options as LoopbackOptions);
     await expect(start).rejects.toMatchObject({ code: 'USAGE_LOOPBACK', layer: 'usage' });

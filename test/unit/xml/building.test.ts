@@ -431,6 +431,6 @@ describe('E6: what people write', () => {
     expect(xml('message', { to: JID.parse('romeo@example.net/orchard') }).getAttribute('to')).toBe(
       'romeo@example.net/orchard',
     );
-    expect(() => xml('message', { to: new Date() as unknown as string })).toThrow(/is an object/);
+    expect(() => xml('message', { to: new Date() as unknown as string })).toThrow(/is a Date/);
   });
 });

@@ -222,7 +222,7 @@ describe('DECISIONS 33: classic wrong ports', () => {
 describe('bad options', () => {
   it.each([
     [null, 'object'],
-    [{ name: 'x' }, '"name"'],
+    [{ name: 'x' }, 'name is no option; did you mean names?'],
     [{ names: 'x' }, 'list'],
     [{ names: ['a@b'] }, 'a@b'],
     [{ names: [7] }, '7'],

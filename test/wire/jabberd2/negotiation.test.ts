@@ -172,8 +172,8 @@ describe('bad options', () => {
   it.each([
     [{ name: 'a@b' }, 'USAGE_NAME'],
     [{ name: '' }, 'USAGE_NAME'],
-    [{ multi: 1 }, 'USAGE_NAME'],
-    [{ binddomain: 'x' }, 'USAGE_NAME'],
+    [{ multi: 1 }, 'USAGE_ROUTER_OPTIONS'],
+    [{ binddomain: 'x' }, 'USAGE_ROUTER_OPTIONS'],
     [{ raw: 'yes' }, 'USAGE_ROUTER_OPTIONS'],
     [{ mechanisms: [] }, 'USAGE_ROUTER_OPTIONS'],
     [{ mechanisms: ['digest-md5'] }, 'USAGE_ROUTER_OPTIONS'],
@@ -184,7 +184,7 @@ describe('bad options', () => {
 
   it('the message names every option there is', () => {
     expect(() => JABBERD20_COMPONENT.with({ binddomain: 'x' } as never)).toThrow(
-      /no option "binddomain"; there are name, raw, mechanisms, multi, default, log/,
+      /binddomain is no option; there are name, raw, mechanisms, multi, default, log/,
     );
   });
 
