@@ -2,7 +2,7 @@ import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Logger } from '../logger.js';
 import { EventLog } from './event-log.js';
-import { PubSub, type Owner, type PubSubOptions } from '../pubsub/pubsub.js';
+import { PubSub, type Rights, type PubSubOptions } from '../pubsub/pubsub.js';
 
 const NAMES = Object.keys(EVENTS) as StatusEvent[];
 
@@ -21,7 +21,7 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   readonly bus: PubSub;
   /** What is told to people. */
   readonly log: EventLog;
-  #owner!: Owner<Record<string, unknown>>;
+  #rights!: Rights<Record<string, unknown>>;
   #closed = false;
 
   constructor(logger: Logger) {
@@ -30,8 +30,8 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   }
 
   /** @internal called by the bus */
-  owner(rights: Owner<Record<string, unknown>>): void {
-    this.#owner = rights;
+  owner(rights: Rights<Record<string, unknown>>): void {
+    this.#rights = rights;
   }
 
   reserved(name: string): boolean {
@@ -46,7 +46,7 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   publish<N extends StatusEvent>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
     if (this.#closed) return;
     if (!TRAFFIC.has(event)) this.log.event(event, payload);
-    this.#owner.fire(event, payload, promises);
+    this.#rights.fire(event, payload, promises);
   }
 
   /** A handler threw, or its promise rejected. */
@@ -63,6 +63,6 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   /** Ends all delivery. */
   close(): void {
     this.#closed = true;
-    this.#owner.close();
+    this.#rights.close();
   }
 }

@@ -21,7 +21,7 @@ export interface Listing {
 }
 
 /** What only the creator of a bus can do. */
-export interface Owner<Events extends object> {
+export interface Rights<Events extends object> {
   /** Fires a reserved name: as {@link Publication.fire}. */
   fire<Name extends keyof Events & string>(event: Name, payload: Events[Name], promises?: Promise<void>[]): number;
   /**
@@ -40,7 +40,7 @@ export interface PubSubOptions<Events extends object> {
   /** The reserved names that are listed as published. */
   own?: readonly string[];
   /** Called once, inside the constructor, with the rights of the creator. */
-  owner?(owner: Owner<Events>): void;
+  owner?(rights: Rights<Events>): void;
 }
 
 /** Settings of one subscription. */
@@ -84,7 +84,7 @@ let fireOn: <Events extends object>(
 let closeBus: <Events extends object>(bus: PubSub<Events>) => void;
 
 /** One object, where a function for each right would cost every broker more. */
-class Rights<Events extends object> implements Owner<Events> {
+class OwnRights<Events extends object> implements Rights<Events> {
   readonly #bus: PubSub<Events>;
 
   constructor(bus: PubSub<Events>) {
@@ -124,7 +124,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
   constructor(options: PubSubOptions<Events> = {}) {
     this.#options = options;
     this.#delivery = { emitter: new EventEmitter(), reporter: options, called: 0, promises: undefined, closed: false };
-    options.owner?.(new Rights(this));
+    options.owner?.(new OwnRights(this));
   }
 
   static {

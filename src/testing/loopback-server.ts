@@ -2,7 +2,7 @@ import { flag, oneOf, string } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { usageError } from '../errors.js';
 import { JID } from '../jid/jid.js';
-import { PubSub, type Handler, type Owner, type Subscription, type SubscribeOptions } from '../pubsub/pubsub.js';
+import { PubSub, type Handler, type Rights, type Subscription, type SubscribeOptions } from '../pubsub/pubsub.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize } from '../xml/serializer.js';
@@ -95,7 +95,7 @@ export class LoopbackServer implements AsyncDisposable {
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(settings: Settings, authority: Authority | null, tls: TlsIdentity | null) {
-    let owner!: Owner<LoopbackEvents>;
+    let owner!: Rights<LoopbackEvents>;
     this.events = new PubSub<LoopbackEvents>({
       onHandlerError: settings.onHandlerError,
       reserved: () => true,

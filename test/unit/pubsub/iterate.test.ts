@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PubSub, type Owner } from '../../../src/pubsub/pubsub.js';
+import { PubSub, type Rights } from '../../../src/pubsub/pubsub.js';
 import { codeOf, rejection } from './support.js';
 
 describe('iterate', () => {
@@ -104,7 +104,7 @@ describe('iterate', () => {
 
 describe('closing', () => {
   function owned() {
-    let owner: Owner<Record<string, unknown>> | undefined;
+    let owner: Rights<Record<string, unknown>> | undefined;
     const bus = new PubSub({
       owner: (rights) => {
         owner = rights;

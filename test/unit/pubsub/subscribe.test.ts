@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { describe, expect, it } from 'vitest';
 import type { StatusEvents } from '../../../src/events.js';
-import { PubSub, type Owner, type Subscription } from '../../../src/pubsub/pubsub.js';
+import { PubSub, type Rights, type Subscription } from '../../../src/pubsub/pubsub.js';
 import { codeOf } from './support.js';
 
 describe('publish and subscribe', () => {
@@ -71,7 +71,7 @@ describe('publish and subscribe', () => {
   });
 
   it('reserved names are for the owner', () => {
-    let owner: Owner<Record<string, unknown>> | undefined;
+    let owner: Rights<Record<string, unknown>> | undefined;
     const bus = new PubSub({
       reserved: (name) => name.startsWith('PCJ_'),
       own: ['PCJ_OTHER', 'PCJ_READY'],
