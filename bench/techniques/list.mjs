@@ -165,6 +165,12 @@ export const TECHNIQUES = [
     ],
   },
   {
+    key: 'small integers',
+    text: 'places in the window are marked as integers',
+    workloads: ['parse'],
+    patches: [patch(FAST_PATH, / \| 0\b/, '', 20), patch(RUNS, / \| 0\b/, '', 10)],
+  },
+  {
     key: 'idle reader',
     text: 'parse() keeps its reader for the next string',
     workloads: ['strings'],

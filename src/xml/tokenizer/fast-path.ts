@@ -44,33 +44,33 @@ export class FastPath {
     const { text } = window;
     let { element, tag } = tree;
     let context = tag === null ? NO_NAME : tag.number;
-    let i = window.at;
+    let i = window.at | 0;
     for (;;) {
-      const plain = endOfPlainText(i);
-      const stop = (bytes[plain] as number) < 0x80 ? plain : endOfText(plain);
+      const plain = endOfPlainText(i) | 0;
+      const stop = (bytes[plain] as number) < 0x80 ? plain : endOfText(plain) | 0;
       if (bytes[stop] !== 0x3c /* < */) break;
-      const first = stop + 1;
+      const first = (stop + 1) | 0;
 
       if (bytes[first] === 0x2f /* / */) {
         const { packed } = tree.openName as Name;
-        const behind = first + 1 + packed.length;
+        const behind = (first + 1 + packed.length) | 0;
         if (!packed.isAt(first + 1) || bytes[behind] !== 0x3e /* > */) break;
         if (stop > i) {
           window.at = first;
           tree.text(stop === plain ? text.slice(i, stop) : bytes.toString('utf8', i, stop), element as Element);
         }
-        i = behind + 1;
+        i = (behind + 1) | 0;
         if (--tree.depth === 1) return this.complete(i, element as Element, tag);
         element = (element as Element).parentElement;
         continue;
       }
 
       if (!isNameStart(first)) break;
-      const guessed = guess(context, first);
-      let behind = first + lengthOf(guessed);
+      const guessed = guess(context, first) | 0;
+      let behind = (first + lengthOf(guessed)) | 0;
       let name: Name | null = null;
       if (guessed !== NO_NAME && endsName(behind)) name = nameOf(guessed);
-      else behind = endOfName(first);
+      else behind = endOfName(first) | 0;
       if (!endsName(behind) || behind - first > nameBytes) break;
       if (stop > i) {
         window.at = first;
@@ -90,13 +90,13 @@ export class FastPath {
       let count = 0;
       let bits = 0;
       while (bytes[i] === 0x20 /* blank */ && isNameStart(i + 1)) {
-        const start = i + 1;
-        const guessed = guess(context + ATTRIBUTES, start);
-        let equals = start + lengthOf(guessed);
+        const start = (i + 1) | 0;
+        const guessed = guess(context + ATTRIBUTES, start) | 0;
+        let equals = (start + lengthOf(guessed)) | 0;
         let attribute: Name | null = null;
         if (guessed !== NO_NAME && bytes[equals] === 0x3d /* = */) attribute = nameOf(guessed);
-        else equals = endOfName(start);
-        const from = equals + 2;
+        else equals = endOfName(start) | 0;
+        const from = (equals + 2) | 0;
         const quote = bytes[equals + 1];
         if (bytes[equals] !== 0x3d /* = */ || (quote !== 0x27 /* ' */ && quote !== 0x22) /* " */) break;
         const declared: Namespace | null =
@@ -104,13 +104,13 @@ export class FastPath {
         let to: number;
         let value: string;
         if (declared === null) {
-          const plainTo = endOfPlainValue(from);
-          to = (bytes[plainTo] as number) < 0x80 ? plainTo : endOfValue(plainTo);
+          const plainTo = endOfPlainValue(from) | 0;
+          to = (bytes[plainTo] as number) < 0x80 ? plainTo : endOfValue(plainTo) | 0;
           if (bytes[to] !== quote) break;
           value = to === plainTo ? text.slice(from, to) : bytes.toString('utf8', from, to);
         } else {
           value = declared.uri as string;
-          to = from + value.length;
+          to = (from + value.length) | 0;
         }
         if (equals - start > nameBytes || to - from > attributeValueBytes) break;
         if (attribute === null) {
@@ -133,16 +133,16 @@ export class FastPath {
         if (last === null) element.firstAttribute = made;
         else last.nextAttribute = made;
         last = made;
-        i = to + 1;
+        i = (to + 1) | 0;
       }
 
       if (bytes[i] === 0x3e /* > */) {
-        i += 1;
+        i = (i + 1) | 0;
         window.at = i;
         tree.settle(element, name);
         tree.enter(name);
       } else if (bytes[i] === 0x2f /* / */ && bytes[i + 1] === 0x3e /* > */) {
-        i += 2;
+        i = (i + 2) | 0;
         window.at = i;
         tree.settle(element, name);
         if (tree.depth === 1) return this.complete(i, element, name);

@@ -83,9 +83,9 @@ export function guess(context: number, i: number): number {
   if ((head & (facts[fact + 1] as number)) !== facts[fact + 2]) return NO_NAME;
   const length = facts[fact] as number;
   if (length <= 4) return number;
-  const tail = length - 4;
+  const tail = (length - 4) | 0;
   if (view.getInt32(i + tail, true) !== facts[fact + 3]) return NO_NAME;
-  for (let k = 4; k < tail; k += 4) {
+  for (let k = 4; k < tail; k = (k + 4) | 0) {
     if (view.getInt32(i + k, true) !== words[(number << 4) + (k >> 2)]) return NO_NAME;
   }
   return number;

@@ -37,7 +37,7 @@ export function endsName(i: number): boolean {
 
 /** Where the characters of a name that begin at `i` end. */
 export function endOfName(i: number): number {
-  while (((markup[bytes[i] as number] as number) & name) !== 0) i += 1;
+  while (((markup[bytes[i] as number] as number) & name) !== 0) i = (i + 1) | 0;
   return i;
 }
 
@@ -55,18 +55,18 @@ export function endOfPlainText(i: number): number {
     const angle = (word & 0xfdfdfdfd) ^ 0x3c3c3c3c;
     const stops = (word | (word - 0x20202020) | (amp - 0x01010101) | (angle - 0x01010101)) & 0x80808080;
     if (stops === 0) {
-      i += 4;
+      i = (i + 4) | 0;
       continue;
     }
-    i += (31 - Math.clz32(stops & -stops)) >> 3;
+    i = (i + ((31 - Math.clz32(stops & -stops)) >> 3)) | 0;
     if (text[bytes[i] as number] !== plain) return i;
-    i += 1;
+    i = (i + 1) | 0;
   }
 }
 
 /** Where text ends that needs nothing but to be decoded. */
 export function endOfText(i: number): number {
-  while ((text[bytes[i] as number] as number) < special) i += 1;
+  while ((text[bytes[i] as number] as number) < special) i = (i + 1) | 0;
   return i;
 }
 
@@ -78,23 +78,23 @@ export function endOfPlainValue(i: number): number {
     const less = word ^ 0x3c3c3c3c;
     const stops = (word | (word - 0x28282828) | (less - 0x01010101)) & 0x80808080;
     if (stops === 0) {
-      i += 4;
+      i = (i + 4) | 0;
       continue;
     }
-    i += (31 - Math.clz32(stops & -stops)) >> 3;
+    i = (i + ((31 - Math.clz32(stops & -stops)) >> 3)) | 0;
     if (value[bytes[i] as number] !== plain) return i;
-    i += 1;
+    i = (i + 1) | 0;
   }
 }
 
 /** Where an attribute value ends that needs nothing but to be decoded. */
 export function endOfValue(i: number): number {
-  while ((value[bytes[i] as number] as number) < special) i += 1;
+  while ((value[bytes[i] as number] as number) < special) i = (i + 1) | 0;
   return i;
 }
 
 /** Where the content of a CDATA section ends that needs nothing but to be decoded. */
 export function endOfCdata(i: number): number {
-  while ((cdata[bytes[i] as number] as number) < special) i += 1;
+  while ((cdata[bytes[i] as number] as number) < special) i = (i + 1) | 0;
   return i;
 }
