@@ -8,27 +8,27 @@ export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'read
 /** What a {@link BrokerError} may carry beside its code and message. */
 export interface ErrorFacts {
   layer: ErrorLayer;
-  phase?: ErrorPhase;
+  phase?: ErrorPhase | undefined;
   /** Name of the dialect that was negotiating. */
-  dialect?: string;
+  dialect?: string | undefined;
   /** Who caused it: the peer, this program, or the operating system. Default `local`. */
-  origin?: 'peer' | 'local' | 'os';
+  origin?: 'peer' | 'local' | 'os' | undefined;
   /** Defined condition of a stream, stanza or SASL error (RFC 6120 §4.9.3, §6.5, §8.3.3). */
-  condition?: string;
-  appCondition?: { ns: string; name: string };
-  lang?: string;
+  condition?: string | undefined;
+  appCondition?: { ns: string; name: string } | undefined;
+  lang?: string | undefined;
   /** Text of the peer. Untrusted: capped at 1 KiB, control characters escaped, never used by program logic. */
-  text?: string;
+  text?: string | undefined;
   /** Condition of the stream error sent before closing. */
-  sentCondition?: string;
+  sentCondition?: string | undefined;
   /** Whether trying again later can help. Default false. */
-  retryable?: boolean;
+  retryable?: boolean | undefined;
   /** Where a server that proved itself wants us to connect instead (RFC 6120 §4.9.3.19). */
-  redirect?: { host: string; port: number | null };
+  redirect?: { host: string; port: number | null } | undefined;
   /** Byte offset in the current stream, or character offset in an expression or string. */
-  offset?: number;
+  offset?: number | undefined;
   /** What is known about a stanza that failed: not written, perhaps written, acknowledged by the server. */
-  sent?: 'no' | 'maybe' | 'acked';
+  sent?: 'no' | 'maybe' | 'acked' | undefined;
   cause?: unknown;
 }
 
@@ -90,9 +90,10 @@ export class BrokerError extends Error {
   }
 
   /** The same error with what only an outer layer knows: facts such as the phase, or a fuller message. */
-  with(facts: Partial<ErrorFacts>, message = this.message): BrokerError {
+  with(facts: { [Name in keyof ErrorFacts]?: ErrorFacts[Name] | undefined }, message = this.message): BrokerError {
     const own = Object.fromEntries(Object.entries(this)) as unknown as ErrorFacts;
-    const copy = new BrokerError(this.code, message, { ...own, cause: this.cause, ...facts });
+    const more = Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== undefined));
+    const copy = new BrokerError(this.code, message, { ...own, cause: this.cause, ...more });
     if (this.stack !== undefined) copy.stack = this.stack;
     return copy;
   }

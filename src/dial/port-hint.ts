@@ -13,11 +13,11 @@ const USUAL: ReadonlyMap<number, string> = new Map([
 export interface OwnPorts {
   /** What we speak. */
   readonly name: string;
-  readonly defaultPort?: number;
+  readonly defaultPort?: number | undefined;
   /** Default `defaultPort`. */
-  readonly usualPort?: number;
+  readonly usualPort?: number | undefined;
   /** For TLS from the start. */
-  readonly directTlsPort?: number;
+  readonly directTlsPort?: number | undefined;
 }
 
 /**

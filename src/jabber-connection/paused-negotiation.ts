@@ -138,7 +138,7 @@ class PausedNegotiation implements Negotiation {
     return (await reading.catch(timeoutAsNull)) ?? this.#session.next(match);
   }
 
-  send(element: Element, options?: { secret?: boolean }): void {
+  send(element: Element, options?: { secret?: boolean | undefined }): void {
     this.#session.send(element, options);
   }
 

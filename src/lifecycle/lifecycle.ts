@@ -12,10 +12,10 @@ import type { BrokerState, Closed } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
 export interface ConnectOptions {
-  host?: string;
-  port?: number;
+  host?: string | undefined;
+  port?: number | undefined;
   /** Gives up the attempt, and the waiting for the next one. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What the lifecycle works with. */

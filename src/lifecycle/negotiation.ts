@@ -180,7 +180,7 @@ export class StreamNegotiation implements Negotiation {
     this.#deferredElements.push(element);
   }
 
-  send(element: Element, options: { secret?: boolean } = {}): void {
+  send(element: Element, options: { secret?: boolean | undefined } = {}): void {
     this.#checkSignal();
     this.#stream.send(element, this.#parts.config.xmlns);
     this.#parts.traffic.sent(element, options.secret ?? false);

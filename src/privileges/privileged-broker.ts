@@ -8,7 +8,10 @@ export interface PrivilegedBroker {
   readonly state: string;
   readonly config: { readonly domain: string; readonly timeouts: { readonly request: number } };
   output(node: Element): Ticket;
-  request(node: Element, options?: { timeout?: number; signal?: AbortSignal }): Promise<Element>;
+  request(
+    node: Element,
+    options?: { timeout?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<Element>;
   subscribe<Name extends 'PCJ_NODERECEIVED' | 'PCJ_SOCKETDISCONNECT'>(
     event: Name,
     handler: Handler<StatusEvents[Name]>,

@@ -62,7 +62,7 @@ export interface Negotiation {
    */
   next(match?: (element: Element) => boolean): Promise<Element>;
   /** Writes an element and publishes PCJ_NODESENT. With `secret`, events and logs show it without its content. */
-  send(element: Element, options?: { secret?: boolean }): void;
+  send(element: Element, options?: { secret?: boolean | undefined }): void;
   /**
    * Sends a request, publishes PCJ_RTS_START and reads its answer: what `isAnswer` takes, or without it the result or
    * error of an iq. @throws BrokerError as `next` does
@@ -87,13 +87,13 @@ export interface Established {
   /** Id of the stream. */
   readonly sid: string;
   /** Whether an earlier session goes on (XEP-0198). Default false. */
-  readonly resumed?: boolean;
+  readonly resumed?: boolean | undefined;
   /** Stream management that is on. When `resumed`, it is the one that {@link Negotiation.resumable} gave. */
-  readonly management?: ManagedSession | null;
+  readonly management?: ManagedSession | null | undefined;
   /** What the server takes (XEP-0478). */
-  readonly limits?: StreamLimits;
+  readonly limits?: StreamLimits | undefined;
   /** Language of inbound stanzas that name none, from the stream header (RFC 6120 §4.7.4). */
-  readonly lang?: string | null;
+  readonly lang?: string | null | undefined;
 }
 
 /** A dialect on a ready link: what it may do besides negotiating. */
@@ -117,35 +117,35 @@ export interface Dialect {
   /** Content namespace of the stream. */
   readonly xmlns: string;
   /** `version` of the stream header; without it the attribute is left out (a stream of before XMPP 1.0). */
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Port when the options name none and DNS does not tell. */
-  readonly defaultPort?: number;
+  readonly defaultPort?: number | undefined;
   /** The same for `tls.policy` `direct`. Default `defaultPort`. */
-  readonly directTlsPort?: number;
+  readonly directTlsPort?: number | undefined;
   /** Port that servers usually have for it, to be named when another port is the wrong one. Default `defaultPort`. */
-  readonly usualPort?: number;
+  readonly usualPort?: number | undefined;
   /** What is asked for when TLS begins at once (ALPN, XEP-0368 §4). Default none. */
-  readonly alpn?: string;
+  readonly alpn?: string | undefined;
   /** SRV services to look up when no host is given. Without them only addresses are looked up. */
-  readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[];
+  readonly services?: readonly { readonly srv: string; readonly tls: 'direct' | 'starttls' }[] | undefined;
   /** TLS when the options do not say: `required`, or none on this machine and an error elsewhere. Default `required`. */
-  readonly defaultTls?: 'required' | 'loopback';
+  readonly defaultTls?: 'required' | 'loopback' | undefined;
   /** Options it cannot work without. */
-  readonly needs?: readonly ('username' | 'password' | 'port' | 'resource')[];
+  readonly needs?: readonly ('username' | 'password' | 'port' | 'resource')[] | undefined;
   /** TLS policies it knows; others are refused by the options. Default all. */
-  readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][];
+  readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][] | undefined;
   /** Whether unanswered iq requests are answered with service-unavailable (RFC 6120 §8.2.3) unless an option says. */
-  readonly answersRequests?: boolean;
+  readonly answersRequests?: boolean | undefined;
   /**
    * What our address is. `account`: that of an account at the server, which answers for it (RFC 6120 §10.3), and whose roster,
    * archive and events `trusted` knows. `domain`: a domain of its own, for which nobody answers but who was asked. Default `account`.
    */
-  readonly addressing?: 'account' | 'domain';
+  readonly addressing?: 'account' | 'domain' | undefined;
   /**
    * How a silent link without stream management is probed. `ping`: the server is asked (XEP-0199); no answer ends the link. `space`: white
    * space is sent, which nobody answers: only TCP can tell that the server is gone. Default `ping` for an account, else `space`.
    */
-  readonly probe?: 'ping' | 'space';
+  readonly probe?: 'ping' | 'space' | undefined;
   /** Takes over a connected stream; returning relinquishes it. */
   negotiate(session: Negotiation): Promise<Established>;
   /**

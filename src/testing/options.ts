@@ -1,3 +1,4 @@
+import type { Optional } from '../arguments/optional.js';
 import type { SecureVersion } from 'node:tls';
 import type { XmlLimits } from '../xml/tokenizer/limits.js';
 import type { ChannelBinding } from './sasl/channel-binding.js';
@@ -5,42 +6,42 @@ import type { ChannelBinding } from './sasl/channel-binding.js';
 /** Options of {@link LoopbackServer.start}. A side of the server is open when its users are given. */
 export interface LoopbackOptions {
   /** Domain of the accounts. Default `localhost`. */
-  domain?: string;
+  domain?: string | undefined;
   /** Address to listen on; it must be of this machine's loopback. Default `127.0.0.1`. */
-  host?: string;
+  host?: string | undefined;
   /** TCP ports. Default: free ones, see {@link LoopbackServer.ports}. */
-  ports?: Partial<Record<LoopbackPort, number>>;
+  ports?: Optional<Record<LoopbackPort, number>> | undefined;
   /** Passwords by user name. Opens the client ports; so does `ANONYMOUS` among the mechanisms. */
-  accounts?: Readonly<Record<string, string>>;
+  accounts?: Readonly<Record<string, string>> | undefined;
   /** Secrets by name of the component (XEP-0114). Opens the component port. */
-  components?: Readonly<Record<string, string>>;
+  components?: Readonly<Record<string, string>> | undefined;
   /** What happens to a second connection of one component. Default `refuse`. */
-  componentConflict?: ComponentConflict;
+  componentConflict?: ComponentConflict | undefined;
   /** Users of the jabberd2 router protocol. Opens the router port. */
-  routerUsers?: Readonly<Record<string, string | RouterUser>>;
+  routerUsers?: Readonly<Record<string, string | RouterUser>> | undefined;
   /**
    * TLS; `false` for none at all. Default: a certificate is made at the start when there are clients or router users, and
    * STARTTLS is optional. A server with components only has TLS when this is given, `{}` is enough.
    */
-  tls?: LoopbackTlsOptions | false;
+  tls?: LoopbackTlsOptions | false | undefined;
   /**
    * SASL mechanisms for clients, offered in this order as far as the connection allows: those with channel binding and
    * EXTERNAL inside TLS only. Default: SCRAM in all its kinds, and inside TLS also PLAIN.
    */
-  mechanisms?: readonly string[];
+  mechanisms?: readonly string[] | undefined;
   /** How the mechanisms behave. */
-  sasl?: LoopbackSaslOptions;
+  sasl?: LoopbackSaslOptions | undefined;
   /** How resources are bound. */
-  bind?: LoopbackBindOptions;
+  bind?: LoopbackBindOptions | undefined;
   /** Authentication of before XMPP 1.0 (XEP-0078); `false` for none. Default: all three methods. */
-  legacy?: LoopbackLegacyOptions | false;
+  legacy?: LoopbackLegacyOptions | false | undefined;
   /** Stream management (XEP-0198); `false` for none. Default: with resumption. */
-  streamManagement?: LoopbackManagementOptions | false;
+  streamManagement?: LoopbackManagementOptions | false | undefined;
   /** What a peer's XML may cost; see {@link XmlLimits}. */
-  limits?: Partial<XmlLimits>;
-  timeouts?: LoopbackTimeouts;
+  limits?: Optional<XmlLimits> | undefined;
+  timeouts?: LoopbackTimeouts | undefined;
   /** Told what a handler of one of the server's events threw or rejected with. Default: a warning of the process. */
-  onHandlerError?: (error: unknown, event: string) => void;
+  onHandlerError?: ((error: unknown, event: string) => void) | undefined;
 }
 
 /** The ports. Those for direct TLS are open when the server has TLS (XEP-0368 for clients). */
@@ -53,40 +54,40 @@ export type ComponentConflict = 'refuse' | 'replace' | 'share';
 export interface RouterUser {
   password: string;
   /** Which names it may bind: `all`, or only the one it is called (`own`). Default `all`. */
-  acl?: 'all' | 'own';
+  acl?: 'all' | 'own' | undefined;
 }
 
 /** How the loopback server does TLS. */
 export interface LoopbackTlsOptions {
   /** STARTTLS on the client port. Default `optional`. */
-  starttls?: 'required' | 'optional' | 'off';
+  starttls?: 'required' | 'optional' | 'off' | undefined;
   /** STARTTLS on the router port. Default `optional`. */
-  routerStarttls?: 'optional' | 'off';
+  routerStarttls?: 'optional' | 'off' | undefined;
   /** PEM of the certificate and its key, in place of those that are made. Both or none. */
-  cert?: string;
-  key?: string;
+  cert?: string | undefined;
+  key?: string | undefined;
   /** Further names in the certificate that is made: it has the domain, the components, `localhost` and the loopback addresses. */
-  names?: readonly string[];
+  names?: readonly string[] | undefined;
   /** PEM of the authority for client certificates (EXTERNAL). Default: the authority that is made. */
-  clientCa?: string;
-  minVersion?: SecureVersion;
-  maxVersion?: SecureVersion;
+  clientCa?: string | undefined;
+  minVersion?: SecureVersion | undefined;
+  maxVersion?: SecureVersion | undefined;
 }
 
 /** How the SASL mechanisms of the loopback server behave. */
 export interface LoopbackSaslOptions {
   /** Types of channel binding. Default `tls-exporter` and `tls-server-end-point`. */
-  channelBindings?: readonly ChannelBinding[];
+  channelBindings?: readonly ChannelBinding[] | undefined;
   /** Whether the types are listed (XEP-0440). Default true. */
-  listChannelBindings?: boolean;
+  listChannelBindings?: boolean | undefined;
   /** Iteration count of SCRAM. Default 4096. */
-  iterations?: number;
+  iterations?: number | undefined;
   /** Whether SCRAM signs what was offered (XEP-0474). Default false. */
-  signOffer?: boolean;
+  signOffer?: boolean | undefined;
   /** Where the server's last data goes: with success, or into a challenge of its own. Default `success`. */
-  finalData?: 'success' | 'challenge';
+  finalData?: 'success' | 'challenge' | undefined;
   /** Failures after which the stream is closed. Default 5. */
-  tries?: number;
+  tries?: number | undefined;
 }
 
 /** How the loopback server binds resources (RFC 6120 §7). */
@@ -95,11 +96,11 @@ export interface LoopbackBindOptions {
    * What happens when a resource is taken: the old one is replaced, the request is refused, or the new one gets another
    * name. Default `replace`.
    */
-  conflict?: 'replace' | 'refuse' | 'rename';
+  conflict?: 'replace' | 'refuse' | 'rename' | undefined;
   /** Whether the server makes up every resource, whatever is asked for. Default false. */
-  assigned?: boolean;
+  assigned?: boolean | undefined;
   /** How the session feature of RFC 3921 is offered. Default `optional`. */
-  session?: 'optional' | 'required' | 'off';
+  session?: 'optional' | 'required' | 'off' | undefined;
 }
 
 /** The methods of `jabber:iq:auth`; `0k` is the one with sequence and token. */
@@ -108,37 +109,37 @@ export type LegacyMethod = 'password' | 'digest' | '0k';
 /** How the loopback server does `jabber:iq:auth` (XEP-0078). */
 export interface LoopbackLegacyOptions {
   /** Default all three. */
-  methods?: readonly LegacyMethod[];
+  methods?: readonly LegacyMethod[] | undefined;
   /** Whether the stream feature is shown on streams of version 1.0. Default true. */
-  announced?: boolean;
+  announced?: boolean | undefined;
   /** How errors are written: with conditions of RFC 6120, or as a bare code. Default `condition`. */
-  errors?: 'condition' | 'code';
+  errors?: 'condition' | 'code' | undefined;
   /** Start of the sequence of `0k`. It counts down with each login. Default 500. */
-  sequence?: number;
+  sequence?: number | undefined;
   /** Token of `0k`. Default: a random one for each account. */
-  token?: string;
+  token?: string | undefined;
 }
 
 /** How the loopback server manages streams (XEP-0198). */
 export interface LoopbackManagementOptions {
   /** Whether sessions can be resumed. Default true. */
-  resume?: boolean;
+  resume?: boolean | undefined;
   /** Seconds for which a session that was cut is kept. Default 60. */
-  max?: number;
+  max?: number | undefined;
   /** After how many stanzas the server asks for an acknowledgement; 0 for never. Default 5. */
-  requestEvery?: number;
+  requestEvery?: number | undefined;
   /** Whether `<failed/>` tells the count of a session that is over. Default true. */
-  failedCount?: boolean;
+  failedCount?: boolean | undefined;
   /** Where both counts start, for tests around 2^32. The client must start there as well. Default 0. */
-  startCount?: number;
+  startCount?: number | undefined;
   /** Most stanzas kept for a client. One more ends its session. Default 10,000. */
-  unackedLimit?: number;
+  unackedLimit?: number | undefined;
 }
 
 /** Time limits of the loopback server, in milliseconds. */
 export interface LoopbackTimeouts {
   /** From the connection to the bound address. Default 30 000. */
-  negotiation?: number;
+  negotiation?: number | undefined;
   /** How long a peer may take to close a stream. Default 1000. */
-  close?: number;
+  close?: number | undefined;
 }

@@ -11,7 +11,7 @@ export interface IdentityOptions {
   /** Service of an SRV-ID that counts. Default `xmpp-client`. */
   readonly service?: 'xmpp-client' | 'xmpp-server' | undefined;
   /** The options name this very certificate as one to trust. Default false. */
-  readonly given?: boolean;
+  readonly given?: boolean | undefined;
 }
 
 /** Extended key usages of a server: id-kp-serverAuth and anyExtendedKeyUsage (RFC 5280 §4.2.1.12). */

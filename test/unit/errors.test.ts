@@ -18,6 +18,13 @@ describe('BrokerError', () => {
     expect(error.phase).toBeUndefined();
   });
 
+  it('loses no fact to one that is undefined', () => {
+    const error = new BrokerError('STREAM_ERROR', 'closed', { layer: 'stream', condition: 'reset', offset: undefined });
+    const same = error.with({ layer: undefined, condition: undefined, phase: undefined });
+    expect(same).toMatchObject({ layer: 'stream', condition: 'reset' });
+    expect(Object.keys(same).sort()).toEqual(Object.keys(error).sort());
+  });
+
   it('S-ERR-4 A-STZ-14: the text of a peer is cut, and its control characters are escaped', () => {
     const text = `\u001b[2J\r\nFAKE \u202e${'x'.repeat(2_000)}`;
     const error = new BrokerError('STREAM_ERROR', 'closed', { layer: 'stream', text });

@@ -11,13 +11,13 @@ export type SessionLocation = Readonly<{ host: string; port: number | null }>;
 /** What was agreed on when a session began. */
 export interface SessionTerms {
   /** What resumes it. Default null: it cannot be resumed. */
-  readonly id?: string | null;
+  readonly id?: string | null | undefined;
   /** How long the server keeps it, in seconds. Default null: it did not say. */
-  readonly max?: number | null;
+  readonly max?: number | null | undefined;
   /** Where the server would like it to be resumed. Default null. */
-  readonly location?: SessionLocation | null;
+  readonly location?: SessionLocation | null | undefined;
   /** What both counters begin with. Default 0; tests begin near 2^32. */
-  readonly start?: number;
+  readonly start?: number | undefined;
 }
 
 /**

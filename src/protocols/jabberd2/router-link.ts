@@ -27,14 +27,14 @@ export class RouterLink {
   #inboundHeld = false;
   #outboundHeld = false;
 
-  private constructor(link: DialectLink, options: NameOptions & { raw?: boolean }) {
+  private constructor(link: DialectLink, options: NameOptions & { raw?: boolean | undefined }) {
     this.#link = link;
     this.#raw = options.raw ?? false;
     this.#names.set(link.jid.domain, options.default ?? false);
   }
 
   /** The state that belongs to a link; made when it is first asked for. */
-  static of(link: DialectLink, options: NameOptions & { raw?: boolean }): RouterLink {
+  static of(link: DialectLink, options: NameOptions & { raw?: boolean | undefined }): RouterLink {
     let state = links.get(link);
     if (state === undefined) {
       state = new RouterLink(link, options);

@@ -10,7 +10,7 @@ import type { SaslProfile } from './profile.js';
 /** The stream as the exchange needs it. */
 export interface SaslStream {
   /** Writes an element; `secret` keeps its content out of events and logs. */
-  send(element: Element, options?: { secret?: boolean }): void;
+  send(element: Element, options?: { secret?: boolean | undefined }): void;
   /** The next element from the server. */
   next(): Promise<Element>;
 }

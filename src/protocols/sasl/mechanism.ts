@@ -1,4 +1,5 @@
 // What a SASL mechanism is, RFC 4422 §5: a row of facts, and a function that runs it over any profile.
+import type { Optional } from '../../arguments/optional.js';
 import type { BrokerError } from '../../errors.js';
 import type { ClientCertificate } from '../../tls/client-certificate.js';
 import type { BindingPlan } from './binding-plan.js';
@@ -25,7 +26,7 @@ export interface Mechanism {
   /** When a client uses it that was told of no mechanisms. */
   readonly byDefault: 'always' | 'with-certificate' | 'never';
   /** What to look at when the server refuses with one of these conditions (RFC 6120 §6.5), in place of user name and password. */
-  readonly advice?: Readonly<Record<string, string>>;
+  readonly advice?: Readonly<Record<string, string>> | undefined;
   /** What the program should know before it is tried, or null. */
   warning?(settings: MechanismSettings): BrokerError | null;
   /**
@@ -61,7 +62,7 @@ export type SaslAnswer =
 export interface Account {
   /** XMPP domain that was dialled. */
   readonly domain: string;
-  readonly username?: string;
+  readonly username?: string | undefined;
 }
 
 /** What a mechanism works with. */
@@ -71,15 +72,15 @@ export interface MechanismSettings extends Account {
   /** Password or token; empty where there is none. */
   readonly password: Password;
   /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
-  readonly authzid?: string;
+  readonly authzid?: string | undefined;
   /** Our own certificate in TLS, or null. */
   readonly certificate: ClientCertificate | null;
-  readonly iterations?: Partial<IterationLimits>;
+  readonly iterations?: Optional<IterationLimits> | undefined;
   /** What the server offered, to be compared with what it signs (XEP-0474). */
   readonly offer: SaslOffer;
   readonly binding: BindingPlan;
   /** Abandons the exchange while something is computed. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The name of an account in memories and caches. */
