@@ -24,7 +24,7 @@ import { WORKLOADS } from './techniques/workloads.mjs';
 /** A technique has to be worth more than what two copies of one build differ by. */
 const NOISE = 0.03;
 
-const STEPS = { warm: 10, steps: 24 };
+const STEPS = { warm: 8, steps: 16 };
 
 /** What is compared: `key`, `text`, the folder of the other build, and a workload. */
 function comparisons({ only, against, workloads }, scratch) {
@@ -92,24 +92,31 @@ process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 const before = load();
 const list = comparisons(values, scratch);
 const dist = fileURLToPath(new URL('../build', import.meta.url));
+const full = values.only === undefined && values.against === undefined;
+const stem = fileURLToPath(new URL(`results/${full ? 'techniques' : 'latest.techniques'}`, import.meta.url));
+
+/** Written after each round: a run takes hours, and may be ended before. */
+function write(done) {
+  const report = {
+    command: `node bench/techniques.mjs ${process.argv.slice(2).join(' ')}`.trim(),
+    date: new Date().toISOString().slice(0, 10),
+    rounds: done,
+    machine: machine(),
+    load: { before, after: load() },
+  };
+  const rows = list.map(row);
+  const text = markdown(report, rows);
+  writeFileSync(`${stem}.md`, text);
+  writeFileSync(`${stem}.json`, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
+  return text;
+}
+
 for (let round = 1; round <= rounds; round += 1) {
   for (const one of list) {
     const result = await compare(one.workload, [dist, one.folder], STEPS);
     one.rounds.push(result);
     console.log(`round ${round}: ${one.key || one.text}, ${WORKLOADS[one.workload].text}: ${number(result.ratio, 3)}`);
   }
+  const text = write(round);
+  if (round === rounds) console.log(`\n${text}`);
 }
-const full = values.only === undefined && values.against === undefined;
-const report = {
-  command: `node bench/techniques.mjs ${process.argv.slice(2).join(' ')}`.trim(),
-  date: new Date().toISOString().slice(0, 10),
-  rounds,
-  machine: machine(),
-  load: { before, after: load() },
-};
-const rows = list.map(row);
-const text = markdown(report, rows);
-const stem = fileURLToPath(new URL(`results/${full ? 'techniques' : 'latest.techniques'}`, import.meta.url));
-writeFileSync(`${stem}.md`, text);
-writeFileSync(`${stem}.json`, `${JSON.stringify({ ...report, rows }, null, 1)}\n`);
-console.log(`\n${text}`);
