@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   Broker,
   BrokerError,
   JABBERD14_COMPONENT,
+  JABBERD20_COMPONENT,
   LEGACY,
   NS,
   XMPP,
@@ -222,6 +224,26 @@ describe('what is missing', () => {
   });
 });
 
+describe('E2: a user name with the domain in it', () => {
+  const account = { domain: 'localhost', host: undefined, port: undefined, resource: 'r' };
+
+  it.each([
+    ['alice@localhost', "username must be the part before the '@': say username: 'alice', domain: 'localhost'"],
+    ['alice@chat.example', "username must be the part before the '@': say username: 'alice', domain: 'chat.example'"],
+    ['alice@', "username must be the part before the '@': say username: 'alice', domain: 'localhost'"],
+  ])('%s is refused with the way out, by each dialect that has an account', (username, problem) => {
+    for (const connectionType of [XMPP, LEGACY, { ...own, addressing: 'account' }]) {
+      expect(problems({ ...account, connectionType, username })).toEqual([problem]);
+    }
+  });
+
+  it('is taken where it is a name and no account', () => {
+    const router = { connectionType: JABBERD20_COMPONENT, username: 'alice@localhost', port: 1 };
+    expect(problems(router)).toEqual([]);
+    expect(problems({ connectionType: JABBERD14_COMPONENT, username: 'alice@localhost' })).toEqual([]);
+  });
+});
+
 describe('several problems', () => {
   it('are told in one error', () => {
     const found = problems({
@@ -251,6 +273,13 @@ describe('several problems', () => {
     ]);
     expect(() => make({ domain: '', port: 0 })).toThrow(/^new Broker\(\): 2 problems:\n- port must/);
     expect(() => make({ port: 0 })).toThrow(/^new Broker\(\): port must/);
+  });
+
+  it('docs/errors.md shows them as they are told', () => {
+    const page = readFileSync('docs/errors.md', 'utf8');
+    const [, shown] = /```text\n(new Broker\(\): .*?)\n```/s.exec(page) ?? [];
+    const told = () => new Broker({ ...OPTIONS, pasword: 'x', timeouts: { close: -1 } } as BrokerOptions);
+    expect(told).toThrow(expect.objectContaining({ message: shown }));
   });
 
   it('row 5: the spelling of an option counts', () => {

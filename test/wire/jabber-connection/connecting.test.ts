@@ -260,6 +260,11 @@ describe('what goes wrong on the way', () => {
       const error = await failure(connection.auth(first, ...(rest as [string, string])));
       expect(error).toMatchObject({ code: 'USAGE_AUTH' });
     }
+    const whole = await failure(connection.auth(`juliet@${connection.broker.config.domain}`, 'r0m30', 'balcony'));
+    expect(whole).toMatchObject({
+      code: 'USAGE_AUTH',
+      message: expect.stringContaining("in front of the '@'") as string,
+    });
     const signedIn = connection.auth('juliet', 'r0m30', 'balcony');
     expect(await failure(connection.auth('juliet', 'r0m30', 'balcony'))).toMatchObject({ code: 'USAGE_AUTH' });
     await acceptDigest(server);
