@@ -1,4 +1,15 @@
-import { flag, isText, listOf, method, must, oneOf, port, text, type Check } from '../arguments/checks.js';
+import {
+  flag,
+  isText,
+  listOf,
+  method,
+  milliseconds,
+  must,
+  oneOf,
+  port,
+  text,
+  type Check,
+} from '../arguments/checks.js';
 import { kindOf } from '../arguments/values.js';
 import type { Dialect } from '../protocols/dialect.js';
 import DIALECTS from '../protocols/index.js';
@@ -33,6 +44,7 @@ const CHECKS: Record<keyof Dialect, Check> = {
   answersRequests: optional(flag),
   addressing: optional(oneOf('account', 'domain')),
   probe: optional(oneOf('ping', 'space')),
+  firstDelayMs: optional(milliseconds),
   prepare: optional(method),
   wrap: optional(method),
   unwrap: optional(method),

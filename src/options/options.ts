@@ -224,7 +224,10 @@ const ROWS = {
   tls: { check: TLS_OPTIONS, inForce: withoutSecrets },
   reconnect: {
     check: RECONNECT,
-    inForce: (given: boolean | ReconnectOptions = true) => given !== false && filled(DEFAULT_RECONNECT, given),
+    inForce: (given: boolean | ReconnectOptions = true, { connectionType }) => {
+      const { firstDelayMs = DEFAULT_RECONNECT.firstDelayMs } = connectionType;
+      return given !== false && filled(Object.freeze({ ...DEFAULT_RECONNECT, firstDelayMs }), given);
+    },
   },
   timeouts: {
     check: { checks: allOf(DEFAULT_TIMEOUTS, milliseconds) },

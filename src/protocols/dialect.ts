@@ -146,6 +146,11 @@ export interface Dialect {
    * space is sent, which nobody answers: only TCP can tell that the server is gone. Default `ping` for an account, else `space`.
    */
   readonly probe?: 'ping' | 'space' | undefined;
+  /**
+   * Default of `reconnect.firstDelayMs`, in milliseconds: the bound of the first delay before a lost link is dialled again.
+   * Default 60 000, the minute that RFC 6120 §3.3 spreads clients over; short where there are few and a server waits for each.
+   */
+  readonly firstDelayMs?: number | undefined;
   /** Takes over a connected stream; returning relinquishes it. */
   negotiate(session: Negotiation): Promise<Established>;
   /**

@@ -55,6 +55,8 @@ function dialect(options: ComponentOptions): ComponentDialect {
     defaultTls: 'loopback',
     tlsPolicies: ['direct', 'disabled'],
     addressing: 'domain',
+    // There are few, and a server waits for each.
+    firstDelayMs: 1_000,
     negotiate,
     prepare: (stanza, { domain }) => prepare(stanza, domain, options),
     unwrap: (element, link) => unwrap(element, link, options),

@@ -57,6 +57,8 @@ function dialect(options: RouterOptions): RouterDialect {
     needs: ['username', 'password', 'port'],
     defaultTls: 'required',
     addressing: 'domain',
+    // There are few, and a server waits for each.
+    firstDelayMs: 1_000,
     negotiate: (session) => negotiate(session, options),
     prepare: (stanza, { domain }) => prepare(stanza, options, domain),
     wrap: (stanza, link) => RouterLink.of(link, options).wrap(stanza),

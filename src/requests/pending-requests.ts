@@ -198,10 +198,16 @@ function mayAnswer(request: PendingRequest, stanza: Element, isError: boolean, {
     // The jabberd2 router returns an error with the addresses as they were sent.
     return isError && same(from, request.from) && same(to, request.to);
   }
+  // Only our own server can send a stanza without `from`, and so answers for itself and for us.
+  if (from === null) return request.to === null || isOurs(request.to, jid);
   if (request.to !== null && !isOwnAccount(request.to, jid)) return same(from, request.to);
-  if (from === null) return true;
   if (jid === null) return false;
   return same(from, jid.bare().toString()) || same(from, jid.toString()) || same(from, jid.domain);
+}
+
+/** Whether an address is our server, our account, or ourselves. */
+function isOurs(to: string, jid: JID | null): boolean {
+  return jid !== null && (isOwnAccount(to, jid) || same(to, jid.domain) || same(to, jid.toString()));
 }
 
 function isOwnAccount(to: string, jid: JID | null): boolean {

@@ -1,12 +1,12 @@
 // What people who ran the library met, by kind. The letters are explained in test/README.md.
 import { describe, expect, it, vi } from 'vitest';
-import { NS, xml, type Broker, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';
+import { Broker, NS, xml, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';
 import { CLIENT, welcome, welcomeBack } from '../wire/support/client.js';
 import { COMPONENT, DOMAIN, header } from '../wire/support/component.js';
 import type { Conversation } from '../wire/support/conversation.js';
 import { BIND, features, OPENING } from '../wire/support/elements.js';
 import { LEGACY_CLIENT } from '../wire/support/legacy.js';
-import { useRig, type Ready, type RigDialect, type Said } from '../wire/support/rig.js';
+import { brokerOptions, useRig, type Ready, type RigDialect, type Said } from '../wire/support/rig.js';
 import { SERVICE } from '../wire/support/service.js';
 import type { ScriptedPeer } from '../wire/support/scripted-peer.js';
 
@@ -413,5 +413,45 @@ describe('D: the log', () => {
     server.reset();
     const { error } = await broker.closed;
     expect(error?.message.match(/ECONNRESET/g)?.length ?? 0).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('E11', () => {
+  it.each<[string, RigDialect<Said>, number]>([
+    ['a client', CLIENT, 60_000],
+    ['jabber:iq:auth', LEGACY_CLIENT, 60_000],
+    ['a component', COMPONENT, 1_000],
+    ['the router', SERVICE, 1_000],
+  ])('%s has a first delay of its own', (_, dialect, firstDelayMs) => {
+    const given = { ...brokerOptions(dialect, 5222), reconnect: true };
+    expect(new Broker(given).config.reconnect).toMatchObject({ firstDelayMs });
+    expect(new Broker({ ...given, reconnect: { firstDelayMs: 5 } }).config.reconnect).toMatchObject({
+      firstDelayMs: 5,
+    });
+  });
+});
+
+describe('B10: answers without from', () => {
+  const rig = useRig(CLIENT);
+
+  it.each([
+    ['our domain', 'localhost', true],
+    ['our account', 'alice@localhost', true],
+    ['our full address', 'alice@localhost/desk', true],
+    ['nobody', null, true],
+    ['somebody else', 'bob@localhost', false],
+    ['another domain', 'example.net', false],
+  ])('to a request to %s', async (_, to, accepted) => {
+    const { broker, server } = await rig.ready();
+    const asked = broker.request(xml('iq', { type: 'get', id: 'q1', to }, xml('q', { xmlns: 'urn:a' })), {
+      timeout: 300,
+    });
+    await server.expect("id='q1'");
+    await server.send("<iq type='result' id='q1'/>");
+    const outcome = await asked.then(
+      () => 'answered',
+      (error: unknown) => (error as BrokerError).code,
+    );
+    expect(outcome).toBe(accepted ? 'answered' : 'RTS_TIMEOUT');
   });
 });

@@ -300,7 +300,7 @@ describe('defaults', () => {
       tls: {},
       reconnect: {
         initial: false,
-        firstDelayMs: 60_000,
+        firstDelayMs: 1_000,
         maxDelayMs: 300_000,
         resumeDelayMs: 1_000,
         maxAttempts: Infinity,
