@@ -3,3 +3,6 @@ export type Optional<T> = { [Name in keyof T]?: T[Name] | undefined };
 
 /** Options when everything has a value: what was not given has its default. */
 export type Complete<T> = { [Name in keyof T]-?: Exclude<T[Name], undefined> };
+
+/** Options as they were read: what was `undefined` is not there. */
+export type Given<T> = { [Name in keyof T]: Exclude<T[Name], undefined> };

@@ -1,6 +1,7 @@
 // Named options: each is looked up in a table, and everything that is wrong with those of one call is told in one error.
 import { printable, usageError } from '../errors.js';
 import type { Check, UsageCode } from './checks.js';
+import type { Given } from './optional.js';
 import { nearest } from './suggestion.js';
 import { isRecord, kindOf, ownProperties, UNREADABLE } from './values.js';
 
@@ -41,14 +42,19 @@ export function readOptions<T extends object>(
   value: unknown,
   table: OptionTable<T>,
   path = '',
-): T {
+): Given<T> {
   const problems: Problem[] = [];
   const options = read(value, table, path, problems);
   const [first] = problems;
-  if (first === undefined) return options as T;
+  if (first === undefined) return options as Given<T>;
   const texts = problems.map(({ text }) => text);
   const what = texts.length === 1 ? first.text : `${texts.length} problems:\n- ${texts.join('\n- ')}`;
   throw usageError(first.code ?? code, `${call}: ${what}`);
+}
+
+/** A group of options out of those that were read: nothing in it is undefined either. */
+export function readGroup<T extends object>(group: T | undefined): Given<T> | undefined {
+  return group as Given<T> | undefined;
 }
 
 function read<T extends object>(value: unknown, table: OptionTable<T>, path: string, problems: Problem[]): unknown {

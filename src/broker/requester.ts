@@ -14,9 +14,9 @@ import { NS } from '../xml/namespaces.js';
 /** Options of one request. */
 export interface RequestOptions {
   /** Milliseconds until the request fails, counted from the call. Default `timeouts.request`, from when it is written. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Gives up waiting; the answer is then an ordinary stanza. Default none. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 const OPTIONS: OptionTable<RequestOptions> = { checks: { timeout: duration, signal } };

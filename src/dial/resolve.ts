@@ -24,7 +24,7 @@ export interface Target {
   /** Service whose SRV record named it; null for the domain itself. */
   readonly srv: string | null;
   /** Why no SRV record was used, one error for each service that was asked for. */
-  readonly srvErrors?: readonly BrokerError[];
+  readonly srvErrors?: readonly BrokerError[] | undefined;
 }
 
 /** Options of {@link resolve}. */

@@ -7,9 +7,9 @@ import type { MatchedNode } from './xpath/node.js';
 /** What the names in an expression stand for. Only own properties count, so `__proto__` is a name like any other. */
 export interface FilterOptions {
   /** Namespace by prefix. `xml` is always bound; names without a prefix are in no namespace. Default none. */
-  namespaces?: Readonly<Record<string, string>>;
+  namespaces?: Readonly<Record<string, string>> | undefined;
   /** Value by name, for `$name` in the expression: the way for text of others, which is then never read as XPath. Default none. */
-  variables?: Readonly<Record<string, VariableValue>>;
+  variables?: Readonly<Record<string, VariableValue>> | undefined;
 }
 
 export const FILTER_OPTIONS: OptionTable<FilterOptions> = {

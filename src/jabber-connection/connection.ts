@@ -56,7 +56,7 @@ export class Connection implements AsyncDisposable {
    * Connects and opens the stream, up to where the server waits for {@link auth}.
    * @returns a promise that rejects with the BrokerError of the attempt, a stream error among them
    */
-  async connect(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async connect(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
     if (this.#state === 'connecting' || this.connected) {
       throw usageError('USAGE_CONNECTED', 'the connection is in use: disconnect() first');
     }
@@ -129,7 +129,7 @@ export class Connection implements AsyncDisposable {
    */
   async ask(
     node: JabberNode | Element | string,
-    options: { timeout?: number; signal?: AbortSignal } = {},
+    options: { timeout?: number | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<JabberNode> {
     this.#refuseUnready();
     const answer = await this.broker.request(typeof node === 'string' ? node : elementOf(node), options);

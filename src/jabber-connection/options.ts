@@ -17,15 +17,15 @@ export interface ConnectionOptions extends Pick<
   /** Where to connect to: `host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; port 5222 if none is named. Needed. */
   server: string;
   /** `jabber:client` (default) signs in with jabber:iq:auth, `jabber:component:accept` with the handshake of a component. */
-  ns?: string;
+  ns?: string | undefined;
   /** XMPP domain, or the component's name. Default: the host. */
-  localname?: string;
+  localname?: string | undefined;
   /** Another dialect, such as XMPP. Default: the one that `ns` means. */
-  dialect?: Dialect;
+  dialect?: Dialect | undefined;
   /** Shows each element, `SEND:` or `RECV:` in front, without credentials: on stderr, or to a function. Default false. */
-  log?: boolean | ((line: string) => void);
+  log?: boolean | ((line: string) => void) | undefined;
   /** Most stanzas that may wait to be handled; one more ends the connection. Default 10 000. */
-  inboxLimit?: number;
+  inboxLimit?: number | undefined;
 }
 
 /** How long a program may take from connect() to the end of auth(), in milliseconds. */

@@ -1,4 +1,5 @@
 // Reconnecting: RFC 6120 §3.3.
+import type { Complete } from '../arguments/optional.js';
 import type { ReconnectOptions } from '../options/options.js';
 
 /**
@@ -8,7 +9,7 @@ import type { ReconnectOptions } from '../options/options.js';
  * @param random a number from 0 up to 1
  */
 export function reconnectDelay(
-  { firstDelayMs, maxDelayMs }: Pick<Required<ReconnectOptions>, 'firstDelayMs' | 'maxDelayMs'>,
+  { firstDelayMs, maxDelayMs }: Pick<Complete<ReconnectOptions>, 'firstDelayMs' | 'maxDelayMs'>,
   failures: number,
   random: number,
 ): number {

@@ -1,4 +1,5 @@
 // Every option of a broker: its declaration, and a row that says what it must be and what is in force.
+import type { Complete, Optional } from '../arguments/optional.js';
 import { count, flag, host, milliseconds, must, password, port, text, type Check } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import type { Connector } from '../dial/connector.js';
@@ -28,15 +29,15 @@ export type Secret = string | (() => string | Promise<string>);
 /** When a lost link is dialled again. */
 export interface ReconnectOptions {
   /** Whether the first attempt is retried, too. Default false. */
-  initial?: boolean;
+  initial?: boolean | undefined;
   /** Upper bound of the first, random delay in milliseconds (RFC 6120 §3.3). Default 60 000. */
-  firstDelayMs?: number;
+  firstDelayMs?: number | undefined;
   /** Cap of the bound, which doubles with each failure, in milliseconds. Default 300 000. */
-  maxDelayMs?: number;
+  maxDelayMs?: number | undefined;
   /** Upper bound of the delay before a resumable session is taken up again, in milliseconds. Default 1 000. */
-  resumeDelayMs?: number;
+  resumeDelayMs?: number | undefined;
   /** Attempts in a row before giving up. Default `Infinity`. */
-  maxAttempts?: number;
+  maxAttempts?: number | undefined;
 }
 
 /** Time limits in milliseconds. */
@@ -72,9 +73,9 @@ export interface Limits extends XmlLimits {
 }
 
 /** The outbound queue. */
-export interface QueueOptions extends Partial<QueueLimits> {
+export interface QueueOptions extends Optional<QueueLimits> {
   /** Sends held stanzas by itself when the broker is ready: all, or those the function picks. Default false. */
-  purgeOnReady?: boolean | ((ticket: Ticket) => boolean);
+  purgeOnReady?: boolean | ((ticket: Ticket) => boolean) | undefined;
 }
 
 /** What `new Broker()` takes. */
@@ -84,43 +85,43 @@ export interface BrokerOptions {
   /** XMPP domain, or the component's name. Needed. */
   domain: string;
   /** Name or address to dial. Default: the domain is resolved, SRV records first, then its addresses. */
-  host?: string;
+  host?: string | undefined;
   /** TCP port. Default: that of the SRV record, else the dialect's; XEP-0114 and jabberd2's router have none. */
-  port?: number;
+  port?: number | undefined;
   /** The account's name, the part before the `@`. Default none; most dialects need it. */
-  username?: string;
+  username?: string | undefined;
   /** A secret that is not empty, or a function that gives it. Default none; most dialects need it. */
-  password?: Secret;
+  password?: Secret | undefined;
   /** Resource to ask for. Default: the server assigns one. */
-  resource?: string;
+  resource?: string | undefined;
   /** Name of this broker in logs. Default the domain. */
-  alias?: string;
+  alias?: string | undefined;
   /** `version` of the stream header. Default the dialect's; should not be needed. */
-  version?: string;
+  version?: string | undefined;
   /** Content namespace of the stream. Default the dialect's; should not be needed. */
-  xmlns?: string;
+  xmlns?: string | undefined;
   /** Namespace of the stream itself. Default `http://etherx.jabber.org/streams`; should not be needed. */
-  stream?: string;
+  stream?: string | undefined;
   /** How the connection is protected. Default `{}`: the dialect's policy, and Node's list of authorities. */
-  tls?: TlsOptions;
+  tls?: TlsOptions | undefined;
   /** When a lost link is dialled again; `false` leaves it to the application. Default `{}`. */
-  reconnect?: boolean | ReconnectOptions;
+  reconnect?: boolean | ReconnectOptions | undefined;
   /** Time limits in milliseconds. Default `{}`. */
-  timeouts?: Partial<Timeouts>;
+  timeouts?: Optional<Timeouts> | undefined;
   /** How dead links are found; `false`: only when TCP notices. Default `{}`. */
-  liveness?: false | Partial<LivenessOptions>;
+  liveness?: false | Optional<LivenessOptions> | undefined;
   /** Bounds on what the peer and the program may use. Default `{}`. */
-  limits?: Partial<Limits>;
+  limits?: Optional<Limits> | undefined;
   /** The outbound queue. Default `{}`. */
-  queue?: QueueOptions;
+  queue?: QueueOptions | undefined;
   /** Answers iq requests that nobody answered with service-unavailable (RFC 6120 §8.2.3). Default the dialect's. */
-  answerRequests?: boolean;
+  answerRequests?: boolean | undefined;
   /** Logs every element, in and out, without credentials. Default false. */
-  debug?: boolean;
+  debug?: boolean | undefined;
   /** A pino-like logger, or false for silence. Default: warnings and errors on stderr. */
-  logger?: Logger | false;
+  logger?: Logger | false | undefined;
   /** Opens the byte stream to the server in its own way, such as through a proxy. Default: TCP. */
-  connector?: Connector;
+  connector?: Connector | undefined;
 }
 
 /** What must not be seen in `config`, in logs or by `util.inspect`. */
@@ -143,7 +144,7 @@ export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = Object.freeze({
   request: 30_000,
 });
 
-const DEFAULT_RECONNECT: Readonly<Required<ReconnectOptions>> = Object.freeze({
+const DEFAULT_RECONNECT: Readonly<Complete<ReconnectOptions>> = Object.freeze({
   initial: false,
   firstDelayMs: 60_000,
   maxDelayMs: 300_000,
@@ -153,7 +154,7 @@ const DEFAULT_RECONNECT: Readonly<Required<ReconnectOptions>> = Object.freeze({
 
 const DEFAULT_LIVENESS: Readonly<LivenessOptions> = Object.freeze({ intervalMs: 300_000, timeoutMs: 30_000 });
 
-const DEFAULT_QUEUE: Readonly<Required<QueueOptions>> = Object.freeze({
+const DEFAULT_QUEUE: Readonly<Complete<QueueOptions>> = Object.freeze({
   maxStanzas: 10_000,
   maxBytes: 32 * 1024 * 1024,
   purgeOnReady: false,
@@ -361,7 +362,7 @@ function withoutSecrets(given: TlsOptions | undefined): PublicTls {
 }
 
 /** The defaults, with the given values of their names: the defaults themselves, where nothing else is given. */
-function filled<T extends object>(defaults: Readonly<T>, given: true | Partial<NoInfer<T>>): Readonly<T> {
+function filled<T extends object>(defaults: Readonly<T>, given: true | Optional<NoInfer<T>>): Readonly<T> {
   if (given === true) return defaults;
   const names = (Object.keys(defaults) as (keyof T)[]).filter((name) => given[name] !== undefined);
   if (names.length === 0) return defaults;

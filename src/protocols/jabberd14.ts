@@ -13,11 +13,11 @@ import type { Dialect, DialectLink, Established, Negotiation } from './dialect.j
 /** Options of the component dialect, given with {@link ComponentDialect.with}. */
 export interface ComponentOptions {
   /** Further names that the server sends to this connection, such as the hosts of one ejabberd listener. Default none. */
-  names?: readonly string[];
+  names?: readonly string[] | undefined;
   /** Delivers what is for other domains, too, instead of reporting it. Default false. */
-  deliverForeign?: boolean;
+  deliverForeign?: boolean | undefined;
   /** Sends from other domains, too, for servers that allow it. Others close the stream for it. Default false. */
-  sendForeign?: boolean;
+  sendForeign?: boolean | undefined;
 }
 
 const OPTIONS: OptionTable<ComponentOptions> = {

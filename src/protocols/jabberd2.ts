@@ -18,14 +18,14 @@ import { MECHANISM_NAMES, type MechanismName } from './sasl/mechanisms.js';
 /** Options of the router dialect, given with {@link RouterDialect.with}. */
 export interface RouterOptions extends NameOptions {
   /** Name to bind. Default: the broker's `domain`. */
-  name?: string;
+  name?: string | undefined;
   /**
    * Leaves packets alone: the program sends `<route/>` elements and receives them as they come, bounced ones, broadcasts and copies for the
    * log included. Tracked requests do not work then. Default false.
    */
-  raw?: boolean;
+  raw?: boolean | undefined;
   /** The only SASL mechanisms that may be used, best first. Default `['DIGEST-MD5']`, which is all that the router has. */
-  mechanisms?: readonly MechanismName[];
+  mechanisms?: readonly MechanismName[] | undefined;
 }
 
 const OPTIONS: OptionTable<RouterOptions> = {

@@ -18,11 +18,11 @@ export interface LegacyOptions {
    * Signs in this way also where the server offers SASL, which is better (XEP-0078 §2). Whether it does is only visible on servers
    * that send stream features to such a stream. Default false.
    */
-  insist?: boolean;
+  insist?: boolean | undefined;
   /** The only methods that may be used, best first. Default `['zero-k', 'digest', 'password']`. */
-  methods?: readonly LegacyMethod[];
+  methods?: readonly LegacyMethod[] | undefined;
   /** Allows to send the password itself over a link without verified TLS. Default: it is not sent there. */
-  allowPlaintextPassword?: 'over-unverified-link';
+  allowPlaintextPassword?: 'over-unverified-link' | undefined;
 }
 
 const OPTIONS: OptionTable<LegacyOptions> = {

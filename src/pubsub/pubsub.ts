@@ -38,7 +38,7 @@ export interface PubSubOptions<Events extends object> {
   /** Names that `publish` and `share` refuse: only the owner fires them. Anybody may subscribe to them. */
   reserved?(event: string): boolean;
   /** The reserved names that are listed as published. */
-  own?: readonly string[];
+  own?: readonly string[] | undefined;
   /** Called once, inside the constructor, with the rights of the creator. */
   owner?(rights: Rights<Events>): void;
 }
@@ -46,14 +46,14 @@ export interface PubSubOptions<Events extends object> {
 /** Settings of one subscription. */
 export interface SubscribeOptions {
   /** Cancel it just before its first call. Default false. */
-  once?: boolean;
+  once?: boolean | undefined;
   /** Cancels it when aborted. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /**
    * Most calls of the handler that are not done at once: further events wait their turn, and calls begin in the order
    * of the events. Default: no bound.
    */
-  concurrency?: number;
+  concurrency?: number | undefined;
 }
 
 const bound = must('a whole number, 1 or more', (value) => Number.isSafeInteger(value) && (value as number) >= 1);
@@ -195,7 +195,10 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    * @returns a promise that rejects with a BrokerError: `EVENT_ABORTED` (`cause` is the signal's reason) or `EVENT_CLOSED`.
    * A rejection that nobody waits for is no unhandled rejection.
    */
-  once<Name extends keyof Events & string>(event: Name, options: { signal?: AbortSignal } = {}): Promise<Events[Name]> {
+  once<Name extends keyof Events & string>(
+    event: Name,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Events[Name]> {
     const next = new Deferred<Events[Name]>();
     try {
       const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ONCE);
@@ -236,7 +239,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    */
   iterate<Name extends keyof Events & string>(
     event: Name,
-    options: { signal?: AbortSignal; limit?: number } = {},
+    options: { signal?: AbortSignal | undefined; limit?: number | undefined } = {},
   ): AsyncIterableIterator<Events[Name]> {
     this.#refuseClosed();
     checkName(event);

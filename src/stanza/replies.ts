@@ -18,17 +18,17 @@ import { isStanzaKind, type StanzaKind } from './kinds.js';
 /** What an error reply may say beside its condition. */
 export interface ErrorReplyOptions {
   /** Default: the type RFC 6120 §8.3.3 has for the condition. */
-  type?: StanzaErrorType;
+  type?: StanzaErrorType | undefined;
   /** For people. Default none. */
-  text?: string;
+  text?: string | undefined;
   /** Language of the text. Default: that of the stream. */
-  lang?: string;
+  lang?: string | undefined;
   /** Who found the error, if it is not the one who answers. Default none. */
-  by?: string;
+  by?: string | undefined;
   /** Where else to go: only with `gone` and `redirect`. Default none. */
-  address?: string;
+  address?: string | undefined;
   /** A condition of the application's own namespace. Default none. */
-  appCondition?: Element;
+  appCondition?: Element | undefined;
 }
 
 const OPTIONS: OptionTable<ErrorReplyOptions> = {

@@ -28,15 +28,15 @@ export interface ArchiveTrust {
   /** The `queryid` of the request that is under way: one that nobody can guess. Needed. */
   readonly queryid: string;
   /** The archive that was asked, a chat room for example. Default our own account. */
-  readonly from?: JID | string;
+  readonly from?: JID | string | undefined;
 }
 
 /** Which event is meant. */
 export interface EventTrust {
   /** Whose event: an account. Default our own. */
-  readonly from?: JID | string;
+  readonly from?: JID | string | undefined;
   /** Name of the node. Default any. */
-  readonly node?: string;
+  readonly node?: string | undefined;
 }
 
 /** The options of every kind together. */

@@ -1,3 +1,4 @@
+import type { Optional } from '../arguments/optional.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
@@ -40,7 +41,7 @@ const UNREAD_LIMIT = 64 * 1024;
  */
 export class XmlStream implements TransportHandler, TokenizerHandler {
   readonly transport: Transport;
-  readonly #limits: Partial<XmlLimits>;
+  readonly #limits: Optional<XmlLimits>;
   #tokenizer: Tokenizer;
   #consumer: StreamConsumer | null = null;
   #item: Item | null = null;
@@ -54,7 +55,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   #drained = false;
   #opened = false;
 
-  constructor(transport: Transport, limits: Partial<XmlLimits>) {
+  constructor(transport: Transport, limits: Optional<XmlLimits>) {
     this.transport = transport;
     this.#limits = limits;
     this.#tokenizer = new Tokenizer(this, this.#limits);

@@ -26,25 +26,25 @@ export interface Refusal extends FaultDetails {
   /** Such as `see-other-host`, with the other host as `content`. Needed. */
   condition: string;
   /** At which opening of a stream: the first one, the one inside TLS, or the one after authentication. Default `open`. */
-  stage?: RefusalStage;
+  stage?: RefusalStage | undefined;
 }
 
 /** How a server stops. */
 interface StopOptions {
   /** Whether nobody hears a word. Default false. */
-  readonly abrupt?: boolean;
+  readonly abrupt?: boolean | undefined;
 }
 
 /** How a server starts again. */
 interface RestartOptions extends StopOptions {
   /** Whether sessions with stream management can be resumed. Default false. */
-  readonly keepSessions?: boolean;
+  readonly keepSessions?: boolean | undefined;
 }
 
 /** What is forgotten of the sessions that were cut. */
 interface ForgetOptions {
   /** Whether their counts are, too. Default false. */
-  readonly counts?: boolean;
+  readonly counts?: boolean | undefined;
 }
 
 const STOP: OptionTable<StopOptions> = { checks: { abrupt: flag } };

@@ -1,4 +1,5 @@
 // An XML stream as the server sees it: RFC 6120 §4.
+import type { Optional } from '../arguments/optional.js';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -42,7 +43,7 @@ const STREAM_PREFIX: Readonly<Record<string, string>> = { stream: NS.STREAM };
  */
 export class PeerStream {
   readonly transport: Transport;
-  readonly #limits: Partial<XmlLimits>;
+  readonly #limits: Optional<XmlLimits>;
   readonly #watcher: StreamWatcher;
   #tokenizer: Tokenizer;
   #reader: ((item: Item) => void) | null = null;
@@ -56,7 +57,7 @@ export class PeerStream {
   #upgrading = false;
 
   /** @param contentNamespace of the header that comes before an error when there was none yet */
-  constructor(socket: Socket, contentNamespace: string, limits: Partial<XmlLimits>, watcher: StreamWatcher) {
+  constructor(socket: Socket, contentNamespace: string, limits: Optional<XmlLimits>, watcher: StreamWatcher) {
     this.#contentNamespace = contentNamespace;
     this.#limits = limits;
     this.#watcher = watcher;

@@ -1,3 +1,4 @@
+import type { Complete, Optional } from '../arguments/optional.js';
 import { isIP } from 'node:net';
 import {
   flag,
@@ -12,7 +13,7 @@ import {
   whole,
   type Check,
 } from '../arguments/checks.js';
-import { readOptions, type OptionTable } from '../arguments/options.js';
+import { readGroup, readOptions, type OptionTable } from '../arguments/options.js';
 import { domain, localPart, preparedDomain } from '../jid/checks.js';
 import { pem } from '../tls/options.js';
 import { XML_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
@@ -37,22 +38,22 @@ import { MECHANISMS } from './sasl/mechanisms.js';
 export interface Settings {
   readonly domain: string;
   readonly host: string;
-  readonly ports: Readonly<Partial<Record<LoopbackPort, number>>>;
+  readonly ports: Readonly<Optional<Record<LoopbackPort, number>>>;
   readonly accounts: Readonly<Record<string, string>> | undefined;
   readonly components: Readonly<Record<string, string>> | undefined;
   readonly componentConflict: ComponentConflict;
   readonly routerUsers: Readonly<Record<string, RouterUser>> | undefined;
   readonly tls:
-    (LoopbackTlsOptions & Required<Pick<LoopbackTlsOptions, 'starttls' | 'routerStarttls' | 'names'>>) | null;
+    (LoopbackTlsOptions & Complete<Pick<LoopbackTlsOptions, 'starttls' | 'routerStarttls' | 'names'>>) | null;
   /** Whether a certificate is needed: the side of clients or of the router is open, or the option says so. */
   readonly needsTls: boolean;
   readonly mechanisms: readonly string[] | undefined;
-  readonly sasl: Required<LoopbackSaslOptions>;
-  readonly bind: Required<LoopbackBindOptions>;
-  readonly legacy: (Required<Omit<LoopbackLegacyOptions, 'token'>> & { token?: string | undefined }) | null;
-  readonly streamManagement: Required<LoopbackManagementOptions> | null;
-  readonly limits: Partial<XmlLimits>;
-  readonly timeouts: Required<LoopbackTimeouts>;
+  readonly sasl: Complete<LoopbackSaslOptions>;
+  readonly bind: Complete<LoopbackBindOptions>;
+  readonly legacy: (Complete<Omit<LoopbackLegacyOptions, 'token'>> & { token?: string | undefined }) | null;
+  readonly streamManagement: Complete<LoopbackManagementOptions> | null;
+  readonly limits: Optional<XmlLimits>;
+  readonly timeouts: Complete<LoopbackTimeouts>;
   readonly onHandlerError: (error: unknown, event: string) => void;
 }
 
@@ -167,7 +168,7 @@ export function settingsOf(options: LoopbackOptions): Settings {
     routerUsers:
       routerUsers &&
       mapEntries(routerUsers, (name, user) => [name, typeof user === 'string' ? { password: user } : user]),
-    tls: tls === false ? null : { starttls: 'optional', routerStarttls: 'optional', names: [], ...tls },
+    tls: tls === false ? null : { starttls: 'optional', routerStarttls: 'optional', names: [], ...readGroup(tls) },
     needsTls: tls !== false && (hasClients(given) || routerUsers !== undefined || given.tls !== undefined),
     mechanisms,
     sasl: {
@@ -177,13 +178,13 @@ export function settingsOf(options: LoopbackOptions): Settings {
       signOffer: false,
       finalData: 'success',
       tries: 5,
-      ...given.sasl,
+      ...readGroup(given.sasl),
     },
-    bind: { conflict: 'replace', assigned: false, session: 'optional', ...given.bind },
+    bind: { conflict: 'replace', assigned: false, session: 'optional', ...readGroup(given.bind) },
     legacy:
       legacy === false
         ? null
-        : { methods: LEGACY_METHODS, announced: true, errors: 'condition', sequence: 500, ...legacy },
+        : { methods: LEGACY_METHODS, announced: true, errors: 'condition', sequence: 500, ...readGroup(legacy) },
     streamManagement:
       streamManagement === false
         ? null
@@ -194,10 +195,10 @@ export function settingsOf(options: LoopbackOptions): Settings {
             failedCount: true,
             startCount: 0,
             unackedLimit: 10_000,
-            ...streamManagement,
+            ...readGroup(streamManagement),
           },
     limits: { ...given.limits },
-    timeouts: { negotiation: 30_000, close: 1000, ...given.timeouts },
+    timeouts: { negotiation: 30_000, close: 1000, ...readGroup(given.timeouts) },
     onHandlerError: given.onHandlerError ?? warn,
   };
 }

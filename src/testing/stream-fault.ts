@@ -9,11 +9,11 @@ import { NS } from '../xml/namespaces.js';
 /** What a stream error says beside its condition. */
 export interface FaultDetails {
   /** For people. Default none. */
-  text?: string;
+  text?: string | undefined;
   /** What stands inside the condition: the new address of `see-other-host`. Default nothing. */
-  content?: string;
+  content?: string | undefined;
   /** A condition of another namespace. Default none. */
-  appCondition?: Element;
+  appCondition?: Element | undefined;
 }
 
 export const FAULT_DETAILS: OptionTable<FaultDetails> = {

@@ -15,9 +15,9 @@ export interface UpgradeOptions extends IdentityOptions {
   /** The XMPP domain: what the certificate must name (RFC 6120 §13.7.2.1), never a host that DNS gave us. */
   readonly domain: string;
   /** Application protocol to negotiate: `xmpp-client` for direct TLS of a client (XEP-0368 §4). Default: none. */
-  readonly alpn?: string | null;
+  readonly alpn?: string | null | undefined;
   /** In milliseconds. Default 10 000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

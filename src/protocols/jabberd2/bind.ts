@@ -13,11 +13,11 @@ export interface NameOptions {
    * Shares the name with other connections; the router spreads stanzas over them by the bare address they are sent
    * to. Default false: the name is refused while anybody has it.
    */
-  multi?: boolean;
+  multi?: boolean | undefined;
   /** Receives what is sent to domains nobody has bound: other people's traffic. Default false. */
-  default?: boolean;
+  default?: boolean | undefined;
   /** Receives a copy of every packet, as PCJ_ROUTE: other people's traffic. Default false. */
-  log?: boolean;
+  log?: boolean | undefined;
 }
 
 export function bindElement(name: string, id: string, options: NameOptions): Element {

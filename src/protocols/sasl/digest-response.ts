@@ -7,7 +7,7 @@ import { saslError } from './errors.js';
 export interface DigestCredentials {
   readonly username: string;
   readonly password: string;
-  readonly authzid?: string;
+  readonly authzid?: string | undefined;
   /** Undefined when the server names none. */
   readonly realm: string | undefined;
   /** Service and host, such as `xmpp/example.com`. */

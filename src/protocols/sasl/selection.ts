@@ -1,4 +1,5 @@
 // Which mechanism is used: RFC 6120 §6.3.3, XEP-0474 §6. What each of them needs is said in its row.
+import type { Optional } from '../../arguments/optional.js';
 import { BrokerError, printable, usageError } from '../../errors.js';
 import type { ChannelBindings } from '../../tls/channel-binding.js';
 import type { ClientCertificate } from '../../tls/client-certificate.js';
@@ -16,17 +17,17 @@ export interface SaslSettings extends Account {
   /** The only mechanisms that may be used, best first. */
   readonly mechanisms: readonly MechanismName[];
   /** Password, or the token for OAUTHBEARER. It is asked for when the mechanism needs it. */
-  readonly password?: Password;
+  readonly password?: Password | undefined;
   /** Whom to act for, when it is not the user (RFC 6120 §6.3.8). */
-  readonly authzid?: string;
+  readonly authzid?: string | undefined;
   /** Our own certificate in TLS; default none. */
-  readonly certificate?: ClientCertificate | null;
+  readonly certificate?: ClientCertificate | null | undefined;
   /**
    * Channel binding for -PLUS mechanisms: `auto` takes what the server lists (XEP-0440); a type is used also where the
    * server lists none; `none` never. Default `auto`.
    */
-  readonly channelBinding?: BindingChoice;
-  readonly iterations?: Partial<IterationLimits>;
+  readonly channelBinding?: BindingChoice | undefined;
+  readonly iterations?: Optional<IterationLimits> | undefined;
 }
 
 /** The connection below. */
@@ -35,7 +36,7 @@ export interface SaslLink {
   readonly verified: boolean;
   /** Channel bindings of TLS, or null while there is no TLS. */
   readonly bindings: ChannelBindings | null;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A mechanism that can be run, and what it works with. */

@@ -1,4 +1,5 @@
 // Options of the XMPP dialect.
+import type { Optional } from '../../arguments/optional.js';
 import { count, oneOf, someOf, text } from '../../arguments/checks.js';
 import type { OptionTable } from '../../arguments/options.js';
 import { CHANNEL_BINDING_TYPES, type ChannelBindingType } from '../../tls/channel-binding.js';
@@ -11,15 +12,15 @@ export interface XmppOptions {
    * The only SASL mechanisms that may be used, best first. Default: SCRAM-SHA-512, -256 and -1, each with channel
    * binding first, then PLAIN on verified TLS; before them EXTERNAL when `tls.cert` is given.
    */
-  mechanisms?: readonly MechanismName[];
+  mechanisms?: readonly MechanismName[] | undefined;
   /** Channel binding for SCRAM: `auto`, `none`, or a type to use though the server does not list it. Default `auto`. */
-  channelBinding?: 'auto' | 'none' | ChannelBindingType;
+  channelBinding?: 'auto' | 'none' | ChannelBindingType | undefined;
   /** Bounds of SCRAM's iteration count. Default `{ min: 4096, max: 1_000_000 }`. */
-  iterations?: Partial<IterationLimits>;
+  iterations?: Optional<IterationLimits> | undefined;
   /** Whom to act for: a JID (RFC 6120 §6.3.8). Default the user itself. */
-  authzid?: string;
+  authzid?: string | undefined;
   /** Stream management (XEP-0198): on with resumption, on without, or off. Default `resume`. */
-  streamManagement?: 'resume' | 'ack' | 'off';
+  streamManagement?: 'resume' | 'ack' | 'off' | undefined;
 }
 
 const ITERATIONS: OptionTable<Partial<IterationLimits>> = {

@@ -1,3 +1,4 @@
+import type { Optional } from '../../arguments/optional.js';
 import { must, type Check } from '../../arguments/checks.js';
 import { readOptions, type OptionTable } from '../../arguments/options.js';
 
@@ -39,7 +40,7 @@ const limit = must(
 );
 
 /** What each limit must be. `Infinity` lifts it. */
-export const XML_LIMITS: OptionTable<Partial<XmlLimits>> = {
+export const XML_LIMITS: OptionTable<Optional<XmlLimits>> = {
   checks: Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, limit])) as Record<
     keyof XmlLimits,
     Check
@@ -50,7 +51,7 @@ export const XML_LIMITS: OptionTable<Partial<XmlLimits>> = {
  * The defaults with the given limits put over them.
  * @throws BrokerError `USAGE_LIMITS` for an unknown limit or one that is not a whole number of at least 1, or `Infinity`
  */
-export function xmlLimits(given: Partial<XmlLimits> = DEFAULT_LIMITS): Readonly<XmlLimits> {
+export function xmlLimits(given: Optional<XmlLimits> = DEFAULT_LIMITS): Readonly<XmlLimits> {
   if (given === DEFAULT_LIMITS) return DEFAULT_LIMITS;
   return { ...DEFAULT_LIMITS, ...readOptions('USAGE_LIMITS', 'parse()', given, XML_LIMITS, 'limits.') };
 }

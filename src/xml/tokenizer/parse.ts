@@ -1,3 +1,4 @@
+import type { Optional } from '../../arguments/optional.js';
 import { isA, kindOf } from '../../arguments/values.js';
 import { BrokerError, usageError } from '../../errors.js';
 import type { Element } from '../element.js';
@@ -15,7 +16,7 @@ import { Window } from './window.js';
  * of the mistake in characters (bytes when bytes were given); `USAGE_NOT_ONE_ELEMENT` if there is none or more than
  * one; `USAGE_TYPE` if the argument is neither a string nor bytes
  */
-export function parse(source: string | Uint8Array, limits?: Partial<XmlLimits>): Element {
+export function parse(source: string | Uint8Array, limits?: Optional<XmlLimits>): Element {
   return parseWith(source, INHERITED_NAMESPACE, limits);
 }
 
@@ -26,12 +27,12 @@ export function parse(source: string | Uint8Array, limits?: Partial<XmlLimits>):
 export function parseInScope(
   source: string | Uint8Array,
   contentNamespace: string,
-  limits?: Partial<XmlLimits>,
+  limits?: Optional<XmlLimits>,
 ): Element {
   return parseWith(source, namespaceOf(contentNamespace), limits);
 }
 
-function parseWith(source: string | Uint8Array, outer: Namespace, limits?: Partial<XmlLimits>): Element {
+function parseWith(source: string | Uint8Array, outer: Namespace, limits?: Optional<XmlLimits>): Element {
   const bytes = bytesOf(source);
   const reader = limits === undefined ? (idle ?? new Reader(DEFAULT_LIMITS)) : new Reader(xmlLimits(limits));
   idle = null;

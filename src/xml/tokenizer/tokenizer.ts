@@ -1,3 +1,4 @@
+import type { Optional } from '../../arguments/optional.js';
 import { BrokerError, usageError } from '../../errors.js';
 import type { Element } from '../element.js';
 import { Fault } from './fault.js';
@@ -43,7 +44,7 @@ export class Tokenizer implements ScannerEvents {
   /** @throws BrokerError `USAGE_LIMITS` for a limit that is none */
   constructor(
     private readonly handler: TokenizerHandler,
-    limits?: Partial<XmlLimits>,
+    limits?: Optional<XmlLimits>,
   ) {
     this.scanner = new Scanner(this.window, xmlLimits(limits), this);
   }

@@ -8,11 +8,11 @@ export type Script = (conversation: Conversation, index: number) => Promise<void
 
 export interface ScriptedPeerOptions {
   /** Direct TLS: the handshake comes first on every connection. An {@link Identity} fits. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsOptions | undefined;
   /** Run on every connection. Without it, take connections with {@link ScriptedPeer.accept}. */
-  readonly script?: Script;
+  readonly script?: Script | undefined;
   /** Loopback address to listen at. Default `127.0.0.1`. */
-  readonly host?: '127.0.0.1' | '::1';
+  readonly host?: '127.0.0.1' | '::1' | undefined;
 }
 
 /**
