@@ -16,7 +16,10 @@ export interface ConnectionOptions extends Pick<
 > {
   /** Where to connect to: `host`, `host:port`, `[IPv6 address]` or `[IPv6 address]:port`; port 5222 if none is named. Needed. */
   server: string;
-  /** `jabber:client` (default) signs in with jabber:iq:auth, `jabber:component:accept` with the handshake of a component. */
+  /**
+   * `jabber:client` signs in with jabber:iq:auth, `jabber:component:accept` with the handshake of a component. Default
+   * `jabber:client`.
+   */
   ns?: string | undefined;
   /** XMPP domain, or the component's name. Default: the host. */
   localname?: string | undefined;

@@ -12,9 +12,11 @@ import type { BrokerState, Closed } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
 export interface ConnectOptions {
+  /** Name or address to dial from now on. Default: the one in force. */
   host?: string | undefined;
+  /** TCP port from now on. Default: the one in force. */
   port?: number | undefined;
-  /** Gives up the attempt, and the waiting for the next one. */
+  /** Gives up the attempt, and the waiting for the next one. Default none. */
   signal?: AbortSignal | undefined;
 }
 

@@ -47,7 +47,7 @@ export interface PubSubOptions<Events extends object> {
 export interface SubscribeOptions {
   /** Cancel it just before its first call. Default false. */
   once?: boolean | undefined;
-  /** Cancels it when aborted. */
+  /** Cancels it when aborted. Default none. */
   signal?: AbortSignal | undefined;
   /**
    * Most calls of the handler that are not done at once: further events wait their turn, and calls begin in the order

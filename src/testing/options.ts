@@ -11,13 +11,13 @@ export interface LoopbackOptions {
   host?: string | undefined;
   /** TCP ports. Default: free ones, see {@link LoopbackServer.ports}. */
   ports?: Optional<Record<LoopbackPort, number>> | undefined;
-  /** Passwords by user name. Opens the client ports; so does `ANONYMOUS` among the mechanisms. */
+  /** Passwords by user name. Opens the client ports; so does `ANONYMOUS` among the mechanisms. Default none. */
   accounts?: Readonly<Record<string, string>> | undefined;
-  /** Secrets by name of the component (XEP-0114). Opens the component port. */
+  /** Secrets by name of the component (XEP-0114). Opens the component port. Default none. */
   components?: Readonly<Record<string, string>> | undefined;
   /** What happens to a second connection of one component. Default `refuse`. */
   componentConflict?: ComponentConflict | undefined;
-  /** Users of the jabberd2 router protocol. Opens the router port. */
+  /** Users of the jabberd2 router protocol, or their passwords. Opens the router port. Default none. */
   routerUsers?: Readonly<Record<string, string | RouterUser>> | undefined;
   /**
    * TLS; `false` for none at all. Default: a certificate is made at the start when there are clients or router users, and
@@ -29,16 +29,17 @@ export interface LoopbackOptions {
    * EXTERNAL inside TLS only. Default: SCRAM in all its kinds, and inside TLS also PLAIN.
    */
   mechanisms?: readonly string[] | undefined;
-  /** How the mechanisms behave. */
+  /** How the mechanisms behave. Default `{}`. */
   sasl?: LoopbackSaslOptions | undefined;
-  /** How resources are bound. */
+  /** How resources are bound. Default `{}`. */
   bind?: LoopbackBindOptions | undefined;
   /** Authentication of before XMPP 1.0 (XEP-0078); `false` for none. Default: all three methods. */
   legacy?: LoopbackLegacyOptions | false | undefined;
   /** Stream management (XEP-0198); `false` for none. Default: with resumption. */
   streamManagement?: LoopbackManagementOptions | false | undefined;
-  /** What a peer's XML may cost; see {@link XmlLimits}. */
+  /** What a peer's XML may cost; see {@link XmlLimits}. Default `{}`. */
   limits?: Optional<XmlLimits> | undefined;
+  /** Time limits in milliseconds. Default `{}`. */
   timeouts?: LoopbackTimeouts | undefined;
   /** Told what a handler of one of the server's events threw or rejected with. Default: a warning of the process. */
   onHandlerError?: ((error: unknown, event: string) => void) | undefined;
@@ -52,6 +53,7 @@ export type ComponentConflict = 'refuse' | 'replace' | 'share';
 
 /** A user of the router. */
 export interface RouterUser {
+  /** One that SASLprep (RFC 4013) allows. Needed. */
   password: string;
   /** Which names it may bind: `all`, or only the one it is called (`own`). Default `all`. */
   acl?: 'all' | 'own' | undefined;
@@ -63,14 +65,17 @@ export interface LoopbackTlsOptions {
   starttls?: 'required' | 'optional' | 'off' | undefined;
   /** STARTTLS on the router port. Default `optional`. */
   routerStarttls?: 'optional' | 'off' | undefined;
-  /** PEM of the certificate and its key, in place of those that are made. Both or none. */
+  /** PEM of the certificate. Needs `key`. Default: one is made. */
   cert?: string | undefined;
+  /** PEM of its key. Default: one is made. */
   key?: string | undefined;
-  /** Further names in the certificate that is made: it has the domain, the components, `localhost` and the loopback addresses. */
+  /** Further names in the certificate that is made: it has the domain, the components, `localhost` and the loopback addresses. Default none. */
   names?: readonly string[] | undefined;
   /** PEM of the authority for client certificates (EXTERNAL). Default: the authority that is made. */
   clientCa?: string | undefined;
+  /** Oldest version of TLS. Default Node's. */
   minVersion?: SecureVersion | undefined;
+  /** Newest version of TLS. Default Node's. */
   maxVersion?: SecureVersion | undefined;
 }
 
