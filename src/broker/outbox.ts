@@ -112,7 +112,8 @@ export class Outbox implements QueueOwner {
   }
 
   /** A held stanza was discarded. */
-  dropped({ request }: Ticket): void {
+  dropped(ticket: Ticket): void {
+    const { request } = ticket;
     if (request === null) return;
     const text = 'the request was dropped from the queue';
     this.#parts.requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no' }));
