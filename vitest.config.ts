@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -16,12 +17,14 @@ const project = (name: string, extra: object = {}) => ({
 
 export default defineConfig({
   test: {
+    // Servers, examples and time limits are waited for: two files at a time pay even on a single processor.
+    maxWorkers: Math.max(2, availableParallelism()),
     projects: [
       project('unit'),
       project('wire'),
       project('conformance', { testTimeout: 120_000 }),
       project('docs', { testTimeout: 60_000 }),
-      project('servers', { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
+      project('servers', { testTimeout: 60_000, hookTimeout: 120_000 }),
     ],
     coverage: { provider: 'v8', include: ['src/**/*.ts'] },
   },

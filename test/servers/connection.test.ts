@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   Connection,
   HANDLED,
@@ -8,7 +8,7 @@ import {
   type BrokerError,
   type ConnectionOptions,
 } from 'xmpp-broker';
-import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './harness/index.js';
+import { describeServer, Ejabberd, Jabberd2, Prosody, sharedServer, type TestServer } from './harness/index.js';
 
 const nodes = new NodeFactory();
 const connections: Connection[] = [];
@@ -77,13 +77,10 @@ async function talks(one: Connection, other: Connection): Promise<void> {
   expect([await one.process(), one.lastError]).toEqual([false, null]);
 }
 
-function suite(start: () => Promise<TestServer<'starttls'>>, options: Partial<ConnectionOptions>): void {
+function suite(shared: () => Promise<TestServer<'starttls'>>, options: Partial<ConnectionOptions>): void {
   let server: TestServer<'starttls'>;
   beforeAll(async () => {
-    server = await start();
-  });
-  afterAll(async () => {
-    await server.dispose();
+    server = await shared();
   });
 
   const client = (user: string, password = 'secret') =>
@@ -108,17 +105,26 @@ function suite(start: () => Promise<TestServer<'starttls'>>, options: Partial<Co
   });
 }
 
-describeServer('ejabberd', 'Connection with jabber:iq:auth', () => suite(() => Ejabberd.start(), {}));
-describeServer('jabberd2', 'Connection with jabber:iq:auth', () => suite(() => Jabberd2.start(), {}));
-describeServer('prosody', 'Connection with SASL', () => suite(() => Prosody.start(), { dialect: XMPP }));
+const prosody = sharedServer(() => Prosody.start());
+
+describeServer('ejabberd', 'Connection with jabber:iq:auth', () =>
+  suite(
+    sharedServer(() => Ejabberd.start()),
+    {},
+  ),
+);
+describeServer('jabberd2', 'Connection with jabber:iq:auth', () =>
+  suite(
+    sharedServer(() => Jabberd2.start()),
+    {},
+  ),
+);
+describeServer('prosody', 'Connection with SASL', () => suite(prosody, { dialect: XMPP }));
 
 describeServer('prosody', 'Connection of a component', () => {
   let server: TestServer<'component'>;
   beforeAll(async () => {
-    server = await Prosody.start();
-  });
-  afterAll(async () => {
-    await server.dispose();
+    server = await prosody();
   });
 
   const options = (localname: string): ConnectionOptions => ({

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Broker, JABBERD14_COMPONENT, LEGACY, NS, XMPP, xml, type BrokerOptions } from 'xmpp-broker';
 import { ROOT } from '../docs/support/markdown.js';
 import { Workshop } from '../docs/support/workshop.js';
-import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './harness/index.js';
+import { describeServer, Ejabberd, Jabberd2, Prosody, sharedServer, type TestServer } from './harness/index.js';
 
 const workshop = new Workshop();
 const programs: Program[] = [];
@@ -19,6 +19,10 @@ afterEach(async () => {
 afterAll(() => {
   workshop[Symbol.dispose]();
 });
+
+const prosody = sharedServer(() => Prosody.start());
+const ejabberd = sharedServer(() => Ejabberd.start());
+const jabberd2 = sharedServer(() => Jabberd2.start());
 
 /** An example that runs. */
 class Program {
@@ -138,12 +142,13 @@ describe('examples/legacy.ts', () => {
       ...env,
     });
 
-  function lives(method: string, env: Record<string, string>, server: () => TestServer<'starttls'>): void {
+  function lives(method: string, env: Record<string, string>, shared: () => Promise<TestServer<'starttls'>>): void {
     test('signs in, answers, and closes', async () => {
-      const program = start(server(), env);
+      const server = await shared();
+      const program = start(server, env);
       await program.prints(/ready as alice@localhost\/legacy-example, contacts: none/);
       expect(program.output).toContain(`signed in with ${method}`);
-      const bob = await client(server(), 'bob', true);
+      const bob = await client(server, 'bob', true);
       bob.output(xml('presence'));
       expect(await talk(bob, 'alice@localhost/legacy-example', 'hi <&>')).toBe('you said: hi <&>');
       const answer = await bob.request(version('alice@localhost/legacy-example'));
@@ -155,27 +160,17 @@ describe('examples/legacy.ts', () => {
   }
 
   describeServer('ejabberd', 'legacy.ts', () => {
-    let server: TestServer<'starttls'>;
-    beforeAll(async () => {
-      server = await Ejabberd.start();
-    });
-    afterAll(() => server.dispose());
-    lives('digest', {}, () => server);
+    lives('digest', {}, ejabberd);
 
     test('says what is wrong, and ends', async () => {
-      const program = start(server, { XMPP_PASSWORD: 'wrong' });
+      const program = start(await ejabberd(), { XMPP_PASSWORD: 'wrong' });
       expect(await program.ended).toBe(1);
       expect(program.output).toContain('not-authorized');
     });
   });
 
   describeServer('prosody', 'legacy.ts', () => {
-    let server: TestServer<'starttls'>;
-    beforeAll(async () => {
-      server = await Prosody.start();
-    });
-    afterAll(() => server.dispose());
-    lives('password', { XMPP_INSIST: 'yes' }, () => server);
+    lives('password', { XMPP_INSIST: 'yes' }, prosody);
   });
 });
 
@@ -206,7 +201,7 @@ describe('examples/client.ts', () => {
 
   const address = (program: Program) => /.*ready as (\S+)/s.exec(program.output)?.[1] ?? '';
 
-  function lives(begin: () => Promise<TestServer<'starttls'>>): void {
+  function lives(begin: () => Promise<TestServer<'starttls'>>, shared: typeof begin): void {
     test('signs in, answers, survives a restart of the server, and closes', async () => {
       await using server = await begin();
       const program = start(server);
@@ -239,18 +234,17 @@ describe('examples/client.ts', () => {
     }, 60_000);
 
     test('says what is wrong, and ends', async () => {
-      await using server = await begin();
-      const program = start(server, { XMPP_PASSWORD: 'wrong' });
+      const program = start(await shared(), { XMPP_PASSWORD: 'wrong' });
       expect(await program.ended).toBe(1);
       expect(program.output).toContain('not-authorized');
     });
   }
 
   describeServer('prosody', 'client.ts', () => {
-    lives(() => Prosody.start());
+    lives(() => Prosody.start(), prosody);
   });
   describeServer('ejabberd', 'client.ts', () => {
-    lives(() => Ejabberd.start());
+    lives(() => Ejabberd.start(), ejabberd);
   });
 });
 
@@ -267,13 +261,8 @@ describe('examples/connection.ts', () => {
   }
 
   describeServer('prosody', 'connection.ts', () => {
-    let server: TestServer<'starttls' | 'component'>;
-    beforeAll(async () => {
-      server = await Prosody.start();
-    });
-    afterAll(() => server.dispose());
-
     test('as a client with SASL', async () => {
+      const server = await prosody();
       const program = Program.start(server, 'connection.ts', [], {
         XMPP_SERVER: `127.0.0.1:${String(server.ports.starttls)}`,
         XMPP_DOMAIN: 'localhost',
@@ -284,6 +273,7 @@ describe('examples/connection.ts', () => {
     });
 
     test('as a component', async () => {
+      const server = await prosody();
       const program = Program.start(server, 'connection.ts', [], {
         XMPP_SERVER: `127.0.0.1:${String(server.ports.component)}`,
         XMPP_DOMAIN: 'comp.localhost',
@@ -309,7 +299,7 @@ describe('examples/connection.ts', () => {
 
   describeServer('ejabberd', 'connection.ts', () => {
     test('as a client with jabber:iq:auth; a wrong password ends it', async () => {
-      await using server = await Ejabberd.start();
+      const server = await ejabberd();
       const env = {
         XMPP_SERVER: `127.0.0.1:${String(server.ports.starttls)}`,
         XMPP_DOMAIN: 'localhost',
@@ -356,7 +346,7 @@ describe('examples/router-service.ts', () => {
 
   describeServer('jabberd2', 'router-service.ts', () => {
     test('with multi: one of two is killed, nothing is lost', async () => {
-      await using server = await Jabberd2.start();
+      const server = await jabberd2();
       await survives(server, {
         XMPP_KIND: 'jabberd2',
         XMPP_PORT: String(server.ports.router),
@@ -367,7 +357,7 @@ describe('examples/router-service.ts', () => {
     });
 
     test('jobs that are given before there is a worker wait for one', async () => {
-      await using server = await Jabberd2.start();
+      const server = await jabberd2();
       const env = {
         XMPP_PORT: String(server.ports.router),
         XMPP_SERVERNAME: 'localhost',
@@ -393,7 +383,7 @@ describe('examples/router-service.ts', () => {
 
   describeServer('ejabberd', 'router-service.ts', () => {
     test('without domain_balancing: one of two is killed, nothing is lost', async () => {
-      await using server = await Ejabberd.start();
+      const server = await ejabberd();
       await survives(server, {
         XMPP_KIND: 'component',
         XMPP_PORT: String(server.ports.component),

@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Broker, LEGACY, NS, xml, type BrokerOptions, type LegacyOptions } from 'xmpp-broker';
 import { failure } from '../support/failure.js';
 import { trace, type Trace } from '../support/trace.js';
-import { describeServer, Ejabberd, Jabberd2, Prosody, type TestServer } from './harness/index.js';
+import { describeServer, Ejabberd, Jabberd2, Prosody, sharedServer, type TestServer } from './harness/index.js';
 
 type Port = 'starttls' | 'directTls';
 
@@ -62,13 +62,10 @@ async function useful(broker: Broker): Promise<void> {
 }
 
 /** What ejabberd and jabberd2 have in common. */
-function both(start: () => Promise<TestServer<Port>>): void {
+function both(shared: () => Promise<TestServer<Port>>): void {
   let server: TestServer<Port>;
   beforeAll(async () => {
-    server = await start();
-  });
-  afterAll(async () => {
-    await server.dispose();
+    server = await shared();
   });
 
   test('digest after STARTTLS: golden order, then ordinary work', async () => {
@@ -154,27 +151,18 @@ function both(start: () => Promise<TestServer<Port>>): void {
 }
 
 describeServer('ejabberd', 'LEGACY', () => {
-  both(() => Ejabberd.start());
+  both(sharedServer(() => Ejabberd.start()));
 });
 
 describeServer('jabberd2', 'LEGACY', () => {
-  both(() => Jabberd2.start());
+  const shared = sharedServer(() => Jabberd2.start());
+  both(shared);
 
-  describe("version '0.9'", () => {
-    let server: TestServer<Port>;
-    beforeAll(async () => {
-      server = await Jabberd2.start();
-    });
-    afterAll(async () => {
-      await server.dispose();
-    });
-
-    test('is refused by this server: the default leaves the version out', async () => {
-      const { broker, recorded } = client(server, {}, { version: '0.9' });
-      // Its answer is a header without content namespace, and a stream error.
-      expect(await failure(broker.connect())).toMatchObject({ layer: 'stream', origin: 'peer', retryable: false });
-      expect(recorded.short).not.toContain('AUTHNEGOTIATE');
-    });
+  test("version '0.9' is refused by this server: the default leaves the version out", async () => {
+    const { broker, recorded } = client(await shared(), {}, { version: '0.9' });
+    // Its answer is a header without content namespace, and a stream error.
+    expect(await failure(broker.connect())).toMatchObject({ layer: 'stream', origin: 'peer', retryable: false });
+    expect(recorded.short).not.toContain('AUTHNEGOTIATE');
   });
 });
 
