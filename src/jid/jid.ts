@@ -59,7 +59,7 @@ export class JID {
    * @throws BrokerError `USAGE_JID`
    */
   static parse(text: string): JID {
-    if (typeof text !== 'string') throw usageError('USAGE_JID', `A JID is given as a string, not as ${kindOf(text)}.`);
+    if (typeof text !== 'string') throw usageError('USAGE_JID', `a JID is given as a string, not as ${kindOf(text)}`);
     const [local, domain, resource] = split(text);
     return new JID(local, domain, resource);
   }
@@ -88,9 +88,9 @@ export class JID {
    * @throws BrokerError `USAGE_JID` for an empty name, or a space at either end (XEP-0106 §3.2)
    */
   static escape(name: string): string {
-    if (typeof name !== 'string') throw usageError('USAGE_JID', `A name is given as a string, not as ${kindOf(name)}.`);
+    if (typeof name !== 'string') throw usageError('USAGE_JID', `a name is given as a string, not as ${kindOf(name)}`);
     if (name === '' || name.startsWith(' ') || name.endsWith(' ')) {
-      throw usageError('USAGE_JID', 'A name to escape may not be empty, nor begin or end with a space: trim it first.');
+      throw usageError('USAGE_JID', 'a name to escape may not be empty, nor begin or end with a space: trim it first');
     }
     return name.replace(/[ "&'/:<>@]|\\(?=20|22|26|27|2f|3a|3c|3e|40|5c)/gi, escapeOf);
   }
@@ -98,7 +98,7 @@ export class JID {
   /** The name that {@link JID.escape} was given. `\20` at either end and unknown escapes stay as they are. */
   static unescape(local: string): string {
     if (typeof local !== 'string') {
-      throw usageError('USAGE_JID', `A local part is given as a string, not as ${kindOf(local)}.`);
+      throw usageError('USAGE_JID', `a local part is given as a string, not as ${kindOf(local)}`);
     }
     return local.replace(/\\(20|22|26|27|2f|3a|3c|3e|40|5c)/gi, (sequence: string, code: string, offset: number) => {
       const atEnd = offset === 0 || offset + sequence.length === local.length;
@@ -143,7 +143,7 @@ type Parts = readonly [local: string | null, domain: string, resource: string | 
 function given(part: Part, value: unknown): string | null {
   if (typeof value === 'string') return value;
   if (part !== 'domain' && (value === null || value === undefined)) return null;
-  throw usageError('USAGE_JID', `The ${part} of a JID is given as a string, not as ${kindOf(value)}.`);
+  throw usageError('USAGE_JID', `the ${part} of a JID is given as a string, not as ${kindOf(value)}`);
 }
 
 function split(text: string): Parts {
@@ -203,7 +203,7 @@ function prepare(part: Part, text: string, whole: string): string {
   if (typeof prepared === 'string') return prepared;
   throw usageError(
     'USAGE_JID',
-    `"${printable(whole, 80)}" is not a JID: its ${part} is wrong at character ${prepared.offset + 1}: ${prepared.reason}.`,
+    `"${printable(whole, 80)}" is not a JID: its ${part} is wrong at character ${prepared.offset + 1}: ${prepared.reason}`,
     { offset: prepared.offset },
   );
 }

@@ -274,7 +274,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     else if (!isA(subject, Entry)) {
       throw usageError(
         'USAGE_SUBSCRIPTION',
-        `cancel() takes a subscription, or an event and a handler, not ${kindOf(subject)}.`,
+        `cancel() takes a subscription, or an event and a handler, not ${kindOf(subject)}`,
       );
     }
     const found =
@@ -324,40 +324,40 @@ export class PubSub<Events extends object = Record<string, unknown>> {
     if (this.#options.reserved?.(event) === true) {
       throw usageError(
         'USAGE_EVENT_RESERVED',
-        `The name ${quoted(event)} is reserved for status events: choose another.`,
+        `the name ${quoted(event)} is reserved for status events: choose another`,
       );
     }
   }
 
   #refuseClosed(): void {
-    if (this.#delivery.closed) throw usageError('USAGE_EVENTS_CLOSED', 'The bus is closed: its broker was halted.');
+    if (this.#delivery.closed) throw usageError('USAGE_EVENTS_CLOSED', 'the bus is closed: its broker was halted');
   }
 }
 
 function checkName(event: unknown): asserts event is string {
   if (typeof event === 'string') return;
-  throw usageError('USAGE_EVENT', `The name of an event is a string, not ${kindOf(event)}.`);
+  throw usageError('USAGE_EVENT', `the name of an event is a string, not ${kindOf(event)}`);
 }
 
 function checkHandler(event: string, handler: unknown): void {
   if (typeof handler === 'function') return;
-  throw usageError('USAGE_HANDLER', `The handler of ${quoted(event)} is ${kindOf(handler)}, a function is wanted.`);
+  throw usageError('USAGE_HANDLER', `the handler of ${quoted(event)} is ${kindOf(handler)}, a function is wanted`);
 }
 
 function taken(event: string): BrokerError {
   return usageError(
     'USAGE_EVENT_TAKEN',
-    `The event ${quoted(event)} is published already: only its publisher can fire it.`,
+    `the event ${quoted(event)} is published already: only its publisher can fire it`,
   );
 }
 
 function aborted(event: string, signal: AbortSignal | undefined): BrokerError {
   const cause: unknown = signal?.reason;
-  return new BrokerError('EVENT_ABORTED', `Waiting for ${quoted(event)} was aborted.`, { layer: 'usage', cause });
+  return new BrokerError('EVENT_ABORTED', `waiting for ${quoted(event)} was aborted`, { layer: 'usage', cause });
 }
 
 function closed(event: string): BrokerError {
-  return new BrokerError('EVENT_CLOSED', `Waiting for ${quoted(event)} is over: the broker was halted.`, {
+  return new BrokerError('EVENT_CLOSED', `waiting for ${quoted(event)} is over: the broker was halted`, {
     layer: 'usage',
   });
 }
@@ -365,7 +365,7 @@ function closed(event: string): BrokerError {
 function backlog(event: string, limit: number): BrokerError {
   return new BrokerError(
     'EVENT_BACKLOG',
-    `The iteration over ${quoted(event)} fell behind: ${limit} payloads are held and one more came. Take them faster, or raise the option limit.`,
+    `the iteration over ${quoted(event)} fell behind: ${limit} payloads are held and one more came: take them faster, or raise the option limit`,
     { layer: 'queue' },
   );
 }

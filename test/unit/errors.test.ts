@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BrokerError } from 'xmpp-broker';
@@ -30,5 +31,17 @@ describe('BrokerError', () => {
     const error = new BrokerError('STREAM_ERROR', 'closed', { layer: 'stream', text });
     expect(error.text).toMatch(/^\\u001b\[2J\\u000d\\u000aFAKE \\u202ex+…$/);
     expect(error.text?.length).toBeLessThan(1_100);
+  });
+});
+
+describe('the messages of errors', () => {
+  it('begin in one way: with a small letter, or a name', () => {
+    const capital = /(?:usageError|BrokerError|saslError)\(\s*(?:'[A-Z_]+',)?\s*['`](?:The|A|An|It|This|Waiting) /g;
+    const found = readdirSync('src', { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) =>
+        Array.from(readFileSync(`src/${file}`, 'utf8').matchAll(capital), ([text]) => `${file}: ${text}`),
+      );
+    expect(found).toEqual([]);
   });
 });

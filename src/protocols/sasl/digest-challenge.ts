@@ -72,5 +72,5 @@ function decodeUtf8(octets: string): string {
 }
 
 function bad(reason: string): Error {
-  return saslError('DIGEST_CHALLENGE', `The server's DIGEST-MD5 challenge cannot be used: ${reason}.`);
+  return saslError('DIGEST_CHALLENGE', `the server's DIGEST-MD5 challenge cannot be used: ${reason}`);
 }

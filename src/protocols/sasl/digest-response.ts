@@ -27,7 +27,7 @@ export function digestResponse(
   if (!utf8 && !isLatin1(username + password)) {
     throw saslError(
       'SASL_PREP',
-      'The user name or password has characters that this server cannot take: it knows ISO 8859-1 only.',
+      'the user name or password has characters that this server cannot take: it knows ISO 8859-1 only',
     );
   }
 

@@ -10,8 +10,8 @@ export function saslError(code: string, message: string, facts: Partial<ErrorFac
 export function unexpected(mechanism: string, what: 'challenge' | 'data'): BrokerError {
   const message =
     what === 'challenge'
-      ? `The server sent a challenge that ${mechanism} has no place for.`
-      : `The server sent data with its success that ${mechanism} has no place for.`;
+      ? `the server sent a challenge that ${mechanism} has no place for`
+      : `the server sent data with its success that ${mechanism} has no place for`;
   return saslError('SASL_UNEXPECTED', message);
 }
 
@@ -19,6 +19,6 @@ export function unexpected(mechanism: string, what: 'challenge' | 'data'): Broke
 export function notAuthenticated(mechanism: string): BrokerError {
   return saslError(
     'SASL_SERVER_NOT_AUTHENTICATED',
-    `The server reported success before ${mechanism} was complete: it has not shown that it knows the password.`,
+    `the server reported success before ${mechanism} was complete: it has not shown that it knows the password`,
   );
 }

@@ -123,7 +123,7 @@ class Exchange implements SaslExchange {
   #challenge(carrier: Element): Buffer {
     this.#challenged = true;
     if (++this.#challenges > CHALLENGE_LIMIT) {
-      throw saslError('SASL_LIMIT', `The server sent more than ${CHALLENGE_LIMIT} challenges.`);
+      throw saslError('SASL_LIMIT', `the server sent more than ${CHALLENGE_LIMIT} challenges`);
     }
     return readData(carrier);
   }
@@ -134,11 +134,11 @@ function readData(carrier: Element): Buffer {
   if (carrier.firstElementChild !== null) throw misplaced(carrier.firstElementChild);
   const text = carrier.textContent;
   if (text.length > DATA_LIMIT) {
-    throw saslError('SASL_LIMIT', `The server sent ${text.length} characters of SASL data, ${DATA_LIMIT} are allowed.`);
+    throw saslError('SASL_LIMIT', `the server sent ${text.length} characters of SASL data, ${DATA_LIMIT} are allowed`);
   }
   const data = text === '=' ? Buffer.alloc(0) : decodeBase64(text);
   if (data === null) {
-    throw saslError('SASL_BAD_BASE64', `The content of the server's <${carrier.localName}/> is no proper base64.`);
+    throw saslError('SASL_BAD_BASE64', `the content of the server's <${carrier.localName}/> is no proper base64`);
   }
   return data;
 }
@@ -146,6 +146,6 @@ function readData(carrier: Element): Buffer {
 function misplaced(element: Element): BrokerError {
   return saslError(
     'SASL_UNEXPECTED',
-    `The server sent <${element.localName.slice(0, 80)}/> in the middle of signing in.`,
+    `the server sent <${element.localName.slice(0, 80)}/> in the middle of signing in`,
   );
 }

@@ -36,7 +36,7 @@ export function failureOf(
   const more = detail === null ? '' : ` (${detail})`;
   return saslError(
     'SASL_FAILURE',
-    `The server refused the sign-in with ${name}: ${condition}${more}.${advice?.[condition] ?? adviceFor(condition)}`,
+    `the server refused the sign-in with ${name}: ${condition}${more}.${advice?.[condition] ?? adviceFor(condition)}`,
     {
       condition,
       text: text?.textContent,

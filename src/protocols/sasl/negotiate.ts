@@ -33,7 +33,7 @@ export async function signIn(
   if (offer === null) {
     throw saslError(
       'SASL_NO_ACCEPTABLE_MECHANISM',
-      'The server offers no way to sign in: its features have no <mechanisms/>.',
+      'the server offers no way to sign in: its features have no <mechanisms/>',
     );
   }
   const chosen = chooseMechanism(offer, settings, link);

@@ -17,7 +17,7 @@ export const OAUTHBEARER = {
   async run(exchange, settings) {
     const token = await readPassword(settings.password);
     if (!TOKEN.test(token)) {
-      throw usageError('USAGE_PASSWORD', 'The token is no bearer token (RFC 6750 §2.1): give it without "Bearer".');
+      throw usageError('USAGE_PASSWORD', 'the token is no bearer token (RFC 6750 §2.1): give it without "Bearer"');
     }
     const owner = ownerOf(settings);
     const identity = owner === undefined ? '' : `a=${saslname(prepare(owner, 'authorization identity'))}`;

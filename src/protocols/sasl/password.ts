@@ -20,13 +20,13 @@ export async function readPassword(source: Password): Promise<string> {
     password = typeof source === 'function' ? await source() : source;
   } catch (cause) {
     if (cause instanceof BrokerError) throw cause;
-    throw usageError('USAGE_PASSWORD', 'The function that gives the password failed; see cause.', { cause });
+    throw usageError('USAGE_PASSWORD', 'the function that gives the password failed; see cause', { cause });
   }
   if (typeof password !== 'string' || password === '') {
-    throw usageError('USAGE_PASSWORD', 'The password has to be a string that is not empty.');
+    throw usageError('USAGE_PASSWORD', 'the password has to be a string that is not empty');
   }
   if (password.length > LENGTH_LIMIT) {
-    throw usageError('USAGE_PASSWORD', `The password is longer than ${LENGTH_LIMIT} characters.`);
+    throw usageError('USAGE_PASSWORD', `the password is longer than ${LENGTH_LIMIT} characters`);
   }
   return password;
 }
@@ -41,7 +41,7 @@ export function prepare(text: string, what: 'user name' | 'password' | 'authoriz
   if (prepared === null || prepared === '') {
     throw saslError(
       'SASL_PREP',
-      `The ${what} is empty, or holds characters that SASLprep (RFC 4013) does not allow: change it at the server.`,
+      `the ${what} is empty, or holds characters that SASLprep (RFC 4013) does not allow: change it at the server`,
       { origin: 'local' },
     );
   }

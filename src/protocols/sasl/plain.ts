@@ -23,5 +23,5 @@ export const PLAIN = {
 /** A NUL would end the field early, and text that is no Unicode would be changed on the way. */
 function checkField(text: string, what: string, code: `USAGE_${string}`): void {
   if (!text.includes('\0') && text.isWellFormed()) return;
-  throw usageError(code, `The ${what} holds a NUL character or half of a surrogate pair, which PLAIN cannot send.`);
+  throw usageError(code, `the ${what} holds a NUL character or half of a surrogate pair, which PLAIN cannot send`);
 }

@@ -90,14 +90,14 @@ function checkNonce(nonce: string, clientNonce: string): string {
   }
   throw saslError(
     'SCRAM_NONCE',
-    `The server's nonce has to continue ours by at least one printable character, up to ${NONCE_LIMIT} in all, and does not.`,
+    `the server's nonce has to continue ours by at least one printable character, up to ${NONCE_LIMIT} in all, and does not`,
   );
 }
 
 function checkSalt(text: string): Buffer {
   const salt = text.length > SALT_LIMIT * 2 ? null : decodeBase64(text);
   if (salt === null || salt.length > SALT_LIMIT) {
-    throw saslError('SCRAM_SALT', `The server's salt has to be base64 of 1 to ${SALT_LIMIT} bytes, and is not.`);
+    throw saslError('SCRAM_SALT', `the server's salt has to be base64 of 1 to ${SALT_LIMIT} bytes, and is not`);
   }
   return salt;
 }
@@ -107,14 +107,14 @@ function checkIterations(text: string, { min, max }: IterationLimits): number {
   if (iterations >= min && iterations <= max) return iterations;
   throw saslError(
     'SCRAM_ITERATIONS',
-    `The server asks for ${printable(text, 40)} iterations; a number from ${min} to ${max} is accepted.`,
+    `the server asks for ${printable(text, 40)} iterations; a number from ${min} to ${max} is accepted`,
   );
 }
 
 function mandatoryExtension(): Error {
-  return saslError('SCRAM_EXTENSION', 'The server requires an extension of SCRAM that is not known here.');
+  return saslError('SCRAM_EXTENSION', 'the server requires an extension of SCRAM that is not known here');
 }
 
 function malformed(reason: string): Error {
-  return saslError('SCRAM_MALFORMED', `The server's SCRAM message cannot be read: ${reason}.`);
+  return saslError('SCRAM_MALFORMED', `the server's SCRAM message cannot be read: ${reason}`);
 }

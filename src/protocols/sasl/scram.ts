@@ -63,7 +63,7 @@ async function run(
   const { salt, iterations } = first;
   const keys = await sharedKeys.keys(accountOf(settings), { hash, salt, iterations, password });
   if (signal?.aborted === true) {
-    throw saslError('SASL_ABORTED', 'The sign-in was given up.', { origin: 'local', cause: signal.reason });
+    throw saslError('SASL_ABORTED', 'the sign-in was given up', { origin: 'local', cause: signal.reason });
   }
 
   // The header exactly as it was sent, and the binding data (RFC 5802 §5.1 `c`).
@@ -86,14 +86,14 @@ function checkOffer(offerHash: string | null, hash: ScramHash, { offer, binding 
     if (!binding.suspicious) return;
     throw saslError(
       'SASL_DOWNGRADE',
-      'The server offers channel binding in ways that are not known here and does not sign its offer (XEP-0474): somebody may have changed it.',
+      'the server offers channel binding in ways that are not known here and does not sign its offer (XEP-0474): somebody may have changed it',
     );
   }
   const expected = createHash(hash).update(offerText(offer)).digest('base64');
   if (offerHash === expected) return;
   throw saslError(
     'SASL_DOWNGRADE',
-    'The mechanisms or channel bindings that arrived are not those that the server signs (XEP-0474): somebody changed them on the way.',
+    'the mechanisms or channel bindings that arrived are not those that the server signs (XEP-0474): somebody changed them on the way',
   );
 }
 
@@ -102,13 +102,13 @@ function checkSignature(data: Buffer | null, expected: Buffer): void {
   if (data === null) {
     throw saslError(
       'SCRAM_SERVER_SIGNATURE',
-      'The server reported success without its signature: it has not shown that it knows the password.',
+      'the server reported success without its signature: it has not shown that it knows the password',
     );
   }
   const final = readServerFinal(data);
   if ('error' in final) {
     const condition = SERVER_ERRORS.has(final.error) ? final.error : 'other-error';
-    throw saslError('SCRAM_SERVER_ERROR', `The server refused the sign-in: ${condition}.`, {
+    throw saslError('SCRAM_SERVER_ERROR', `the server refused the sign-in: ${condition}`, {
       condition,
       text: final.error,
     });

@@ -89,7 +89,7 @@ export function chooseMechanism(offer: SaslOffer, settings: SaslSettings, link: 
 function mechanismNamed(name: MechanismName): Mechanism {
   const mechanism = MECHANISMS.find((row) => row.name === name);
   if (mechanism !== undefined) return mechanism;
-  throw usageError('USAGE_SASL_MECHANISM', `${printable(name, 40)} is no SASL mechanism that can be used here.`);
+  throw usageError('USAGE_SASL_MECHANISM', `${printable(name, 40)} is no SASL mechanism that can be used here`);
 }
 
 /** Why a mechanism of ours that the server offers cannot be used now, or null. */
@@ -107,7 +107,7 @@ function belowFloor({ ours, offer, settings }: Circumstances): BrokerError | str
   if (better.length === 0 || !sharedMemory.knows(accountOf(settings))) return null;
   return saslError(
     'SASL_DOWNGRADE',
-    'The server offers only PLAIN for an account that has had SCRAM or EXTERNAL: somebody may want the password.',
+    'the server offers only PLAIN for an account that has had SCRAM or EXTERNAL: somebody may want the password',
   );
 }
 
@@ -126,7 +126,7 @@ function nothingLeft({ ours, offer, settings }: Circumstances, refused: readonly
       : ` ${unused.name} is not offered, although tls.cert is given: it may be that this port asks for no certificate.`;
   return saslError(
     'SASL_NO_ACCEPTABLE_MECHANISM',
-    `The server offers no way to sign in that is allowed here. Offered: ${offered}.${reasons}${port}`,
+    `the server offers no way to sign in that is allowed here. Offered: ${offered}.${reasons}${port}`,
     { origin: 'local' },
   );
 }
