@@ -49,7 +49,7 @@ function exporter(socket: BindableSocket): Buffer | null {
   try {
     return socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
   } catch (cause) {
-    throw new BrokerError('SASL_CHANNEL_BINDING', 'The TLS connection gives no channel binding: it is closed.', {
+    throw new BrokerError('SASL_CHANNEL_BINDING', 'the TLS connection gives no channel binding: it is closed', {
       layer: 'sasl',
       phase: 'auth',
       origin: 'local',
