@@ -125,7 +125,7 @@ export class StreamNegotiation implements Negotiation {
         item.kind === 'element' ? `<${item.element.nodeName}/>` : 'the end of the stream',
         'a stream header',
       );
-    if (isStreamError(item.element)) throw await this.#errorAsRoot(item.element);
+    if (isErrorRoot(item.element, config.xmlns)) throw await this.#errorAsRoot(item.element);
     return this.#checkHeader(item.element);
   }
 
@@ -374,4 +374,9 @@ export class StreamNegotiation implements Negotiation {
       },
     );
   }
+}
+
+/** A stream error in place of a header, in whichever namespace servers put it that have no stream yet. */
+function isErrorRoot({ localName, namespaceURI }: Element, contentNamespace: string): boolean {
+  return localName === 'error' && [null, NS.STREAM, NS.STREAMS, contentNamespace].includes(namespaceURI);
 }

@@ -455,3 +455,21 @@ describe('B10: answers without from', () => {
     expect(outcome).toBe(accepted ? 'answered' : 'RTS_TIMEOUT');
   });
 });
+
+describe('A8: an error in place of a header', () => {
+  const rig = useRig(CLIENT);
+
+  it.each([
+    ['with the prefix', `<stream:error xmlns:stream='${NS.STREAM}'>`, '</stream:error>'],
+    ['bare, of the streams', `<error xmlns='${NS.STREAM}'>`, '</error>'],
+    ['bare, of the conditions', `<error xmlns='${NS.STREAMS}'>`, '</error>'],
+    ['bare, in no namespace', '<error>', '</error>'],
+  ])('%s: condition and text are in the error', async (_, open, close) => {
+    const { server, connected } = await rig.dialled();
+    await server.expect(OPENING);
+    const inside = `<host-unknown xmlns='${NS.STREAMS}'/><text xmlns='${NS.STREAMS}'>nobody here</text>`;
+    await server.send(open + inside + close);
+    server.end();
+    await expect(connected).rejects.toMatchObject({ condition: 'host-unknown', text: 'nobody here' });
+  });
+});
