@@ -33,6 +33,8 @@ export class Outbox implements QueueOwner {
   readonly #parts: OutboxParts;
   readonly #scope: SerializeScope;
   #ids = 0;
+  /** What was output inside a purge: it lines up behind what is purged. */
+  #behindPurge: { readonly ticket: Ticket; readonly stanza: Element }[] | null = null;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -81,21 +83,35 @@ export class Outbox implements QueueOwner {
       if (error instanceof BrokerError) status.publish('PCJ_QUEUEFAIL', error);
       throw error;
     }
-    if (ready) link.output(ticket, stanza);
-    else traffic.held(stanza);
+    if (!ready) traffic.held(stanza);
+    else if (this.#behindPurge !== null) this.#behindPurge.push({ ticket, stanza });
+    else link.output(ticket, stanza);
   }
 
   /** Sends what is held and picked, oldest first. Returns the tickets that are sent; none while not ready. */
   purge(select?: (ticket: Ticket) => boolean): Ticket[] {
-    const { status, requests, lifecycle } = this.#parts;
-    const { link } = lifecycle;
-    if (link === null || !link.ready) return [];
+    const { lifecycle } = this.#parts;
+    if (lifecycle.link?.ready !== true || this.#behindPurge !== null) return [];
     const tickets = this.queue.take(select);
+    const behind = (this.#behindPurge = []);
+    try {
+      this.#send(tickets, lifecycle.link);
+    } finally {
+      this.#behindPurge = null;
+    }
+    this.#sendBehind(behind);
+    return tickets;
+  }
+
+  #send(tickets: Ticket[], link: Link): void {
+    const { status, requests, lifecycle } = this.#parts;
     for (const [index, ticket] of tickets.entries()) {
       // A handler of PCJ_NODESENT may have ended the link: the rest stays held, in front.
       if (lifecycle.link?.ready !== true) {
-        this.queue.returnToFront(tickets.splice(index));
-        break;
+        const rest = tickets.splice(index);
+        if (lifecycle.state === 'halted') for (const one of rest) one.markFailed(halted());
+        else this.queue.returnToFront(rest);
+        return;
       }
       try {
         checkSize(ticket, link);
@@ -108,7 +124,22 @@ export class Outbox implements QueueOwner {
         if (ticket.request !== null) requests.fail(ticket.request, error);
       }
     }
-    return tickets;
+  }
+
+  /** A purge is over: what was output inside it goes out, or is held where no link is there any more. */
+  #sendBehind(behind: readonly { readonly ticket: Ticket; readonly stanza: Element }[]): void {
+    const { lifecycle, traffic } = this.#parts;
+    for (const { ticket, stanza } of behind) {
+      // Its request may have ended meanwhile.
+      if (ticket.state !== 'queued') continue;
+      const { link } = lifecycle;
+      if (lifecycle.state === 'halted') ticket.markFailed(halted());
+      else if (link?.ready === true) link.output(ticket, stanza);
+      else {
+        this.queue.returnToBack(ticket);
+        traffic.held(stanza);
+      }
+    }
   }
 
   /** A held stanza was discarded. */
@@ -125,6 +156,10 @@ export class Outbox implements QueueOwner {
     for (const ticket of unsent) ticket.markHeld(false);
     this.queue.returnToFront([...uncertain, ...unsent]);
   }
+}
+
+function halted(): BrokerError {
+  return new BrokerError('BROKER_HALTED', 'the broker was halted', { layer: 'usage', sent: 'no' });
 }
 
 /** What a server does not take is better not sent: it would close the stream (XEP-0478). */

@@ -2,7 +2,9 @@
 import { duration, signal } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { BrokerError, usageError } from '../errors.js';
+import type { BrokerState } from '../lifecycle/state.js';
 import type { Logger } from '../logger.js';
+import type { BrokerConfig } from '../options/options.js';
 import type { Outbox } from './outbox.js';
 import type { PendingRequest, PendingRequests } from '../requests/pending-requests.js';
 import { StanzaError } from '../stanza/stanza-error.js';
@@ -13,7 +15,10 @@ import { NS } from '../xml/namespaces.js';
 
 /** Options of one request. */
 export interface RequestOptions {
-  /** Milliseconds until the request fails, counted from the call. Default `timeouts.request`, from when it is written. */
+  /**
+   * Milliseconds until the request fails, counted from the call. Default `timeouts.request`: from the call while ready, else
+   * from when it is written.
+   */
   timeout?: number | undefined;
   /** Gives up waiting; the answer is then an ordinary stanza. Default none. */
   signal?: AbortSignal | undefined;
@@ -23,6 +28,8 @@ const OPTIONS: OptionTable<RequestOptions> = { checks: { timeout: duration, sign
 
 /** What the requester works with. */
 export interface RequesterParts {
+  readonly config: BrokerConfig;
+  readonly lifecycle: { readonly state: BrokerState };
   readonly status: Status;
   readonly requests: PendingRequests;
   readonly outbox: Outbox;
@@ -42,7 +49,7 @@ export class Requester {
     const { status, logger } = this.#parts;
     const publication = status.bus.share(event);
     try {
-      return this.#ask(stanza, event, undefined, (outcome, request) => {
+      return this.#ask(stanza, event, undefined, undefined, (outcome, request) => {
         if (outcome instanceof BrokerError) {
           this.#failed(outcome, request);
         } else {
@@ -73,7 +80,7 @@ export class Requester {
         if (asked === null || signal === undefined) return;
         requests.fail(asked, aborted(signal, asked.ticket.state === 'queued' ? 'no' : 'maybe'));
       };
-      asked = this.#ask(stanza, null, timeout, (outcome, request) => {
+      asked = this.#ask(stanza, null, timeout, signal, (outcome, request) => {
         signal?.removeEventListener('abort', onAbort);
         if (outcome instanceof BrokerError) {
           reject(outcome);
@@ -84,7 +91,9 @@ export class Requester {
         else resolve(outcome);
         status.publish('PCJ_RTS_FINISH', outcome);
       });
-      signal?.addEventListener('abort', onAbort, { once: true });
+      // An event of the request itself may have brought the abort.
+      if (isAborted(signal)) onAbort();
+      else signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 
@@ -106,9 +115,10 @@ export class Requester {
     given: Element,
     event: string | null,
     timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
     settle: (outcome: Element | BrokerError, request: PendingRequest) => void,
   ): PendingRequest {
-    const { status, requests, outbox } = this.#parts;
+    const { config, status, requests, outbox, lifecycle } = this.#parts;
     const type = given.getAttribute('type');
     if (type === 'error' || type === 'result') {
       throw usageError(
@@ -126,8 +136,23 @@ export class Requester {
     }
     stanza = outbox.prepare(stanza);
     const ticket = outbox.ticket(stanza);
-    const request = requests.add(stanza, ticket, { event, timeoutMs, settle });
+    const limitMs = timeoutMs ?? (lifecycle.state === 'ready' ? config.timeouts.request : undefined);
+    let end: BrokerError | null = null;
+    const request = requests.add(stanza, ticket, {
+      event,
+      timeoutMs: limitMs,
+      settle: (outcome, ended) => {
+        if (outcome instanceof BrokerError) end = outcome;
+        settle(outcome, ended);
+      },
+    });
     status.publish('PCJ_RTS_START', stanza);
+    if (signal?.aborted === true) requests.fail(request, aborted(signal, 'no'));
+    const endedAtOnce = end as BrokerError | null;
+    if (endedAtOnce !== null) {
+      ticket.markFailed(endedAtOnce);
+      return request;
+    }
     try {
       outbox.accept(ticket, stanza);
     } catch (error) {
@@ -143,6 +168,11 @@ export class Requester {
     else ticket.expectNoAck();
     this.#parts.status.publish('PCJ_RTS_FAIL', Object.assign(error, { ticket }));
   }
+}
+
+/** Asked anew behind events, in which it may have changed. */
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): BrokerError {

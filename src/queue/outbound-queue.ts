@@ -97,6 +97,12 @@ export class OutboundQueue implements Iterable<Ticket> {
     for (const ticket of tickets) this.#bytes += ticket.bytes;
   }
 
+  /** @internal Holds a stanza that was accepted to be sent at once. No bound refuses it any more. */
+  returnToBack(ticket: Ticket): void {
+    this.#tickets = [...this.#tickets, ticket];
+    this.#bytes += ticket.bytes;
+  }
+
   /** @internal Takes stanzas out, all or those selected, oldest first. */
   take(select?: (ticket: Ticket) => boolean): Ticket[] {
     const before = [...this.#tickets];

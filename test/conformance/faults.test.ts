@@ -473,3 +473,94 @@ describe('A8: an error in place of a header', () => {
     await expect(connected).rejects.toMatchObject({ condition: 'host-unknown', text: 'nobody here' });
   });
 });
+
+describe('B: what a handler does in the middle of a change', () => {
+  const rig = useRig(COMPONENT);
+  const ask = () => xml('iq', { type: 'get', to: `a@${DOMAIN}` }, xml('q', { xmlns: 'urn:a' }));
+  const outcomeOf = (promise: Promise<unknown>): Promise<string> =>
+    promise.then(
+      () => 'resolved',
+      (error: unknown) => (error as BrokerError).code,
+    );
+
+  /** A ready component that holds three stanzas. */
+  async function holding(): Promise<Ready & { tickets: Ticket[] }> {
+    const peer = await rig.listen();
+    const { broker, recorded } = rig.broker(peer);
+    const tickets = ['q1', 'q2', 'q3'].map((id) => broker.output(message(id)));
+    const connected = broker.connect();
+    const server = await peer.accept();
+    await COMPONENT.letIn(server);
+    await connected;
+    return { broker, recorded, peer, server, tickets };
+  }
+
+  it('B3: halt() in PCJ_NODESENT during a purge: every ticket ends, nothing is held', async () => {
+    const { broker, tickets } = await holding();
+    broker.subscribe('PCJ_NODESENT', () => {
+      broker.halt();
+    });
+    broker.purgeQueue();
+    await Promise.allSettled(tickets.map(({ sent }) => sent));
+    expect(broker.queue.size).toBe(0);
+    expect(tickets.map(({ state: is }) => is)).not.toContain('queued');
+  });
+
+  it('B3: halt() in PCJ_RTS_START: the request and its ticket end, nothing is held', async () => {
+    const { broker } = await rig.ready();
+    broker.subscribe('PCJ_RTS_START', () => {
+      broker.halt();
+    });
+    expect(await outcomeOf(broker.request(ask()))).toBe('BROKER_HALTED');
+    expect([broker.pending.size, broker.queue.size]).toEqual([0, 0]);
+  });
+
+  it('B4: what is output in PCJ_NODESENT during a purge lines up behind it', async () => {
+    const { broker, server } = await holding();
+    const later = broker.subscribe('PCJ_NODESENT', () => {
+      later.cancel();
+      broker.output(message('LATER'));
+    });
+    broker.purgeQueue();
+    const said = await server.expect("id='LATER'");
+    expect([...said.matchAll(/id='(\w+)'/g)].map(([, id]) => id)).toEqual(['q1', 'q2', 'q3', 'LATER']);
+  });
+
+  it.each(['PCJ_RTS_START', 'PCJ_NODEQUEUED'] as const)(
+    'B5: an abort in %s of the request itself, offline',
+    async (event) => {
+      const { broker } = rig.broker(await rig.listen());
+      const abort = new AbortController();
+      broker.subscribe(event, () => {
+        abort.abort();
+      });
+      expect(await outcomeOf(broker.request(ask(), { signal: abort.signal }))).toBe('RTS_ABORTED');
+      expect([broker.pending.size, broker.queue.size]).toEqual([0, 0]);
+    },
+  );
+
+  it.each(['PCJ_RTS_START', 'PCJ_NODESENT'] as const)(
+    'B5: an abort in %s of the request itself, ready',
+    async (event) => {
+      const { broker } = await rig.ready();
+      const abort = new AbortController();
+      broker.subscribe(event, () => {
+        abort.abort();
+      });
+      expect(await outcomeOf(broker.request(ask(), { signal: abort.signal }))).toBe('RTS_ABORTED');
+      expect(broker.pending.size).toBe(0);
+    },
+  );
+
+  it('B6: a request that was made while ready has its deadline from the call, wherever its stanza is', async () => {
+    const { broker, server } = await rig.ready({ timeouts: { request: 200, close: 150 } });
+    server.pause();
+    const big = 'x'.repeat(200_000);
+    for (let k = 0; k < 100; k++) broker.output(xml('message', { to: `a@${DOMAIN}` }, xml('body', {}, big)));
+    const asked = outcomeOf(broker.request(ask()));
+    server.reset();
+    await broker.closed;
+    expect(broker.pending.size).toBe(1);
+    expect(await asked).toBe('RTS_TIMEOUT');
+  });
+});
