@@ -329,12 +329,6 @@ export const TECHNIQUES = [
     patches: [patch(PARTS, /stride: endianness\(\) === 'BE' .*,/, 'stride: 1,')],
   },
   {
-    key: 'rarest characters',
-    text: 'a text is filed under its rarest characters',
-    workloads: ['match-alike', 'match-10000'],
-    patches: [patch(PARTS, /(function rarest\(.*\{)/, '$1 return 0;')],
-  },
-  {
     key: 'sorted by insertion',
     text: 'few candidates are sorted by insertion',
     workloads: ['match-10000', 'match-typical'],

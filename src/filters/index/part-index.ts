@@ -23,9 +23,6 @@ const SEARCHES: readonly Search[] = [1, 1, 2, 3, 4, 5, 6, 7].map((length) => ({
   stride: endianness() === 'BE' || length < 5 ? 1 : length < 7 ? 2 : 4,
 }));
 
-/** Where so many texts are filed already, it does not matter any more where the next one is. */
-const MANY = 64;
-
 /** Where texts are laid out to be searched: the low byte of each UTF-16 code unit, read one, two or four at a time. */
 const BYTES = Buffer.from(new ArrayBuffer(8192));
 const PAIRS = new Uint16Array(BYTES.buffer);
@@ -69,8 +66,7 @@ export class PartIndex<T extends Candidate> {
     }
     const bucket = new Bucket(filter);
     const patterns: Pattern<T>[] = [];
-    const first = rarest(text, search, table);
-    for (let offset = first; offset < first + search.stride; offset += 1) {
+    for (let offset = 0; offset < search.stride; offset += 1) {
       const pattern = new Pattern(text, bucket, hashAt(text, offset, search.gram), offset);
       table.add(pattern);
       patterns.push(pattern);
@@ -175,25 +171,4 @@ function hashAt(text: string, offset: number, gram: number): number {
   let rolling = 0;
   for (let i = offset; i < offset + gram; i += 1) rolling = (rolling >>> 8) | ((text.charCodeAt(i) & 0xff) << 24);
   return rolling >> (8 * (GRAM - gram));
-}
-
-/**
- * The offset from which on the grams of a text are filed: where the fewest others are. When there are many everywhere,
- * the first, so that texts made of the same few grams stay in few groups.
- */
-function rarest<T extends Candidate>(text: string, { gram, stride }: Search, table: PatternTable<T>): number {
-  const loads: number[] = [];
-  let best = 0;
-  let least = MANY;
-  let load = 0;
-  for (let offset = 0; offset + gram <= text.length; offset += 1) {
-    const latest = table.load(hashAt(text, offset, gram), MANY);
-    loads.push(latest);
-    load += latest - (loads[offset - stride] ?? 0);
-    if (offset + 1 < stride || load >= least) continue;
-    least = load;
-    best = offset + 1 - stride;
-    if (load === 0) break;
-  }
-  return best;
 }

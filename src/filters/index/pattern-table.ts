@@ -97,14 +97,6 @@ export class PatternTable<T extends Candidate> {
     if (this.#bits > LEAST_BITS && this.size << (SPARSE + 2) < 1 << this.#bits) this.#resize(this.#bits - 1);
   }
 
-  /** How many patterns share the slot of a hash; counts no further than `most`. */
-  load(hash: number, most = Infinity): number {
-    let load = 0;
-    let first = this.#slots[this.#fine(hash) >>> FINER] as Pattern<T> | null;
-    for (; first !== null && load < most; first = first.next) load += first.group?.size ?? 1;
-    return load;
-  }
-
   /** The first group in the slot of a pattern. */
   #first(pattern: Pattern<T>): Pattern<T> | null {
     return this.#slots[this.#fine(pattern.hash) >>> FINER] as Pattern<T> | null;
