@@ -154,12 +154,11 @@ export const TECHNIQUES = [
       patch(
         FAST_PATH,
         "import * as attr from '../attr.js';",
-        "$&\nimport { APOSTROPHE, EQUALS, GT, LT, QUOTE, SLASH, SPACE } from '../characters.js';",
+        "$&\nimport { APOSTROPHE, EQUALS, GT, LT, QUOTE, SLASH } from '../characters.js';",
       ),
       patch(FAST_PATH, '0x3c /* < */', 'LT'),
       patch(FAST_PATH, '0x2f /* / */', 'SLASH', 2),
       patch(FAST_PATH, '0x3e /* > */', 'GT', 3),
-      patch(FAST_PATH, '0x20 /* blank */', 'SPACE'),
       patch(FAST_PATH, '0x3d /* = */', 'EQUALS', 2),
       patch(FAST_PATH, "0x27 /* ' */ && quote !== 0x22)", 'APOSTROPHE && quote !== QUOTE)'),
     ],

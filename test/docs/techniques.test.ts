@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { patched } from '../../bench/techniques/build.mjs';
@@ -24,6 +25,17 @@ function built(file: string): string {
   return text;
 }
 
+/** What a text imports of other files that they do not export. */
+function missing(text: string, file: string): string[] {
+  return [...text.matchAll(/^import \{(?<names>[^}]*)\} from '(?<from>\.[^']*)';/gm)].flatMap(({ groups }) => {
+    const from = built(posix.join(posix.dirname(file), groups?.['from'] ?? ''));
+    const names = (groups?.['names'] ?? '').split(',').map((name) => name.trim().replace(/ as .*/, ''));
+    return names.filter(
+      (name) => name !== '' && !new RegExp(`^export (?:const|class|function\\*?|let) ${name}\\b`, 'm').test(from),
+    );
+  });
+}
+
 describe('bench/techniques', () => {
   it.each(TECHNIQUES)('$key: can still be done without, and the code is still a program', ({ patches = [] }) => {
     const without = new Map<string, string>();
@@ -32,6 +44,7 @@ describe('bench/techniques', () => {
       const { diagnostics } = ts.transpileModule(text, { reportDiagnostics: true, fileName: file });
       expect(diagnostics, file).toEqual([]);
       expect(text, file).not.toBe(built(file));
+      expect(missing(text, file), file).toEqual([]);
     }
   });
 
