@@ -396,6 +396,7 @@ describe('the table is complete', () => {
       'broker.queue.check',
       'broker.queue.fits',
       'broker.queue.returnToFront',
+      'broker.queue.returnToBack',
     ],
     ...['broker.queue.take', 'broker.queue.remove', 'broker.queue.fits'],
   ];

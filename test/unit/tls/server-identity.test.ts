@@ -29,8 +29,10 @@ const made = async (options: CertificateOptions) => new X509Certificate((await s
 const named = (...names: readonly SubjectName[]) => made({ commonName: 'Server', names });
 
 /** What a certificate with these names says to a domain: the name that matched, or the code of the refusal. */
-async function verdict(domain: string, names: readonly SubjectName[], options?: IdentityOptions): Promise<string> {
-  const certificate = await named(...names);
+const verdict = async (domain: string, names: readonly SubjectName[], options?: IdentityOptions) =>
+  verdictOn(await named(...names), domain, options);
+
+function verdictOn(certificate: X509Certificate, domain: string, options?: IdentityOptions): string {
   try {
     return checkServerIdentity(domain, certificate, options).verifiedBy;
   } catch (error) {
@@ -213,11 +215,7 @@ test('S-CERT-4: DNS names and wildcards are matched as OpenSSL does', async () =
     fc.asyncProperty(fc.array(name, { minLength: 1, maxLength: 3 }), domain, async (names, wanted) => {
       const certificate = await named(...names.map((dns) => ({ dns })));
       const oracle = certificate.checkHost(wanted, rules) !== undefined;
-      const ours = await verdict(
-        wanted,
-        names.map((dns) => ({ dns })),
-      );
-      expect(ours.startsWith('DNS:')).toBe(oracle);
+      expect(verdictOn(certificate, wanted).startsWith('DNS:')).toBe(oracle);
     }),
     { numRuns: 500 },
   );
