@@ -44,6 +44,11 @@ const OURS: ReadonlySet<string> = new Set(['usage']);
 /** The first rule that applies decides. */
 export const RULES: readonly Rule[] = [
   {
+    why: 'a password that could not be had, after it was good before',
+    verdict: 'again',
+    applies: ({ code }, { served }) => served && code === 'USAGE_PASSWORD',
+  },
+  {
     why: 'a command or a mistake of the program',
     verdict: 'final',
     applies: ({ layer }) => OURS.has(layer),

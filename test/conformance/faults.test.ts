@@ -1,8 +1,10 @@
 // What people who ran the library met, by kind. The letters are explained in test/README.md.
+import { inspect } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
-import { Broker, NS, xml, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';
+import { Broker, NS, XMPP, xml, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';
+import { LoopbackServer } from 'xmpp-broker/testing';
 import { CLIENT, welcome, welcomeBack } from '../wire/support/client.js';
-import { COMPONENT, DOMAIN, header } from '../wire/support/component.js';
+import { COMPONENT, DOMAIN, header, SECRET } from '../wire/support/component.js';
 import type { Conversation } from '../wire/support/conversation.js';
 import { BIND, features, OPENING } from '../wire/support/elements.js';
 import { LEGACY_CLIENT } from '../wire/support/legacy.js';
@@ -562,5 +564,70 @@ describe('B: what a handler does in the middle of a change', () => {
     await broker.closed;
     expect(broker.pending.size).toBe(1);
     expect(await asked).toBe('RTS_TIMEOUT');
+  });
+});
+
+describe('A9: the function that gives the password', () => {
+  const rig = useRig(COMPONENT);
+
+  it('may fail while a lost link is dialled again, and is asked anew', async () => {
+    let calls = 0;
+    const { broker, server, peer } = await rig.ready({
+      ...again,
+      password: () => {
+        calls += 1;
+        return calls === 2 ? Promise.reject(new Error('the vault is locked')) : SECRET;
+      },
+    });
+    const back = broker.events.once('PCJ_READY');
+    server.reset();
+    const refused = await peer.accept();
+    await refused.expect(OPENING);
+    await refused.send(header());
+    refused.end();
+    await COMPONENT.letIn(await peer.accept());
+    await back;
+    expect(calls).toBe(3);
+  });
+
+  it('is believed at the first attempt', async () => {
+    const { connected, server } = await rig.dialled({
+      ...again,
+      password: () => Promise.reject(new Error('the vault is locked')),
+    });
+    await server.expect(OPENING);
+    await server.send(header());
+    await expect(connected).rejects.toMatchObject({ code: 'USAGE_PASSWORD', retryable: false });
+  });
+});
+
+describe('E: the test server and the command', () => {
+  it('E9: text with stanzas that is injected counts for stream management', async () => {
+    await using server = await LoopbackServer.start({ accounts: { juliet: 'r0m30' } });
+    const broker = new Broker({
+      connectionType: XMPP,
+      host: server.host,
+      port: server.ports.client,
+      domain: server.domain,
+      username: 'juliet',
+      password: 'r0m30',
+      tls: { ca: server.ca },
+      logger: false,
+    });
+    const seen: string[] = [];
+    broker.subscribe('PCJ_NODERECEIVED', (node) => seen.push(node.getAttribute('id') ?? ''));
+    await broker.connect();
+    server.inject(broker.jid ?? '', "<message id='1'><body>one</body></message><message id='2'/>");
+    await vi.waitUntil(() => seen.length === 2);
+    const { clean } = await broker.shutdown().then(() => broker.closed);
+    expect([seen, clean]).toEqual([['1', '2'], true]);
+    broker.halt();
+  });
+
+  it('E12: the ports of a server without a router side can be shown', async () => {
+    await using server = await LoopbackServer.start({ components: { 'a.example.org': 'secret' } });
+    expect(JSON.stringify(server.ports)).toContain('"component"');
+    expect(inspect(server.ports)).not.toContain('router');
+    expect(() => server.ports.router).toThrow(/router/);
   });
 });
