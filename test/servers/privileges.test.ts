@@ -127,9 +127,13 @@ for (const site of SITES) {
       expect(message.getChildText('body')).toBe('not by alice herself');
     });
 
-    it.runIf(site.version === 2)('sends requests in the name of a user, and refuses what was not granted', async () => {
+    it('sends requests in the name of a user where that is granted, and refuses what is not', async () => {
       const { privileges } = await granted(server);
       const ping = xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: 'urn:xmpp:ping' }));
+      if (site.version === 1) {
+        expect(await codeOf(privileges.request('alice@localhost', ping))).toBe('PRIVILEGE_NOT_GRANTED');
+        return;
+      }
       expect((await privileges.request('alice@localhost', ping)).getAttribute('type')).toBe('result');
       const away = xml('iq', { type: 'get', to: 'nobody@localhost/x' }, xml('ping', { xmlns: 'urn:xmpp:ping' }));
       expect(await codeOf(privileges.request('alice@localhost', away))).toBe('service-unavailable');
