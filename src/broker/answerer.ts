@@ -142,7 +142,7 @@ export class Answerer {
     open.timer = setTimeout(() => {
       open.later = false;
       this.#refuse(open);
-    }, withinMs);
+    }, withinMs).unref();
   }
 
   /** An iq result or error goes out. */
@@ -196,7 +196,7 @@ export class Answerer {
       }
       open.timer ??= setTimeout(() => {
         this.#settle(open, errorReply(iq, 'resource-constraint'));
-      }, limitMs);
+      }, limitMs).unref();
       return Promise.resolve(given)
         .then((payload) => {
           this.#result(open, payload);

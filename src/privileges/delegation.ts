@@ -179,7 +179,7 @@ export class Delegation {
     const limitMs = Math.max(1, this.#broker.config.timeouts.request - MARGIN_MS);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, limitMs, 'late');
+      timer = setTimeout(resolve, limitMs, 'late').unref();
     });
     try {
       const payload = await Promise.race([Promise.resolve(handler(iq, request)), late]);

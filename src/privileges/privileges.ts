@@ -24,7 +24,7 @@ export interface PrivilegesOptions {
    */
   servers?: readonly string[] | undefined;
   /** Told of each change: what a server grants now, or null when the link is gone and nothing is granted any more. Default none. */
-  onGrants?: ((server: string, grants: Grants | null) => void) | undefined;
+  onGrants?: ((server: string, grants: Grants | null) => unknown) | undefined;
 }
 
 /** Options of one request in a user's name. */
@@ -56,12 +56,9 @@ export class Privileges {
     this.#broker = broker;
     this.#servers = new Servers(servers, broker.config.domain);
     this.#onGrants = onGrants;
-    broker.subscribe('PCJ_NODERECEIVED', (stanza) => {
-      this.#onStanza(stanza);
-    });
-    broker.subscribe('PCJ_SOCKETDISCONNECT', () => {
-      this.#onDisconnect();
-    });
+    // What `onGrants` returns is handed on, so that a promise that rejects is told as an error of a handler.
+    broker.subscribe('PCJ_NODERECEIVED', (stanza) => this.#onStanza(stanza));
+    broker.subscribe('PCJ_SOCKETDISCONNECT', () => this.#onDisconnect());
   }
 
   /** What a server grants on this link; null before it has said so, and while there is no link. */
@@ -188,19 +185,22 @@ export class Privileges {
     );
   }
 
-  #onStanza(stanza: Element): void {
-    if (stanza.localName !== 'message' || stanza.getAttribute('type') === 'error') return;
+  #onStanza(stanza: Element): unknown {
+    if (stanza.localName !== 'message' || stanza.getAttribute('type') === 'error') return undefined;
     const grants = readGrants(stanza);
     const server = grants === null ? null : this.#servers.sender(stanza);
-    if (grants === null || server === null) return;
+    if (grants === null || server === null) return undefined;
     this.#grants.set(server, grants);
-    this.#onGrants?.(server, grants);
+    return this.#onGrants?.(server, grants);
   }
 
-  #onDisconnect(): void {
+  #onDisconnect(): Promise<unknown> {
     const servers = [...this.#grants.keys()];
     this.#grants.clear();
-    for (const server of servers) this.#onGrants?.(server, null);
+    const told = servers.map(async (server) => {
+      await this.#onGrants?.(server, null);
+    });
+    return Promise.all(told);
   }
 }
 

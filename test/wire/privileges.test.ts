@@ -171,6 +171,20 @@ describe('Privileges: what is granted', () => {
   });
 });
 
+describe('Privileges: onGrants', () => {
+  it('a promise that rejects is an error of a handler, when grants come and when they go', async () => {
+    const failed = vi.fn();
+    const { broker, server } = await ready((made) => {
+      made.subscribe('PCJ_HANDLERERROR', failed);
+      new Privileges(made, { onGrants: () => Promise.reject(new Error('oops')) });
+    }, announce(2));
+    await vi.waitUntil(() => failed.mock.calls.length === 1);
+    server.end();
+    await broker.closed;
+    await vi.waitUntil(() => failed.mock.calls.length === 2);
+  });
+});
+
 describe('Privileges: what it refuses before anything is written', () => {
   it.each<[string, string, (privileges: Privileges) => unknown]>([
     ['PRIVILEGE_UNKNOWN', 'a server that said nothing', (p) => p.roster('juliet@example.net')],
