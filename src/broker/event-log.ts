@@ -85,8 +85,7 @@ export class EventLog {
 
   /** A handler threw, or its promise rejected. */
   handlerFailed(event: string, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    const text = `a handler of ${printable(event, 80)} failed: ${printable(reason, 200)}`;
+    const text = `a handler of ${printable(event, 80)} failed: ${reasonOf(error)}`;
     this.#limited(`handler ${event}`, { event, err: error }, text, 'error');
   }
 
@@ -145,4 +144,13 @@ function seconds(milliseconds: number): string {
   return milliseconds < 1_000
     ? `${String(Math.round(milliseconds))} ms`
     : `${String(Math.round(milliseconds / 1_000))} s`;
+}
+
+/** What was thrown, in words. It can be anything, and reading it can throw, too. */
+function reasonOf(error: unknown): string {
+  try {
+    return printable(error instanceof Error ? error.message : String(error), 200);
+  } catch {
+    return 'it threw something that cannot be read';
+  }
 }

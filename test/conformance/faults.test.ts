@@ -364,6 +364,26 @@ describe('D: the log', () => {
     expect(facts[0]).toMatchObject({ event: 'PCJ_NODERECEIVED', err: expect.any(TypeError) as unknown });
   });
 
+  it.each<[string, () => unknown]>([
+    ['an object without prototype', () => Object.create(null) as object],
+    ['a text', () => 'oops'],
+    ['nothing', () => undefined],
+    [
+      'an error whose message cannot be read',
+      () => Object.defineProperty(new Error(), 'message', { get: () => 1n / 0n }),
+    ],
+  ])('D1: a handler that throws %s is told, too, and the event is published', async (_, thrown) => {
+    const { logger, lines } = recordingLogger();
+    const { broker, server } = await rig.ready({ logger });
+    const failed = broker.events.once('PCJ_HANDLERERROR');
+    broker.subscribe('PCJ_NODERECEIVED', () => {
+      throw thrown();
+    });
+    await server.send(`<message from='a@b' to='${DOMAIN}'/>`);
+    await failed;
+    expect(lines).toEqual([expect.stringMatching(/^error a handler of PCJ_NODERECEIVED failed: /)]);
+  });
+
   it('D3: a lost link says what happened and what follows, in one line', async () => {
     const { logger, lines } = recordingLogger();
     const { broker, server, peer } = await rig.ready({ logger, ...again });
