@@ -110,13 +110,6 @@ export class EventLog {
     this.#logger.warn({ held }, text);
   }
 
-  /** A shutdown is over, and left something behind. */
-  leftBehind(unacknowledged: number, held: number): void {
-    if (unacknowledged + held === 0) return;
-    const text = `shut down with ${String(held)} stanzas held, ${String(unacknowledged)} of them sent and not acknowledged`;
-    this.#logger.warn({ held, unacknowledged }, text);
-  }
-
   #told(follows: string, level: 'warn' | 'error' = 'warn'): void {
     if (this.#fault === null) return;
     const { what, error } = this.#fault;
