@@ -27,6 +27,17 @@ export type { TlsFacts } from './tls/facts.js';
 export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub/pubsub.js';
 export type { Explanation, Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filters/filter.js';
 export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
+export type {
+  Change,
+  Handed,
+  OpenStore,
+  PurgeSelection,
+  QueueStore,
+  SessionLocation,
+  SessionRecord,
+  StoredStanza,
+  StoreOwner,
+} from './queue/store.js';
 export type { Ticket, TicketState } from './queue/ticket.js';
 export type { PendingRequest } from './requests/pending-requests.js';
 export type { ArchiveTrust, EventTrust, TrustKinds } from './stanza/trust.js';

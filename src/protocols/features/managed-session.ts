@@ -1,12 +1,10 @@
 // The state of a managed session: XEP-0198 §4 and §5.
 import { BrokerError } from '../../errors.js';
+import type { SessionLocation } from '../../queue/store.js';
 import type { Ticket } from '../../queue/ticket.js';
 
 /** Counters of stanzas wrap around to 0 here (XEP-0198 §4). */
 const MODULUS = 2 ** 32;
-
-/** Where a session may be resumed. */
-export type SessionLocation = Readonly<{ host: string; port: number | null }>;
 
 /** What was agreed on when a session began. */
 export interface SessionTerms {
