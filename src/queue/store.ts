@@ -51,6 +51,10 @@ export interface OpenStore {
   readonly held: readonly StoredStanza[];
   /** The managed session of the last holder that may still be resumed, or null. */
   readonly session: SessionRecord | null;
+  /** What was given up while opening, since it cannot be read or trusted: PCJ_DEADLETTER for each. Left out: nothing. */
+  readonly dead?: readonly DeadLetter[];
+  /** What a person has to know of how it was opened, such as that a broken file was moved aside: logged as a warning. */
+  readonly warning?: string;
   /**
    * Remembers changes, in their order. When it resolves, all of them survive the process. When it rejects, none of them
    * counts, and those that are still wanted come again: `key` makes a repetition harmless, also where the store is not sure.
@@ -66,6 +70,15 @@ export interface OpenStore {
   newest?(): Promise<number>;
   /** Lets go of the queue at once: the next one may open it. A commit that is under way settles first. */
   close(): Promise<void>;
+}
+
+/** A stanza that was given up. */
+export interface DeadLetter {
+  readonly key: string;
+  /** What is left of it; nobody has checked it. */
+  readonly xml: string;
+  /** Why, and where it lies. */
+  readonly error: BrokerError;
 }
 
 /** One thing that happened to a queue. */
