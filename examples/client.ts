@@ -52,7 +52,7 @@ broker.subscribe('PCJ_READY', ({ jid, resumed }) => {
   broker.output(xml('presence'));
   // What was held, or may not have arrived in the old session: answers are worth a duplicate, the rest is out of date.
   broker.queue.drop(({ node }) => node.localName !== 'message');
-  broker.purgeQueue();
+  broker.queue.send();
 });
 broker.subscribe('PCJ_RECONNECTING', ({ delayMs, error }) =>
   console.log(`lost (${error.code}), trying again in ${delayMs} ms`),

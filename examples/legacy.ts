@@ -33,7 +33,7 @@ broker.subscribe('PCJ_AUTHSUCCESS', ({ mechanism }) => console.log(`signed in wi
 broker.subscribe('PCJ_READY', () => {
   broker.output(xml('presence'));
   // Stanzas of before a lost link are still wanted: they are chat answers.
-  broker.purgeQueue();
+  broker.queue.send();
 });
 broker.subscribe('PCJ_RECONNECTING', ({ delayMs, error }) =>
   console.log(`lost (${error.code}), trying again in ${delayMs} ms`),

@@ -39,7 +39,7 @@ function connection(domain: string, shared: boolean): BrokerOptions {
     ...(servername === undefined ? {} : { tls: { servername } }),
     reconnect: { initial: true, firstDelayMs: 1_000, maxDelayMs: 10_000 },
     // What is asked and answered here stays true, so what a lost link left behind is sent on the next one.
-    queue: { purgeOnReady: true },
+    queue: { onReady: 'send' },
     // A job that is not answered in that time, counted from when it was written, is asked again.
     timeouts: { request: 2_000 },
     answerRequests: true,

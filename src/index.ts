@@ -10,11 +10,11 @@ export type {
   BrokerOptions,
   Limits,
   LivenessOptions,
-  QueueOptions,
   ReconnectOptions,
   Secret,
   Timeouts,
 } from './options/options.js';
+export type { OnReady, QueueConfig, QueueDecision, QueueOptions } from './options/queue.js';
 export type { Connector } from './dial/connector.js';
 export type { Pem, TlsOptions } from './tls/options.js';
 export type { Logger } from './logger.js';

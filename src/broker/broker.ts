@@ -16,7 +16,7 @@ import type { BrokerState, Closed } from '../lifecycle/state.js';
 import type { BrokerConfig, BrokerOptions } from '../options/options.js';
 import { asStanza } from '../stanza/outbound.js';
 import type { Handler, PubSub, SubscribeOptions, Subscription } from '../pubsub/pubsub.js';
-import type { OutboundQueue } from '../queue/outbound-queue.js';
+import { checkSelect, type OutboundQueue } from '../queue/outbound-queue.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { PendingRequest } from '../requests/pending-requests.js';
 import { trustedPart, type TrustKinds } from '../stanza/trust.js';
@@ -146,16 +146,10 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     return this.#core.outbox.output(asStanza(node, this.config.xmlns));
   }
 
-  /**
-   * Sends what is held, all or what `select` picks, oldest first; later outputs line up behind it.
-   * @returns the tickets that are sent; none while not ready
-   */
+  /** The old name of `queue.send`: PCJ calls sending what is held a purge. @throws BrokerError as `queue.send` */
   purgeQueue(select?: (ticket: Ticket) => boolean): Ticket[] {
-    this.#refuseHalted();
-    if (select !== undefined && typeof select !== 'function') {
-      throw usageError('USAGE_SELECT', 'purgeQueue() takes a function of a ticket, or nothing');
-    }
-    return this.#core.outbox.purge(select);
+    checkSelect('purgeQueue()', select);
+    return this.queue.send(select);
   }
 
   /**

@@ -67,20 +67,29 @@ export class Core implements LifecycleOwner {
 
   afterReady(): void {
     this.answerer.ready();
-    const { purgeOnReady } = this.config.queue;
     if (this.lifecycle.state !== 'ready') return;
     try {
-      if (purgeOnReady !== false) this.outbox.purge(purgeOnReady === true ? undefined : purgeOnReady);
+      this.outbox.ready();
     } catch (error) {
-      // The selector is the user's code.
+      // The function is the user's code.
       this.failed(error);
     }
-    const { queue } = this.outbox;
-    if (queue.size > 0) this.status.log.ready(queue.size, queue.at(0)?.ageMs ?? 0);
+    this.#tellHeld();
+  }
+
+  /** Tells what is still held when whoever waits for connect() has had his turn. */
+  #tellHeld(): void {
+    const { outbox, lifecycle, status } = this;
+    if (outbox.queue.size === 0) return;
+    const { link } = lifecycle;
+    setImmediate(() => {
+      if (link?.ready === true && link === lifecycle.link) status.log.held(outbox.queue, 'ready');
+    });
   }
 
   rested({ clean, error }: Closed): void {
     this.status.log.rested(clean ? undefined : error);
+    this.status.log.held(this.outbox.queue, 'rest');
   }
 
   failed(error: unknown): void {

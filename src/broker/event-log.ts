@@ -8,6 +8,18 @@ const PAUSE_MS = 1_000;
 /** Most kinds of lines whose pauses are known. */
 const KINDS = 100;
 
+/** What is held. */
+interface Held {
+  readonly size: number;
+  at(index: number): { readonly ageMs: number } | undefined;
+}
+
+/** What is said of stanzas that are held. */
+const HELD = {
+  ready: 'queue.send() sends them, queue.onReady decides',
+  rest: 'queue.send() after a next connect() sends them, the end of the process loses them',
+} as const;
+
 type Fault = { readonly what: string; readonly error: BrokerError };
 
 /** Faults that are followed by another attempt, or by rest: what follows is told with them. */
@@ -101,13 +113,20 @@ export class EventLog {
     );
   }
 
-  /** The broker is ready. */
-  ready(held: number, oldestMs: number): void {
-    this.#fault = null;
-    if (held === 0) return;
-    const are = held === 1 ? 'stanza is' : 'stanzas are';
-    const text = `${String(held)} ${are} held since ${seconds(oldestMs)}: purgeQueue() sends them, queue.purgeOnReady decides for all`;
-    this.#logger.warn({ held }, text);
+  /** Stanzas that are held while the broker is ready, or when it has come to rest: nobody may know of them. */
+  held(queue: Held, where: keyof typeof HELD): void {
+    const { size } = queue;
+    if (size === 0) return;
+    const are = size === 1 ? 'stanza is' : 'stanzas are';
+    const since = seconds(queue.at(0)?.ageMs ?? 0);
+    this.#logger.warn({ held: size }, `${String(size)} ${are} held since ${since}; ${HELD[where]}`);
+  }
+
+  /** So many stanzas were older than `queue.maxAgeMs`. */
+  expired(count: number, maxAgeMs: number): void {
+    const were = count === 1 ? 'stanza was' : 'stanzas were';
+    const text = `${String(count)} ${were} held for more than ${seconds(maxAgeMs)} and dropped (queue.maxAgeMs)`;
+    this.#logger.warn({ dropped: count, maxAgeMs }, text);
   }
 
   #told(follows: string, level: 'warn' | 'error' = 'warn'): void {

@@ -1,9 +1,11 @@
-import { BrokerError } from '../errors.js';
+import { shown } from '../arguments/values.js';
+import { BrokerError, usageError } from '../errors.js';
 import type { OwnIdentity } from './identity.js';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Link } from '../link/link.js';
 import type { Traffic } from '../link/traffic.js';
 import type { BrokerConfig } from '../options/options.js';
+import { isDecision, type QueueDecision } from '../options/queue.js';
 import { checkStanza, withoutOwnSender } from '../stanza/outbound.js';
 import { OutboundQueue, type QueueOwner } from '../queue/outbound-queue.js';
 import { Ticket } from '../queue/ticket.js';
@@ -88,14 +90,16 @@ export class Outbox implements QueueOwner {
     else link.output(ticket, stanza);
   }
 
-  /** Sends what is held and picked, oldest first. Returns the tickets that are sent; none while not ready. */
-  purge(select?: (ticket: Ticket) => boolean): Ticket[] {
+  /** Sends what is held and picked. Returns the tickets that are sent; none while not ready. @throws BrokerError `BROKER_HALTED` */
+  send(select?: (ticket: Ticket) => boolean): Ticket[] {
     const { lifecycle } = this.#parts;
-    if (lifecycle.link?.ready !== true || this.#behindPurge !== null) return [];
+    if (lifecycle.state === 'halted') throw halted();
+    if (!this.#isReady || this.#behindPurge !== null) return [];
+    this.queue.expire();
     const tickets = this.queue.take(select);
     const behind = (this.#behindPurge = []);
     try {
-      this.#send(tickets, lifecycle.link);
+      this.#send(tickets);
     } finally {
       this.#behindPurge = null;
     }
@@ -103,11 +107,44 @@ export class Outbox implements QueueOwner {
     return tickets;
   }
 
-  #send(tickets: Ticket[], link: Link): void {
+  /**
+   * The broker is ready: what is held is sent, stays, or is dropped, as `queue.onReady` says.
+   * @throws what the program's function throws, and BrokerError `USAGE_ON_READY`; all of it stays held then
+   */
+  ready(): void {
+    const { onReady } = this.#parts.config.queue;
+    this.queue.expire();
+    if (onReady === 'send') this.send();
+    else if (onReady === 'drop') this.queue.drop();
+    else if (onReady !== 'hold') this.#decide(onReady);
+  }
+
+  #decide(onReady: (ticket: Ticket) => QueueDecision): void {
+    const decisions = new Map<Ticket, QueueDecision>();
+    for (const ticket of this.queue) {
+      const decision: unknown = onReady(ticket);
+      if (!isDecision(decision)) {
+        // It may be a promise that rejects.
+        Promise.resolve(decision).catch(() => undefined);
+        const text = `queue.onReady must return 'send', 'hold' or 'drop', not ${shown(decision)}`;
+        throw usageError('USAGE_ON_READY', text);
+      }
+      decisions.set(ticket, decision);
+    }
+    this.queue.drop((ticket) => decisions.get(ticket) === 'drop');
+    this.send((ticket) => decisions.get(ticket) === 'send');
+  }
+
+  get #isReady(): boolean {
+    return this.#parts.lifecycle.link?.ready === true;
+  }
+
+  #send(tickets: Ticket[]): void {
     const { status, requests, lifecycle } = this.#parts;
     for (const [index, ticket] of tickets.entries()) {
-      // A handler of PCJ_NODESENT may have ended the link: the rest stays held, in front.
-      if (lifecycle.link?.ready !== true) {
+      const { link } = lifecycle;
+      // A handler, such as one of PCJ_NODESENT, may have ended the link: the rest stays held, in front.
+      if (link?.ready !== true) {
         const rest = tickets.splice(index);
         if (lifecycle.state === 'halted') for (const one of rest) one.markFailed(halted());
         else this.queue.returnToFront(rest);
@@ -142,12 +179,14 @@ export class Outbox implements QueueOwner {
     }
   }
 
-  /** A held stanza was discarded. */
-  dropped(ticket: Ticket): void {
-    const { request } = ticket;
+  dropped({ request }: Ticket, cause: BrokerError): void {
     if (request === null) return;
     const text = 'the request was dropped from the queue';
-    this.#parts.requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no' }));
+    this.#parts.requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no', cause }));
+  }
+
+  expired(count: number): void {
+    this.#parts.status.log.expired(count, this.queue.limits.maxAgeMs);
   }
 
   /** Holds stanzas of a lost link again, in front of the queue: those that may have arrived, then those that cannot. */

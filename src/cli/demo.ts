@@ -112,12 +112,12 @@ async function run(own: Place, peerPlace: Place | null, say: (text: string) => v
     broker.returnToSender('answer', xml('iq', { type: 'get', to: peerName }, xml('query', { xmlns: NS.DISCO_INFO })));
     await answer;
 
-    say('--- purge: what was held goes out now, and only now');
+    say('--- queue.send: what was held goes out now, and only now');
     const arrived = peer.events.once('PCJ_NODERECEIVED', { signal: AbortSignal.timeout(5_000) });
-    const purged = broker.purgeQueue();
+    const held = broker.queue.send();
     await ticket.sent;
     say(
-      `    purged ${purged.length}, ticket ${ticket.state}; the peer received: ${(await arrived).getChildText('body') ?? ''}`,
+      `    sent ${held.length}, ticket ${ticket.state}; the peer received: ${(await arrived).getChildText('body') ?? ''}`,
     );
 
     say('--- shutdown');

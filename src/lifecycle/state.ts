@@ -17,7 +17,7 @@ export type BrokerState =
    */
   | 'negotiating'
   /**
-   * From PCJ_READY on: stanzas are sent when they are output, `purgeQueue` sends what is held, and what arrives is
+   * From PCJ_READY on: stanzas are sent when they are output, `queue.send` sends what is held, and what arrives is
    * published.
    */
   | 'ready'

@@ -8,12 +8,11 @@ import { DEFAULT_FILTER_VISITS } from '../filters/filter-set.js';
 import { domain, preparedDomain } from '../jid/checks.js';
 import { guarded, isLogger, silence, stderrLogger, type Logger } from '../logger.js';
 import type { Dialect } from '../protocols/dialect.js';
-import type { QueueLimits } from '../queue/outbound-queue.js';
-import type { Ticket } from '../queue/ticket.js';
 import { TLS_OPTIONS, type TlsOptions } from '../tls/options.js';
 import { escapeValue } from '../xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
 import { dialectProblem, WANTED_DIALECT } from './dialect.js';
+import { QUEUE, queueInForce, type QueueOptions } from './queue.js';
 
 /** When a link counts as dead. */
 export interface LivenessOptions {
@@ -70,12 +69,6 @@ export interface Limits extends XmlLimits {
   requests: number;
   /** Node visits one filter may cost for one stanza. Default 50 000. */
   filterVisits: number;
-}
-
-/** The outbound queue. */
-export interface QueueOptions extends Optional<QueueLimits> {
-  /** Sends held stanzas by itself when the broker is ready: all, or those the function picks. Default false. */
-  purgeOnReady?: boolean | ((ticket: Ticket) => boolean) | undefined;
 }
 
 /** What `new Broker()` takes. */
@@ -154,12 +147,6 @@ const DEFAULT_RECONNECT: Readonly<Complete<ReconnectOptions>> = Object.freeze({
 
 const DEFAULT_LIVENESS: Readonly<LivenessOptions> = Object.freeze({ intervalMs: 300_000, timeoutMs: 30_000 });
 
-const DEFAULT_QUEUE: Readonly<Complete<QueueOptions>> = Object.freeze({
-  maxStanzas: 10_000,
-  maxBytes: 32 * 1024 * 1024,
-  purgeOnReady: false,
-});
-
 const DEFAULT_ALL_LIMITS: Readonly<Limits> = Object.freeze({
   ...DEFAULT_LIMITS,
   requests: 10_000,
@@ -180,17 +167,6 @@ const RECONNECT: OptionTable<ReconnectOptions> = {
     maxAttempts: (value) => (value === Number.POSITIVE_INFINITY ? null : count(value)),
   },
   instead: must('true, false or an object', (value) => typeof value === 'boolean'),
-};
-
-const QUEUE: OptionTable<QueueOptions> = {
-  checks: {
-    maxStanzas: count,
-    maxBytes: count,
-    purgeOnReady: must(
-      'true, false or a function of a ticket',
-      (value) => typeof value === 'boolean' || typeof value === 'function',
-    ),
-  },
 };
 
 /**
@@ -245,7 +221,7 @@ const ROWS = {
     check: { checks: allOf(DEFAULT_ALL_LIMITS, count) },
     inForce: (given: Partial<Limits> = {}) => filled(DEFAULT_ALL_LIMITS, given),
   },
-  queue: { check: QUEUE, inForce: (given: QueueOptions = {}) => filled(DEFAULT_QUEUE, given) },
+  queue: { check: QUEUE, inForce: queueInForce },
   answerRequests: {
     check: flag,
     inForce: (given: boolean | undefined, { connectionType }: BrokerOptions) =>

@@ -8,16 +8,27 @@ export interface QueueLimits {
   maxStanzas: number;
   /** Most bytes kept, held and waiting for the socket together. Default 32 MiB. */
   maxBytes: number;
+  /**
+   * Milliseconds since its output after which a held stanza is not worth sending any more. It is looked at when held
+   * stanzas may be sent or stay held, at READY and by `queue.send`, and when the queue is full; no timer runs. What is older
+   * is dropped: its ticket fails with `QUEUE_EXPIRED`. Default `Infinity`.
+   */
+  maxAgeMs: number;
 }
 
-/** Who has a queue, and is told what becomes of held stanzas. */
+/** Who has a queue, sends for it, and is told what becomes of held stanzas. */
 export interface QueueOwner {
-  dropped(ticket: Ticket): void;
+  /** Sends what is held and picked, oldest first, and returns its tickets. */
+  send(select: ((ticket: Ticket) => boolean) | undefined): Ticket[];
+  /** A ticket was dropped, with the error that its promises reject with. */
+  dropped(ticket: Ticket, error: BrokerError): void;
+  /** So many tickets were dropped because they were too old, each of which was told of. */
+  expired(count: number): void;
 }
 
 /**
- * Stanzas that were output while the broker was not ready, oldest first. They stay through reconnects until
- * `purgeQueue` sends them or `drop` discards them. Nothing is sent by itself.
+ * Stanzas that were output while the broker was not ready, oldest first. They stay through reconnects until `send` sends
+ * them or `drop` discards them. Nothing is sent by itself, unless the option `queue.onReady` says so.
  */
 export class OutboundQueue implements Iterable<Ticket> {
   /** @internal */
@@ -55,17 +66,42 @@ export class OutboundQueue implements Iterable<Ticket> {
     return [...this.#tickets][Symbol.iterator]();
   }
 
+  /**
+   * Sends what is held, all or what `select` picks, oldest first; later outputs line up behind it. What is older than
+   * `queue.maxAgeMs` is dropped before that.
+   * @returns the tickets that are sent; none while not ready
+   * @throws BrokerError `USAGE_SELECT`, `BROKER_HALTED`
+   */
+  send(select?: (ticket: Ticket) => boolean): Ticket[] {
+    checkSelect('queue.send()', select);
+    return this.#owner.send(select);
+  }
+
   /** Discards held stanzas, all or those selected; their tickets become `dropped`. Returns them, oldest first. @throws BrokerError `USAGE_SELECT` */
   drop(select?: (ticket: Ticket) => boolean): Ticket[] {
-    if (select !== undefined && typeof select !== 'function') {
-      throw usageError('USAGE_SELECT', `queue.drop() takes a function of a ticket, or nothing, not ${kindOf(select)}`);
-    }
+    checkSelect('queue.drop()', select);
     const dropped = this.take(select);
+    const error = new BrokerError('QUEUE_DROPPED', 'the stanza was dropped from the queue', UNSENT);
     for (const ticket of dropped) {
-      ticket.markDropped();
-      this.#owner.dropped(ticket);
+      ticket.markDropped(error);
+      this.#owner.dropped(ticket, error);
     }
     return dropped;
+  }
+
+  /** @internal Drops what is older than `maxAgeMs`. Who is told hears of it behind the change that it is part of. */
+  expire(): void {
+    const { maxAgeMs } = this.limits;
+    if (maxAgeMs === Number.POSITIVE_INFINITY) return;
+    const expired = this.take(({ ageMs }) => ageMs > maxAgeMs);
+    if (expired.length === 0) return;
+    const text = `the stanza was held for more than ${String(maxAgeMs)} ms (queue.maxAgeMs) and was dropped`;
+    const error = new BrokerError('QUEUE_EXPIRED', text, UNSENT);
+    for (const ticket of expired) ticket.markDropped(error);
+    queueMicrotask(() => {
+      for (const ticket of expired) this.#owner.dropped(ticket, error);
+      this.#owner.expired(expired.length);
+    });
   }
 
   /**
@@ -74,33 +110,49 @@ export class OutboundQueue implements Iterable<Ticket> {
    */
   push(ticket: Ticket, bytesElsewhere: number): void {
     this.check(ticket.bytes, bytesElsewhere);
+    if (this.size >= this.limits.maxStanzas) this.#makeRoom();
     if (this.size >= this.limits.maxStanzas) {
       throw queueFull(`${String(this.limits.maxStanzas)} stanzas are held (queue.maxStanzas)`);
     }
     this.#tickets.push(ticket);
-    this.#bytes += ticket.bytes;
+    this.#entered(ticket);
   }
 
   /** @internal throws `QUEUE_FULL` when that many bytes more would pass the bound */
   check(bytes: number, bytesElsewhere: number): void {
-    if (this.#bytes + bytesElsewhere + bytes > this.limits.maxBytes) {
+    if (this.#isOver(bytes, bytesElsewhere)) this.#makeRoom();
+    if (this.#isOver(bytes, bytesElsewhere)) {
       throw queueFull(
         `${String(this.#bytes + bytesElsewhere)} of ${String(this.limits.maxBytes)} bytes are in use (queue.maxBytes) and the stanza has ${String(bytes)}`,
       );
     }
   }
 
+  #isOver(bytes: number, bytesElsewhere: number): boolean {
+    return this.#bytes + bytesElsewhere + bytes > this.limits.maxBytes;
+  }
+
+  /** The queue is full: what is too old goes. The oldest are in front, so that a queue of young ones costs nothing. */
+  #makeRoom(): void {
+    if ((this.at(0)?.ageMs ?? 0) > this.limits.maxAgeMs) this.expire();
+  }
+
+  #entered(ticket: Ticket): void {
+    ticket.held = true;
+    this.#bytes += ticket.bytes;
+  }
+
   /** @internal Puts stanzas of a lost link back in front. They were accepted once, so no bound refuses them. */
   returnToFront(tickets: readonly Ticket[]): void {
     if (tickets.length === 0) return;
     this.#tickets = [...tickets, ...this.#tickets];
-    for (const ticket of tickets) this.#bytes += ticket.bytes;
+    for (const ticket of tickets) this.#entered(ticket);
   }
 
   /** @internal Holds a stanza that was accepted to be sent at once. No bound refuses it any more. */
   returnToBack(ticket: Ticket): void {
     this.#tickets = [...this.#tickets, ticket];
-    this.#bytes += ticket.bytes;
+    this.#entered(ticket);
   }
 
   /** @internal Takes stanzas out, all or those selected, oldest first. */
@@ -116,6 +168,7 @@ export class OutboundQueue implements Iterable<Ticket> {
     for (const ticket of this.#tickets) (gone.has(ticket) ? taken : kept).push(ticket);
     this.#tickets = kept;
     this.#bytes = kept.reduce((sum, ticket) => sum + ticket.bytes, 0);
+    for (const ticket of taken) ticket.held = false;
     return taken;
   }
 
@@ -124,9 +177,18 @@ export class OutboundQueue implements Iterable<Ticket> {
     const index = this.#tickets.indexOf(ticket);
     if (index < 0) return false;
     this.#tickets.splice(index, 1);
+    ticket.held = false;
     this.#bytes -= ticket.bytes;
     return true;
   }
+}
+
+const UNSENT = { layer: 'queue', sent: 'no' } as const;
+
+/** @throws BrokerError `USAGE_SELECT` for what cannot pick tickets */
+export function checkSelect(call: string, select: unknown): void {
+  if (select === undefined || typeof select === 'function') return;
+  throw usageError('USAGE_SELECT', `${call} takes a function of a ticket, or nothing, not ${kindOf(select)}`);
 }
 
 function queueFull(why: string): BrokerError {

@@ -9,7 +9,7 @@ import { parseInScope } from '../xml/tokenizer/parse.js';
  * - `queued`: held in the queue, or waiting for the socket; not written.
  * - `sent`: written to the operating system.
  * - `acked`: the server acknowledged it (stream management), or its request was answered.
- * - `dropped`: taken out of the queue by `drop`, never written.
+ * - `dropped`: taken out of the queue by `drop`, by `queue.onReady`, or because it was older than `queue.maxAgeMs`.
  * - `failed`: it will not be sent: halt, or a request that ended before it was written.
  */
 export type TicketState = 'queued' | 'sent' | 'acked' | 'dropped' | 'failed';
@@ -46,6 +46,8 @@ export class Ticket {
   state: TicketState = 'queued';
   /** True when the stanza may have reached the server already, on a link that was lost before that was proved. */
   possibleDuplicate = false;
+  /** True while the stanza is held in the queue; one that was handed on or is waiting for the socket is not. */
+  held = false;
   /** @internal the request this is the stanza of */
   request: TrackedRequest | null = null;
   /** @internal whether stream management counts it: a message, presence or iq */
@@ -158,8 +160,8 @@ export class Ticket {
   }
 
   /** @internal */
-  markDropped(): void {
-    this.#end('dropped', new BrokerError('QUEUE_DROPPED', 'the stanza was dropped from the queue', ticketFacts));
+  markDropped(error: BrokerError): void {
+    this.#end('dropped', error);
   }
 
   /** @internal */
@@ -184,8 +186,6 @@ export class Ticket {
     return { id: this.id, state: this.state, bytes: this.bytes, possibleDuplicate: this.possibleDuplicate };
   }
 }
-
-const ticketFacts = { layer: 'queue', sent: 'no' } as const;
 
 function notAckable(): BrokerError {
   return new BrokerError(

@@ -414,7 +414,34 @@ describe('D: the log', () => {
     const connected = broker.connect();
     await COMPONENT.letIn(await peer.accept());
     await connected;
-    expect(lines).toEqual([expect.stringMatching(/^warn 3 stanzas are held since \d+ m?s: purgeQueue\(\) sends them/)]);
+    await expect
+      .poll(() => lines)
+      .toEqual([
+        expect.stringMatching(
+          /^warn 3 stanzas are held since \d+ m?s; queue\.send\(\) sends them, queue\.onReady decides$/,
+        ),
+      ]);
+    await broker.shutdown();
+    expect(lines.slice(1)).toEqual([
+      expect.stringMatching(
+        /^warn 3 stanzas are held since \d+ m?s; queue\.send\(\) after a next connect\(\) sends them/,
+      ),
+    ]);
+  });
+
+  it('D4: nothing is said when they are sent as soon as connect() resolves, or dropped', async () => {
+    const { logger, lines } = recordingLogger();
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer, { logger });
+    broker.output(message('1'));
+    const connected = broker.connect();
+    const letIn = peer.accept().then((server) => COMPONENT.letIn(server));
+    await connected;
+    broker.queue.send();
+    await letIn;
+    await new Promise((resolve) => setImmediate(resolve));
+    await broker.shutdown();
+    expect(lines).toEqual([]);
   });
 
   it('C5: of twenty thousand faults of a kind there are a few lines, and the count of the rest', async () => {

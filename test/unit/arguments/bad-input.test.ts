@@ -119,6 +119,7 @@ const ROWS: readonly Row[] = [
   row('broker.connect({ signal })', /signal/, ['undefined'], (signal) => broker().connect({ signal })),
   row('broker.output(node)', /element|iq/, ['element'], (node) => broker().output(node)),
   row('broker.purgeQueue(select)', /purgeQueue/, ['undefined', ...FUNCTIONS], (value) => broker().purgeQueue(value)),
+  row('broker.queue.send(select)', /queue\.send/, ['undefined', ...FUNCTIONS], (value) => broker().queue.send(value)),
   row('broker.queue.drop(select)', /drop/, ['undefined', ...FUNCTIONS], (value) => broker().queue.drop(value)),
   row('broker.queue.at(index)', /at\(/, NUMBERS, (value) => broker().queue.at(value)),
   row('broker.returnToSender(event)', /event/, STRINGS, (event) => broker().returnToSender(event, iq())),
@@ -397,6 +398,7 @@ describe('the table is complete', () => {
       'broker.queue.fits',
       'broker.queue.returnToFront',
       'broker.queue.returnToBack',
+      'broker.queue.expire',
     ],
     ...['broker.queue.take', 'broker.queue.remove', 'broker.queue.fits'],
   ];

@@ -31,8 +31,8 @@ describe('the demo', () => {
     ]);
     expect(part(lines, 'a filter').join('\n')).toMatch(/matched <body.*hello from the peer/);
     expect(part(lines, 'a request').join('\n')).toMatch(/answered: <iq.* type='result'/);
-    expect(part(lines, 'purge').join('\n')).toMatch(
-      /purged 1, ticket sent; the peer received: written before connecting/,
+    expect(part(lines, 'queue.send').join('\n')).toMatch(
+      /sent 1, ticket sent; the peer received: written before connecting/,
     );
     expect(part(lines, 'shutdown')).toEqual([...closing, '    state idle']);
 
@@ -63,7 +63,7 @@ describe('the demo', () => {
     const own = { server: `127.0.0.1:${server.ports.component}`, domain: 'a.localhost', secret: 'a-secret' };
     const lines = await printed({ ...own, peerDomain: 'b.localhost', peerSecret: 'b-secret' });
     expect(lines.at(-1)).toBe('    state idle');
-    expect((await printed(own)).join('\n')).toMatch(/purged 1, ticket sent/);
+    expect((await printed(own)).join('\n')).toMatch(/sent 1, ticket sent/);
     await expect(printed({ ...own, secret: 'wrong' })).rejects.toMatchObject({ condition: 'not-authorized' });
     await expect(printed({ ...own, server: 'nowhere' })).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' });
     await expect(printed({ server: own.server })).rejects.toMatchObject({ code: 'USAGE_ARGUMENT' });

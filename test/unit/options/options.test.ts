@@ -166,12 +166,23 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
     ],
   },
   queue: {
-    good: [{}, { maxStanzas: 1, maxBytes: 1 }, { purgeOnReady: true }, { purgeOnReady: () => true }],
+    good: [
+      {},
+      { maxStanzas: 1, maxBytes: 1 },
+      ...[1, 2 ** 33, Infinity].map((maxAgeMs) => ({ maxAgeMs })),
+      ...['send', 'hold', 'drop', () => 'send'].map((onReady) => ({ onReady })),
+      ...[true, false, () => true].map((purgeOnReady) => ({ purgeOnReady })),
+      { purgeOnReady: undefined, onReady: 'send' },
+    ],
     bad: [
       [null, /queue must be an object, not null/],
       [{ maxStanzas: 0 }, /queue\.maxStanzas/],
       [{ maxBytes: '1' }, /queue\.maxBytes/],
       [{ purgeOnReady: 'yes' }, /queue\.purgeOnReady must be true, false or a function/],
+      [{ onReady: true }, /queue\.onReady must be 'send', 'hold', 'drop' or a function of a ticket, not true/],
+      [{ onReady: 'purge' }, /queue\.onReady must be 'send', 'hold', 'drop' or a function of a ticket, not "purge"/],
+      [{ maxAgeMs: 0 }, /queue\.maxAgeMs must be a whole number, 1 or more/],
+      [{ onReady: 'send', purgeOnReady: true }, /queue\.purgeOnReady is the old form of queue\.onReady/],
       [{ store: 'disk' }, /queue\.store is no option/],
     ],
   },
@@ -307,7 +318,7 @@ describe('defaults', () => {
       },
       timeouts: { resolve: 5_000, connect: 10_000, tls: 10_000, stream: 10_000, auth: 30_000, bind: 10_000, attempt: 60_000, stanza: 60_000, close: 5_000, request: 30_000 }, // prettier-ignore
       limits: { ...DEFAULT_LIMITS, requests: 10_000 },
-      queue: { maxStanzas: 10_000, maxBytes: 32 * 1024 * 1024, purgeOnReady: false },
+      queue: { maxStanzas: 10_000, maxBytes: 32 * 1024 * 1024, maxAgeMs: Infinity, onReady: 'hold' },
       answerRequests: false,
       debug: false,
     });
