@@ -72,7 +72,12 @@ async function negotiate(session: Negotiation, options: XmppOptions): Promise<Es
       channelBinding: options.channelBinding,
       iterations: options.iterations,
     },
-    { verified: session.tls?.verified ?? false, bindings: session.channelBindings, signal: session.signal },
+    {
+      verified: session.tls?.verified ?? false,
+      bindings: session.channelBindings,
+      tlsVersion: session.tls?.version ?? null,
+      signal: session.signal,
+    },
   );
   ({ header, features } = await openStream(session, header));
   const facts = { sid: header.id ?? '', lang: header.lang, limits: readLimits(features) };

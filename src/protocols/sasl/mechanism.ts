@@ -79,6 +79,8 @@ export interface MechanismSettings extends Account {
   /** What the server offered, to be compared with what it signs (XEP-0474). */
   readonly offer: SaslOffer;
   readonly binding: BindingPlan;
+  /** Version of TLS as Node calls it, to be compared with what the server signs (XEP-0515); null without TLS. Default null. */
+  readonly tlsVersion?: string | null | undefined;
   /** Abandons the exchange while something is computed. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -25,6 +25,8 @@ export interface ServerFirst {
   readonly iterations: number;
   /** Optional attribute `h`: what the server says it offered (XEP-0474), or null. */
   readonly offerHash: string | null;
+  /** Optional attribute `t`: the version of TLS on the server's side, as it is on the wire (XEP-0515), or null. */
+  readonly tlsVersion: string | null;
 }
 
 /**
@@ -50,6 +52,7 @@ export function readServerFirst(data: Buffer, clientNonce: string, limits: Itera
     salt: checkSalt(salt.value),
     iterations: checkIterations(iterations.value, limits),
     offerHash: known.get('h') ?? null,
+    tlsVersion: known.get('t') ?? null,
   };
 }
 

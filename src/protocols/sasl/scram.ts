@@ -58,6 +58,7 @@ async function run(
   const bare = `n=${saslname(prepare(settings.username, 'user name'))},r=${nonce}`;
   const first = readServerFirst(await exchange.challenge(Buffer.from(header + bare)), nonce, limitsOf(settings));
   checkOffer(first.offerHash, hash, settings);
+  checkTlsVersion(first.tlsVersion, settings.tlsVersion ?? null);
 
   const password = prepare(await readPassword(settings.password), 'password');
   const { salt, iterations } = first;
@@ -94,6 +95,18 @@ function checkOffer(offerHash: string | null, hash: ScramHash, { offer, binding 
   throw saslError(
     'SASL_DOWNGRADE',
     'the mechanisms or channel bindings that arrived are not those that the server signs (XEP-0474): somebody changed them on the way',
+  );
+}
+
+/** Versions of TLS as they are on the wire (RFC 8446 §4.2.1). */
+const TLS_VERSIONS: Readonly<Record<string, string>> = { 'TLSv1.3': '0304', 'TLSv1.2': '0303' };
+
+/** Both sides of one connection have the same version of TLS (XEP-0515). A server that says none is not asked. */
+function checkTlsVersion(theirs: string | null, ours: string | null): void {
+  if (theirs === null || (ours !== null && theirs.toLowerCase() === TLS_VERSIONS[ours])) return;
+  throw saslError(
+    'SASL_DOWNGRADE',
+    `the server signs that its side of the connection has another version of TLS than ours, ${ours ?? 'which has none'} (XEP-0515): somebody is in between`,
   );
 }
 

@@ -36,6 +36,8 @@ export interface SaslLink {
   readonly verified: boolean;
   /** Channel bindings of TLS, or null while there is no TLS. */
   readonly bindings: ChannelBindings | null;
+  /** Version of TLS, such as `TLSv1.3`; null without TLS. Default null. */
+  readonly tlsVersion?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -111,9 +113,14 @@ function belowFloor({ ours, offer, settings }: Circumstances): BrokerError | str
   );
 }
 
-function mechanismSettings({ settings, offer, binding, link: { signal } }: Circumstances): MechanismSettings {
+function mechanismSettings({
+  settings,
+  offer,
+  binding,
+  link: { tlsVersion, signal },
+}: Circumstances): MechanismSettings {
   const { domain, username = '', password = '', authzid, certificate = null, iterations } = settings;
-  return { domain, username, password, authzid, certificate, iterations, offer, binding, signal };
+  return { domain, username, password, authzid, certificate, iterations, offer, binding, tlsVersion, signal };
 }
 
 function nothingLeft({ ours, offer, settings }: Circumstances, refused: readonly string[]): BrokerError {

@@ -507,6 +507,33 @@ describe('S-CB-7: XEP-0474', () => {
   });
 });
 
+describe('modern 10.5: XEP-0515', () => {
+  it.each([
+    ['TLSv1.3', '0304'],
+    ['TLSv1.2', '0303'],
+    ['TLSv1.3', null],
+    [null, null],
+  ])('inside %s, the server says %s: accepted', async (tlsVersion, said) => {
+    const message = said === null ? first() : `${first()},t=${said}`;
+    expect(await answer(message, { tlsVersion })).toContain(',p=');
+  });
+
+  it.each([
+    ['TLSv1.3', '0303'],
+    ['TLSv1.2', '0304'],
+    ['TLSv1.3', '0302'],
+    ['TLSv1.3', 'TLSv1.3'],
+    ['TLSv1.4', '0304'],
+    ['constructor', '0304'],
+    [null, '0304'],
+    [undefined, '0303'],
+  ])('inside %s, the server says %s: somebody is in between', async (tlsVersion, said) => {
+    const error = await refusal(() => answer(`${first()},t=${said}`, { tlsVersion }));
+    expect(error.code).toBe('SASL_DOWNGRADE');
+    expect(error.message).toContain('XEP-0515');
+  });
+});
+
 describe('hostile servers', () => {
   const part = fc.oneof(
     fc.string({ maxLength: 20 }),
