@@ -118,9 +118,9 @@ function of<T>(): Payload<T> {
 /** Every status event: its payload, and what it means to those that publish it. */
 const EVENTS = {
   [PCJ_CONNECT]: { payload: of<undefined>() },
-  [PCJ_CONNECTING]: { payload: of<{ host: string; port: number }>() },
+  [PCJ_CONNECTING]: { payload: of<{ host: string; port: number | null }>() },
   [PCJ_CONNECTFAIL]: { payload: of<BrokerError>(), fault: true },
-  [PCJ_CONNECTED]: { payload: of<{ host: string; port: number }>() },
+  [PCJ_CONNECTED]: { payload: of<{ host: string; port: number | null }>() },
   [PCJ_STREAMSTART]: { payload: of<Element>() },
   [PCJ_SSLNEGOTIATE]: { payload: of<undefined>(), dialect: true, step: 'ssl' },
   [PCJ_SSLSUCCESS]: { payload: of<TlsFacts>(), step: 'connect' },

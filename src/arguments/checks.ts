@@ -1,4 +1,5 @@
 // Checks of single values.
+import { unixSocketProblem } from './unix-socket.js';
 import { isA, isArray, shown } from './values.js';
 
 /** Code of an error about an argument. */
@@ -50,12 +51,14 @@ export const signal = withCode(
   must('an AbortSignal', (value) => isA(value, AbortSignal)),
 );
 
-/** The name or address of a host to dial; what it stands for is found out when it is dialled. */
+/** The name or address of a host to dial, or `unix:` and a path; what it stands for is found out when it is dialled. */
 export const host: Check = (value) =>
-  text(value) ??
-  (/[\s\p{Cc}\p{Cs}/@]/u.test(value as string)
+  text(value) ?? ((value as string).startsWith('unix:') ? unixSocketProblem(value as string) : nameProblem(value));
+
+const nameProblem: Check = (value) =>
+  /[\s\p{Cc}\p{Cs}/@]/u.test(value as string)
     ? `must be the name or address of a host and nothing else, not ${shown(value)}`
-    : null);
+    : null;
 
 /** A password, which is in no message. */
 export const password: Check = (value) =>

@@ -1,6 +1,7 @@
 import { duration, host, port, signal } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { suggestion } from '../arguments/suggestion.js';
+import { unixSocketPath } from '../arguments/unix-socket.js';
 import { shown } from '../arguments/values.js';
 import type { RequestOptions } from './requester.js';
 import type { BrokerFilters } from './broker-filters.js';
@@ -13,7 +14,7 @@ import type { Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
 import type { ConnectOptions } from '../lifecycle/lifecycle.js';
 import type { BrokerState, Closed } from '../lifecycle/state.js';
-import type { BrokerConfig, BrokerOptions } from '../options/options.js';
+import { NO_PORT, type BrokerConfig, type BrokerOptions } from '../options/options.js';
 import { asStanza } from '../stanza/outbound.js';
 import type { Handler, PubSub, SubscribeOptions, Subscription } from '../pubsub/pubsub.js';
 import { checkSelect, type OutboundQueue } from '../queue/outbound-queue.js';
@@ -40,7 +41,11 @@ export interface Commands {
   halt: () => void;
 }
 
-const CONNECT_OPTIONS: OptionTable<ConnectOptions> = { checks: { host, port, signal } };
+const CONNECT_OPTIONS: OptionTable<ConnectOptions> = {
+  checks: { host, port, signal },
+  rule: ({ host }, given) =>
+    host !== undefined && unixSocketPath(host) !== null && given.has('port') ? [NO_PORT] : [],
+};
 const LATER_OPTIONS: OptionTable<{ within?: number | undefined }> = { checks: { within: duration } };
 
 /**

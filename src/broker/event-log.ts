@@ -1,3 +1,4 @@
+import { endpoint } from '../dial/host-name.js';
 import { printable, type BrokerError } from '../errors.js';
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { Logger } from '../logger.js';
@@ -76,7 +77,7 @@ export class EventLog {
     switch (name) {
       case 'PCJ_CONNECTED': {
         const { host, port } = payload as StatusEvents['PCJ_CONNECTED'];
-        this.#endpoint = `${host}:${String(port)}`;
+        this.#endpoint = endpoint(host, port ?? 0);
         return;
       }
       case 'PCJ_CONNECT':

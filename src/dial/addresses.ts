@@ -1,5 +1,6 @@
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
+import { unixSocketPath } from '../arguments/unix-socket.js';
 import { attemptError, lookupFailure } from './errors.js';
 import { within, type Limits } from './deadline.js';
 import type { Target } from './resolve.js';
@@ -25,6 +26,7 @@ export const systemLookup: Lookup = (host) => dns.lookup(host, { all: true });
  */
 export async function addressesOf(target: Target, lookup: Lookup, limits: Limits): Promise<Address[]> {
   const { host } = target;
+  if (unixSocketPath(host) !== null) return [{ address: host, family: 0 }];
   if (isIP(host) !== 0) return [{ address: host, family: isIP(host) }];
   const late = () => attemptError('DNS_TIMEOUT', target, null, `no address within ${limits.timeoutMs} ms`);
   const facts = { layer: 'dns', phase: 'connect' } as const;

@@ -42,7 +42,8 @@ export async function dialThrough(
   options: ConnectorOptions = {},
 ): Promise<Connected> {
   const { signal, onConnecting, timeoutMs = 10_000 } = options;
-  for (const { port } of targets) checkPort(port);
+  // Without a port: it knows the way by itself.
+  for (const { port } of targets) if (port !== 0) checkPort(port);
   const errors: BrokerError[] = [];
   for (const [index, target] of targets.entries()) {
     throwIfAborted(signal, ATTEMPT, FACTS);

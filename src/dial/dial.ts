@@ -5,6 +5,7 @@
 // lowest that can be reached), so the next target joins only when the ones before have failed, or have had two seconds
 // since their last attempt began (the longest delay of RFC 8305 §5). The first connection wins; all others are closed.
 import { connect as tcpConnect, type Socket } from 'node:net';
+import { unixSocketPath } from '../arguments/unix-socket.js';
 import { BrokerError, usageError } from '../errors.js';
 import { abortedError } from './deadline.js';
 import { addressesOf, systemLookup, type Address, type Lookup } from './addresses.js';
@@ -39,7 +40,7 @@ export interface Dialled {
    */
   readonly socket: Socket;
   readonly target: Target;
-  /** IP address of the peer. */
+  /** IP address of the peer; of a unix socket what {@link Target.host} says. */
   readonly address: string;
 }
 
@@ -47,16 +48,20 @@ export interface Dialled {
 const KEEP_ALIVE_MS = 60_000;
 
 /**
- * Connects to the first target that can be reached. Hosts may be written as in {@link hostName}.
+ * Connects to the first target that can be reached. Hosts may be written as in {@link hostName}, or `unix:` and a path.
  * @throws BrokerError `TCP_REFUSED`, `TCP_RESET`, `TCP_TIMEOUT`, `TCP_UNREACHABLE`, `TCP_FAILED`, `DNS_NOT_FOUND`,
  * `DNS_FAILED` or `DNS_TIMEOUT` when every target failed: the message lists what was tried, `cause` is an
  * `AggregateError` of one error for each address; `ABORTED`, or the signal's reason if that is a BrokerError;
  * `USAGE_DOMAIN`, `USAGE_PORT` for a target that cannot be dialled
  */
 export async function dial(targets: readonly Target[], options: DialOptions = {}): Promise<Dialled> {
-  for (const { port } of targets) checkPort(port);
-  const named = targets.map((target) => ({ ...target, host: hostName(target.host).name }));
-  return await new Race(named, options).run();
+  return await new Race(targets.map(dialable), options).run();
+}
+
+function dialable(target: Target): Target {
+  if (unixSocketPath(target.host) !== null) return target;
+  checkPort(target.port);
+  return { ...target, host: hostName(target.host).name };
 }
 
 /** Something to start: the lookup of a target, or an attempt to connect to one of its addresses. */
@@ -234,6 +239,8 @@ const OVER = 'the race is over';
 const ignore = (): void => undefined;
 
 function openTcp({ host, port, family }: { host: string; port: number; family: number }): Socket {
+  const path = unixSocketPath(host);
+  if (path !== null) return tcpConnect({ path });
   return tcpConnect({ host, port, family, autoSelectFamily: false });
 }
 

@@ -74,6 +74,7 @@ export function dialFailure(targets: readonly Target[], errors: readonly BrokerE
 function connectCode(code: string): string {
   switch (code) {
     case 'ECONNREFUSED':
+    case 'ENOENT': // no unix socket of that name
       return 'TCP_REFUSED';
     case 'ECONNRESET':
     case 'ECONNABORTED':

@@ -46,7 +46,8 @@ function badDomain(domain: unknown, why: string) {
   return usageError('USAGE_DOMAIN', `${shown} cannot be looked up: ${why}; give a domain such as example.org`);
 }
 
-/** Host and port for a message: `example.org:5222`, `[::1]:5222`. */
+/** Host and port, if there is one, for a message: `example.org:5222`, `[::1]:5222`, `unix:/run/xmpp.sock`. */
 export function endpoint(host: string, port: number): string {
+  if (port === 0) return host;
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }

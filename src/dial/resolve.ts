@@ -16,8 +16,9 @@ export interface SrvService {
 
 /** A place to dial. */
 export interface Target {
-  /** A name in A-labels, or an IP address. */
+  /** A name in A-labels, an IP address, or `unix:` and the path of a unix socket. */
   readonly host: string;
+  /** 0 where there is none: for a unix socket, and for a connector if neither options nor dialect name one. */
   readonly port: number;
   /** Whether TLS starts at once, or is asked for inside the stream. */
   readonly tls: 'direct' | 'starttls';

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { unixSocketPath } from '../arguments/unix-socket.js';
 import { BrokerError } from '../errors.js';
 import type { Negotiated } from '../link/contract.js';
 import type { DialectConfig } from '../protocols/dialect.js';
@@ -112,7 +113,8 @@ export class Attempt {
     const transport = new Transport(dialled.socket);
     this.#transport = transport;
     signal.throwIfAborted();
-    const loopback = isLoopback(dialled.socket);
+    const address = dialled.address ?? dialled.target.host;
+    const loopback = unixSocketPath(address) !== null || isLoopback(dialled.socket);
     const dialectConfig: DialectConfig = Object.freeze({
       domain: config.domain,
       username: config.username,
@@ -122,8 +124,7 @@ export class Attempt {
       hasPassword: this.#parts.secrets.password !== undefined,
       clientCertificate: config.tls.cert === undefined ? null : clientCertificate(config.tls.cert),
     });
-    const address = dialled.address ?? dialled.target.host;
-    this.#parts.status.publish('PCJ_CONNECTED', { host: address, port: dialled.target.port });
+    this.#parts.status.publish('PCJ_CONNECTED', { host: address, port: portOf(dialled.target) });
     this.#onNegotiating();
     const stream = new XmlStream(transport, config.xmlLimits);
     this.#stream = stream;
@@ -181,6 +182,9 @@ export class Attempt {
     const { connectionType: dialect } = config;
     const { policy } = config.tls;
     const tls = policy === 'direct' ? 'direct' : 'starttls';
+    if (given.host !== undefined && unixSocketPath(given.host) !== null) {
+      return [{ host: given.host, port: 0, tls, srv: null }];
+    }
     const port = given.port ?? (tls === 'direct' ? dialect.directTlsPort : undefined) ?? dialect.defaultPort ?? 0;
     if (given.host !== undefined || this.#parts.connector !== undefined) {
       return [{ host: given.host ?? config.domain, port, tls, srv: null }];
@@ -204,8 +208,8 @@ export class Attempt {
       signal: this.#abort.signal,
       timeoutMs: config.timeouts.connect,
       lookupTimeoutMs: config.timeouts.resolve,
-      onConnecting: ({ host, port }: { host: string; port: number }) => {
-        this.#parts.status.publish('PCJ_CONNECTING', { host, port });
+      onConnecting: (to: { host: string; port: number }) => {
+        this.#parts.status.publish('PCJ_CONNECTING', { host: to.host, port: portOf(to) });
       },
     };
     return connector === undefined ? dial(targets, options) : dialThrough(connector, targets, options);
@@ -279,6 +283,10 @@ export class Attempt {
     if (step === 'session') return 'PCJ_SESSIONFAIL';
     return step === 'bind' || error.layer === 'bind' ? 'PCJ_BINDFAIL' : 'PCJ_CONNECTFAIL';
   }
+}
+
+function portOf({ port }: { readonly port: number }): number | null {
+  return port === 0 ? null : port;
 }
 
 function isLoopback(socket: Duplex & { remoteAddress?: string }): boolean {

@@ -12,7 +12,7 @@ import type { BrokerState, Closed } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
 export interface ConnectOptions {
-  /** Name or address to dial from now on. Default: the one in force. */
+  /** Name or address to dial from now on, or `unix:` and a path. Default: the one in force. */
   host?: string | undefined;
   /** TCP port from now on. Default: the one in force. */
   port?: number | undefined;

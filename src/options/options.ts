@@ -2,6 +2,7 @@
 import type { Complete, Optional } from '../arguments/optional.js';
 import { count, flag, host, milliseconds, must, password, port, text, type Check } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
+import { unixSocketPath } from '../arguments/unix-socket.js';
 import type { Connector } from '../dial/connector.js';
 import { printable } from '../errors.js';
 import { DEFAULT_FILTER_VISITS } from '../filters/filter-set.js';
@@ -77,9 +78,12 @@ export interface BrokerOptions {
   connectionType: Dialect;
   /** XMPP domain, or the component's name. Needed. */
   domain: string;
-  /** Name or address to dial. Default: the domain is resolved, SRV records first, then its addresses. */
+  /** Name or address to dial, or `unix:` and the path of a unix socket. Default: the domain is resolved, SRV records first, then its addresses. */
   host?: string | undefined;
-  /** TCP port. Default: that of the SRV record, else the dialect's; XEP-0114 and jabberd2's router have none. */
+  /**
+   * TCP port. Default: that of the SRV record, else the dialect's; XEP-0114 and jabberd2's router have none. A unix socket has
+   * none, and a `connector` need not be told one.
+   */
   port?: number | undefined;
   /** The account's name, the part before the `@`. Default none; most dialects need it. */
   username?: string | undefined;
@@ -180,7 +184,7 @@ const ROWS = {
   port: {
     check: port,
     inForce: (given: number | undefined, { host, connectionType }: BrokerOptions) =>
-      given ?? (host === undefined ? undefined : connectionType.defaultPort),
+      given ?? (host === undefined || unixSocketPath(host) !== null ? undefined : connectionType.defaultPort),
   },
   username: { check: text, inForce: asGiven<string> },
   password: { check: password },
@@ -288,6 +292,9 @@ export function validateOptions(options: unknown): {
   };
 }
 
+/** Said of a port beside a unix socket. */
+export const NO_PORT = 'port has no meaning with a unix socket: leave it out';
+
 /** What the dialect cannot do without, and what does not fit together. */
 function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): string[] {
   const problems: string[] = [];
@@ -299,12 +306,16 @@ function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): 
   const { connectionType: dialect, connector, host, tls, username, domain = 'example.org' } = options;
   if (dialect === undefined) return problems;
   const { name, needs = [], tlsPolicies, defaultPort } = dialect;
+  const isUnix = host !== undefined && unixSocketPath(host) !== null;
+  const needsPort = connector === undefined && !isUnix;
   for (const need of needs) {
-    if (need !== 'port' || connector === undefined) missing(need, `${name} needs it`);
+    if (need !== 'port' || needsPort) missing(need, `${name} needs it`);
   }
-  if (host !== undefined && defaultPort === undefined && !needs.includes('port')) {
+  if (host !== undefined && defaultPort === undefined && needsPort && !needs.includes('port')) {
     missing('port', `${name} has no default port`);
   }
+  if (isUnix && given.has('port')) problems.push(NO_PORT);
+  if (isUnix && connector !== undefined) problems.push('connector: a unix socket is dialled without one; leave it out');
   if (tls?.policy !== undefined && tlsPolicies !== undefined && !tlsPolicies.includes(tls.policy)) {
     problems.push(`tls.policy ${tls.policy} is not possible with ${name}: use ${tlsPolicies.join(' or ')}`);
   }

@@ -42,9 +42,10 @@ describe('README, changelog and docs', () => {
 
   it('names no place of the machine it was written on, and no host but those that are meant', () => {
     const places = [ROOT, homedir(), tmpdir()].filter((place) => everything.includes(`${place}/`));
-    // In code a path may be XPath; elsewhere one that begins at the root is somebody's folder.
+    // In code a path may be XPath, and a server's configuration names its files; elsewhere one that begins at the root is
+    // somebody's folder.
     const outside = pages.flatMap(({ path, text }) => {
-      const prose = text.replaceAll(/^```ts\n[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
+      const prose = text.replaceAll(/^```(?:ts|yaml|lua)\n[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
       return [...prose.matchAll(/(?:^|[\s'"=(])(\/[\w.-]+\/[\w./-]*)/g)].map(([, found = '']) => `${path}: ${found}`);
     });
     const hosts = [...everything.matchAll(/https?:\/\/([\w.-]+)/g)].map(([, host = '']) => host);

@@ -6,9 +6,11 @@ import { SERVERS } from '../../../scripts/servers.mjs';
 
 /**
  * `starttls` is the client port (TLS as the client likes), `strict` the one that offers nothing but STARTTLS before
- * TLS, `external` asks for a certificate inside TLS and offers EXTERNAL, `component` speaks XEP-0114, `freeComponent` too but allows any `from`; `http` is the administration.
+ * TLS, `external` asks for a certificate inside TLS and offers EXTERNAL, `component` speaks XEP-0114, `freeComponent` too but allows any `from`,
+ * `tlsComponent` starts TLS at once; `http` is the administration. The unix socket `comp.sock` speaks XEP-0114, too.
  */
-export type EjabberdPort = 'starttls' | 'directTls' | 'strict' | 'external' | 'component' | 'freeComponent' | 'http';
+export type EjabberdPort =
+  'starttls' | 'directTls' | 'strict' | 'external' | 'component' | 'freeComponent' | 'tlsComponent' | 'http';
 
 export interface EjabberdOptions extends CommonOptions {
   /** Default `info`. */
@@ -41,18 +43,20 @@ const MODULES =
 
 /** The configuration is YAML; JSON is YAML too. */
 function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): string {
-  const { starttls, directTls, strict, external, component, freeComponent, http } = site.ports;
+  const { starttls, directTls, strict, external, component, freeComponent, tlsComponent, http } = site.ports;
   const listener = (port: number, module: string, rest: object) => ({ port, ip: '127.0.0.1', module, ...rest });
   const extra = options.delegated === undefined ? null : privileges(options.delegated);
   const client = (port: number, rest: object) =>
     listener(port, 'ejabberd_c2s', { access: 'c2s', max_stanza_size: 262_144, ...rest });
   // Without global_routes: false each connection would get every domain of the listener.
-  const service = (port: number, domains: readonly string[], rest: object) =>
-    listener(port, 'ejabberd_service', {
-      global_routes: false,
-      hosts: Object.fromEntries(domains.map((domain) => [domain, { password: 'secret' }])),
-      ...rest,
-    });
+  const service = (port: number | string, domains: readonly string[], rest: object) => ({
+    port,
+    ...(typeof port === 'number' ? { ip: '127.0.0.1' } : {}),
+    module: 'ejabberd_service',
+    global_routes: false,
+    hosts: Object.fromEntries(domains.map((domain) => [domain, { password: 'secret' }])),
+    ...rest,
+  });
   return JSON.stringify({
     loglevel: options.log ?? 'info',
     log_rotate_count: 0,
@@ -79,6 +83,9 @@ function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): stri
         {},
       ),
       service(freeComponent, ['free.localhost'], { check_from: false }),
+      // Without a certificate of its own it resets every connection.
+      service(tlsComponent, ['tls.broker.test'], { tls: true, certfile: site.path('tls/server.pem') }),
+      service(`unix:${site.path('comp.sock')}`, ['unix.localhost'], {}),
       listener(http, 'ejabberd_http', { request_handlers: { '/api': 'mod_http_api' } }),
     ],
     modules: {
@@ -111,7 +118,7 @@ function blueprint(options: EjabberdOptions): Blueprint<EjabberdPort> {
   };
   return {
     name: 'ejabberd',
-    ports: ['starttls', 'directTls', 'strict', 'external', 'component', 'freeComponent', 'http'],
+    ports: ['starttls', 'directTls', 'strict', 'external', 'component', 'freeComponent', 'tlsComponent', 'http'],
     stopGraceMs: 15_000,
     prepare(site) {
       site.write('ejabberd.yml', configuration(site, options));

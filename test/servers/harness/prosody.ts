@@ -4,8 +4,8 @@ import { type Blueprint, type CommonOptions, DEFAULT_USERS, TestServer } from '.
 import type { Site } from './site.js';
 import { SERVERS } from '../../../scripts/servers.mjs';
 
-/** `starttls` is the client port (also without TLS at `localhost`), `component` speaks XEP-0114. */
-export type ProsodyPort = 'starttls' | 'directTls' | 'component';
+/** `starttls` is the client port (also without TLS at `localhost`), `component` speaks XEP-0114; `tls` speaks both, with TLS from the first byte. */
+export type ProsodyPort = 'starttls' | 'directTls' | 'component' | 'tls';
 
 export interface ProsodyOptions extends CommonOptions {
   /** Default `info`. */
@@ -20,14 +20,14 @@ export interface ProsodyOptions extends CommonOptions {
 
 const MODULES =
   'disco roster saslauth tls legacyauth smacks carbons ping time version private pep vcard4 vcard_legacy blocklist ' +
-  'csi_simple mam offline register posix admin_shell admin_socket';
+  'csi_simple mam offline register posix admin_shell admin_socket net_multiplex';
 
 /** What a Lua program calls a string. JSON's escapes are Lua's for the plain text used here. */
 const quoted = (text: string): string => JSON.stringify(text);
 const list = (texts: readonly string[]): string => `{ ${texts.map(quoted).join('; ')} }`;
 
 function configuration(site: Site<ProsodyPort>, options: ProsodyOptions): string {
-  const { starttls, directTls, component } = site.ports;
+  const { starttls, directTls, component, tls } = site.ports;
   const certificate = `certificate = ${quoted(site.path('tls/server.crt'))}; key = ${quoted(site.path('tls/server.key'))};`;
   return `
 daemonize = false
@@ -41,6 +41,7 @@ local_interfaces = { "127.0.0.1" }
 c2s_ports = { ${starttls} }
 c2s_direct_tls_ports = { ${directTls} }
 component_ports = { ${component} }
+ssl_ports = { ${tls} }
 modules_enabled = ${list(MODULES.split(' '))}
 modules_disabled = { "s2s" }
 
@@ -88,7 +89,7 @@ function prosodyctl(site: Site<ProsodyPort>, ...args: readonly string[]): Promis
 function blueprint(options: ProsodyOptions): Blueprint<ProsodyPort> {
   return {
     name: 'prosody',
-    ports: ['starttls', 'directTls', 'component'],
+    ports: ['starttls', 'directTls', 'component', 'tls'],
     stopGraceMs: 10_000,
     prepare(site) {
       site.write('prosody.cfg.lua', configuration(site, options));

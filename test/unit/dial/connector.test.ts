@@ -123,7 +123,7 @@ describe('a connector', () => {
     expect(connector).not.toHaveBeenCalled();
   });
 
-  test.each([[0], [65_536]])('USAGE_PORT: port %i is refused', async (port) => {
+  test.each([[-1], [65_536]])('USAGE_PORT: port %i is refused', async (port) => {
     expect(await failure(dialThrough(() => new PassThrough(), [target('x', port)]))).toMatchObject({
       code: 'USAGE_PORT',
       layer: 'usage',
