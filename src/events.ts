@@ -106,6 +106,13 @@ interface Row {
   readonly step?: 'connect' | 'ssl' | 'auth' | 'bind' | 'session';
 }
 
+/** How a link ended, or a whole broker. */
+export type Closed =
+  /** Both sides closed the stream in order, or there was none to close. */
+  | { readonly clean: true; readonly error?: undefined }
+  /** Why not. */
+  | { readonly clean: false; readonly error: BrokerError };
+
 /** The type of a payload; there is nothing of it at run time. */
 type Payload<T> = (payload: T) => void;
 
@@ -143,7 +150,7 @@ const EVENTS = {
   [PCJ_RTS_FAIL]: { payload: of<BrokerError & { readonly ticket: Ticket }>(), fault: true },
   [PCJ_STREAMEND]: { payload: of<undefined>() },
   [PCJ_SHUTDOWN_START]: { payload: of<undefined>() },
-  [PCJ_SOCKETDISCONNECT]: { payload: of<{ clean: boolean; error?: BrokerError }>() },
+  [PCJ_SOCKETDISCONNECT]: { payload: of<Closed>() },
   [PCJ_SHUTDOWN_FINISH]: { payload: of<undefined>() },
   [PCJ_SOCKETFAIL]: { payload: of<BrokerError>(), fault: true },
   [PCJ_HANDLERERROR]: { payload: of<{ event: string; error: unknown }>(), fault: true },
@@ -180,6 +187,9 @@ export type StatusEvents = {
 
 /** Name of a status event. */
 export type StatusEvent = keyof StatusEvents;
+
+/** How the names of status events begin. Programs have no events of their own that do. */
+export type StatusName = `PCJ_${string}`;
 
 /** Status events a dialect reports while it negotiates. The broker publishes the others itself. */
 export type NegotiationEvent = {

@@ -4,7 +4,7 @@ export type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './broke
 export type { Matching, MatchOptions } from './broker/matching.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
 export type { ConnectOptions } from './lifecycle/lifecycle.js';
-export type { BrokerState, Closed } from './lifecycle/state.js';
+export type { BrokerState } from './lifecycle/state.js';
 export type {
   BrokerConfig,
   BrokerOptions,

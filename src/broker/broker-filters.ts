@@ -2,7 +2,9 @@ import { kindOf } from '../arguments/values.js';
 import { usageError, type BrokerError } from '../errors.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
 import { FilterSet } from '../filters/filter-set.js';
+import type { StatusName } from '../events.js';
 import type { BrokerConfig } from '../options/options.js';
+import type { Free, NameFor } from '../pubsub/names.js';
 import type { Publication } from '../pubsub/pubsub.js';
 import type { Status } from './status.js';
 import type { Element } from '../xml/element.js';
@@ -23,7 +25,7 @@ interface Published {
  * The XPath filters of a broker. Each inbound stanza that no pending request took is matched against all of them, in
  * the order they were added; a match is published as a {@link FilterMatch} under the filter's event.
  */
-export class BrokerFilters implements Iterable<Filter> {
+export class BrokerFilters<MyEvents extends object = object> implements Iterable<Filter> {
   readonly #parts: FiltersParts;
   /** Made with the first filter: a thousand brokers without filters shall be cheap. */
   #set: FilterSet | null = null;
@@ -55,7 +57,11 @@ export class BrokerFilters implements Iterable<Filter> {
    * @throws BrokerError `USAGE_XPATH_*` with the position for a bad expression, `USAGE_EVENT_*` for the name,
    * `USAGE_FILTER` for options that are none
    */
-  add(event: string, expression: string, options: FilterOptions = {}): Filter {
+  add<Name extends NameFor<MyEvents, FilterMatch>>(
+    event: Free<Name, StatusName>,
+    expression: string,
+    options: FilterOptions = {},
+  ): Filter {
     const publications = (this.#publications ??= new Map<string, Published>());
     const known = publications.get(event);
     const publication = known?.publication ?? this.#parts.status.bus.share(event);
@@ -71,7 +77,8 @@ export class BrokerFilters implements Iterable<Filter> {
   }
 
   /** Removes every filter of an event, at once also from inside a handler. Returns how many there were. @throws BrokerError `USAGE_FILTER` */
-  remove(event: string): number {
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- without it a Broker<Events> is no Broker
+  remove<Name extends NameFor<MyEvents, FilterMatch>>(event: Name): number {
     if (typeof event !== 'string') {
       throw usageError('USAGE_FILTER', `the event of a filter is a string, not ${kindOf(event)}`);
     }

@@ -9,13 +9,14 @@ import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answe
 import { Core } from './core.js';
 import { match, type Matching, type MatchOptions } from './matching.js';
 import { BrokerError, usageError } from '../errors.js';
-import type { StatusEvents } from '../events.js';
+import type { Closed, StatusEvent, StatusEvents, StatusName } from '../events.js';
 import type { Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
 import type { ConnectOptions } from '../lifecycle/lifecycle.js';
-import type { BrokerState, Closed } from '../lifecycle/state.js';
+import type { BrokerState } from '../lifecycle/state.js';
 import { NO_PORT, type BrokerConfig, type BrokerOptions } from '../options/options.js';
 import { asStanza } from '../stanza/outbound.js';
+import type { Free, NameFor, NameOf, PayloadOf, Spelt } from '../pubsub/names.js';
 import type { Handler, PubSub, SubscribeOptions, Subscription } from '../pubsub/pubsub.js';
 import { checkSelect, type OutboundQueue } from '../queue/outbound-queue.js';
 import type { Ticket } from '../queue/ticket.js';
@@ -27,12 +28,13 @@ import type { Element } from '../xml/element.js';
 export type Outbound = Element | object | string;
 
 /** Input events that `post` takes: their arguments, and what it returns for them. */
-export interface Commands {
+export interface Commands<MyEvents extends object = object> {
   output: (node: Outbound) => Ticket;
-  return_to_sender: (event: string, node: Outbound) => Ticket;
+  return_to_sender: (event: NameFor<MyEvents, Element>, node: Outbound) => Ticket;
   xpath_filter: (
     ...args:
-      [command: 'add', event: string, expression: string, options?: FilterOptions] | [command: 'remove', event: string]
+      | [command: 'add', event: NameFor<MyEvents, FilterMatch>, expression: string, options?: FilterOptions]
+      | [command: 'remove', event: NameFor<MyEvents, FilterMatch>]
   ) => Filter | number;
   shutdown: () => Promise<void>;
   connect: (host?: string, port?: number) => Promise<void>;
@@ -51,17 +53,19 @@ const LATER_OPTIONS: OptionTable<{ within?: number | undefined }> = { checks: { 
 /**
  * One XML stream to an XMPP server: it connects, lets the dialect negotiate, and publishes everything that happens.
  *
- * `MyEvents` types the events of the program; without it every name is allowed and its payload is unknown.
+ * `MyEvents` types the events of the program. With it names that it does not list are type errors, and so are filters and
+ * requests under names of other payloads. Without it every name is allowed and its payload is unknown, but what begins
+ * with `PCJ_` has to be a status event. A broker of any events can stand where a plain `Broker` is wanted.
  *
  * A connected broker, one that is connecting and one that waits to reconnect keep the process alive.
  */
-export class Broker<MyEvents extends object = Record<string, unknown>> implements AsyncDisposable {
+export class Broker<MyEvents extends object = object> implements AsyncDisposable {
   /** The options in force, without secrets. */
   readonly config: BrokerConfig;
   /** The event bus. `publish()` hands back the only right to fire an event. */
-  readonly events: PubSub<StatusEvents & MyEvents>;
+  readonly events: PubSub<MyEvents, StatusEvents, StatusName>;
   /** XPath filters on inbound stanzas. */
-  readonly filters: BrokerFilters;
+  readonly filters: BrokerFilters<MyEvents>;
   /** Stanzas held while not ready, oldest first. */
   readonly queue: OutboundQueue;
 
@@ -72,7 +76,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
     const core = new Core(options);
     this.#core = core;
     this.config = core.config;
-    this.events = core.status.bus as unknown as PubSub<StatusEvents & MyEvents>;
+    this.events = core.status.bus as unknown as PubSub<MyEvents, StatusEvents, StatusName>;
     this.filters = core.filters;
     this.queue = core.outbox.queue;
   }
@@ -162,7 +166,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
    * @returns the request's ticket; `ticket.node` shows a generated id
    * @throws BrokerError as `output`, and `USAGE_EVENT_*`, `USAGE_REQUEST`, `RTS_LIMIT`
    */
-  returnToSender(event: keyof MyEvents & string, node: Outbound): Ticket {
+  returnToSender<Name extends NameFor<MyEvents, Element>>(event: Free<Name, StatusName>, node: Outbound): Ticket {
     this.#refuseHalted();
     return this.#core.requester.underEvent(event, asStanza(node, this.config.xmlns)).ticket;
   }
@@ -199,9 +203,9 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   }
 
   /** Calls a handler for each event of a name, before or after anybody publishes it. */
-  subscribe<Name extends keyof (StatusEvents & MyEvents) & string>(
-    event: Name,
-    handler: Handler<(StatusEvents & MyEvents)[Name]>,
+  subscribe<Name extends StatusEvent | NameOf<MyEvents>>(
+    event: Spelt<Name, StatusEvents, StatusName>,
+    handler: Handler<PayloadOf<MyEvents & StatusEvents, Name>>,
     options: SubscribeOptions = {},
   ): Subscription {
     return this.events.subscribe(event, handler, options);
@@ -251,7 +255,7 @@ export class Broker<MyEvents extends object = Record<string, unknown>> implement
   /** Does what one of the eight input events names, with its arguments, and returns what the method returns. */
   post<Command extends keyof Commands>(
     command: Command,
-    ...args: Parameters<Commands[Command]>
+    ...args: Parameters<Commands<MyEvents>[Command]>
   ): ReturnType<Commands[Command]> {
     const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command);
     if (!known) {

@@ -102,6 +102,13 @@ export class EventLog {
     this.#limited(`handler ${event}`, { event, err: error }, text, 'error');
   }
 
+  /** Somebody subscribed to what is no status event, and looks like one. */
+  misspelt(event: string, meant: string | undefined): void {
+    const hint = meant === undefined ? 'docs/events.md lists them' : `did you mean ${meant}?`;
+    const text = `a handler is subscribed to ${JSON.stringify(printable(event, 80))}, which is no status event: ${hint}`;
+    this.#limited(`misspelt ${event}`, { event }, text);
+  }
+
   /** The broker came to rest. */
   rested(error: BrokerError | undefined): void {
     if (this.#fault === null || error === undefined) {

@@ -1,3 +1,4 @@
+import { nearest } from '../arguments/suggestion.js';
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Logger } from '../logger.js';
@@ -15,6 +16,9 @@ const TRAFFIC: ReadonlySet<string> = new Set<StatusEvent>([
   'PCJ_RTS_START',
   'PCJ_RTS_FINISH',
 ]);
+
+/** How a name begins that was meant to be a status event's. */
+const LIKE_STATUS = /^[pcj]{2}/i;
 
 /** The bus of a broker, and the only right to fire its status events. */
 export class Status implements StatusPublisher, PubSubOptions<Record<string, unknown>> {
@@ -40,6 +44,16 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
 
   get own(): readonly string[] {
     return NAMES;
+  }
+
+  /** Somebody waits for an event. If it looks like a status event and is none, nothing would ever tell. */
+  onUnpublished(event: string): void {
+    if (Object.hasOwn(EVENTS, event)) return;
+    if (Object.hasOwn(EVENTS, `PCJ_${event}`)) this.log.misspelt(event, `PCJ_${event}`);
+    else if (LIKE_STATUS.test(event)) {
+      const meant = nearest(event, NAMES);
+      if (meant !== undefined || this.reserved(event)) this.log.misspelt(event, meant);
+    }
   }
 
   /** Tells the log of a status event, and fires it. */

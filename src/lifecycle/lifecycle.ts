@@ -8,7 +8,8 @@ import type { LinkOwner, LinkParts, Negotiated } from '../link/contract.js';
 import { ConnectOperation } from './connect-operation.js';
 import { reconnectDelay } from './reconnect-delay.js';
 import { whatFollows, type Where } from './what-follows.js';
-import type { BrokerState, Closed } from './state.js';
+import type { Closed } from '../events.js';
+import type { BrokerState } from './state.js';
 
 /** What `connect` takes. Host and port stay in force for later attempts. */
 export interface ConnectOptions {
@@ -344,7 +345,7 @@ export class Lifecycle implements LinkOwner {
     this.#link = null;
     if (end.good) this.#failures = 0;
     const error = end.error === null || end.byUs !== null ? end.error : this.#judged(end.error, 'ready');
-    this.#lastEnd = error === null ? { clean: end.clean } : { clean: end.clean, error };
+    this.#lastEnd = end.clean ? { clean: true } : { clean: false, error: error ?? replaced() };
     if (end.byUs === null) this.#state = 'disconnected';
     this.#owner.linkEnded(end);
     if (end.byUs === null && error !== null) this.#parts.status.publish('PCJ_SOCKETFAIL', error);
@@ -383,6 +384,11 @@ export class Lifecycle implements LinkOwner {
 
 function superseded(): BrokerError {
   return new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', { layer: 'usage' });
+}
+
+function replaced(): BrokerError {
+  const text = 'connect() left the link for a new one, on which its session goes on';
+  return new BrokerError('CONNECT_SUPERSEDED', text, { layer: 'usage', phase: 'closing' });
 }
 
 function shutDown(): BrokerError {

@@ -1,5 +1,3 @@
-import type { BrokerError } from '../errors.js';
-
 /** Where a broker stands: `Broker.state`. */
 export type BrokerState =
   /**
@@ -38,11 +36,3 @@ export type BrokerState =
   | 'disconnected'
   /** Ended by `halt`, for ever: no event is published any more, and commands throw `BROKER_HALTED`. */
   | 'halted';
-
-/** How a broker came to rest. */
-export interface Closed {
-  /** Whether both sides closed the stream in order, or there was none to close. */
-  readonly clean: boolean;
-  /** Why not. */
-  readonly error?: BrokerError;
-}

@@ -6,6 +6,7 @@ import { Deferred } from '../deferred.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import { EventQueue } from './event-queue.js';
 import { Pace } from './pace.js';
+import type { Free, NameOf, PayloadOf, Spelt } from './names.js';
 import { fire, Grant, type Publication } from './publication.js';
 import { deliver, Entry, type Delivery, type Handler, type Subscription } from './subscription.js';
 
@@ -39,6 +40,8 @@ export interface PubSubOptions<Events extends object> {
   reserved?(event: string): boolean;
   /** The reserved names that are listed as published. */
   own?: readonly string[] | undefined;
+  /** Told of the first subscription to an event that nobody publishes yet. */
+  onUnpublished?(event: string): void;
   /** Called once, inside the constructor, with the rights of the creator. */
   owner?(rights: Rights<Events>): void;
 }
@@ -75,19 +78,19 @@ interface Channel {
 }
 
 /** What a bus lets only its owner do. */
-let fireOn: <Events extends object>(
-  bus: PubSub<Events>,
+let fireOn: <E extends object, O extends object, R extends string>(
+  bus: PubSub<E, O, R>,
   event: string,
   payload: unknown,
   promises?: Promise<void>[],
 ) => number;
-let closeBus: <Events extends object>(bus: PubSub<Events>) => void;
+let closeBus: <E extends object, O extends object, R extends string>(bus: PubSub<E, O, R>) => void;
 
 /** One object, where a function for each right would cost every broker more. */
-class OwnRights<Events extends object> implements Rights<Events> {
-  readonly #bus: PubSub<Events>;
+class OwnRights<Events extends object, O extends object, R extends string> implements Rights<Events> {
+  readonly #bus: PubSub<Events, O, R>;
 
-  constructor(bus: PubSub<Events>) {
+  constructor(bus: PubSub<Events, O, R>) {
     this.#bus = bus;
   }
 
@@ -109,10 +112,11 @@ const ITERATION_LIMIT = 1000;
  *
  * Names are data: `error`, `__proto__` or the empty string are events like any other.
  *
- * `Events` maps names to payloads. When it lists names only, other names are type errors; the default takes any name,
- * with a payload of type `unknown`.
+ * `Events` maps names to payloads. When it lists names, other names are type errors; the default takes any name, with a
+ * payload of type `unknown`. `Owned` maps those that only the owner fires, and `Reserved` says how they begin: whatever
+ * begins so and is none of them is a type error, too. A bus with more events can stand where one with fewer is wanted.
  */
-export class PubSub<Events extends object = Record<string, unknown>> {
+export class PubSub<Events extends object = object, Owned extends object = object, Reserved extends string = never> {
   readonly #delivery: Delivery;
   readonly #options: PubSubOptions<Events>;
   readonly #channels = new Map<string, Channel>();
@@ -137,12 +141,12 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    *
    * @throws BrokerError `USAGE_EVENT_TAKEN` when the name is published already, `USAGE_EVENT_RESERVED` for a reserved name
    */
-  publish<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
+  publish<Name extends NameOf<Events>>(event: Free<Name, Reserved>): Publication<PayloadOf<Events, Name>> {
     this.#refuseReserved(event);
     if (this.#published?.has(event) === true) throw taken(event);
     const published = (this.#published ??= new Map<string, number>());
     published.set(event, -1);
-    return new Grant<Events[Name]>(event, this.#delivery, published);
+    return new Grant<PayloadOf<Events, Name>>(event, this.#delivery, published);
   }
 
   /**
@@ -150,13 +154,13 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    *
    * @throws BrokerError `USAGE_EVENT_TAKEN` when somebody holds it exclusively, `USAGE_EVENT_RESERVED` for a reserved name
    */
-  share<Name extends keyof Events & string>(event: Name): Publication<Events[Name]> {
+  share<Name extends NameOf<Events>>(event: Free<Name, Reserved>): Publication<PayloadOf<Events, Name>> {
     this.#refuseReserved(event);
     const shares = this.#published?.get(event) ?? 0;
     if (shares < 0) throw taken(event);
     const published = (this.#published ??= new Map<string, number>());
     published.set(event, shares + 1);
-    return new Grant<Events[Name]>(event, this.#delivery, published);
+    return new Grant<PayloadOf<Events, Name>>(event, this.#delivery, published);
   }
 
   /**
@@ -165,9 +169,9 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    *
    * @throws BrokerError `USAGE_EVENT`, `USAGE_HANDLER`, `USAGE_SIGNAL`
    */
-  subscribe<Name extends keyof Events & string>(
-    event: Name,
-    handler: Handler<Events[Name]>,
+  subscribe<Name extends NameOf<Events> | (keyof Owned & string)>(
+    event: Spelt<Name, Owned, Reserved>,
+    handler: Handler<PayloadOf<Events & Owned, Name>>,
     options: SubscribeOptions = {},
   ): Subscription {
     this.#refuseClosed();
@@ -182,10 +186,12 @@ export class PubSub<Events extends object = Record<string, unknown>> {
       return entry;
     }
     let channel = this.#channels.get(event);
+    const isFirst = channel === undefined;
     if (channel === undefined) this.#channels.set(event, (channel = { entries: new Set(), cancelled: 0 }));
     channel.entries.add(entry);
     this.#delivery.emitter.on(event, deliver, entry);
     entry.follow(signal);
+    if (isFirst && this.#published?.has(event) !== true) this.#options.onUnpublished?.(event);
     return entry;
   }
 
@@ -195,11 +201,11 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    * @returns a promise that rejects with a BrokerError: `EVENT_ABORTED` (`cause` is the signal's reason) or `EVENT_CLOSED`.
    * A rejection that nobody waits for is no unhandled rejection.
    */
-  once<Name extends keyof Events & string>(
-    event: Name,
+  once<Name extends NameOf<Events> | (keyof Owned & string)>(
+    event: Spelt<Name, Owned, Reserved>,
     options: { signal?: AbortSignal | undefined } = {},
-  ): Promise<Events[Name]> {
-    const next = new Deferred<Events[Name]>();
+  ): Promise<PayloadOf<Events & Owned, Name>> {
+    const next = new Deferred<PayloadOf<Events & Owned, Name>>();
     try {
       const { signal } = readOptions('USAGE_EVENT_OPTIONS', 'once()', options, ONCE);
       const settled = () => {
@@ -208,7 +214,7 @@ export class PubSub<Events extends object = Record<string, unknown>> {
       };
       const subscription = this.subscribe(
         event,
-        (payload: Events[Name]) => {
+        (payload: PayloadOf<Events & Owned, Name>) => {
           settled();
           next.resolve(payload);
         },
@@ -237,21 +243,21 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    *
    * @throws BrokerError `USAGE_EVENT_LIMIT` when `limit` is not a positive integer
    */
-  iterate<Name extends keyof Events & string>(
-    event: Name,
+  iterate<Name extends NameOf<Events> | (keyof Owned & string)>(
+    event: Spelt<Name, Owned, Reserved>,
     options: { signal?: AbortSignal | undefined; limit?: number | undefined } = {},
-  ): AsyncIterableIterator<Events[Name]> {
+  ): AsyncIterableIterator<PayloadOf<Events & Owned, Name>> {
     this.#refuseClosed();
     checkName(event);
     const { signal, limit = ITERATION_LIMIT } = readOptions('USAGE_EVENT_OPTIONS', 'iterate()', options, ITERATE);
-    const queue = new EventQueue<Events[Name]>(limit, () => {
+    const queue = new EventQueue<PayloadOf<Events & Owned, Name>>(limit, () => {
       subscription.cancel();
       signal?.removeEventListener('abort', abort);
       this.#waiting?.delete(close);
     });
     const abort = () => queue.abort(aborted(event, signal));
     const close = () => queue.end();
-    const subscription = this.subscribe(event, (payload: Events[Name]) => {
+    const subscription = this.subscribe(event, (payload: PayloadOf<Events & Owned, Name>) => {
       if (!queue.push(payload)) queue.end(backlog(event, limit));
     });
     if (signal?.aborted === true) abort();
@@ -268,7 +274,10 @@ export class PubSub<Events extends object = Record<string, unknown>> {
    * @returns how many there were
    */
   cancel(subscription: Subscription): number;
-  cancel<Name extends keyof Events & string>(event: Name, handler: Handler<Events[Name]>): number;
+  cancel<Name extends NameOf<Events> | (keyof Owned & string)>(
+    event: Spelt<Name, Owned, Reserved>,
+    handler: Handler<PayloadOf<Events & Owned, Name>>,
+  ): number;
   cancel(subject: Subscription | string, handler?: unknown): number {
     if (typeof subject === 'string') checkHandler(subject, handler);
     else if (!isA(subject, Entry)) {

@@ -4,8 +4,6 @@ import { ROOT } from './support/markdown.js';
 
 /** Types of which nobody gets one, and that a program writes itself. */
 const WRITTEN = /Options$|^Dialect$|^Established$/;
-/** A type that programs get, though it is a payload, which a program may fire too. */
-const MADE_HERE = 'Closed';
 
 interface HandedIn {
   readonly name: string;
@@ -47,7 +45,7 @@ function handedIn(entries: readonly string[]): HandedIn[] {
       parameters(signature).forEach(gets);
       gives(signature.getReturnType());
     }
-    for (const property of found.name === MADE_HERE ? [] : type.getProperties().filter(isOurs)) {
+    for (const property of type.getProperties().filter(isOurs)) {
       const value = checker.getTypeOfSymbol(property);
       const parts = value.isUnion() ? value.types : [value];
       const takes = parts.includes(checker.getUndefinedType()) || parts.includes(checker.getUnknownType());

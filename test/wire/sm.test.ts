@@ -525,6 +525,10 @@ describe('resuming', () => {
     await next.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>`);
     await again;
     expect(recorded.short.slice(0, 2)).toEqual(['SOCKETDISCONNECT', 'CONNECT']);
+    expect(recorded.last('PCJ_SOCKETDISCONNECT')).toMatchObject({
+      clean: false,
+      error: { code: 'CONNECT_SUPERSEDED' },
+    });
     expect(recorded.last('PCJ_READY')).toMatchObject({ resumed: true });
   });
 });
