@@ -4,15 +4,16 @@ import { count, flag, host, milliseconds, must, password, port, text, type Check
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { unixSocketPath } from '../arguments/unix-socket.js';
 import type { Connector } from '../dial/connector.js';
-import { printable } from '../errors.js';
 import { DEFAULT_FILTER_VISITS } from '../filters/filter-set.js';
-import { domain, preparedDomain } from '../jid/checks.js';
+import { address, domain, preparedDomain } from '../jid/checks.js';
+import type { JID } from '../jid/jid.js';
 import { guarded, isLogger, silence, stderrLogger, type Logger } from '../logger.js';
 import type { Dialect } from '../protocols/dialect.js';
 import { TLS_OPTIONS, type TlsOptions } from '../tls/options.js';
 import { escapeValue } from '../xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
 import { dialectProblem, WANTED_DIALECT } from './dialect.js';
+import { addressProblems, partsOf, userNameProblem } from './own-address.js';
 import { QUEUE, queueInForce, type QueueOptions } from './queue.js';
 
 /** When a link counts as dead. */
@@ -76,8 +77,13 @@ export interface Limits extends XmlLimits {
 export interface BrokerOptions {
   /** The dialect: one that comes with the library, such as XMPP, or one of your own. Needed. */
   connectionType: Dialect;
-  /** XMPP domain, or the component's name. Needed. */
-  domain: string;
+  /**
+   * The address to sign in as, in place of `domain`, `username` and `resource`: `'alice@example.org/phone'`, or
+   * `'echo.example.org'` for a component. Default: what those say; one of the two is needed.
+   */
+  jid?: string | JID | undefined;
+  /** XMPP domain, or the component's name. Needed, unless `jid` says it. */
+  domain?: string | undefined;
   /** Name or address to dial, or `unix:` and the path of a unix socket. Default: the domain is resolved, SRV records first, then its addresses. */
   host?: string | undefined;
   /**
@@ -179,11 +185,13 @@ const RECONNECT: OptionTable<ReconnectOptions> = {
  */
 const ROWS = {
   connectionType: { check: dialectProblem, inForce: (given: Dialect) => given },
-  domain: { check: domain, inForce: preparedDomain },
+  // Without the code that it has elsewhere.
+  jid: { check: (value: unknown) => address(value) },
+  domain: { check: domain, inForce: (_, { domain }) => preparedDomain(domain) },
   host: { check: host, inForce: asGiven<string> },
   port: {
     check: port,
-    inForce: (given: number | undefined, { host, connectionType }: BrokerOptions) =>
+    inForce: (given: number | undefined, { host, connectionType }: Addressed) =>
       given ?? (host === undefined || unixSocketPath(host) !== null ? undefined : connectionType.defaultPort),
   },
   username: { check: text, inForce: asGiven<string> },
@@ -191,15 +199,15 @@ const ROWS = {
   resource: { check: text, inForce: asGiven<string> },
   alias: {
     check: text,
-    inForce: (given: string | undefined, { domain }: BrokerOptions) => given ?? preparedDomain(domain),
+    inForce: (given: string | undefined, { domain }: Addressed) => given ?? preparedDomain(domain),
   },
   version: {
     check: headerText,
-    inForce: (given: string | undefined, { connectionType }: BrokerOptions) => given ?? connectionType.version,
+    inForce: (given: string | undefined, { connectionType }: Addressed) => given ?? connectionType.version,
   },
   xmlns: {
     check: headerText,
-    inForce: (given: string | undefined, { connectionType }: BrokerOptions) => given ?? connectionType.xmlns,
+    inForce: (given: string | undefined, { connectionType }: Addressed) => given ?? connectionType.xmlns,
   },
   stream: { check: headerText, inForce: (given = 'http://etherx.jabber.org/streams') => given },
   tls: { check: TLS_OPTIONS, inForce: withoutSecrets },
@@ -228,7 +236,7 @@ const ROWS = {
   queue: { check: QUEUE, inForce: queueInForce },
   answerRequests: {
     check: flag,
-    inForce: (given: boolean | undefined, { connectionType }: BrokerOptions) =>
+    inForce: (given: boolean | undefined, { connectionType }: Addressed) =>
       given ?? connectionType.answersRequests ?? false,
   },
   debug: { check: flag, inForce: (given = false) => given },
@@ -241,9 +249,12 @@ const ROWS = {
   connector: { check: must('a function that returns a Duplex', (value) => typeof value === 'function') },
 } satisfies { readonly [Name in keyof BrokerOptions]-?: Row<BrokerOptions[Name]> };
 
+/** Options when `jid` was taken apart. */
+type Addressed = BrokerOptions & { readonly domain: string };
+
 interface Row<Value> {
   readonly check: Check | OptionTable<object>;
-  inForce?(given: Value | undefined, options: BrokerOptions): unknown;
+  inForce?(given: Value | undefined, options: Addressed): unknown;
 }
 
 type InForce<Name extends keyof BrokerOptions> = (typeof ROWS)[Name] extends {
@@ -277,7 +288,9 @@ export function validateOptions(options: unknown): {
   logger: Logger;
   connector: Connector | undefined;
 } {
-  const given = readOptions('USAGE_OPTIONS', 'new Broker()', options, BROKER_OPTIONS);
+  const read = readOptions('USAGE_OPTIONS', 'new Broker()', options, BROKER_OPTIONS);
+  // The table's rule has seen to it that there is a domain.
+  const given = { ...partsOf(read.jid), ...read } as Addressed;
   const shown = Object.entries<Row<unknown>>(ROWS).flatMap(([name, row]) =>
     row.inForce === undefined ? [] : [[name, row.inForce(given[name as keyof BrokerOptions], given)] as const],
   );
@@ -298,12 +311,16 @@ export const NO_PORT = 'port has no meaning with a unix socket: leave it out';
 /** What the dialect cannot do without, and what does not fit together. */
 function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): string[] {
   const problems: string[] = [];
+  const { connectionType: dialect, connector, host, tls, jid } = options;
+  const said = partsOf(jid);
+  // A jid that is wrong was meant to say what else is missing.
+  const saysAll = given.has('jid') && jid === undefined;
   const missing = (name: keyof BrokerOptions, why: string): void => {
-    if (!given.has(name)) problems.push(`${name} is missing: ${why}`);
+    if (given.has(name) || Object.hasOwn(said, name)) return;
+    if (!saysAll || !['domain', 'username', 'resource'].includes(name)) problems.push(`${name} is missing: ${why}`);
   };
   missing('connectionType', `pass ${WANTED_DIALECT}`);
-  missing('domain', "pass the XMPP domain, or the component's name");
-  const { connectionType: dialect, connector, host, tls, username, domain = 'example.org' } = options;
+  missing('domain', "pass the XMPP domain, or the component's name, or jid: 'alice@example.org'");
   if (dialect === undefined) return problems;
   const { name, needs = [], tlsPolicies, defaultPort } = dialect;
   const isUnix = host !== undefined && unixSocketPath(host) !== null;
@@ -319,12 +336,7 @@ function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): 
   if (tls?.policy !== undefined && tlsPolicies !== undefined && !tlsPolicies.includes(tls.policy)) {
     problems.push(`tls.policy ${tls.policy} is not possible with ${name}: use ${tlsPolicies.join(' or ')}`);
   }
-  if (dialect.addressing === 'account' && username?.includes('@') === true) {
-    const [local = '', host] = username.split('@', 2);
-    const say = `username: '${printable(local, 64)}', domain: '${printable(host || domain, 64)}'`;
-    problems.push(`username must be the part before the '@': say ${say}`);
-  }
-  return problems;
+  return [...problems, ...addressProblems(options), ...userNameProblem(options)];
 }
 
 /** What stands in the stream header has to be something XML can hold. */

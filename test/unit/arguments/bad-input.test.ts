@@ -80,6 +80,8 @@ const CHILDREN: readonly ValueName[] = [
 /** What each option takes. */
 const OPTION_VALUES: Record<keyof BrokerOptions, readonly ValueName[]> = {
   connectionType: [],
+  // Any other says something else than `domain`.
+  jid: ['undefined'],
   domain: ['word'],
   host: ['undefined', 'word', 'long string'],
   // Without a connector of one's own, the dialect needs it.

@@ -6,6 +6,7 @@ import {
   BrokerError,
   JABBERD14_COMPONENT,
   JABBERD20_COMPONENT,
+  JID,
   LEGACY,
   NS,
   XMPP,
@@ -76,6 +77,17 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       [{ ...own, addressing: 'mine' }, /its addressing must be 'account' or 'domain'/],
       [{ ...own, answersRequests: 1 }, /its answersRequests must be true or false, not 1/],
       [{ ...own, wrap: 'x' }, /its wrap must be a function/],
+    ],
+  },
+  jid: {
+    good: ['comp.localhost', 'COMP.localhost', JID.parse('comp.localhost')],
+    bad: [
+      ['', /jid is no JID/],
+      [7, /jid is no JID: a JID is given as a string, not as a number/],
+      ['@comp.localhost', /jid is no JID/],
+      ['other.localhost', /jid and domain differ: "other\.localhost" and "comp\.localhost"; leave domain out/],
+      ['alice@comp.localhost', /jid must be a name alone with JABBERD14_COMPONENT, such as "comp\.localhost", not/],
+      ['comp.localhost/r', /jid must be a name alone/],
     ],
   },
   domain: {
@@ -243,9 +255,18 @@ describe('E2: a user name with the domain in it', () => {
   const account = { domain: 'localhost', host: undefined, port: undefined, resource: 'r' };
 
   it.each([
-    ['alice@localhost', "username must be the part before the '@': say username: 'alice', domain: 'localhost'"],
-    ['alice@chat.example', "username must be the part before the '@': say username: 'alice', domain: 'chat.example'"],
-    ['alice@', "username must be the part before the '@': say username: 'alice', domain: 'localhost'"],
+    [
+      'alice@localhost',
+      "username must be the part before the '@': say jid: 'alice@localhost', or username: 'alice', domain: 'localhost'",
+    ],
+    [
+      'alice@chat.example',
+      "username must be the part before the '@': say jid: 'alice@chat.example', or username: 'alice', domain: 'chat.example'",
+    ],
+    [
+      'alice@',
+      "username must be the part before the '@': say jid: 'alice@localhost', or username: 'alice', domain: 'localhost'",
+    ],
   ])('%s is refused with the way out, by each dialect that has an account', (username, problem) => {
     for (const connectionType of [XMPP, LEGACY, { ...own, addressing: 'account' }]) {
       expect(problems({ ...account, connectionType, username })).toEqual([problem]);
@@ -256,6 +277,50 @@ describe('E2: a user name with the domain in it', () => {
     const router = { connectionType: JABBERD20_COMPONENT, username: 'alice@localhost', port: 1 };
     expect(problems(router)).toEqual([]);
     expect(problems({ connectionType: JABBERD14_COMPONENT, username: 'alice@localhost' })).toEqual([]);
+  });
+});
+
+describe('jid, in place of domain, username and resource', () => {
+  const account = { connectionType: XMPP, domain: undefined, host: undefined, port: undefined };
+  const said = (options: object) => {
+    const { domain, username, resource, alias } = make({ ...account, ...options }).config;
+    return { domain, username, resource, alias };
+  };
+
+  it.each<[string, object, object]>([
+    ['an account', { jid: 'alice@example.org' }, { domain: 'example.org', username: 'alice' }],
+    ['with a resource', { jid: 'alice@example.org/phone' }, { domain: 'example.org', username: 'alice', resource: 'phone' }], // prettier-ignore
+    ['a JID', { jid: JID.parse('alice@example.org') }, { domain: 'example.org', username: 'alice' }],
+    ['prepared', { jid: 'ALICE@Example.ORG' }, { domain: 'example.org', username: 'alice' }],
+    ['an escaped name', { jid: 'd\\27artagnan@example.org' }, { domain: 'example.org', username: 'd\\27artagnan' }],
+    ['a domain, with the name beside it', { jid: 'example.org', username: 'alice' }, { domain: 'example.org', username: 'alice' }], // prettier-ignore
+    ['a resource beside it', { jid: 'a@example.org', resource: 'r' }, { domain: 'example.org', username: 'a', resource: 'r' }], // prettier-ignore
+    ['the same twice', { jid: 'alice@example.org', username: 'Alice', domain: 'EXAMPLE.org' }, { domain: 'example.org', username: 'Alice' }], // prettier-ignore
+    ['the same twice, escaped', { jid: 'd\\27artagnan@example.org', username: "d'artagnan" }, { domain: 'example.org', username: "d'artagnan" }], // prettier-ignore
+    ['a component', { jid: 'echo.example.org', connectionType: JABBERD14_COMPONENT, port: 1 }, { domain: 'echo.example.org' }], // prettier-ignore
+    ["the router's account beside a name", { jid: 'echo.example.org', connectionType: JABBERD20_COMPONENT, port: 1, username: 'jabberd' }, { domain: 'echo.example.org', username: 'jabberd' }], // prettier-ignore
+  ])('%s', (_, options, expected) => {
+    const { domain } = expected as { domain: string };
+    expect(said(options)).toEqual({ username: undefined, resource: undefined, alias: domain, ...expected });
+  });
+
+  it.each<[object, string[]]>([
+    [{ jid: 'a@b', domain: 'c' }, ['jid and domain differ: "b" and "c"; leave domain out']],
+    [{ jid: 'a@b', username: 'c' }, ['jid and username differ: "a" and "c"; leave username out']],
+    [{ jid: 'a@b/r', resource: 's' }, ['jid and resource differ: "r" and "s"; leave resource out']],
+    [
+      { jid: 'a@b', username: 'c', domain: 'd' },
+      [
+        'jid and domain differ: "b" and "d"; leave domain out',
+        'jid and username differ: "a" and "c"; leave username out',
+      ],
+    ],
+    [{ jid: 'example.org/r', connectionType: LEGACY }, ['username is missing: LEGACY needs it']],
+    [{ jid: 'a@b', connectionType: LEGACY }, ['resource is missing: LEGACY needs it']],
+    [{ jid: 'a b' }, [expect.stringMatching(/^jid is no JID: .*domain is wrong at character 2/) as string]],
+    [{}, [expect.stringMatching(/^domain is missing: .*or jid/) as string]],
+  ])('%j: what is wrong is told', (options, expected) => {
+    expect(problems({ ...account, ...options })).toEqual(expected);
   });
 });
 
@@ -277,7 +342,7 @@ describe('several problems', () => {
       'port must be a whole number from 1 to 65535, not 0',
       'domain must be a string that is not empty, not ""',
       expect.stringMatching(/^logger must be/),
-      expect.stringMatching(/^nonsense is no option; there are connectionType, domain, host, port, .*connector$/),
+      expect.stringMatching(/^nonsense is no option; there are connectionType, jid, domain, host, port, .*connector$/),
       'HOST is no option; did you mean host?',
       expect.stringMatching(/^timeouts\.close must be/),
       expect.stringMatching(/^timeouts\.nothing is no option; there are resolve, connect, /),
