@@ -10,10 +10,11 @@ import { shippedInternals } from './shipped-internals.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
 
-/** What may be in it: compiled code with its types, and the papers. */
-const ALLOWED = /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.(js|js\.map|d\.ts))$/;
+/** What may be in it: compiled code with its types, the pages, the examples and the papers. */
+const ALLOWED =
+  /^(package\.json|LICENSE|(README|CHANGELOG|SECURITY)\.md|docs\/.+\.(md|svg|png)|examples\/.+\.ts|dist\/.+\.(js|js\.map|d\.ts))$/;
 /** Tests and tools must not slip in through dist. */
-const FORBIDDEN = /(^|\/)(test|tests|bench|scripts|examples)\/|\.test\.|\.tsbuildinfo$/;
+const FORBIDDEN = /(^|\/)(test|tests|bench|scripts)\/|\.test\.|\.tsbuildinfo$/;
 
 /** Entry points, and what they share. */
 const MOST_FILES = 12;
@@ -48,7 +49,15 @@ const targets = Object.values(exports).flatMap((target) =>
 );
 const needed = [...targets, ...Object.values(bin ?? {})].map((path) => path.replace(/^\.\//, ''));
 const problems = [
-  ...['README.md', 'LICENSE', 'CHANGELOG.md', ...needed]
+  ...[
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'SECURITY.md',
+    'docs/getting-started.md',
+    'examples/component.ts',
+    ...needed,
+  ]
     .filter((path) => !paths.includes(path))
     .map((path) => `${path} is missing`),
   ...paths
@@ -92,7 +101,20 @@ function compiled() {
   }
 }
 
-problems.push(...shippedInternals(root), ...compiled());
+/** What goes wrong when a CommonJS program loads it, as README says it can. */
+function required() {
+  const program = `
+    const { Broker, COMPONENT } = require(${JSON.stringify(root)});
+    const { LoopbackServer } = require(${JSON.stringify(join(root, 'dist', 'testing', 'index.js'))});
+    if (typeof Broker !== 'function' || COMPONENT === undefined || typeof LoopbackServer.start !== 'function') process.exit(1);
+  `;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=commonjs', '--eval', program], {
+    encoding: 'utf8',
+  });
+  return status === 0 ? [] : [`require() does not load it\n${stderr}`];
+}
+
+problems.push(...shippedInternals(root), ...compiled(), ...required());
 const scripts = paths.filter((path) => path.endsWith('.js'));
 if (scripts.length > MOST_FILES)
   problems.push(`there are ${scripts.length} files of code: a program that starts reads each`);

@@ -179,7 +179,8 @@ export class Outbox implements QueueOwner {
     }
   }
 
-  dropped({ request }: Ticket, cause: BrokerError): void {
+  dropped(ticket: Ticket, cause: BrokerError): void {
+    const { request } = ticket;
     if (request === null) return;
     const text = 'the request was dropped from the queue';
     this.#parts.requests.fail(request, new BrokerError('RTS_DROPPED', text, { layer: 'rts', sent: 'no', cause }));

@@ -27,12 +27,13 @@ export interface Page {
   readonly anchors: ReadonlySet<string>;
 }
 
-/** README, changelog and everything in docs and its folders. */
+/** The pages at the top, and everything in docs and its folders. */
 export function readPages(): Page[] {
   const docs = readdirSync(`${ROOT}/docs`, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.md'),
   );
-  return ['README.md', 'CHANGELOG.md', ...docs.sort().map((name) => `docs/${name.replaceAll(sep, '/')}`)].map(readPage);
+  const below = docs.sort().map((name) => `docs/${name.replaceAll(sep, '/')}`);
+  return ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', ...below].map(readPage);
 }
 
 function readPage(path: string): Page {
