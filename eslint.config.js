@@ -38,6 +38,7 @@ export const LAW = {
   broker: [...BROKER.slice(1), ...GROUND],
   disco: ['stanza', 'xml'],
   privileges: ['events', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
+  stores: ['xml', 'queue'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],
   cli: [...BROKER, ...GROUND, 'testing'],

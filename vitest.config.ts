@@ -1,18 +1,21 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { threads } from './test/support/threads.js';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** The package's own name resolves to the sources, so tests, examples and docs import what users import. */
 const alias = [
   { find: /^xmpp-broker$/, replacement: source('./src/index.ts') },
+  { find: /^xmpp-broker\/queue\/sqlite$/, replacement: source('./src/stores/sqlite.ts') },
   { find: /^xmpp-broker\/testing$/, replacement: source('./src/testing/index.ts') },
 ];
 
 /** The time limits are for what hangs: nothing is judged by them, and a busy machine takes several times as long. */
 const project = (name: string, extra: object = {}) => ({
   resolve: { alias },
+  plugins: [threads],
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000, hookTimeout: 120_000, ...extra },
 });
 
@@ -26,6 +29,7 @@ export default defineConfig({
       project('conformance', { testTimeout: 300_000 }),
       project('docs'),
       project('servers'),
+      project('stores'),
     ],
     coverage: { provider: 'v8', include: ['src/**/*.ts'] },
   },

@@ -11,8 +11,11 @@ import { rolldown, RolldownMagicString } from 'rolldown';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
 
+/** Files that a thread begins with: they are found beside the file that starts it. */
+const threads = ['./dist/stores/sqlite-writer.js'];
+
 /** What can be imported or run, by its path below dist/ without the ending. */
-const entries = [...Object.values(exports).map(({ default: path }) => path), ...Object.values(bin)]
+const entries = [...Object.values(exports).map(({ default: path }) => path), ...Object.values(bin), ...threads]
   .filter((path) => path !== undefined)
   .map((path) => /^\.\/dist\/(.+)\.js$/.exec(path)[1]);
 

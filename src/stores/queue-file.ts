@@ -1,0 +1,241 @@
+// The file of the queues, as the writer thread has it. Everything here is synchronous.
+import type { SessionRecord, StoredStanza } from '../queue/store.js';
+import type { Batch } from './batch.js';
+import type { Database, Driver, Row } from './driver.js';
+import { Identity, isThere, prepare } from './place.js';
+import { sessionOf, stanzaOf } from './record.js';
+import { discard, readAll, replace, writeAll } from './salvage.js';
+import { settle } from './schema.js';
+import { Statements } from './statements.js';
+import { BUSY, failed, faultOf, fenced, FULL, locked, packed, resultOf, spoilt, type Fault } from './store-faults.js';
+
+export interface FileSettings {
+  readonly file: string;
+  readonly sync: 'full' | 'normal';
+  readonly onCorrupt: 'refuse' | 'salvage';
+}
+
+/** A queue when it was opened. */
+export interface OpenedQueue {
+  readonly epoch: number;
+  readonly held: readonly StoredStanza[];
+  readonly session: SessionRecord | null;
+  /** Records that were given up. */
+  readonly dead: readonly { readonly key: string; readonly xml: string; readonly fault: Fault }[];
+  readonly warning: string | null;
+}
+
+/** How often a lock is tried, and how long at most between two tries: two that begin at once disturb each other. */
+const TRIES = 20;
+const PAUSE_MS = 25;
+
+/** Of the log that SQLite writes before the file itself, in bytes: what is longer is cut when it was taken over. */
+const LOG_LIMIT = 16 << 20;
+
+/** An open file: what SQLite has of it, and what is prepared. */
+interface Connection {
+  readonly db: Database;
+  readonly statements: Statements;
+  readonly identity: Identity;
+}
+
+export class QueueFile {
+  readonly #settings: FileSettings;
+  readonly #driver: Driver;
+  #connection: Connection | null = null;
+  /** Epochs of the queues that are open. */
+  readonly #epochs: Map<string, number>;
+  /** Stanzas of commits that failed, by queue: after a failed flush nobody knows whether they are there. */
+  readonly #undone = new Map<string, Set<string>>();
+  /** What the next one who opens a queue has to be told. */
+  #warning: string | null = null;
+  #dead: OpenedQueue['dead'][number][] = [];
+
+  /** @param epochs of queues that an earlier thread had open */
+  constructor(settings: FileSettings, driver: Driver, epochs: ReadonlyMap<string, number> = new Map()) {
+    this.#settings = settings;
+    this.#driver = driver;
+    this.#epochs = new Map(epochs);
+  }
+
+  /** @throws BrokerError */
+  openQueue(queue: string): OpenedQueue {
+    return this.#guarded(({ db, statements }) => {
+      db.exec('BEGIN IMMEDIATE');
+      const epoch = statements.nextEpoch(queue);
+      const held: StoredStanza[] = [];
+      for (const row of statements.rows(queue)) {
+        const stanza = stanzaOf(row, queue);
+        if (stanza === null) this.#bury(statements, queue, row);
+        else held.push(stanza);
+      }
+      const session = sessionOf(statements.session(queue), queue);
+      db.exec('COMMIT');
+      this.#epochs.set(queue, epoch);
+      const opened = { epoch, held, session, dead: this.#dead, warning: this.#warning };
+      [this.#warning, this.#dead] = [null, []];
+      return opened;
+    });
+  }
+
+  /**
+   * Writes all of it, or nothing.
+   * @throws BrokerError
+   */
+  commit(batches: readonly Batch[]): void {
+    const put = new Map<string, string[]>();
+    try {
+      this.#guarded(({ db, statements, identity }) => {
+        db.exec('BEGIN IMMEDIATE');
+        for (const [queue, keys] of this.#undone) for (const key of keys) statements.remove(queue, key);
+        for (const batch of batches) statements.apply(batch, put);
+        db.exec('COMMIT');
+        identity.check(this.#settings.file);
+      });
+      this.#undone.clear();
+    } catch (error) {
+      for (const [queue, keys] of put) {
+        this.#undone.set(queue, new Set([...(this.#undone.get(queue) ?? []), ...keys]));
+      }
+      throw error;
+    }
+  }
+
+  leave(queue: string): void {
+    this.#epochs.delete(queue);
+  }
+
+  /** Lets go of the file. */
+  close(): void {
+    try {
+      if (this.#undone.size > 0) this.commit([]);
+    } catch {
+      // Then they may be there at the next start, as they were when a process was killed.
+    }
+    this.#disconnect();
+  }
+
+  /** Does something in the file. What goes wrong is taken back; a handle that failed is not used again. */
+  #guarded<T>(work: (connection: Connection) => T): T {
+    const { file } = this.#settings;
+    try {
+      this.#connection ??= this.#epochs.size === 0 ? this.#connect() : this.#reconnect();
+      this.#connection.identity.check(file);
+      return work(this.#connection);
+    } catch (error) {
+      const connection = this.#connection;
+      attempt(() => connection?.db.exec('ROLLBACK'));
+      // While the file is elsewhere the handle is the only way to it: closing it would take away the log of what lies there now.
+      if (resultOf(error) !== FULL && connection?.identity.holds === true) this.#disconnect();
+      throw faultOf(error, file);
+    }
+  }
+
+  #disconnect(): void {
+    const connection = this.#connection;
+    this.#connection = null;
+    attempt(() => connection?.db.close());
+  }
+
+  /** For the first time: the file is made if there is none. */
+  #connect(): Connection {
+    const { file, onCorrupt } = this.#settings;
+    prepare(file);
+    try {
+      return this.#opened(file);
+    } catch (error) {
+      const fault = faultOf(error, file);
+      if (fault.code !== 'QUEUE_CORRUPT' || onCorrupt !== 'salvage') throw fault;
+      return this.#salvaged(fault.message);
+    }
+  }
+
+  /** After a fault: it has to be the same file, and our queues still ours. */
+  #reconnect(): Connection {
+    const { file } = this.#settings;
+    if (!isThere(file)) throw failed(file, 'was removed while it was open: bring it back, or start again');
+    const connection = this.#opened(file);
+    for (const [queue, epoch] of this.#epochs) {
+      if (connection.statements.epoch(queue) === epoch) continue;
+      connection.db.close();
+      throw fenced(file, queue);
+    }
+    return connection;
+  }
+
+  #salvaged(why: string): Connection {
+    const { file } = this.#settings;
+    const saved = readAll(file, this.#driver);
+    const fresh = `${file}.salvage`;
+    discard(fresh);
+    prepare(fresh);
+    const { db } = this.#opened(fresh);
+    writeAll(db, saved);
+    db.close();
+    const aside = replace(file, fresh);
+    this.#warning = `${why}; it was moved to ${aside}; ${saved.stanzas.length} stanzas were read out of it, all of which may have been sent already, and ${saved.spoilt.length} more that do not fit their checksums lie in its table dead now`;
+    return this.#opened(file);
+  }
+
+  #opened(file: string): Connection {
+    const db = this.#locked(file);
+    try {
+      const reindexed = settle(db, file);
+      db.exec(`PRAGMA journal_size_limit=${LOG_LIMIT}`);
+      if (Object.values(db.prepare('PRAGMA journal_mode=WAL').get() ?? {})[0] !== 'wal') {
+        throw failed(file, 'lies where SQLite cannot keep its log beside it: use a local disk');
+      }
+      const sync = this.#settings.sync === 'full' ? 'FULL' : 'NORMAL';
+      // macOS flushes to the disk itself only when it is told so.
+      db.exec(`PRAGMA synchronous=${sync}; PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1`);
+      const statements = new Statements(db);
+      if (reindexed) this.#sweep(db, statements);
+      else db.exec('BEGIN IMMEDIATE; COMMIT'); // the log is there
+      return { db, statements, identity: new Identity([file, `${file}-wal`]) };
+    } catch (error) {
+      attempt(() => db.close());
+      throw error;
+    }
+  }
+
+  /** Opens a file for us alone, until it is closed or the process ends. */
+  #locked(file: string): Database {
+    for (let tries = 1; ; tries += 1) {
+      const db = this.#driver(file);
+      try {
+        db.exec('PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA locking_mode=EXCLUSIVE');
+        db.exec('BEGIN EXCLUSIVE; COMMIT');
+        return db;
+      } catch (error) {
+        attempt(() => db.close());
+        if (resultOf(error) !== BUSY) throw error;
+        if (tries === TRIES) throw locked(file);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + Math.random() * PAUSE_MS);
+      }
+    }
+  }
+
+  /** All rows are looked at, of every queue: the name in one may be wrong, so that nobody would ever ask for it. */
+  #sweep(db: Database, statements: Statements): void {
+    db.exec('BEGIN IMMEDIATE');
+    for (const row of statements.everything()) {
+      const queue = String(row['queue']);
+      if (stanzaOf(row, queue) === null) this.#bury(statements, queue, row);
+    }
+    db.exec('COMMIT');
+  }
+
+  #bury(statements: Statements, queue: string, row: Row): void {
+    const [key, xml] = [String(row['key']), String(row['xml'])];
+    statements.bury(row, queue, 'QUEUE_CORRUPT');
+    this.#dead.push({ key, xml, fault: packed(spoilt(this.#settings.file, key)) });
+  }
+}
+
+function attempt(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // Cleaning up behind something that failed, and was told.
+  }
+}

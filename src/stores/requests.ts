@@ -1,0 +1,21 @@
+// What is asked of the writer thread, and what it answers: plain values that can be posted.
+import type { Batch } from './batch.js';
+import type { DriverName } from './driver.js';
+import type { FileSettings, OpenedQueue } from './queue-file.js';
+import type { Fault } from './store-faults.js';
+
+/** What a thread is started with. */
+export interface WriterData extends FileSettings {
+  readonly driver: DriverName | null;
+  /** Queues that are open since before the thread was started, with their epochs: an earlier one died. */
+  readonly epochs: ReadonlyMap<string, number>;
+}
+
+export type Request =
+  | { readonly kind: 'open'; readonly queue: string }
+  | { readonly kind: 'commit'; readonly batches: readonly Batch[] }
+  | { readonly kind: 'leave'; readonly queue: string }
+  | { readonly kind: 'close' };
+
+/** One for each request, in their order. */
+export type Reply = { readonly fault: Fault } | { readonly opened: OpenedQueue } | { readonly done: true };
