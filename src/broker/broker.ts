@@ -1,4 +1,4 @@
-import { duration, host, port, signal } from '../arguments/checks.js';
+import { duration, host, oneOf, port, signal } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { suggestion } from '../arguments/suggestion.js';
 import { unixSocketPath } from '../arguments/unix-socket.js';
@@ -48,6 +48,7 @@ const CONNECT_OPTIONS: OptionTable<ConnectOptions> = {
   rule: ({ host }, given) =>
     host !== undefined && unixSocketPath(host) !== null && given.has('port') ? [NO_PORT] : [],
 };
+const CLIENT_STATE = oneOf('active', 'inactive');
 const LATER_OPTIONS: OptionTable<{ within?: number | undefined }> = { checks: { within: duration } };
 
 /**
@@ -245,6 +246,20 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   answerLater(iq: Element, options: { within?: number | undefined } = {}): void {
     const { within } = readOptions('USAGE_ANSWER', 'answerLater()', options, LATER_OPTIONS);
     this.#core.answerer.later(iq, within ?? this.config.timeouts.request);
+  }
+
+  /**
+   * Tells the server whether somebody looks at what arrives (XEP-0352): while `inactive` it may hold back what can wait,
+   * such as presence. Without a ready link it is told behind the next PCJ_READY, and again behind each that follows, because
+   * servers forget it. At first it is `active`.
+   * @returns whether the server knows it now: false without a ready link, and for a server that does not want to know
+   * @throws BrokerError `USAGE_CLIENT_STATE`, `BROKER_HALTED`
+   */
+  clientState(state: 'active' | 'inactive'): boolean {
+    this.#refuseHalted();
+    const problem = CLIENT_STATE(state);
+    if (problem !== null) throw usageError('USAGE_CLIENT_STATE', `clientState(): the state ${problem}`);
+    return this.#core.clientState.set(state);
   }
 
   /** The namespaces of requests that {@link answer} has handlers for. */

@@ -1,4 +1,5 @@
 import { Answerer } from './answerer.js';
+import { ClientState } from './client-state.js';
 import { BrokerFilters } from './broker-filters.js';
 import { OwnIdentity } from './identity.js';
 import { Outbox } from './outbox.js';
@@ -37,6 +38,7 @@ export class Core implements LifecycleOwner {
   readonly resumption: Resumption;
   readonly answerer: Answerer;
   readonly router: Router;
+  readonly clientState: ClientState;
   readonly lifecycle: Lifecycle;
 
   /** @throws BrokerError `USAGE_OPTIONS` */
@@ -57,16 +59,19 @@ export class Core implements LifecycleOwner {
     this.answerer = new Answerer(this);
     this.router = new Router(this);
     this.lifecycle = new Lifecycle(this, this);
+    this.clientState = new ClientState(this);
   }
 
   ready(link: Link, established: Established): void {
     this.identity.linkReady(established);
     this.resumption.linkReady(link, established.management ?? null);
+    this.clientState.linkReady(established);
     if (established.resumed !== true) this.answerer.newSession();
   }
 
   afterReady(): void {
     this.answerer.ready();
+    this.clientState.afterReady();
     if (this.lifecycle.state !== 'ready') return;
     try {
       this.outbox.ready();
@@ -98,6 +103,7 @@ export class Core implements LifecycleOwner {
 
   linkEnded(end: LinkEnd): void {
     this.identity.linkEnded();
+    this.clientState.linkEnded();
     this.resumption.linkEnded(end);
   }
 
@@ -111,6 +117,7 @@ export class Core implements LifecycleOwner {
 
   halted(error: BrokerError): void {
     this.identity.linkEnded();
+    this.clientState.linkEnded();
     this.status.close();
     this.answerer.close();
     this.resumption.halt(error);

@@ -104,6 +104,11 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#buffer.push(ticket, text, element);
   }
 
+  /** Writes an element that is no stanza, in order with the stanzas. */
+  send(element: Element): void {
+    this.#forDialect.send(element);
+  }
+
   /**
    * Sends what a resumed session has not had acknowledged again, and asks for it, with nothing to send, too: a resumption
    * has to prove itself.

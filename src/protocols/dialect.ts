@@ -92,6 +92,8 @@ export interface Established {
   readonly management?: ManagedSession | null | undefined;
   /** What the server takes (XEP-0478). */
   readonly limits?: StreamLimits | undefined;
+  /** Whether the server wants to know if somebody looks (XEP-0352). Default what it was before. */
+  readonly clientStates?: boolean | undefined;
   /** Language of inbound stanzas that name none, from the stream header (RFC 6120 §4.7.4). */
   readonly lang?: string | null | undefined;
 }

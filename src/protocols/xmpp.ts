@@ -80,7 +80,12 @@ async function negotiate(session: Negotiation, options: XmppOptions): Promise<Es
     },
   );
   ({ header, features } = await openStream(session, header));
-  const facts = { sid: header.id ?? '', lang: header.lang, limits: readLimits(features) };
+  const facts = {
+    sid: header.id ?? '',
+    lang: header.lang,
+    limits: readLimits(features),
+    clientStates: features.getChild('csi', NS.CSI) !== null,
+  };
   const mode = options.streamManagement ?? 'resume';
 
   const previous = mode === 'resume' ? session.resumable : null;

@@ -53,7 +53,7 @@ export class ClientSession {
     } else if (isStanza(element, NS.CLIENT)) {
       this.#management?.received();
       this.#send(element);
-    } else {
+    } else if (!isClientState(element)) {
       throw new StreamFault('unsupported-stanza-type');
     }
   }
@@ -227,4 +227,9 @@ function delayed(stanza: Element, domain: string): Element {
   const copy = stanza.clone();
   copy.appendChild(xml('delay', { xmlns: NS.DELAY, from: domain, stamp: new Date().toISOString() }));
   return copy;
+}
+
+/** XEP-0352 leaves it to the server what it makes of that: here nothing is held back. */
+function isClientState({ namespaceURI, localName }: Element): boolean {
+  return namespaceURI === NS.CSI && (localName === 'active' || localName === 'inactive');
 }

@@ -118,6 +118,7 @@ function boundFeatures({ settings }: Site): Element {
     xml('bind', { xmlns: NS.BIND }),
     session !== 'off' && xml('session', { xmlns: NS.SESSION }, session === 'optional' && xml('optional')),
     settings.streamManagement !== null && xml('sm', { xmlns: NS.SM }),
+    xml('csi', { xmlns: NS.CSI }),
   );
 }
 

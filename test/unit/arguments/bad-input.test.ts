@@ -237,6 +237,9 @@ const ROWS: readonly Row[] = [
   row('broker.answer(, , , { timeout })', /timeout/, ['undefined', 'one', 'fraction'], (timeout) =>
     broker().answer('get', { namespace: 'a' }, () => null, { timeout }),
   ),
+  row('broker.clientState(state)', /^clientState\(\): the state must be 'active' or 'inactive'/, [], (state) =>
+    broker().clientState(state),
+  ),
   row('broker.answerLater(iq)', /answerLater\(\)/, [], (value) => {
     broker().answerLater(value);
   }),
