@@ -1,6 +1,8 @@
 export { Broker, type Commands, type Outbound } from './broker/broker.js';
 export type { RequestOptions } from './broker/requester.js';
 export type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './broker/answerer.js';
+export type { BrokerStats } from './broker/broker-stats.js';
+export type { Counters, StanzaCounts } from './stats.js';
 export type { Matching, MatchOptions } from './broker/matching.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
 export type { ConnectOptions } from './lifecycle/lifecycle.js';

@@ -6,6 +6,7 @@ import { shown } from '../arguments/values.js';
 import type { RequestOptions } from './requester.js';
 import type { BrokerFilters } from './broker-filters.js';
 import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
+import type { BrokerStats } from './broker-stats.js';
 import { Core } from './core.js';
 import { match, type Matching, type MatchOptions } from './matching.js';
 import { BrokerError, usageError } from '../errors.js';
@@ -105,6 +106,14 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   /** Requests waiting for their answer, by id: a snapshot. */
   get pending(): ReadonlyMap<string, PendingRequest> {
     return this.#core.requests.pending();
+  }
+
+  /**
+   * What the broker has counted since it was made, in all its links, and how it stands now: a copy, cheap enough to be
+   * taken each second.
+   */
+  stats(): BrokerStats {
+    return this.#core.stats();
   }
 
   /** Resolves when the broker has come to rest: shut down, halted, or lost and not to be dialled again. */

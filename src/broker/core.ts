@@ -15,6 +15,8 @@ import type { LinkEnd } from '../link/closing.js';
 import type { Link } from '../link/link.js';
 import { Traffic } from '../link/traffic.js';
 import type { Logger } from '../logger.js';
+import { counters } from '../stats.js';
+import type { BrokerStats } from './broker-stats.js';
 import { validateOptions, type BrokerConfig, type BrokerOptions, type Secrets } from '../options/options.js';
 import type { Established } from '../protocols/dialect.js';
 import { PendingRequests } from '../requests/pending-requests.js';
@@ -28,6 +30,7 @@ export class Core implements LifecycleOwner {
   readonly secrets: Secrets;
   readonly connector: Connector | undefined;
   readonly logger: Logger;
+  readonly counters = counters();
   readonly status: Status;
   readonly traffic: Traffic;
   readonly identity: OwnIdentity;
@@ -52,7 +55,7 @@ export class Core implements LifecycleOwner {
     this.traffic = new Traffic(this);
     this.identity = new OwnIdentity(config.connectionType);
     this.filters = new BrokerFilters(this);
-    this.requests = new PendingRequests(config.limits.requests, config.timeouts.request);
+    this.requests = new PendingRequests(config.limits.requests, config.timeouts.request, this.counters.requests);
     this.outbox = new Outbox(this);
     this.requester = new Requester(this);
     this.resumption = new Resumption(this);
@@ -63,10 +66,24 @@ export class Core implements LifecycleOwner {
   }
 
   ready(link: Link, established: Established): void {
+    if (this.counters.lastReadyAt !== null) this.counters.reconnects += 1;
+    this.counters.lastReadyAt = Date.now();
     this.identity.linkReady(established);
     this.resumption.linkReady(link, established.management ?? null);
     this.clientState.linkReady(established);
     if (established.resumed !== true) this.answerer.newSession();
+  }
+
+  stats(): BrokerStats {
+    const { lifecycle, resumption, requests, outbox } = this;
+    const counted = structuredClone(this.counters);
+    return {
+      state: lifecycle.state,
+      ...counted,
+      requests: { ...counted.requests, pending: requests.size },
+      unacknowledged: resumption.unacknowledged,
+      held: outbox.queue.size,
+    };
   }
 
   afterReady(): void {

@@ -10,6 +10,7 @@ import { checkStanza, withoutOwnSender } from '../stanza/outbound.js';
 import { OutboundQueue, type QueueOwner } from '../queue/outbound-queue.js';
 import { Ticket } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
+import type { CountedKind } from '../stats.js';
 import type { Status } from './status.js';
 import { isStanzaKind } from '../stanza/kinds.js';
 import type { Element } from '../xml/element.js';
@@ -66,7 +67,7 @@ export class Outbox implements QueueOwner {
     const { xmlns } = this.#parts.config;
     const text = written(stanza, this.#scope);
     this.#ids += 1;
-    return new Ticket(this.#ids, text, xmlns, isCounted(stanza, xmlns));
+    return new Ticket(this.#ids, text, xmlns, kindOf(stanza, xmlns));
   }
 
   /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`; nothing was accepted then */
@@ -214,9 +215,9 @@ function notWrapped(cause: unknown): BrokerError {
   return new BrokerError('DIALECT_FAILED', text, { layer: 'queue', sent: 'no', cause });
 }
 
-/** Whether stream management counts an element (XEP-0198 §4). */
-function isCounted({ localName, namespaceURI }: Element, xmlns: string): boolean {
-  return isStanzaKind(localName) && (namespaceURI === null || namespaceURI === xmlns);
+/** What an element counts as: stream management counts those of the content namespace (XEP-0198 §4). */
+function kindOf({ localName, namespaceURI }: Element, xmlns: string): CountedKind {
+  return isStanzaKind(localName) && (namespaceURI === null || namespaceURI === xmlns) ? localName : 'other';
 }
 
 /** Whether an element answers a request. */

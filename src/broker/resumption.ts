@@ -29,6 +29,8 @@ export interface ResumptionParts {
 export class Resumption {
   readonly #parts: ResumptionParts;
   #kept: ManagedSession | null = null;
+  /** That of the last ready link. When it is over it has nothing left. */
+  #latest: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(parts: ResumptionParts) {
@@ -38,6 +40,11 @@ export class Resumption {
   /** The session that may be resumed, or null. */
   get resumable(): ManagedSession | null {
     return this.#kept?.id == null ? null : this.#kept;
+  }
+
+  /** Stanzas that were sent and the server did not acknowledge, on the link or in the session that is kept. */
+  get unacknowledged(): number {
+    return this.#latest?.size ?? 0;
   }
 
   /** Bytes of what a kept session has sent and the server did not acknowledge. */
@@ -62,6 +69,7 @@ export class Resumption {
   /** A link is ready: the kept session goes on with it, before anything new, or is over. */
   linkReady(link: Link, session: ManagedSession | null): void {
     const previous = this.#take();
+    this.#latest = session;
     if (previous === null) return;
     if (previous === session) link.replay(previous.unacked());
     else this.#giveUp(previous);

@@ -9,12 +9,14 @@ import { dial } from '../dial/dial.js';
 import { portHint } from '../dial/port-hint.js';
 import { dialThrough, type Connector } from '../dial/connector.js';
 import { resolve, type Target } from '../dial/resolve.js';
+import type { Counters } from '../stats.js';
 import { Transport } from '../stream/transport.js';
 import { XmlStream } from '../stream/xml-stream.js';
 
 /** What an attempt works with. */
 export interface AttemptParts extends NegotiationParts {
   readonly connector: Connector | undefined;
+  readonly counters: Counters;
 }
 
 type FailEvent =
@@ -110,7 +112,7 @@ export class Attempt {
     signal.throwIfAborted();
     const dialled = await this.#dial(targets);
     this.#target = dialled.target;
-    const transport = new Transport(dialled.socket);
+    const transport = new Transport(dialled.socket, this.#parts.counters.bytes);
     this.#transport = transport;
     signal.throwIfAborted();
     const address = dialled.address ?? dialled.target.host;

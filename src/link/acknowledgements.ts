@@ -57,7 +57,7 @@ export class Acknowledgements {
 
   /** A stanza was handed to the socket; again, if it is sent again in a resumed session. */
   sent(ticket: Ticket): void {
-    if (!ticket.counted) return;
+    if (ticket.kind === 'other') return;
     if (!ticket.inSession) {
       ticket.inSession = true;
       ticket.expectAck();

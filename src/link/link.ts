@@ -13,6 +13,7 @@ import type { LinkOwner, LinkParts, Negotiated } from './contract.js';
 import { isStreamError, redirectable } from '../stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from '../stream/xml-stream.js';
 import { isStanzaKind } from '../stanza/kinds.js';
+import { countStanza } from '../stats.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize, type SerializeScope } from '../xml/serializer.js';
@@ -146,6 +147,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   handedOver(ticket: Ticket, element: Element | undefined): void {
+    countStanza(this.#parts.counters.stanzas.out, ticket.kind);
     this.#acks?.sent(ticket);
     this.#parts.traffic.handedOver(ticket, element);
   }
@@ -190,7 +192,10 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       }
     }
     this.#proof.received();
-    if (stanza !== undefined) this.#parts.router.deliver(stanza);
+    if (stanza !== undefined) {
+      countStanza(this.#parts.counters.stanzas.in, stanza.localName);
+      this.#parts.router.deliver(stanza);
+    }
     // Handled means: every handler has seen it. One that threw has seen it, too.
     const { xmlns } = this.#parts.config;
     if (counts && isStanzaKind(element.localName) && namespaceURI === xmlns) this.#acks?.session.onHandled();

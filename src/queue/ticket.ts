@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
+import type { CountedKind } from '../stats.js';
 import type { Element } from '../xml/element.js';
 import { parseInScope } from '../xml/tokenizer/parse.js';
 
@@ -50,8 +51,8 @@ export class Ticket {
   held = false;
   /** @internal the request this is the stanza of */
   request: TrackedRequest | null = null;
-  /** @internal whether stream management counts it: a message, presence or iq */
-  readonly counted: boolean;
+  /** @internal a message, presence or iq, which stream management counts, or something else */
+  readonly kind: CountedKind;
   /** @internal whether a managed session holds it as sent and not acknowledged */
   inSession = false;
   /** @internal called once each time the stanza was written */
@@ -71,9 +72,9 @@ export class Ticket {
   #ackable = false;
 
   /** @internal */
-  constructor(id: number, xml: string, xmlns: string, counted = true) {
+  constructor(id: number, xml: string, xmlns: string, kind: CountedKind = 'message') {
     this.id = id;
-    this.counted = counted;
+    this.kind = kind;
     this.xml = xml;
     this.#xmlns = xmlns;
   }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import type { Ticket, TrackedRequest } from '../queue/ticket.js';
+import { countAnswer, type Counters } from '../stats.js';
 import type { Element } from '../xml/element.js';
 
 /** One request on its way. */
@@ -21,6 +22,8 @@ interface Entry extends PendingRequest {
   readonly kind: string;
   readonly timeoutMs: number | null;
   timer: NodeJS.Timeout | null;
+  /** As `performance.now()` has it; null before. */
+  writtenAt: number | null;
   readonly settle: (outcome: Element | BrokerError, request: PendingRequest) => void;
 }
 
@@ -40,10 +43,12 @@ const NONE: Match = { kind: 'none' };
 export class PendingRequests {
   #entries: Map<string, Entry> | null = null;
   #expired: Set<string> | null = null;
+  readonly #counted: Counters['requests'];
   readonly #limit: number;
   readonly #timeoutMs: number;
 
-  constructor(limit: number, timeoutMs: number) {
+  constructor(limit: number, timeoutMs: number, counted: Counters['requests']) {
+    this.#counted = counted;
     this.#limit = limit;
     this.#timeoutMs = timeoutMs;
   }
@@ -95,6 +100,7 @@ export class PendingRequests {
       ticket,
       timeoutMs: options.timeoutMs ?? null,
       timer: null,
+      writtenAt: null,
       settle: options.settle,
     };
     (this.#entries ??= new Map<string, Entry>()).set(id, entry);
@@ -131,7 +137,12 @@ export class PendingRequests {
       kind: 'answer',
       request: entry,
       deliver: () => {
-        if (this.#remove(entry)) entry.settle(stanza, entry);
+        if (!this.#remove(entry)) return;
+        this.#counted[type === 'result' ? 'ok' : 'failed'] += 1;
+        // The answer may be here before we hear that the request was written.
+        const { writtenAt } = entry;
+        countAnswer(this.#counted, writtenAt === null ? entry.ticket.ageMs : performance.now() - writtenAt);
+        entry.settle(stanza, entry);
       },
     };
   }
@@ -139,7 +150,9 @@ export class PendingRequests {
   /** Ends a request without an answer. */
   fail(request: TrackedRequest, error: BrokerError): void {
     const entry = this.#entries?.get(request.id);
-    if (entry === request && this.#remove(entry)) entry.settle(error, entry);
+    if (entry !== request || !this.#remove(entry)) return;
+    this.#counted.failed += 1;
+    entry.settle(error, entry);
   }
 
   /** Ends every request that `select` picks. */
@@ -149,6 +162,7 @@ export class PendingRequests {
 
   /** The request's stanza was written: without a time limit of its own, the default one starts. */
   #written(entry: Entry): void {
+    entry.writtenAt = performance.now();
     if (this.#entries?.get(entry.id) === entry && entry.timer === null) this.#startTimer(entry, this.#timeoutMs);
   }
 

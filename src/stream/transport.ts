@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
+import type { Counters } from '../stats.js';
 
 /** Who is told what happens on a transport. Every callback may be called again after an upgrade to TLS. */
 export interface TransportHandler {
@@ -19,14 +20,17 @@ export interface TransportHandler {
  */
 export class Transport {
   #socket: Duplex;
+  readonly #bytes: Counters['bytes'];
   #handler: TransportHandler | null = null;
   #error: BrokerError | null = null;
   #closed = false;
   #ended = false;
   readonly #gone = new Deferred<void>();
 
-  constructor(socket: Duplex) {
+  /** @param bytes counts what is read and written */
+  constructor(socket: Duplex, bytes: Counters['bytes'] = { in: 0, out: 0 }) {
     this.#socket = socket;
+    this.#bytes = bytes;
     this.#attach(socket);
   }
 
@@ -59,6 +63,7 @@ export class Transport {
       if (done !== undefined) queueMicrotask(() => done(error));
       return false;
     }
+    this.#bytes.out += Buffer.byteLength(text);
     return this.#socket.write(text, 'utf8', done);
   }
 
@@ -115,6 +120,7 @@ export class Transport {
 
   /** @internal called by the socket's listeners */
   onData(chunk: Buffer): void {
+    this.#bytes.in += chunk.length;
     this.#handler?.onData(chunk);
   }
 

@@ -47,6 +47,20 @@ describe('docs/tls.md', () => {
   });
 });
 
+describe('docs/monitoring.md', () => {
+  it('has every number of stats()', () => {
+    const one = new broker.Broker({ connectionType: broker.XMPP, jid: 'a@b', password: 'c', logger: false });
+    const paths = (value: unknown, path: string): string[] =>
+      typeof value === 'object' && value !== null
+        ? Object.entries(value).flatMap(([name, inner]) => paths(inner, path === '' ? name : `${path}.${name}`))
+        : [path];
+    const printed = tableRows('monitoring.md', '## What there is').flatMap(
+      ([names = '']) => names.match(/[\w.]+/g) ?? [],
+    );
+    expect(printed.sort()).toEqual(paths(one.stats(), '').sort());
+  });
+});
+
 describe('docs/dialects.md', () => {
   it.each(DIALECTS.map(({ name }) => name))('has a section on %s, which the package exports by that name', (name) => {
     expect(Object.keys(broker)).toContain(name);

@@ -393,7 +393,15 @@ describe('looking something up that is no name finds nothing, and converts nothi
 describe('the table is complete', () => {
   /** Functions without arguments, and those of the library itself, marked internal. */
   const WITHOUT = [
-    ...['broker.shutdown', 'broker.halt', 'broker.events.listing', 'jid.bare', 'jid.toString', 'jid.toJSON'],
+    ...[
+      'broker.shutdown',
+      'broker.halt',
+      'broker.stats',
+      'broker.events.listing',
+      'jid.bare',
+      'jid.toString',
+      'jid.toJSON',
+    ],
     ...['element.hasChildNodes', 'element.hasAttributes', 'element.descendants', 'element.clone', 'element.toString'],
     ...['element.declareDefault', 'element.attributeName', 'element.addAttribute'],
     ...[

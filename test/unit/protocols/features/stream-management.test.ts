@@ -69,7 +69,7 @@ class Course {
 
   /** A stanza that is not counted passes by. */
   sendNonza(): void {
-    this.write(new Ticket(0, "<active xmlns='urn:xmpp:csi:0'/>", NS.CLIENT, false));
+    this.write(new Ticket(0, "<active xmlns='urn:xmpp:csi:0'/>", NS.CLIENT, 'other'));
   }
 
   write(ticket: Ticket): void {
