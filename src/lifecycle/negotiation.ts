@@ -12,7 +12,6 @@ import { readPassword } from './password.js';
 import { startTls, type TlsResult } from './start-tls.js';
 import { isStreamError, redirectable, streamError } from '../stream/stream-error.js';
 import type { Item, XmlStream } from '../stream/xml-stream.js';
-import { xml } from '../xml/builder.js';
 import { isStanza } from '../stanza/kinds.js';
 import { NS } from '../xml/namespaces.js';
 import type { Element } from '../xml/element.js';
@@ -107,24 +106,16 @@ export class StreamNegotiation implements Negotiation {
   async open(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
     const { config } = this.#parts;
     this.#checkSignal();
-    const header = xml('stream:stream', {
-      xmlns: config.xmlns,
-      'xmlns:stream': config.stream,
-      to: config.domain,
-      version: config.version,
-      ...attributes,
-    });
+    const { xmlns, stream, domain: to, version } = config;
+    const header = this.#stream.framing.header({ xmlns, stream, to, version, attributes });
     this.#opened += 1;
     this.#parts.status.publish('PCJ_STREAMSTART', header);
     this.#checkSignal();
     this.#stream.open(header);
     this.#parts.traffic.sent(header, false);
     const item = await this.#read(config.timeouts.stream, 'the stream header');
-    if (item.kind !== 'header')
-      throw this.#unexpected(
-        item.kind === 'element' ? `<${item.element.nodeName}/>` : 'the end of the stream',
-        'a stream header',
-      );
+    if (item.kind === 'end') throw this.#streamEnded();
+    if (item.kind === 'element') throw this.#inPlaceOfHeader(item.element);
     if (isErrorRoot(item.element, config.xmlns)) throw await this.#errorAsRoot(item.element);
     return this.#checkHeader(item.element);
   }
@@ -305,32 +296,10 @@ export class StreamNegotiation implements Negotiation {
   #checkHeader(element: Element): StreamHeader {
     const { config } = this.#parts;
     this.#parts.traffic.received(element);
-    if (element.localName !== 'stream' || element.namespaceURI !== config.stream) {
-      throw new BrokerError(
-        'STREAM_BAD_ROOT',
-        `the server answered with <${element.nodeName}/> instead of a stream header; is it an XMPP server, and the right port?`,
-        { layer: 'stream', origin: 'peer', sentCondition: 'invalid-namespace' },
-      );
-    }
-    if (element.prefix !== 'stream' && element.prefix !== null) {
-      throw new BrokerError(
-        'STREAM_BAD_ROOT',
-        `the server's stream header has the prefix ${element.prefix} instead of stream`,
-        {
-          layer: 'stream',
-          origin: 'peer',
-          sentCondition: 'bad-namespace-prefix',
-        },
-      );
-    }
-    const content = element.getAttribute('xmlns');
-    if (content !== config.xmlns && element.prefix !== null) {
-      throw new BrokerError(
-        'STREAM_BAD_NAMESPACE',
-        `the server's stream has the content namespace ${content ?? '(none)'} instead of ${config.xmlns}; is it the right port for ${config.connectionType.name}?`,
-        { layer: 'stream', origin: 'peer', sentCondition: 'invalid-namespace' },
-      );
-    }
+    const { xmlns, stream } = config;
+    const expected = { xmlns, stream, dialect: config.connectionType.name };
+    const fault = this.#stream.framing.headerFault(element, expected);
+    if (fault !== null) throw fault;
     return {
       id: element.getAttribute('id'),
       from: element.getAttribute('from'),
@@ -338,6 +307,13 @@ export class StreamNegotiation implements Negotiation {
       lang: element.getAttribute('xml:lang'),
       element,
     };
+  }
+
+  /** A stream error may come before any header. */
+  #inPlaceOfHeader(element: Element): BrokerError {
+    if (!isStreamError(element)) return this.#unexpected(`<${element.nodeName}/>`, 'a stream header');
+    this.#parts.traffic.received(element);
+    return redirectable(streamError(element), this.tls?.verified === true);
   }
 
   #unexpected(found: string, wanted: string): BrokerError {

@@ -2,9 +2,11 @@ import type { Optional } from '../arguments/optional.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { serialize, serializeStart } from '../xml/serializer.js';
+import { serialize } from '../xml/serializer.js';
 import type { XmlLimits } from '../xml/tokenizer/limits.js';
-import { Tokenizer, type TokenizerHandler } from '../xml/tokenizer/tokenizer.js';
+import type { TokenizerHandler } from '../xml/tokenizer/tokenizer.js';
+import type { Framing, StreamReader } from './framing.js';
+import { TCP_FRAMING } from './tcp-framing.js';
 import type { Transport, TransportHandler } from './transport.js';
 
 /** What a stream hands on once it flows. */
@@ -42,7 +44,8 @@ const UNREAD_LIMIT = 64 * 1024;
 export class XmlStream implements TransportHandler, TokenizerHandler {
   readonly transport: Transport;
   readonly #limits: Optional<XmlLimits>;
-  #tokenizer: Tokenizer;
+  #framing: Framing = TCP_FRAMING;
+  #tokenizer: StreamReader;
   #consumer: StreamConsumer | null = null;
   #item: Item | null = null;
   #final: Item | null = null;
@@ -58,8 +61,13 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   constructor(transport: Transport, limits: Optional<XmlLimits>) {
     this.transport = transport;
     this.#limits = limits;
-    this.#tokenizer = new Tokenizer(this, this.#limits);
+    this.#tokenizer = this.#framing.reader(this, this.#limits);
     transport.listen(this);
+  }
+
+  /** How the stream is written, and how its elements are told apart. */
+  get framing(): Framing {
+    return this.#framing;
   }
 
   /** Whether our stream header was written. */
@@ -87,12 +95,11 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
    * the new stream, and are parsed only now that our header is out.
    */
   open(header: Element): void {
-    const rest = this.#opened ? this.#tokenizer.take() : null;
-    if (rest !== null) this.#tokenizer = new Tokenizer(this, this.#limits);
+    if (this.#opened) this.#tokenizer = this.#framing.renewed(this.#tokenizer, this, this.#limits);
     this.#opened = true;
     this.#item = null;
-    this.transport.write(serializeStart(header));
-    if (rest !== null && rest.length > 0) this.#tokenizer.write(rest);
+    this.transport.write(this.#framing.open(header));
+    this.#tokenizer.resume();
   }
 
   /** Writes an element as it is, in the scope of a content namespace. */
@@ -152,7 +159,22 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
         { layer: 'tls', origin: 'peer' },
       );
     }
-    this.#tokenizer = new Tokenizer(this, this.#limits);
+    this.#tokenizer = this.#framing.reader(this, this.#limits);
+    this.#item = null;
+    await this.transport.replace(upgrade);
+  }
+
+  /**
+   * Changes to another framing, and to what `upgrade` makes of the connection.
+   * @throws BrokerError `STREAM_NOT_XMPP` when the server has spoken before, or what the upgrade throws
+   */
+  async changeFraming(framing: Framing, upgrade: Parameters<Transport['replace']>[0]): Promise<void> {
+    if (this.#tokenizer.take().length > 0) {
+      const text = 'the server spoke before it was asked for anything; is it the right port?';
+      throw new BrokerError('STREAM_NOT_XMPP', text, { layer: 'stream', origin: 'peer' });
+    }
+    this.#framing = framing;
+    this.#tokenizer = framing.reader(this, this.#limits);
     this.#item = null;
     await this.transport.replace(upgrade);
   }
@@ -184,7 +206,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   sendEnd(): boolean {
     if (this.#endSent || !this.#opened || this.transport.closed) return false;
     this.#endSent = true;
-    this.transport.write('</stream:stream>');
+    this.transport.write(this.#framing.end);
     return true;
   }
 
