@@ -27,7 +27,15 @@ export * from './events.js';
 export type { ClientCertificate } from './tls/client-certificate.js';
 export type { TlsFacts } from './tls/facts.js';
 export type { Handler, Listing, Publication, PubSub, SubscribeOptions, Subscription } from './pubsub/pubsub.js';
-export type { Explanation, Filter, FilterCounters, FilterMatch, FilterOptions, FilterState } from './filters/filter.js';
+export type {
+  Explanation,
+  Filter,
+  FilterCounters,
+  FilterMatch,
+  FilterOptions,
+  FilterState,
+  FilterTest,
+} from './filters/filter.js';
 export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
 export type {
   Change,

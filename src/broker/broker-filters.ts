@@ -1,11 +1,13 @@
+import { nearest } from '../arguments/suggestion.js';
 import { kindOf } from '../arguments/values.js';
 import { usageError, type BrokerError } from '../errors.js';
-import type { Explanation, Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
+import type { Explanation, Filter, FilterMatch, FilterOptions, FilterTest } from '../filters/filter.js';
 import { FilterSet } from '../filters/filter-set.js';
 import type { StatusName } from '../events.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { Free, NameFor } from '../pubsub/names.js';
 import type { Publication } from '../pubsub/pubsub.js';
+import { asStanza } from '../stanza/outbound.js';
 import type { Status } from './status.js';
 import type { Element } from '../xml/element.js';
 
@@ -19,6 +21,8 @@ export interface FiltersParts {
 interface Published {
   readonly publication: Publication<unknown>;
   filters: number;
+  /** Whether a match was published. */
+  used: boolean;
 }
 
 /**
@@ -67,7 +71,7 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
     const publication = known?.publication ?? this.#parts.status.bus.share(event);
     try {
       const filter = this.set.add(event, expression, options);
-      if (known === undefined) publications.set(event, { publication, filters: 1 });
+      if (known === undefined) publications.set(event, { publication, filters: 1, used: false });
       else known.filters += 1;
       return filter;
     } catch (error) {
@@ -86,13 +90,25 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
   }
 
   /**
-   * How the index finds the filters of an event, or those with an expression, and what they did and cost so far. An
-   * expression that no filter has is explained as if it were added now.
-   * @param options - for an expression that no filter has
-   * @throws BrokerError as `add` does for such an expression
+   * How the index finds the filters of an event, what can never match in them, and what they did and cost so far.
+   * @throws BrokerError `USAGE_FILTER` if the event has no filter
    */
-  explain(what: string, options: FilterOptions = {}): Explanation[] {
-    return this.set.explain(what, options);
+  explain(event: string): Explanation[] {
+    return this.set.explain(event);
+  }
+
+  /** The same of an expression, as if it were added now. @throws BrokerError as {@link add} for such an expression */
+  explainExpression(expression: string, options: FilterOptions = {}): Explanation {
+    return this.set.explainExpression(expression, options);
+  }
+
+  /**
+   * Whether an expression matches a stanza, and why not. Nothing is added or published.
+   * @param stanza - an element, an element of a DOM, or a string with exactly one element
+   * @throws BrokerError as {@link add}, and `USAGE_NOT_ONE_STANZA`
+   */
+  test(expression: string, stanza: Element | object | string, options: FilterOptions = {}): FilterTest {
+    return this.set.test(expression, asStanza(stanza, this.#parts.config.xmlns), options);
   }
 
   /** The filters in the order they were added. */
@@ -111,7 +127,12 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
   #makeSet(): FilterSet {
     const { config, status } = this.#parts;
     this.#onMatch = (filter, match) => {
-      this.#publications?.get(filter.event)?.publication.fire(match, this.#pending);
+      const published = this.#publications?.get(filter.event);
+      if (published === undefined) return;
+      const heard = published.publication.fire(match, this.#pending);
+      if (published.used) return;
+      published.used = true;
+      if (heard === 0) this.#unheard(filter);
     };
     this.#onError = (filter, error) => {
       const { event, expression } = filter;
@@ -124,6 +145,20 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
         this.#removed(filter.event);
       },
     });
+  }
+
+  /** Tells once of an event that nobody is subscribed to when it comes for the first time. */
+  #unheard({ event, expression }: Filter): void {
+    const { bus, log } = this.#parts.status;
+    const heard = bus.listing().filter(({ event: name, subscribers }) => subscribers > 0 && !name.startsWith('PCJ_'));
+    log.unheard(
+      event,
+      expression,
+      nearest(
+        event,
+        heard.map(({ event: name }) => name),
+      ),
+    );
   }
 
   #removed(event: string): void {

@@ -109,6 +109,13 @@ export class EventLog {
     this.#limited(`misspelt ${event}`, { event }, text);
   }
 
+  /** A filter matched for the first time, and nobody was told. */
+  unheard(event: string, expression: string, meant: string | undefined): void {
+    const hint = meant === undefined ? '' : `; somebody is subscribed to ${JSON.stringify(printable(meant, 80))}`;
+    const text = `the filter ${printable(expression, 200)} matched, and nobody is subscribed to its event ${JSON.stringify(printable(event, 80))}${hint}`;
+    this.#limited(`unheard ${event}`, { event, expression }, text);
+  }
+
   /** The broker came to rest. */
   rested(error: BrokerError | undefined): void {
     if (this.#fault === null || error === undefined) {

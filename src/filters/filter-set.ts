@@ -1,8 +1,11 @@
 import { readOptions } from '../arguments/options.js';
+import { suggestion } from '../arguments/suggestion.js';
 import { kindOf } from '../arguments/values.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES } from '../xml/namespaces.js';
+import { doubtsOf } from './advice/doubts.js';
+import { WhyNot } from './advice/why-not.js';
 import { Candidates } from './index/bucket.js';
 import { describe, distinct, frequency, type Keys } from './index/condition.js';
 import { decidingName } from './index/decided-by-name.js';
@@ -10,7 +13,14 @@ import { cheapest, derive, type Derived } from './index/derive.js';
 import { Entry } from './entry.js';
 import type { Expr } from './xpath/expression.js';
 import { FilterIndex } from './index/filter-index.js';
-import { FILTER_OPTIONS, type Explanation, type Filter, type FilterMatch, type FilterOptions } from './filter.js';
+import {
+  FILTER_OPTIONS,
+  type Explanation,
+  type Filter,
+  type FilterMatch,
+  type FilterOptions,
+  type FilterTest,
+} from './filter.js';
 import { compileMatcher, type Matcher, nameMatcher } from './xpath/matcher.js';
 import type { MatchedNode } from './xpath/node.js';
 import { BudgetExceeded, Run } from './xpath/run.js';
@@ -167,29 +177,61 @@ export class FilterSet {
   }
 
   /**
-   * How the index treats filters, and what they cost so far.
-   *
-   * @param what - an event or an expression of filters in the set; otherwise an expression that might be added
-   * @param options - for an expression that is not in the set
-   * @throws BrokerError as `add` does for such an expression
+   * How the index treats the filters of an event, what can never match in them, and what they cost so far.
+   * @throws BrokerError `USAGE_FILTER` if the event has no filter
    */
-  explain(what: string, options: FilterOptions = {}): Explanation[] {
-    checkText('filters.explain()', 'what to explain', what);
-    const given = readOptions('USAGE_FILTER', 'filters.explain()', options, FILTER_OPTIONS);
-    const known = [...this.#entries].filter(({ event, expression }) => event === what || expression === what);
-    if (known.length === 0) {
-      const { keys, why } = this.#key(understand(what, given));
-      const state = 'not added';
-      return [{ event: null, expression: what, state, ...inWords(keys, why), counters: NOTHING_COUNTED, stanzas: 0 }];
+  explain(event: string): Explanation[] {
+    checkText('filters.explain()', 'the event', event);
+    const known = this.#byEvent.get(event);
+    if (known === undefined) {
+      const hint = this.#byEvent.size === 0 ? 'there are none' : suggestion(event, [...this.#byEvent.keys()]);
+      const text = `filters.explain(): no filter publishes "${printable(event, 80)}"; ${hint}; explainExpression() takes an expression`;
+      throw usageError('USAGE_FILTER', text);
     }
-    return known.map(({ event, expression, state, keys, why, counters, addedAt }) => ({
+    return (known instanceof Entry ? [known] : [...known]).map((entry) => ({
       event,
-      expression,
-      state,
-      ...inWords(keys, why),
-      counters,
-      stanzas: this.#gathered.stanza - addedAt,
+      expression: entry.expression,
+      state: entry.state,
+      ...inWords(entry.keys, entry.why),
+      warnings: this.#doubts(understand(entry.expression, entry.options)),
+      counters: entry.counters,
+      stanzas: this.#gathered.stanza - entry.addedAt,
     }));
+  }
+
+  /** The same of an expression, as if it were added now. @throws BrokerError as `add` */
+  explainExpression(expression: string, options: FilterOptions = {}): Explanation {
+    checkText('filters.explainExpression()', 'the expression', expression);
+    const given = readOptions('USAGE_FILTER', 'filters.explainExpression()', options, FILTER_OPTIONS);
+    const expr = understand(expression, given);
+    const { keys, why } = this.#key(expr);
+    const facts = { event: null, expression, state: 'not added', counters: NOTHING_COUNTED, stanzas: 0 } as const;
+    return { ...facts, ...inWords(keys, why), warnings: this.#doubts(expr) };
+  }
+
+  /** Whether an expression matches a stanza, and why not. @throws BrokerError as `add` */
+  test(expression: string, stanza: Element, options: FilterOptions = {}): FilterTest {
+    checkText('filters.test()', 'the expression', expression);
+    const given = readOptions('USAGE_FILTER', 'filters.test()', options, FILTER_OPTIONS);
+    const expr = understand(expression, given);
+    const warnings = this.#doubts(expr);
+    try {
+      // Not the run of the set: this may be called while that one is used.
+      const run = new Run(this.#contentNamespaces);
+      run.begin(stanza, this.#visits);
+      const nodes = compileMatcher(expr, this.#contentNamespaces)(run);
+      if (nodes !== null) return { matches: true, nodes, why: null, warnings };
+      const why = new WhyNot(stanza, this.#contentNamespaces, this.#visits).of(expr);
+      return { matches: false, nodes: [], why, warnings };
+    } catch (error) {
+      if (!(error instanceof BudgetExceeded)) throw error;
+      const why = `it costs more than the ${String(this.#visits)} node visits allowed for one stanza`;
+      return { matches: false, nodes: [], why, warnings };
+    }
+  }
+
+  #doubts(expr: Expr): string[] {
+    return doubtsOf(expr, this.#contentNamespaces);
   }
 
   /** What to file an expression under; null: nothing, because of `why`. */

@@ -54,7 +54,18 @@ export interface Filter extends Disposable {
   reinstate(): void;
 }
 
-/** How the index treats a filter; see {@link FilterSet.explain}. */
+/** Whether an expression matches one stanza, and why not; see {@link FilterSet.test}. */
+export interface FilterTest {
+  readonly matches: boolean;
+  /** Matched nodes in document order; empty unless the result is a node-set. */
+  readonly nodes: readonly MatchedNode[];
+  /** Why it does not match, in words: the first part that does not hold, and what is there instead. Null when it matches. */
+  readonly why: string | null;
+  /** As {@link Explanation.warnings}. */
+  readonly warnings: readonly string[];
+}
+
+/** How the index treats a filter, and what is wrong with it; see {@link FilterSet.explain}. */
 export interface Explanation {
   /** Null for an expression that was not added. */
   event: string | null;
@@ -67,6 +78,8 @@ export interface Explanation {
   keys: readonly string[] | null;
   /** Why there are no keys, or what the keys mean, in words. */
   reason: string;
+  /** Parts of the expression that can hardly ever find anything, each with the reason and what to write. Mostly none. */
+  warnings: readonly string[];
   counters: Readonly<FilterCounters>;
   /** Stanzas that were matched against the set since the filter was added. */
   stanzas: number;

@@ -6,9 +6,15 @@ const DOMAIN = 'comp.localhost';
 
 let server: LoopbackServer;
 let broker: Broker<{ greedy: FilterMatch; modest: FilterMatch }>;
+let warnings: string[];
 
 beforeEach(async () => {
   server = await LoopbackServer.start({ domain: 'localhost', components: { [DOMAIN]: 'secret' } });
+  warnings = [];
+  const silent = () => undefined;
+  const warn = (_facts: object, message: string) => {
+    warnings.push(message);
+  };
   broker = new Broker({
     connectionType: JABBERD14_COMPONENT,
     host: '127.0.0.1',
@@ -16,7 +22,7 @@ beforeEach(async () => {
     domain: DOMAIN,
     password: 'secret',
     limits: { filterVisits: 100 },
-    logger: false,
+    logger: { debug: silent, info: silent, warn, error: warn },
   });
   await broker.connect();
 });
@@ -60,6 +66,22 @@ describe('filters of a connected broker', () => {
     expect(seen).toEqual(['greedy', 'modest']);
   });
 
+  it('E7: the first match that nobody hears is told, once for each event', async () => {
+    broker.filters.add('greedy', '/message');
+    broker.filters.add('greedy', '//body');
+    broker.filters.add('modest', '/message');
+    const heard: unknown[] = [];
+    broker.subscribe('modest', (match) => heard.push(match));
+    const any: Broker = broker;
+    any.subscribe('gredy', () => undefined);
+    await deliver();
+    await deliver();
+    expect(heard).toHaveLength(2);
+    expect(warnings).toEqual([
+      'the filter /message matched, and nobody is subscribed to its event "greedy"; somebody is subscribed to "gredy"',
+    ]);
+  });
+
   it('explain() tells how filters are found and what they did', async () => {
     broker.filters.add('greedy', 'not(d:delay)', { namespaces: { d: 'urn:xmpp:delay' } });
     broker.filters.add('modest', '/message[@id="x"]');
@@ -67,13 +89,15 @@ describe('filters of a connected broker', () => {
     expect(broker.filters.explain('greedy')).toMatchObject([
       { event: 'greedy', keys: null, counters: { evaluated: 1, matched: 1 }, stanzas: 1 },
     ]);
-    expect(broker.filters.explain('/message[@id="x"]')).toMatchObject([
+    expect(broker.filters.explain('modest')).toMatchObject([
       { event: 'modest', keys: [`the stanza's attribute id is "x"`], counters: { evaluated: 0 }, stanzas: 1 },
     ]);
     const variables = { name: 'romeo' };
-    expect(broker.filters.explain('contains(body, $name)', { variables })).toMatchObject([
-      { event: null, state: 'not added', keys: ['the text of body contains "romeo"'] },
-    ]);
-    expect(() => broker.filters.explain('contains(body, $name)')).toThrow('$name has no value');
+    expect(broker.filters.explainExpression('contains(body, $name)', { variables })).toMatchObject({
+      event: null,
+      state: 'not added',
+      keys: ['the text of body contains "romeo"'],
+    });
+    expect(() => broker.filters.explainExpression('contains(body, $name)')).toThrow('$name has no value');
   });
 });

@@ -184,9 +184,21 @@ const ROWS: readonly Row[] = [
     ['undefined', ...EMPTY_OBJECTS, 'object with an unknown key'],
     (variables) => broker().filters.add('e', '/a', { variables }),
   ),
-  row('broker.filters.explain(what)', /explain|XPath/i, ['word'], (what) => broker().filters.explain(what)),
-  row('broker.filters.explain(, options)', /filter/, ['undefined', ...EMPTY_OBJECTS], (options) =>
-    broker().filters.explain('/a', options),
+  row('broker.filters.explain(event)', /event|filter/, [], (event) => broker().filters.explain(event)),
+  row('broker.filters.explainExpression(expression)', /expression|XPath/i, ['word'], (expression) =>
+    broker().filters.explainExpression(expression),
+  ),
+  row('broker.filters.explainExpression(, options)', /filter/, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().filters.explainExpression('/a', options),
+  ),
+  row('broker.filters.test(expression)', /expression|XPath/i, ['word'], (expression) =>
+    broker().filters.test(expression, '<a/>'),
+  ),
+  row('broker.filters.test(, stanza)', /element/, ['element', 'iq without id and child'], (stanza) =>
+    broker().filters.test('/a', stanza),
+  ),
+  row('broker.filters.test(, , options)', /filter/, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().filters.test('/a', '<a/>', options),
   ),
   row('broker.filters.remove(event)', /event/, STRINGS, (event) => broker().filters.remove(event)),
 
