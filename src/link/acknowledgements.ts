@@ -80,6 +80,8 @@ export class Acknowledgements {
 
   /** Asks at once, behind what a resumed session sends again, and waits for the answer no longer than a few seconds. */
   prove(): void {
+    // What is sent again may have asked already, with all the time of a running link.
+    this.#stopDeadline();
     this.#ask(PROOF_MS);
   }
 
