@@ -20,6 +20,8 @@ export class Lane {
   readonly recorded: Buffer[] = [];
   losing = false;
   private stalled = false;
+  /** Bytes that still go through, and who is told when they have. */
+  private allowance: { bytes: number; spent(): void } | null = null;
   /** What waits; null is the end of the stream. */
   private readonly pieces: { readonly data: Buffer | null; readonly due: number }[] = [];
   private busy = false;
@@ -46,6 +48,11 @@ export class Lane {
     this.pieces.length = 0;
     clearTimeout(this.timer);
     this.from.resume();
+  }
+
+  /** Forwards that many bytes more and swallows the rest; resolves when they are through. */
+  truncate(bytes: number): Promise<void> {
+    return new Promise((spent) => (this.allowance = { bytes, spent }));
   }
 
   private push(data: Buffer | null): void {
@@ -79,11 +86,18 @@ export class Lane {
       this.to.end();
       return;
     }
-    this.bytes += data.length;
-    if (this.options.record === true) this.recorded.push(data);
+    const whole = this.allowance === null || data.length < this.allowance.bytes;
+    const piece = whole ? data : data.subarray(0, this.allowance?.bytes);
+    if (this.allowance !== null) this.allowance.bytes -= piece.length;
+    this.bytes += piece.length;
+    if (this.options.record === true) this.recorded.push(piece);
     await new Promise<void>((resolve) => {
-      this.to.write(data, () => resolve());
+      this.to.write(piece, () => resolve());
     });
+    if (!whole) {
+      this.lose();
+      this.allowance?.spent();
+    }
     // A piece that was asked for goes out in a segment of its own.
     if (this.options.pieceBytes !== undefined) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -72,6 +72,11 @@ export class ProxyLink {
     for (const lane of this.select(direction)) lane.lose();
   }
 
+  /** Forwards that many bytes more one way, and swallows the rest; resolves when they are through. */
+  truncate(direction: Direction, bytes: number): Promise<void> {
+    return this.lanes[direction].truncate(bytes);
+  }
+
   private select(direction: Direction | undefined): readonly Lane[] {
     return direction === undefined ? Object.values(this.lanes) : [this.lanes[direction]];
   }
