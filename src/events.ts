@@ -132,8 +132,17 @@ const EVENTS = {
   [PCJ_SSLNEGOTIATE]: { payload: of<undefined>(), dialect: true, step: 'ssl' },
   [PCJ_SSLSUCCESS]: { payload: of<TlsFacts>(), step: 'connect' },
   [PCJ_SSLFAIL]: { payload: of<BrokerError>(), fault: true },
-  [PCJ_AUTHNEGOTIATE]: { payload: of<{ mechanism: string }>(), dialect: true, step: 'auth' },
-  [PCJ_AUTHSUCCESS]: { payload: of<{ mechanism: string }>(), dialect: true, step: 'connect' },
+  /** `profile`: which one of SASL, when it is SASL. */
+  [PCJ_AUTHNEGOTIATE]: {
+    payload: of<{ mechanism: string; profile?: 'sasl' | 'sasl2' }>(),
+    dialect: true,
+    step: 'auth',
+  },
+  [PCJ_AUTHSUCCESS]: {
+    payload: of<{ mechanism: string; profile?: 'sasl' | 'sasl2' }>(),
+    dialect: true,
+    step: 'connect',
+  },
   [PCJ_AUTHFAIL]: { payload: of<BrokerError>(), fault: true },
   [PCJ_BINDNEGOTIATE]: { payload: of<undefined>(), dialect: true, step: 'bind' },
   [PCJ_BINDSUCCESS]: { payload: of<{ jid: JID }>(), dialect: true, step: 'connect' },

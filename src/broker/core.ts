@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Answerer } from './answerer.js';
 import { ClientState } from './client-state.js';
 import { BrokerFilters } from './broker-filters.js';
@@ -43,6 +44,7 @@ export class Core implements LifecycleOwner {
   readonly router: Router;
   readonly clientState: ClientState;
   readonly lifecycle: Lifecycle;
+  readonly userAgentId = randomUUID();
 
   /** @throws BrokerError `USAGE_OPTIONS` */
   constructor(options: BrokerOptions) {

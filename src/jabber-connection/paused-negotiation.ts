@@ -104,6 +104,10 @@ class PausedNegotiation implements Negotiation {
     return this.#session.channelBindings;
   }
 
+  get userAgentId(): string {
+    return this.#session.userAgentId;
+  }
+
   get resumable(): Negotiation['resumable'] {
     return this.#session.resumable;
   }

@@ -28,6 +28,7 @@ export interface NegotiationParts {
   readonly status: StatusPublisher;
   readonly traffic: Traffic;
   readonly resumption: { readonly resumable: ManagedSession | null };
+  readonly userAgentId: string;
 }
 
 /** What is negotiated. */
@@ -80,6 +81,10 @@ export class StreamNegotiation implements Negotiation {
 
   get resumable(): ManagedSession | null {
     return this.#parts.resumption.resumable;
+  }
+
+  get userAgentId(): string {
+    return this.#parts.userAgentId;
   }
 
   /** Where a failure now would belong. */

@@ -89,7 +89,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   start(): void {
     if (this.#isOver) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
-    const counts = this.#established.resumed ?? false;
+    const counts = this.#established.countsDeferred ?? this.#established.resumed ?? false;
     for (const element of this.#deferredElements) this.#receive(element, counts);
     this.#deferredElements = NONE;
     this.#stream.flow(this);
@@ -317,6 +317,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       this.#lose(error, () => this.#stream.sendEnd());
       return;
     }
+    if (element.localName === 'features' && this.#established.lateFeatures === true) return;
     // RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete.
     this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
   }

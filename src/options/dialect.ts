@@ -40,6 +40,7 @@ const CHECKS: Record<keyof Dialect, Check> = {
   services: optional(listOf("{ srv: '_xmpp-client._tcp', tls: 'direct' or 'starttls' } and the like", service)),
   defaultTls: optional(oneOf('required', 'loopback')),
   needs: optional(listOf(NEEDS.join(', '), oneOf(...NEEDS))),
+  excludes: optional(listOf('resource', oneOf('resource'))),
   tlsPolicies: optional(listOf(POLICIES.join(', '), oneOf(...POLICIES))),
   answersRequests: optional(flag),
   addressing: optional(oneOf('account', 'domain')),

@@ -322,11 +322,15 @@ function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): 
   missing('connectionType', `pass ${WANTED_DIALECT}`);
   missing('domain', "pass the XMPP domain, or the component's name, or jid: 'alice@example.org'");
   if (dialect === undefined) return problems;
-  const { name, needs = [], tlsPolicies, defaultPort } = dialect;
+  const { name, needs = [], excludes = [], tlsPolicies, defaultPort } = dialect;
   const isUnix = host !== undefined && unixSocketPath(host) !== null;
   const needsPort = connector === undefined && !isUnix;
   for (const need of needs) {
     if (need !== 'port' || needsPort) missing(need, `${name} needs it`);
+  }
+  for (const excluded of excludes) {
+    if (given.has(excluded))
+      problems.push(`${excluded} is not possible with ${name} as it is set up: the server makes it up`);
   }
   if (host !== undefined && defaultPort === undefined && needsPort && !needs.includes('port')) {
     missing('port', `${name} has no default port`);

@@ -45,6 +45,8 @@ export interface Negotiation {
   readonly resumable: ManagedSession | null;
   /** Aborted when the attempt is given up; every method here rejects then by itself. */
   readonly signal: AbortSignal;
+  /** A UUID that this broker made up for itself: the same in every attempt, and no other broker's (XEP-0388 §2.3). */
+  readonly userAgentId: string;
   /** The password option, asked for now. @throws BrokerError `USAGE_PASSWORD` if there is none or the function fails */
   password(): Promise<string>;
   /**
@@ -90,6 +92,10 @@ export interface Established {
   readonly resumed?: boolean | undefined;
   /** Stream management that is on. When `resumed`, it is the one that {@link Negotiation.resumable} gave. */
   readonly management?: ManagedSession | null | undefined;
+  /** Whether stream management counts the stanzas that were set aside: it was on before them. Default `resumed`. */
+  readonly countsDeferred?: boolean | undefined;
+  /** Whether stream features may come yet, without a meaning (XEP-0198 §9.2 forbids them there). Default false. */
+  readonly lateFeatures?: boolean | undefined;
   /** What the server takes (XEP-0478). */
   readonly limits?: StreamLimits | undefined;
   /** Whether the server wants to know if somebody looks (XEP-0352). Default what it was before. */
@@ -134,6 +140,8 @@ export interface Dialect {
   readonly defaultTls?: 'required' | 'loopback' | undefined;
   /** Options it cannot work without. */
   readonly needs?: readonly ('username' | 'password' | 'port' | 'resource')[] | undefined;
+  /** Options that do not go with it as it is set up. Default none. */
+  readonly excludes?: readonly 'resource'[] | undefined;
   /** TLS policies it knows; others are refused by the options. Default all. */
   readonly tlsPolicies?: readonly DialectConfig['tlsPolicy'][] | undefined;
   /** Whether unanswered iq requests are answered with service-unavailable (RFC 6120 §8.2.3) unless an option says. */

@@ -1,4 +1,4 @@
-// XMPP 1.0, initiating entity as a client: RFC 6120, with XEP-0198 and XEP-0368.
+// XMPP 1.0, initiating entity as a client: RFC 6120, with XEP-0198, XEP-0368, XEP-0386 and XEP-0388.
 import { readOptions } from '../arguments/options.js';
 import { BrokerError } from '../errors.js';
 import { JID } from '../jid/jid.js';
@@ -7,16 +7,24 @@ import { NS } from '../xml/namespaces.js';
 import { accountAddress } from './account.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
 import { bind } from './features/bind.js';
+import type { BindRequest, BoundInline } from './features/bind2.js';
+import type { ManagedSession } from './features/managed-session.js';
 import { establishSession } from './features/session.js';
 import { startTls } from './features/starttls.js';
 import { causeOf } from './features/stream-cause.js';
-import { readLimits } from './features/stream-limits.js';
 import { enable, resume } from './features/stream-management.js';
+import { readTold, type Told } from './features/told.js';
 import { defaultMechanisms } from './sasl/mechanisms.js';
-import { signIn } from './sasl/negotiate.js';
+import { authenticate } from './sasl/negotiate.js';
+import { chooseProfile } from './sasl/profile-choice.js';
+import { SASL } from './sasl/profile.js';
+import type { SaslSettings } from './sasl/selection.js';
+import { signInInline } from './xmpp/inline.js';
 import { XMPP_OPTIONS, type XmppOptions } from './xmpp/options.js';
 
 export type { XmppOptions } from './xmpp/options.js';
+
+type ManagementMode = NonNullable<XmppOptions['streamManagement']>;
 
 /** The XMPP dialect. */
 export interface XmppDialect extends Dialect {
@@ -47,6 +55,7 @@ function dialect(options: XmppOptions): XmppDialect {
     defaultTls: 'required',
     answersRequests: true,
     addressing: 'account',
+    excludes: options.bind2 === 'on' ? ['resource'] : [],
     negotiate: (session) => negotiate(session, options),
     with: (more) => dialect({ ...options, ...readOptions('USAGE_XMPP_OPTIONS', 'XMPP.with()', more, XMPP_OPTIONS) }),
   });
@@ -57,46 +66,91 @@ async function negotiate(session: Negotiation, options: XmppOptions): Promise<Es
   if (session.tls === null && (await secure(session, features))) {
     ({ header, features } = await openStream(session, header));
   }
-  const { clientCertificate, hasPassword } = session.config;
-  await signIn(
-    session,
-    features,
-    {
-      mechanisms: options.mechanisms ?? defaultMechanisms(clientCertificate !== null),
-      domain: session.config.domain,
-      username: session.config.username,
-      // Who has a certificate needs no password. Anybody else hears that it is missing when it is asked for.
-      password: hasPassword || clientCertificate === null ? () => session.password() : undefined,
-      authzid: options.authzid,
-      certificate: clientCertificate,
-      channelBinding: options.channelBinding,
-      iterations: options.iterations,
-    },
-    {
-      verified: session.tls?.verified ?? false,
-      bindings: session.channelBindings,
-      tlsVersion: session.tls?.version ?? null,
-      signal: session.signal,
-    },
-  );
-  ({ header, features } = await openStream(session, header));
-  const facts = {
-    sid: header.id ?? '',
-    lang: header.lang,
-    limits: readLimits(features),
-    clientStates: features.getChild('csi', NS.CSI) !== null,
+  const link = {
+    verified: session.tls?.verified ?? false,
+    bindings: session.channelBindings,
+    tlsVersion: session.tls?.version ?? null,
+    signal: session.signal,
   };
+  const { profile, chosen } = chooseProfile(features, saslSettings(session, options), link, options.sasl2 ?? 'auto');
   const mode = options.streamManagement ?? 'resume';
-
   const previous = mode === 'resume' ? session.resumable : null;
-  if (previous !== null && (await resume(session, features, previous))) {
-    return { ...facts, jid: JID.parse(previous.jid), resumed: true, management: previous };
+  if (profile === 'sasl') {
+    await authenticate(session, SASL, chosen, link);
+    session.publish('PCJ_AUTHSUCCESS', { mechanism: chosen.mechanism.name, profile });
+    ({ header, features } = await openStream(session, header));
+    return establish(session, { header, features }, mode, { previous, bound: null });
   }
-  const jid = await bind(session, features);
-  await establishSession(session, features);
-  const management = mode === 'off' ? null : await enable(session, features, jid.toString(), mode === 'resume');
+  const wishes = { userAgent: options.userAgent ?? {}, previous, bind: bindRequest(options, mode) };
+  const outcome = await signInInline(session, features, { chosen, link }, wishes);
+  if (outcome.resumed !== null) {
+    return { ...goingOn(outcome.resumed, header, outcome.resumed.told), lateFeatures: true };
+  }
+  features = await featuresBehindSuccess(session, outcome.bound !== null);
+  return establish(session, { header, features }, mode, { ...outcome, previous: outcome.tried ? null : previous });
+}
+
+function saslSettings(session: Negotiation, options: XmppOptions): SaslSettings {
+  const { clientCertificate, hasPassword, domain, username } = session.config;
+  return {
+    mechanisms: options.mechanisms ?? defaultMechanisms(clientCertificate !== null),
+    domain,
+    username,
+    // Who has a certificate needs no password. Anybody else hears that it is missing when it is asked for.
+    password: hasPassword || clientCertificate === null ? () => session.password() : undefined,
+    authzid: options.authzid,
+    certificate: clientCertificate,
+    channelBinding: options.channelBinding,
+    iterations: options.iterations,
+  };
+}
+
+function bindRequest({ bind2, tag = 'xmpp-broker' }: XmppOptions, mode: ManagementMode): BindRequest | null {
+  if (bind2 !== 'on') return null;
+  return { tag, management: mode === 'off' ? null : { resume: mode === 'resume' } };
+}
+
+/** What was done with the sign-in, and what is left to do. */
+interface Beginnings {
+  /** A session that may be resumed, and was not asked for yet. */
+  readonly previous: ManagedSession | null;
+  readonly bound: BoundInline | null;
+}
+
+/** Resumes the earlier session, or begins one: binds, and enables stream management. */
+async function establish(
+  session: Negotiation,
+  { header, features }: { header: StreamHeader; features: Element },
+  mode: ManagementMode,
+  { previous, bound }: Beginnings,
+): Promise<Established> {
+  const told = readTold(features);
+  if (previous !== null && bound === null && (await resume(session, features, previous))) {
+    return goingOn(previous, header, told);
+  }
+  const jid = bound?.jid ?? (await bind(session, features));
+  // What is on already is offered once more by some servers (XEP-0386).
+  if (bound === null) await establishSession(session, features);
+  const asked = mode === 'off' || bound?.managed !== undefined;
+  const management = asked
+    ? (bound?.managed ?? null)
+    : await enable(session, features, jid.toString(), mode === 'resume');
+  if (management !== null) management.told = told;
   checkRequired(features);
-  return { ...facts, jid, management };
+  return { ...factsOf(header), ...told, jid, management, countsDeferred: bound?.managed != null };
+}
+
+function goingOn(previous: ManagedSession, header: StreamHeader, told: Told | undefined): Established {
+  previous.told = told;
+  return { ...factsOf(header), ...told, jid: JID.parse(previous.jid), resumed: true, management: previous };
+}
+
+const factsOf = ({ id, lang }: StreamHeader) => ({ sid: id ?? '', lang });
+
+/** Features follow success at once (XEP-0388 §2.6). Behind a binding, stanzas may come before them: those are for the router. */
+async function featuresBehindSuccess(session: Negotiation, bound: boolean): Promise<Element> {
+  const isDue = ({ namespaceURI }: Element): boolean => namespaceURI === NS.STREAM || namespaceURI === NS.SASL2;
+  return checkFeatures(session, await session.next(bound ? isDue : undefined));
 }
 
 /** Opens or restarts the stream and reads its features (RFC 6120 §4.2, §4.3). */
@@ -117,7 +171,11 @@ async function openStream(
       new BrokerError('STREAM_ID_REUSED', 'the server used a stream id twice', { layer: 'stream', origin: 'peer' }),
     );
   }
-  const features = await session.next();
+  return { header, features: checkFeatures(session, await session.next()) };
+}
+
+/** The element that has to be stream features. */
+function checkFeatures(session: Negotiation, features: Element): Element {
   if (!features.is('features', NS.STREAM)) {
     throw streamError(
       'STREAM_UNEXPECTED',
@@ -135,7 +193,7 @@ async function openStream(
       }),
     );
   }
-  return { header, features };
+  return features;
 }
 
 /** Does STARTTLS as the policy asks. Returns whether TLS is on. */

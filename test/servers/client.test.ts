@@ -395,7 +395,7 @@ describeServer('prosody', 'a guest', () => {
       username: undefined,
       password: undefined,
     });
-    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'ANONYMOUS' });
+    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'ANONYMOUS', profile: 'sasl' });
     expect(recorded.last('PCJ_SSLSUCCESS')).toMatchObject({ verifiedBy: 'DNS:*.broker.test' });
     expect(broker.jid?.domain).toBe('guests.broker.test');
     expect(broker.jid?.local).toMatch(/./);

@@ -39,7 +39,7 @@ describeServer('ejabberd', 'modern 10.4: EXTERNAL', () => {
   ])('a certificate with %s', async (_, addresses) => {
     const { broker, recorded } = await client(addresses);
     await broker.connect();
-    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'EXTERNAL' });
+    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'EXTERNAL', profile: 'sasl' });
     expect(recorded.short).not.toContain('PROTOCOLERROR');
     expect(broker.jid?.bare().toString()).toBe('alice@localhost');
   });

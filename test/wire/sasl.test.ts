@@ -69,7 +69,7 @@ describe('a sign-in', () => {
     await connected;
     // Mechanisms that are offered behind success are not used.
     expect(server.received.toString().split('<auth ')).toHaveLength(2);
-    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'SCRAM-SHA-256' });
+    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: 'SCRAM-SHA-256', profile: 'sasl' });
   });
 
   it('S-SASL-6: the counterproof as a last challenge', async () => {

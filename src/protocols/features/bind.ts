@@ -7,6 +7,7 @@ import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Negotiation } from '../dialect.js';
 import { newId } from '../../stanza/id.js';
+import { readOwnAddress, warnOfOtherUser } from './own-address.js';
 
 /** Tries with another resource before giving up (RFC 6120 §7.7.3 lets servers allow 5 to 10). */
 const TRIES = 3;
@@ -57,46 +58,22 @@ export async function bind(session: Negotiation, features: Element): Promise<JID
   }
 }
 
-/** The JID of a bind result, checked: the server decides the resource, but not whose account it is. */
+/** The JID of a bind result, checked. */
 function boundJid(answer: Element, session: Negotiation): JID {
-  const { domain, username } = session.config;
+  const { domain } = session.config;
   const from = answer.getAttribute('from');
   const jids = answer.getChild('bind', NS.BIND)?.getChildren('jid', NS.BIND) ?? [];
-  const text = jids[0]?.textContent ?? '';
-  if (jids.length !== 1) throw badJid(`the result names ${String(jids.length)} JIDs`);
-  let jid: JID;
-  try {
-    jid = JID.parse(text);
-  } catch (cause) {
-    throw badJid('the result names no valid JID', cause);
-  }
-  if (jid.resource === null) throw badJid('the JID in the result has no resource');
-  if (jid.domain !== domain) throw badJid(`the JID in the result is of ${jid.domain}, not of ${domain}`);
+  if (jids.length !== 1) throw badJid(`it names ${String(jids.length)} JIDs`);
+  const jid = readOwnAddress(jids[0]?.textContent ?? '', { domain, bound: true, bad: badJid });
   if (
     from !== null &&
     !JID.equivalent(from, domain) &&
     !JID.equivalent(from, jid.bare().toString()) &&
     !JID.equivalent(from, jid.toString())
   ) {
-    throw badJid('the result comes from another address');
+    throw badJid('it comes from another address');
   }
-  if (
-    username !== undefined &&
-    !JID.equivalent(`${JID.escape(username)}@${domain}`, jid.bare().toString()) &&
-    !JID.equivalent(`${username}@${domain}`, jid.bare().toString())
-  ) {
-    session.publish(
-      'PCJ_PROTOCOLERROR',
-      new BrokerError(
-        'BIND_OTHER_USER',
-        `the server bound ${jid.bare().toString()}, which is not the user that signed in`,
-        {
-          layer: 'bind',
-          origin: 'peer',
-        },
-      ),
-    );
-  }
+  warnOfOtherUser(session, jid);
   return jid;
 }
 

@@ -2,6 +2,7 @@
 import { BrokerError } from '../../errors.js';
 import type { SessionLocation } from '../../queue/store.js';
 import type { Ticket } from '../../queue/ticket.js';
+import type { Told } from './told.js';
 
 /** Counters of stanzas wrap around to 0 here (XEP-0198 §4). */
 const MODULUS = 2 ** 32;
@@ -29,6 +30,8 @@ export class ManagedSession {
   readonly location: SessionLocation | null;
   /** Our address in the session. */
   readonly jid: string;
+  /** What the server told with its features: a session that goes on with a sign-in by SASL2 comes without. */
+  told: Told | undefined;
   #id: string | null;
   #handled: number;
   #acked: number;
@@ -131,7 +134,12 @@ export class ManagedSession {
     return this.#losses;
   }
 
-  /** The connection was lost behind `<resume/>`. Returns how often that has happened to this session. */
+  /** The session was resumed: what went wrong on the way there is over. */
+  goesOn(): void {
+    this.#lostResuming = 0;
+  }
+
+  /** The connection was lost behind `<resume/>`. Returns how often that has happened since the session last went on. */
   lostWhileResuming(): number {
     this.#lostResuming += 1;
     return this.#lostResuming;

@@ -16,6 +16,9 @@ function offersManagement(features: Element): boolean {
   return features.getChild('sm', NS.SM) !== null;
 }
 
+/** What asks for stream management. */
+export const enabling = (resume: boolean): Element => xml('enable', { xmlns: NS.SM, resume: resume ? 'true' : null });
+
 /**
  * Enables stream management, after binding and where it is offered. A refusal is published, not thrown: the stream
  * works without.
@@ -28,8 +31,13 @@ export async function enable(
   resume: boolean,
 ): Promise<ManagedSession | null> {
   if (!offersManagement(features)) return null;
-  session.send(xml('enable', { xmlns: NS.SM, resume: resume ? 'true' : null }));
+  session.send(enabling(resume));
   const answer = await session.next((element) => element.namespaceURI === NS.SM);
+  return enabled(session, answer, jid, resume);
+}
+
+/** What comes of the answer to {@link enabling}: the session's state, or null; it is published. */
+export function enabled(session: Negotiation, answer: Element, jid: string, resume: boolean): ManagedSession | null {
   if (answer.localName !== 'enabled') {
     session.publish('PCJ_SM_FAILED', failure(answer, 'the server did not enable stream management'));
     return null;
@@ -54,6 +62,11 @@ function terms(enabled: Element, { tls }: Negotiation): SessionTerms {
   };
 }
 
+/** What asks for the session of a lost link; null when it cannot be resumed. */
+export function resuming({ id, handled }: ManagedSession): Element | null {
+  return id === null ? null : xml('resume', { xmlns: NS.SM, h: handled, previd: id });
+}
+
 /**
  * Resumes the session of a lost link, in place of binding. What the server has handled becomes `acked`; the rest stays
  * in `managed`, to be sent again.
@@ -61,25 +74,45 @@ function terms(enabled: Element, { tls }: Negotiation): SessionTerms {
  * @throws BrokerError `SM_BAD_RESUMED`, `SM_BAD_H`, `SM_EXPIRED`
  */
 export async function resume(session: Negotiation, features: Element, managed: ManagedSession): Promise<boolean> {
-  const { id } = managed;
-  if (id === null) return false;
+  const request = resuming(managed);
+  if (request === null) return false;
   if (!offersManagement(features)) {
     const text = 'the session could not be resumed: the server offers no stream management any more';
     session.publish('PCJ_SM_FAILED', new BrokerError('SM_FAILED', text, { layer: 'sm', origin: 'peer' }));
     return false;
   }
-  session.send(xml('resume', { xmlns: NS.SM, h: managed.handled, previd: id }));
-  const answer = await answerToResume(session, managed);
-  if (answer.localName === 'resumed') {
+  session.send(request);
+  return resumed(session, await answerToResume(session, managed), managed);
+}
+
+/**
+ * What comes of the answer to {@link resuming}: whether the session goes on. It is published. Without an answer it does not.
+ * @throws BrokerError as {@link resume}
+ */
+export function resumed(session: Negotiation, answer: Element | null, managed: ManagedSession): boolean {
+  const { id } = managed;
+  if (id !== null && answer?.localName === 'resumed') {
     const acked = takeUp(managed, answer, session.resumable === managed);
     tellAcked(session, managed, acked);
     session.publish('PCJ_SM_RESUMED', { id, replayed: managed.size });
     return true;
   }
   // The count is optional; one that makes no sense proves nothing, and everything is held as a possible duplicate.
-  if (answer.hasAttribute('h')) tellAcked(session, managed, ackedIfSensible(managed, answer.getAttribute('h')));
+  const h = answer?.getAttribute('h') ?? null;
+  if (h !== null) tellAcked(session, managed, ackedIfSensible(managed, h));
   session.publish('PCJ_SM_FAILED', failure(answer, 'the session could not be resumed'));
   return false;
+}
+
+/**
+ * The error of a sign-in that asked for a resumption, too. What speaks of the sign-in leaves the session alone. Where the
+ * connection or the stream ends instead, the resumption may be the cause: once that may be chance.
+ */
+export function behindResuming(error: unknown, managed: ManagedSession): unknown {
+  if (!(error instanceof BrokerError) || error.layer === 'usage') return error;
+  if (error.layer === 'sasl' && error.code !== 'SASL_TIMEOUT') return error;
+  if (managed.lostWhileResuming() > 1) managed.abandon();
+  return error.with({ retryable: true });
 }
 
 /**
@@ -113,7 +146,9 @@ function takeUp(managed: ManagedSession, resumed: Element, isKept: boolean): Tic
       const text = 'the session was over here by the time that the server resumed it';
       throw new BrokerError('SM_EXPIRED', text, { layer: 'sm' });
     }
-    return managed.onAck(resumed.getAttribute('h'));
+    const acked = managed.onAck(resumed.getAttribute('h'));
+    managed.goesOn();
+    return acked;
   } catch (error) {
     managed.abandon();
     throw error instanceof BrokerError ? error.with({ retryable: true }) : error;
@@ -132,11 +167,12 @@ function tellAcked(session: Negotiation, managed: ManagedSession, acked: readonl
   if (acked.length > 0) session.publish('PCJ_SM_ACK', { acked, pending: managed.size });
 }
 
-/** Reads `<failed/>`; the condition may be wrapped in another element by old servers. */
-function failure(answer: Element, what: string): BrokerError {
-  const inner = answer.firstElementChild;
+/** Reads `<failed/>`; the condition may be wrapped in another element, as old servers and SASL2 of Prosody do. */
+function failure(answer: Element | null, what: string): BrokerError {
+  const inner = answer?.firstElementChild ?? null;
   const found = [inner, inner?.firstElementChild ?? null].find((element) => element?.namespaceURI === NS.STANZAS);
-  return new BrokerError('SM_FAILED', `${what}${found === undefined || found === null ? '' : `: ${found.localName}`}`, {
+  const why = answer === null ? 'the server did not answer' : found?.localName;
+  return new BrokerError('SM_FAILED', `${what}${why === undefined ? '' : `: ${why}`}`, {
     layer: 'sm',
     origin: 'peer',
     condition: found?.localName,

@@ -1,5 +1,5 @@
-// The running of an exchange, over any profile: RFC 4422 §5, RFC 6120 §6.4.
-import { BrokerError } from '../../errors.js';
+// The running of an exchange, over any profile: RFC 4422 §5, RFC 6120 §6.4, XEP-0388.
+import { BrokerError, printable } from '../../errors.js';
 import type { Element } from '../../xml/element.js';
 import { decodeBase64 } from './base64.js';
 import { notAuthenticated, saslError, unexpected } from './errors.js';
@@ -19,12 +19,15 @@ export interface SaslStream {
 const CHALLENGE_LIMIT = 10;
 const DATA_LIMIT = 64 * 1024;
 
+/** Most tasks that an error names. */
+const SHOWN_TASKS = 8;
+
 /**
  * Runs one mechanism to its end. It fulfils, with the element that reported success, when the server has accepted us and the
  * mechanism is satisfied; there is no second try, and no other mechanism after a failed one. Nothing is read behind success.
  *
- * @throws BrokerError `SASL_FAILURE` with the server's condition, `SASL_UNEXPECTED`, `SASL_BAD_BASE64`, `SASL_LIMIT`, and what the
- * mechanism throws. Nothing may be sent on the stream afterwards but its end.
+ * @throws BrokerError `SASL_FAILURE` with the server's condition, `SASL_UNEXPECTED`, `SASL_BAD_BASE64`, `SASL_LIMIT`,
+ * `SASL2_TASK_UNSUPPORTED`, and what the mechanism throws. Nothing may be sent on the stream afterwards but its end.
  */
 export async function runExchange(
   stream: SaslStream,
@@ -58,7 +61,7 @@ class Exchange implements SaslExchange {
     this.#mechanism = mechanism;
   }
 
-  /** Whether the server waits for our response: the exchange can be aborted then. */
+  /** Whether the server waits for us: the exchange can be aborted then. */
   get challenged(): boolean {
     return this.#challenged;
   }
@@ -78,6 +81,9 @@ class Exchange implements SaslExchange {
       }
       case 'failure':
         throw failureOf(element, this.#mechanism, this.#detail);
+      case 'continue':
+        this.#challenged = true;
+        throw taskUnsupported(step.tasks);
       case undefined:
         throw misplaced(element);
     }
@@ -141,6 +147,14 @@ function readData(carrier: Element): Buffer {
     throw saslError('SASL_BAD_BASE64', `the content of the server's <${carrier.localName}/> is no proper base64`);
   }
   return data;
+}
+
+function taskUnsupported(tasks: readonly string[]): BrokerError {
+  const named = printable(tasks.slice(0, SHOWN_TASKS).join(', '), 300) || 'a task without a name';
+  return saslError(
+    'SASL2_TASK_UNSUPPORTED',
+    `the server wants more than the sign-in, which is not possible here: ${named}. Change that at the server, or for the account`,
+  );
 }
 
 function misplaced(element: Element): BrokerError {

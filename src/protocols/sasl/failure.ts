@@ -1,4 +1,4 @@
-// The failures that a server reports: RFC 6120 §6.5.
+// The failures that a server reports: RFC 6120 §6.5, XEP-0388 §2.6.
 import type { BrokerError } from '../../errors.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
@@ -20,6 +20,9 @@ const CONDITIONS = new Set([
   'temporary-auth-failure',
 ]);
 
+/** SASL2 keeps the conditions of RFC 6120 in their namespace (XEP-0388 §2.6); servers forget to say so. */
+const NAMESPACES: ReadonlySet<string | null> = new Set([NS.SASL, NS.SASL2]);
+
 /**
  * The error for a `<failure/>`. What is not known means `not-authorized` (RFC 6120 §6.5).
  * @param detail what the mechanism has learnt of the reason, or null
@@ -29,7 +32,7 @@ export function failureOf(
   { name, advice }: Pick<Mechanism, 'name' | 'advice'>,
   detail: string | null,
 ): BrokerError {
-  const children = failure.children.filter((child) => child.namespaceURI === NS.SASL);
+  const children = failure.children.filter(({ namespaceURI }) => NAMESPACES.has(namespaceURI));
   const named = children.find((child) => CONDITIONS.has(child.localName));
   const condition = named === undefined ? 'not-authorized' : named.localName;
   const text = children.find((child) => child.localName === 'text');

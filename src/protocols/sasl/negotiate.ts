@@ -1,19 +1,18 @@
 // Signing in: choosing a mechanism, RFC 6120 §6.3.3, and running it, §6.4.
 import type { Element } from '../../xml/element.js';
 import type { Negotiation } from '../dialect.js';
-import { saslError } from './errors.js';
 import { runExchange, type SaslStream } from './exchange.js';
 import { accountOf } from './mechanism.js';
 import { sharedMemory } from './memory.js';
-import { readOffer } from './offer.js';
+import { chooseProfile } from './profile-choice.js';
 import { SASL, type SaslProfile } from './profile.js';
-import { chooseMechanism, type ChosenMechanism, type SaslLink, type SaslSettings } from './selection.js';
+import type { ChosenMechanism, SaslLink, SaslSettings } from './selection.js';
 
 /** What signing in needs of a negotiation. */
 export type SaslSession = SaslStream & Pick<Negotiation, 'publish'>;
 
 /**
- * Signs in with what these stream features offer. Publishes PCJ_AUTHNEGOTIATE before the first element is sent, and
+ * Signs in as RFC 6120 has it, with what these stream features offer. Publishes PCJ_AUTHNEGOTIATE before the first element is sent, and
  * PCJ_AUTHSUCCESS when the server has accepted us and, where the mechanism can, has proved itself. The stream has to be
  * restarted then, and the old features forgotten (RFC 6120 §6.4.6).
  *
@@ -29,16 +28,9 @@ export async function signIn(
   settings: SaslSettings,
   link: SaslLink,
 ): Promise<string> {
-  const offer = readOffer(features);
-  if (offer === null) {
-    throw saslError(
-      'SASL_NO_ACCEPTABLE_MECHANISM',
-      'the server offers no way to sign in: its features have no <mechanisms/>',
-    );
-  }
-  const chosen = chooseMechanism(offer, settings, link);
+  const { chosen } = chooseProfile(features, settings, link, 'off');
   await authenticate(session, SASL, chosen, link);
-  session.publish('PCJ_AUTHSUCCESS', { mechanism: chosen.mechanism.name });
+  session.publish('PCJ_AUTHSUCCESS', { mechanism: chosen.mechanism.name, profile: SASL.name });
   return chosen.mechanism.name;
 }
 
@@ -59,7 +51,7 @@ export async function authenticate(
   if (setsFloor && verified) sharedMemory.remember(account);
   const warning = mechanism.warning?.(settings) ?? null;
   if (warning !== null) session.publish('PCJ_PROTOCOLERROR', warning);
-  session.publish('PCJ_AUTHNEGOTIATE', { mechanism: mechanism.name });
+  session.publish('PCJ_AUTHNEGOTIATE', { mechanism: mechanism.name, profile: profile.name });
   const success = await runExchange(session, profile, mechanism, settings);
   if (setsFloor) sharedMemory.remember(account);
   return success;

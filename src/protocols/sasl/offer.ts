@@ -1,4 +1,4 @@
-// What a server offers for signing in: RFC 6120 §6.3.3, XEP-0440.
+// What a server offers for signing in: RFC 6120 §6.3.3, XEP-0388 §2.1, XEP-0440.
 import { NS } from '../../xml/namespaces.js';
 import type { Element } from '../../xml/element.js';
 
@@ -12,6 +12,10 @@ export interface SaslOffer {
   readonly bindings: readonly string[] | null;
   /** How many entries were ignored, because they are no names, come twice, or are too many. */
   readonly ignored: number;
+  /** Whether channel bindings have to be listed where there are mechanisms for them, and the other way round (XEP-0440). */
+  readonly listsBindings: boolean;
+  /** What the other profile offers on this stream: nothing here is used that would be a step down from it. */
+  readonly beside: ReadonlySet<string>;
 }
 
 /** Most mechanisms looked at. */
@@ -21,23 +25,44 @@ const MECHANISM_NAME = /^[A-Z0-9_-]{1,20}$/;
 
 /** Reads `<mechanisms/>` and `<sasl-channel-binding/>` from `<stream:features/>`; null when no mechanisms are offered. */
 export function readOffer(features: Element): SaslOffer | null {
-  const list = features.children.find((child) => child.is('mechanisms', NS.SASL));
-  if (list === undefined) return null;
-  const advertised = list.children
-    .filter((child) => child.is('mechanism', NS.SASL))
-    .map((mechanism) => mechanism.textContent);
-  const types = features.children.find((child) => child.is('sasl-channel-binding', NS.SASL_CHANNEL_BINDING));
-  const bindings = types?.children
-    .filter((child) => child.is('channel-binding', NS.SASL_CHANNEL_BINDING))
-    .map((binding) => binding.getAttribute('type') ?? '');
-  return makeOffer(advertised, bindings ?? null);
+  const list = features.getChild('mechanisms', NS.SASL);
+  if (list === null) return null;
+  return makeOffer(namesIn(list), readBindings(features), {
+    beside: namesIn(features.getChild('authentication', NS.SASL2)),
+  });
+}
+
+/** The same of SASL2: reads `<authentication/>`. */
+export function readSasl2Offer(features: Element): SaslOffer | null {
+  const list = features.getChild('authentication', NS.SASL2);
+  if (list === null) return null;
+  const beside = namesIn(features.getChild('mechanisms', NS.SASL));
+  return makeOffer(namesIn(list), readBindings(features), { beside, listsBindings: true });
 }
 
 /** An offer of these mechanisms and channel binding types. */
-export function makeOffer(advertised: readonly string[], bindings: readonly string[] | null = null): SaslOffer {
-  const proper = advertised.slice(0, MECHANISM_LIMIT).filter((name) => MECHANISM_NAME.test(name));
-  const mechanisms = new Set(proper);
-  return { advertised, mechanisms, bindings, ignored: advertised.length - mechanisms.size };
+export function makeOffer(
+  advertised: readonly string[],
+  bindings: readonly string[] | null = null,
+  { beside = [], listsBindings = false }: { beside?: readonly string[]; listsBindings?: boolean } = {},
+): SaslOffer {
+  const mechanisms = properNames(advertised);
+  const ignored = advertised.length - mechanisms.size;
+  return { advertised, mechanisms, bindings, ignored, listsBindings, beside: properNames(beside) };
+}
+
+function properNames(advertised: readonly string[]): Set<string> {
+  return new Set(advertised.slice(0, MECHANISM_LIMIT).filter((name) => MECHANISM_NAME.test(name)));
+}
+
+function namesIn(list: Element | null): string[] {
+  return list?.getChildren('mechanism', list.namespaceURI ?? '').map(({ textContent }) => textContent) ?? [];
+}
+
+function readBindings(features: Element): string[] | null {
+  const types = features.getChild('sasl-channel-binding', NS.SASL_CHANNEL_BINDING);
+  if (types === null) return null;
+  return types.getChildren('channel-binding', NS.SASL_CHANNEL_BINDING).map((type) => type.getAttribute('type') ?? '');
 }
 
 /** The text whose hash a server may sign (XEP-0474 §5.1): both lists sorted by octets. */

@@ -1,10 +1,14 @@
-// How an exchange looks on the wire. The profile of XMPP: RFC 6120 §6.4.
+// How an exchange looks on the wire. The profile of RFC 6120 §6.4; that of XEP-0388 is in sasl2-profile.ts.
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 
+/** `sasl` is that of RFC 6120, `sasl2` that of XEP-0388. */
+export type ProfileName = 'sasl' | 'sasl2';
+
 /** A SASL profile (RFC 4422 §4): the elements of an exchange, and nothing of when they are sent. */
 export interface SaslProfile {
+  readonly name: ProfileName;
   /** Asks for a mechanism. `initial` is null where the server has the first word; empty is not the same. */
   begin(mechanism: string, initial: Buffer | null): Element;
   response(data: Buffer): Element;
@@ -20,10 +24,13 @@ export interface SaslProfile {
 export type SaslStep =
   | { readonly type: 'challenge'; readonly data: Element }
   | { readonly type: 'success'; readonly data: Element | null }
-  | { readonly type: 'failure' };
+  | { readonly type: 'failure' }
+  /** It is not enough: the server wants one of these tasks done, too (XEP-0388 §2.6). */
+  | { readonly type: 'continue'; readonly tasks: readonly string[] };
 
 /** SASL as in RFC 6120. */
 export const SASL: SaslProfile = {
+  name: 'sasl',
   begin: (mechanism, initial) =>
     xml('auth', { xmlns: NS.SASL, mechanism }, initial === null ? undefined : encode(initial, '=')),
   response: (data) => xml('response', { xmlns: NS.SASL }, encode(data, '')),

@@ -70,7 +70,8 @@ const NEEDS: Readonly<Record<Need, { isMet: (now: Circumstances) => boolean; oth
 /**
  * Chooses the first mechanism of our own list that the server offers and the link allows.
  * @throws BrokerError `SASL_NO_ACCEPTABLE_MECHANISM`, or `SASL_DOWNGRADE` when only PLAIN is left and something better was
- * there before; `USAGE_SASL_MECHANISM` for a name in our list that is not known
+ * there before, or when channel binding is offered by half where that cannot be (XEP-0440); `USAGE_SASL_MECHANISM` for a name
+ * in our list that is not known
  */
 export function chooseMechanism(offer: SaslOffer, settings: SaslSettings, link: SaslLink): ChosenMechanism {
   const ours = settings.mechanisms.map(mechanismNamed);
@@ -83,9 +84,28 @@ export function chooseMechanism(offer: SaslOffer, settings: SaslSettings, link: 
     const obstacle = obstacleTo(mechanism, now);
     if (obstacle instanceof BrokerError) downgrade = obstacle;
     else if (obstacle !== null) refused.push(`${mechanism.name} ${obstacle}`);
-    else return { mechanism, settings: mechanismSettings(now) };
+    else return { mechanism: unlessHalfOffered(mechanism, now), settings: mechanismSettings(now) };
   }
   throw downgrade ?? nothingLeft(now, refused);
+}
+
+/**
+ * XEP-0440: who offers channel binding in SASL2 offers both the mechanisms and the types. Where one of them is missing,
+ * somebody may have taken it out, and a password is not used without binding.
+ */
+function unlessHalfOffered(mechanism: Mechanism, { ours, offer, binding }: Circumstances): Mechanism {
+  const { needs } = mechanism;
+  const couldBind = ours.some((row) => row.needs.includes('channel-binding'));
+  const binds = needs.includes('channel-binding') || !needs.includes('password');
+  if (!offer.listsBindings || binding.lacks === null || binds || !couldBind) return mechanism;
+  const what = {
+    types: 'mechanisms with channel binding, but no types for them',
+    mechanisms: 'types of channel binding, but no mechanisms for them',
+  };
+  throw saslError(
+    'SASL_DOWNGRADE',
+    `the server offers ${what[binding.lacks]} (XEP-0440): somebody may have changed the offer, or the server is set up so; channelBinding: 'none' signs in all the same`,
+  );
 }
 
 function mechanismNamed(name: MechanismName): Mechanism {
@@ -105,7 +125,8 @@ function obstacleTo({ needs, showsPassword, floor }: Mechanism, now: Circumstanc
 /** What obeys the floor is no fallback for something better that is there, or was (XEP-0474 §6). */
 function belowFloor({ ours, offer, settings }: Circumstances): BrokerError | string | null {
   const better = ours.filter(({ floor }) => floor === 'sets');
-  if (better.some(({ name }) => offer.mechanisms.has(name))) return 'is not used where there is something better';
+  if (better.some(({ name }) => offer.mechanisms.has(name) || offer.beside.has(name)))
+    return 'is not used where there is something better';
   if (better.length === 0 || !sharedMemory.knows(accountOf(settings))) return null;
   return saslError(
     'SASL_DOWNGRADE',

@@ -1,10 +1,12 @@
 // Options of the XMPP dialect.
 import type { Optional } from '../../arguments/optional.js';
-import { count, oneOf, someOf, text } from '../../arguments/checks.js';
+import { count, must, oneOf, someOf, text } from '../../arguments/checks.js';
 import type { OptionTable } from '../../arguments/options.js';
 import { CHANNEL_BINDING_TYPES, type ChannelBindingType } from '../../tls/channel-binding.js';
 import { DEFAULT_ITERATION_LIMITS, type IterationLimits } from '../sasl/scram-message.js';
 import { MECHANISM_NAMES, type MechanismName } from '../sasl/mechanisms.js';
+import type { Sasl2Use } from '../sasl/profile-choice.js';
+import { USER_AGENT, type UserAgent } from './user-agent.js';
 
 /** Options of the XMPP dialect, given with {@link XmppDialect.with}. */
 export interface XmppOptions {
@@ -21,7 +23,25 @@ export interface XmppOptions {
   authzid?: string | undefined;
   /** Stream management (XEP-0198): on with resumption, on without, or off. Default `resume`. */
   streamManagement?: 'resume' | 'ack' | 'off' | undefined;
+  /**
+   * SASL2 (XEP-0388), which signs in with fewer round trips and resumes a session with the sign-in: used inside TLS where the
+   * server offers it and its other profile has no better mechanism; `off`: never; `required`: or the attempt fails.
+   * Default `auto`.
+   */
+  sasl2?: Sasl2Use | undefined;
+  /**
+   * Bind 2 (XEP-0386): binds with the sign-in where SASL2 offers it. **Messages can be lost by it**: a server may delete what
+   * it kept while nobody was there, since it expects the client to read the archive (XEP-0313), which this library does not do by
+   * itself. The server makes up the resource: the broker's option `resource` cannot be given. Default `off`.
+   */
+  bind2?: 'on' | 'off' | undefined;
+  /** What is told of this client with SASL2. Default: an id that is made up for each broker, and the name of this library. */
+  userAgent?: UserAgent | 'none' | undefined;
+  /** Begins the resource that the server makes up with Bind 2. No name of a user or machine belongs there. Default `xmpp-broker`. */
+  tag?: string | undefined;
 }
+
+const TAG = /^[A-Za-z0-9._-]{1,32}$/;
 
 const ITERATIONS: OptionTable<Partial<IterationLimits>> = {
   checks: { min: count, max: count },
@@ -37,5 +57,14 @@ export const XMPP_OPTIONS: OptionTable<XmppOptions> = {
     iterations: ITERATIONS,
     authzid: text,
     streamManagement: oneOf('resume', 'ack', 'off'),
+    sasl2: oneOf('auto', 'off', 'required'),
+    bind2: oneOf('on', 'off'),
+    userAgent: USER_AGENT,
+    tag: must(
+      '1 to 32 letters, digits, dots, hyphens or underscores',
+      (value) => typeof value === 'string' && TAG.test(value),
+    ),
   },
+  rule: ({ sasl2, bind2 }) =>
+    sasl2 === 'off' && bind2 === 'on' ? ["bind2: 'on' needs SASL2, which sasl2: 'off' forbids"] : [],
 };

@@ -1,5 +1,5 @@
 export { describeServer } from './describe-server.js';
-export { Prosody, type ProsodyOptions, type ProsodyPort } from './prosody.js';
+export { Prosody, SASL2_DOMAIN, type ProsodyOptions, type ProsodyPort, type Sasl2Options } from './prosody.js';
 export { Ejabberd, type EjabberdOptions, type EjabberdPort } from './ejabberd.js';
 export { Jabberd2, type Jabberd2Options, type Jabberd2Port } from './jabberd2.js';
 export { sharedServer } from './shared.js';

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { runToEnd } from './child.js';
 import { featuresFrom, portAnswers } from './probe.js';
-import { type Blueprint, type CommonOptions, DEFAULT_USERS, TestServer } from './server.js';
+import { type Blueprint, type CommonOptions, DEFAULT_USERS, TestServer, type User } from './server.js';
 import type { Site } from './site.js';
 import { SERVERS } from '../../../scripts/servers.mjs';
 
@@ -14,9 +17,24 @@ export interface ProsodyOptions extends CommonOptions {
   readonly withoutMechanisms?: readonly string[];
   /** Seconds that a stream can be resumed (XEP-0198). Default 60. */
   readonly resumeSeconds?: number;
+  /** Whether there is the host {@link SASL2_DOMAIN}, and how it behaves. Default: there is none. */
+  readonly sasl2?: Sasl2Options;
   /** Lua appended to the configuration: more hosts, components, options of the last component. */
   readonly extra?: string;
 }
+
+/** How the host with SASL2 behaves. */
+export interface Sasl2Options {
+  /** Whether it lists its channel bindings (XEP-0440). Default true. */
+  readonly listsBindings?: boolean;
+  /** Seconds that a token lives (XEP-0484). Default three weeks. */
+  readonly tokenSeconds?: number;
+  /** Seconds after which a token is replaced by the sign-in with it. Default a day. */
+  readonly rotateSeconds?: number;
+}
+
+/** The host with SASL2, Bind 2 and FAST; TLS is required. */
+export const SASL2_DOMAIN = 'sasl2.broker.test';
 
 const MODULES =
   'disco roster saslauth tls legacyauth smacks carbons ping time version private pep vcard4 vcard_legacy blocklist ' +
@@ -25,6 +43,26 @@ const MODULES =
 /** What a Lua program calls a string. JSON's escapes are Lua's for the plain text used here. */
 const quoted = (text: string): string => JSON.stringify(text);
 const list = (texts: readonly string[]): string => `{ ${texts.map(quoted).join('; ')} }`;
+
+const PLUGINS = fileURLToPath(new URL('prosody-plugins', import.meta.url));
+/** Debian's modules were written for a later Prosody, and need this one below them. */
+const SHIM = 'mod_sasl2_on_0_12.lua';
+
+function sasl2Host(
+  site: Site<ProsodyPort>,
+  { listsBindings = true, tokenSeconds, rotateSeconds }: Sasl2Options,
+): string {
+  const seconds = (name: string, value: number | undefined) =>
+    value === undefined ? '' : `sasl2_fast_token_${name} = ${value};`;
+  return `
+VirtualHost ${quoted(SASL2_DOMAIN)}
+  c2s_require_encryption = true
+  modules_enabled = { "sasl2_on_0_12"; "sasl2"; "sasl2_bind2"; "sasl2_sm"; "sasl2_fast" }
+  sasl2_certificate = ${quoted(site.path('tls/server.crt'))}
+  sasl2_list_bindings = ${listsBindings}
+  ${seconds('ttl', tokenSeconds)} ${seconds('min_ttl', rotateSeconds)}
+`;
+}
 
 function configuration(site: Site<ProsodyPort>, options: ProsodyOptions): string {
   const { starttls, directTls, component, tls } = site.ports;
@@ -44,6 +82,7 @@ component_ports = { ${component} }
 ssl_ports = { ${tls} }
 modules_enabled = ${list(MODULES.split(' '))}
 modules_disabled = { "s2s" }
+plugin_paths = { ${quoted(site.path('plugins'))} }
 
 -- Passwords in clear are the only store that offers SCRAM-SHA-1 and SCRAM-SHA-256 together.
 authentication = "internal_plain"
@@ -63,6 +102,7 @@ VirtualHost "broker.test"
   c2s_require_encryption = true
   allow_unencrypted_plain_auth = false
 
+${options.sasl2 === undefined ? '' : sasl2Host(site, options.sasl2)}
 Component "comp.localhost"
 Component "comp2.localhost"
 Component "comp.broker.test"
@@ -80,6 +120,11 @@ const accountFile = (user: string, domain: string): string => `data/${encode(dom
 const encode = (name: string): string =>
   name.replace(/[^A-Za-z0-9]/g, (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
+const usersOf = ({ sasl2 }: ProsodyOptions): readonly User[] =>
+  sasl2 === undefined
+    ? DEFAULT_USERS
+    : [...DEFAULT_USERS, ...['alice', 'bob'].map((user) => ({ user, password: 'secret', domain: SASL2_DOMAIN }))];
+
 function prosodyctl(site: Site<ProsodyPort>, ...args: readonly string[]): Promise<string> {
   const command = SERVERS.prosody.find()?.prosodyctl ?? 'prosodyctl';
   const config = site.path('prosody.cfg.lua');
@@ -93,7 +138,8 @@ function blueprint(options: ProsodyOptions): Blueprint<ProsodyPort> {
     stopGraceMs: 10_000,
     prepare(site) {
       site.write('prosody.cfg.lua', configuration(site, options));
-      for (const { user, password, domain } of options.users ?? DEFAULT_USERS) {
+      if (options.sasl2 !== undefined) site.write(`plugins/${SHIM}`, readFileSync(join(PLUGINS, SHIM), 'utf8'));
+      for (const { user, password, domain } of options.users ?? usersOf(options)) {
         site.write(accountFile(user, domain), `return {\n  ["password"] = ${quoted(password)};\n};\n`);
       }
     },

@@ -69,6 +69,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       [{ ...own, defaultTls: 'none' }, /its defaultTls must be 'required' or 'loopback', not "none"/],
       [{ ...own, needs: 'password' }, /its needs must be a list of/],
       [{ ...own, needs: ['pin'] }, /its needs must be a list of/],
+      [{ ...own, excludes: ['host'] }, /its excludes must be a list of/],
       [{ ...own, tlsPolicies: ['some'] }, /its tlsPolicies must be a list of/],
       [{ ...own, usualPort: 65_536 }, /its usualPort must be a whole number/],
       [{ ...own, alpn: '' }, /its alpn must be a string of 1 to 255 bytes/],
@@ -248,6 +249,13 @@ describe('what is missing', () => {
       'username is missing: LEGACY needs it',
       'resource is missing: LEGACY needs it',
     ]);
+  });
+
+  it('modern 2: what does not go with the dialect', () => {
+    const connectionType = XMPP.with({ bind2: 'on' });
+    const options = { connectionType, domain: 'localhost', username: 'alice', resource: 'desk' };
+    expect(problems(options)).toEqual(['resource is not possible with XMPP as it is set up: the server makes it up']);
+    expect(problems({ ...options, resource: undefined })).toEqual([]);
   });
 });
 

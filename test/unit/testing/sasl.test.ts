@@ -42,7 +42,7 @@ function scramClient(client: RawClient, hash: Hash, binding: Binding = 'n', own:
       username: 'alice',
       password: 'secret',
       offer: makeOffer(offered(/<mechanism>([^<]+)</g), types),
-      binding: { chosen: plus ? binding : null, flag: plus ? 'n' : binding, suspicious: false },
+      binding: { chosen: plus ? binding : null, flag: plus ? 'n' : binding, suspicious: false, lacks: null },
       ...own,
     },
   );

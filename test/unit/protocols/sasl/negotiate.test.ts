@@ -51,8 +51,8 @@ describe('signing in', () => {
     expect(stream.secrets).toEqual([true, true]);
     expect(stream.sent[0]?.getAttribute('mechanism')).toBe('SCRAM-SHA-1');
     expect(stream.events).toEqual([
-      ['PCJ_AUTHNEGOTIATE', { mechanism: 'SCRAM-SHA-1' }],
-      ['PCJ_AUTHSUCCESS', { mechanism: 'SCRAM-SHA-1' }],
+      ['PCJ_AUTHNEGOTIATE', { mechanism: 'SCRAM-SHA-1', profile: 'sasl' }],
+      ['PCJ_AUTHSUCCESS', { mechanism: 'SCRAM-SHA-1', profile: 'sasl' }],
     ]);
   });
 
@@ -182,6 +182,7 @@ describe('a profile with other elements', () => {
   const el = (name: string, ...children: (Element | string)[]) => xml(name, { xmlns: ns }, ...children);
   /** The initial response and the last data stand in elements of their own, and empty data are empty elements. */
   const other: SaslProfile = {
+    name: 'sasl2',
     begin: (mechanism, initial) =>
       xml('begin', { xmlns: ns, mechanism }, initial === null ? undefined : el('initial', initial.toString('base64'))),
     response: (data) => el('answer', data.toString('base64')),

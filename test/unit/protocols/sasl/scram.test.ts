@@ -444,7 +444,7 @@ describe('S-SCRAM-8: names and passwords', () => {
 });
 
 describe('S-SCRAM-9: channel binding input', () => {
-  const cannot: BindingPlan = { chosen: null, flag: 'n', suspicious: false };
+  const cannot: BindingPlan = { chosen: null, flag: 'n', suspicious: false, lacks: null };
   const boundTo = (data: string): BindingPlan => ({
     ...cannot,
     chosen: { type: 'tls-exporter', data: Buffer.from(data) },
@@ -500,7 +500,7 @@ describe('S-CB-7: XEP-0474', () => {
   });
 
   it('S-CB-6: where the offer is suspicious the hash has to be there', async () => {
-    const binding: BindingPlan = { chosen: null, flag: 'n', suspicious: true };
+    const binding: BindingPlan = { chosen: null, flag: 'n', suspicious: true, lacks: null };
     expect(await codeOf(() => answer(first(), { offer, binding }))).toBe('SASL_DOWNGRADE');
     const signed = `${first()},h=G6k/rBLDqgOhRRaCuuatSDFkJ08=`;
     expect(await answer(signed, { hash: 'sha1', offer, binding })).toContain(',p=');

@@ -264,6 +264,8 @@ describe('reading the features', () => {
       mechanisms: new Set(['SCRAM-SHA-1', 'PLAIN']),
       bindings: ['tls-exporter', 'tls-unique'],
       ignored: 0,
+      listsBindings: false,
+      beside: new Set(),
     });
     expect(readOffer(featuresOf(['PLAIN']))?.bindings).toBeNull();
     expect(readOffer(xml('features', {}, xml('mechanisms', { xmlns: 'urn:other' })))).toBeNull();

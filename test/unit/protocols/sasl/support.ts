@@ -68,7 +68,7 @@ export const mechanismSettings = (own: Partial<MechanismSettings> = {}): Mechani
   password: 'pencil',
   certificate: null,
   offer: makeOffer([]),
-  binding: { chosen: null, flag: 'n', suspicious: false },
+  binding: { chosen: null, flag: 'n', suspicious: false, lacks: null },
   ...own,
 });
 

@@ -21,6 +21,9 @@ describe('XMPP.with()', () => {
     { iterations: { min: 10_000, max: 10_000 } },
     { iterations: {} },
     { authzid: 'boss@localhost', streamManagement: 'off' },
+    { sasl2: 'required', bind2: 'on', tag: 'a.b_c-9', userAgent: 'none' },
+    { userAgent: {} },
+    { userAgent: { id: '0E5B4D8A-6BC5-4F6A-9D3A-2F9F6AB0C3DE', software: 'Bot & Co', device: 'x'.repeat(100) } },
   ])('takes %j', (options) => {
     expect(problemOf(options)).toBe('none');
   });
@@ -45,6 +48,17 @@ describe('XMPP.with()', () => {
     [{ iterations: { max: 4095 } }, /iterations\.min of 4096 is above iterations\.max of 4095/],
     [{ authzid: '' }, /authzid must be a string/],
     [{ streamManagement: true }, /'resume', 'ack' or 'off', not true/],
+    [{ sasl2: true }, /sasl2 must be 'auto', 'off' or 'required', not true/],
+    [{ bind2: true }, /bind2 must be 'on' or 'off', not true/],
+    [{ bind2: 'on', sasl2: 'off' }, /bind2: 'on' needs SASL2, which sasl2: 'off' forbids/],
+    [{ tag: '' }, /tag must be 1 to 32 letters, digits, dots, hyphens or underscores, not ""/],
+    [{ tag: 'a/b' }, /tag must be/],
+    [{ tag: 'x'.repeat(33) }, /tag must be/],
+    [{ userAgent: 'me' }, /userAgent must be 'none' or an object, not "me"/],
+    [{ userAgent: { id: '0e5b4d8a-6bc5-1f6a-9d3a-2f9f6ab0c3de' } }, /userAgent\.id must be a UUID of version 4/],
+    [{ userAgent: { software: '' } }, /userAgent\.software must be a name of 1 to 100 characters/],
+    [{ userAgent: { device: '\u0000' } }, /userAgent\.device must be a name/],
+    [{ userAgent: { name: 'x' } }, /userAgent\.name is no option/],
   ])('refuses %j', (options, message) => {
     expect(problemOf(options)).toMatch(message);
   });
