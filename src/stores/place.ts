@@ -1,5 +1,16 @@
 // Where the file of a queue lies: what has to be right about that before SQLite is asked, and whether it still lies there.
-import { closeSync, fsyncSync, lstatSync, openSync, realpathSync, statfsSync, statSync, type Stats } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failed } from './store-faults.js';
 
@@ -54,10 +65,16 @@ export function prepare(file: string): void {
     else if (there.isSymbolicLink() && look(file) === null) throw failed(file, 'is a link that leads nowhere');
     else if (look(file)?.isFile() !== true)
       throw failed(file, 'is no file, but a folder or a device; give a path of a file');
+    for (const path of [folder, file]) accessSync(path, constants.R_OK | constants.W_OK);
   } catch (error) {
     if (!(error instanceof Error) || !('syscall' in error)) throw error;
-    throw failed(file, `cannot be opened: ${error.message}`, error);
+    throw failed(file, `cannot be opened for reading and writing, or its folder cannot: ${reason(error)}`, error);
   }
+}
+
+function reason(error: Error): string {
+  const { code } = error as { code?: unknown };
+  return code === 'EROFS' ? 'the file system is read-only' : error.message;
 }
 
 function refuseRemote(file: string, folder: string): void {

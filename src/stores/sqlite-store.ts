@@ -27,6 +27,8 @@ export class SqliteStore implements QueueStore {
   #claimed: string | null = null;
   #writer: AsyncWriter | null = null;
   #closing: Promise<void> | null = null;
+  /** Queues that are being closed. */
+  readonly #leaving = new Map<string, Promise<void>>();
   #waiting: Waiting[] = [];
   #committing = false;
 
@@ -37,9 +39,13 @@ export class SqliteStore implements QueueStore {
 
   async open(owner: StoreOwner, signal: AbortSignal): Promise<OpenStore> {
     signal.throwIfAborted();
-    while (this.#closing !== null) await this.#closing;
-    signal.throwIfAborted();
     const { queue, xmlns } = owner;
+    for (;;) {
+      const ending = this.#leaving.get(queue) ?? this.#closing;
+      if (ending === null) break;
+      await ending;
+    }
+    signal.throwIfAborted();
     if (this.#queues.has(queue)) throw twice(queue, this.#settings.file);
     this.#claim();
     this.#queues.set(queue, null);
@@ -50,10 +56,10 @@ export class SqliteStore implements QueueStore {
       return new SqliteQueue(
         opened,
         (changes) => this.#commit({ queue, xmlns, ops: listed(changes) }),
-        () => this.#leave(queue),
+        (under) => this.#leave(queue, under),
       );
     } catch (error) {
-      await this.#leave(queue);
+      await this.#leave(queue, Promise.resolve());
       throw error;
     }
   }
@@ -106,9 +112,17 @@ export class SqliteStore implements QueueStore {
     this.#committing = false;
   }
 
-  /** Ends a queue. With the last one the file is closed. */
-  async #leave(queue: string): Promise<void> {
+  /** Ends a queue when what is under way is through. */
+  #leave(queue: string, under: Promise<unknown>): Promise<void> {
+    const left = under.then(() => this.#left(queue));
+    this.#leaving.set(queue, left);
+    return left;
+  }
+
+  /** With the last queue the file is closed. */
+  async #left(queue: string): Promise<void> {
     this.#queues.delete(queue);
+    this.#leaving.delete(queue);
     if (this.#queues.size > 0) {
       if (this.#writer !== null) await this.#writer.ask({ kind: 'leave', queue }).catch(nothing);
       return;
@@ -135,14 +149,14 @@ class SqliteQueue implements OpenStore {
   readonly dead: NonNullable<OpenStore['dead']>;
   declare readonly warning?: string;
   readonly #write: (changes: readonly Change[]) => Promise<void>;
-  readonly #leave: () => Promise<void>;
+  readonly #leave: (under: Promise<unknown>) => Promise<void>;
   #under: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
 
   constructor(
     { epoch, held, session, dead, warning }: OpenedQueue,
     write: (changes: readonly Change[]) => Promise<void>,
-    leave: () => Promise<void>,
+    leave: (under: Promise<unknown>) => Promise<void>,
   ) {
     this.epoch = epoch;
     this.held = held;
@@ -163,7 +177,7 @@ class SqliteQueue implements OpenStore {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#under.then(this.#leave);
+    this.#closed ??= this.#leave(this.#under);
     return this.#closed;
   }
 }

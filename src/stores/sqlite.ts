@@ -1,5 +1,6 @@
 // `xmpp-broker/queue/sqlite`: the outbound queue in a file.
-import { oneOf, text } from '../arguments/checks.js';
+import { resolve } from 'node:path';
+import { isText, must, oneOf } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import type { QueueStore } from '../queue/store.js';
 import { DRIVERS } from './driver.js';
@@ -26,7 +27,7 @@ export interface SqliteStoreOptions {
 
 const OPTIONS: OptionTable<SqliteStoreOptions> = {
   checks: {
-    file: text,
+    file: must('the path of a file', (value) => isText(value) && !value.includes('\0')),
     sync: oneOf('full', 'normal'),
     driver: oneOf(...DRIVERS),
     onCorrupt: oneOf('refuse', 'salvage'),
@@ -47,6 +48,12 @@ const OPTIONS: OptionTable<SqliteStoreOptions> = {
  */
 export function sqliteStore(options: SqliteStoreOptions): QueueStore {
   const { file, sync, driver, onCorrupt } = readOptions('USAGE_STORE', 'sqliteStore()', options, OPTIONS);
-  const settings = { file, sync: sync ?? 'full', driver: driver ?? null, onCorrupt: onCorrupt ?? 'refuse' } as const;
+  // A program may go to another folder before it connects.
+  const settings = {
+    file: resolve(file),
+    sync: sync ?? 'full',
+    driver: driver ?? null,
+    onCorrupt: onCorrupt ?? 'refuse',
+  } as const;
   return new SqliteStore(settings, (data, died) => new WriterThread(data, died));
 }

@@ -16,7 +16,11 @@ export class Workshop implements Disposable {
     const manifest = {
       name: 'xmpp-broker',
       type: 'module',
-      exports: { '.': './src/index.js', './testing': './src/testing/index.js' },
+      exports: {
+        '.': './src/index.js',
+        './queue/sqlite': './src/stores/sqlite.js',
+        './testing': './src/testing/index.js',
+      },
     };
     writeFileSync(join(this.path, 'package.json'), JSON.stringify(manifest));
     symlinkSync(join(ROOT, 'node_modules'), join(this.path, 'node_modules'));
