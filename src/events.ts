@@ -71,6 +71,18 @@ export const PCJ_FILTERERROR = 'PCJ_FILTERERROR';
 export const PCJ_PROTOCOLERROR = 'PCJ_PROTOCOLERROR';
 /** The outbound queue refused a stanza because it is full. */
 export const PCJ_QUEUEFAIL = 'PCJ_QUEUEFAIL';
+/** The store of the queue is open, or works again. */
+export const PCJ_STOREREADY = 'PCJ_STOREREADY';
+/** The store of the queue could not be opened, or stopped working; while that goes on, once a minute. */
+export const PCJ_STOREFAIL = 'PCJ_STOREFAIL';
+/** Another process has the queue: this one waits for it, and dials nothing. */
+export const PCJ_STANDBY = 'PCJ_STANDBY';
+/** Another process has taken the queue over. */
+export const PCJ_FENCED = 'PCJ_FENCED';
+/** Held stanzas were picked to be sent, in a queue with a store. */
+export const PCJ_PURGED = 'PCJ_PURGED';
+/** A stored stanza was given up; where it lies is in the error. */
+export const PCJ_DEADLETTER = 'PCJ_DEADLETTER';
 /** Stream management is on (XEP-0198 §3). */
 export const PCJ_SM_ENABLED = 'PCJ_SM_ENABLED';
 /** The last session was resumed (XEP-0198 §5). */
@@ -169,6 +181,13 @@ const EVENTS = {
   },
   [PCJ_PROTOCOLERROR]: { payload: of<BrokerError>(), fault: true, dialect: true },
   [PCJ_QUEUEFAIL]: { payload: of<BrokerError>(), fault: true },
+  [PCJ_STOREREADY]: { payload: of<{ queue: string; held: number; possibleDuplicates: number; epoch: number }>() },
+  [PCJ_STOREFAIL]: { payload: of<BrokerError>(), fault: true },
+  [PCJ_STANDBY]: { payload: of<{ queue: string; holder: string | null }>() },
+  [PCJ_FENCED]: { payload: of<BrokerError>(), fault: true },
+  /** `by` is who asked: `program`, or `ready`, which is `queue.onReady`. */
+  [PCJ_PURGED]: { payload: of<{ queue: string; by: string; count: number }>() },
+  [PCJ_DEADLETTER]: { payload: of<{ key: string; xml: string; error: BrokerError }>() },
   [PCJ_SM_ENABLED]: { payload: of<{ id: string | null; max: number | null; resumable: boolean }>(), dialect: true },
   [PCJ_SM_RESUMED]: { payload: of<{ id: string; replayed: number }>(), dialect: true },
   [PCJ_SM_FAILED]: { payload: of<BrokerError>(), fault: true, dialect: true },

@@ -1,4 +1,5 @@
-export { Broker, type Commands, type Outbound } from './broker/broker.js';
+export { Broker, type Commands, type Outbound, type OutputOptions } from './broker/broker.js';
+export type { OpenQueue } from './broker/queue-keeper.js';
 export type { RequestOptions } from './broker/requester.js';
 export type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './broker/answerer.js';
 export type { BrokerStats } from './broker/broker-stats.js';
@@ -39,6 +40,7 @@ export type {
 export type { OutboundQueue, QueueLimits } from './queue/outbound-queue.js';
 export type {
   Change,
+  DeadLetter,
   Handed,
   OpenStore,
   PurgeSelection,

@@ -51,6 +51,17 @@ export const signal = withCode(
   must('an AbortSignal', (value) => isA(value, AbortSignal)),
 );
 
+const isPlainKey = (value: string): boolean => value.trim() === value && !/\p{Cc}/u.test(value);
+
+/** What names a stanza in a store: short enough for a column or a header, and the same behind each of them. */
+export const key = withCode(
+  'USAGE_KEY',
+  must(
+    'a string of 1 to 256 characters, without control characters and without white space at its ends',
+    (value) => isText(value) && value.length <= 256 && value.isWellFormed() && isPlainKey(value),
+  ),
+);
+
 /** The name or address of a host to dial, or `unix:` and a path; what it stands for is found out when it is dialled. */
 export const host: Check = (value) =>
   text(value) ?? ((value as string).startsWith('unix:') ? unixSocketProblem(value as string) : nameProblem(value));

@@ -1,4 +1,4 @@
-import { duration, host, oneOf, port, signal } from '../arguments/checks.js';
+import { duration, host, key, oneOf, port, signal } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { suggestion } from '../arguments/suggestion.js';
 import { unixSocketPath } from '../arguments/unix-socket.js';
@@ -8,6 +8,7 @@ import type { BrokerFilters } from './broker-filters.js';
 import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
 import type { BrokerStats } from './broker-stats.js';
 import { Core } from './core.js';
+import type { OpenQueue } from './queue-keeper.js';
 import { match, type Matching, type MatchOptions } from './matching.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Closed, StatusEvent, StatusEvents, StatusName } from '../events.js';
@@ -28,9 +29,18 @@ import type { Element } from '../xml/element.js';
 /** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
 export type Outbound = Element | object | string;
 
+/** Options of one output. */
+export interface OutputOptions {
+  /**
+   * Names the stanza, in 1 to 256 characters: as long as one with that key is in the queue or on its way, in a store also in
+   * another process, it is not accepted again. Default 128 random bits.
+   */
+  key?: string | undefined;
+}
+
 /** Input events that `post` takes: their arguments, and what it returns for them. */
 export interface Commands<MyEvents extends object = object> {
-  output: (node: Outbound) => Ticket;
+  output: (node: Outbound, options?: OutputOptions) => Ticket;
   return_to_sender: (event: NameFor<MyEvents, Element>, node: Outbound) => Ticket;
   xpath_filter: (
     ...args:
@@ -50,6 +60,7 @@ const CONNECT_OPTIONS: OptionTable<ConnectOptions> = {
     host !== undefined && unixSocketPath(host) !== null && given.has('port') ? [NO_PORT] : [],
 };
 const CLIENT_STATE = oneOf('active', 'inactive');
+const OUTPUT_OPTIONS: OptionTable<OutputOptions> = { checks: { key } };
 const LATER_OPTIONS: OptionTable<{ within?: number | undefined }> = { checks: { within: duration } };
 
 /**
@@ -156,13 +167,40 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   }
 
   /**
-   * Sends a stanza now, or holds it in the queue while not ready.
-   * @throws BrokerError `USAGE_NOT_ONE_STANZA`, `USAGE_IQ`, what the dialect refuses, `XML_UNSERIALIZABLE`, `QUEUE_FULL`,
-   * `BROKER_HALTED`; nothing was accepted then
+   * Sends a stanza now, or holds it in the queue while not ready. With a store (`queue.store`) `ticket.stored` tells when it
+   * survives the process; it is sent behind that.
+   * @returns the ticket; that of the stanza which is there already, when `key` names one
+   * @throws BrokerError `USAGE_NOT_ONE_STANZA`, `USAGE_IQ`, `USAGE_OUTPUT`, `USAGE_KEY`, what the dialect refuses,
+   * `XML_UNSERIALIZABLE`, `QUEUE_FULL`, `QUEUE_STORE_FAILED`, `BROKER_HALTED`; nothing was accepted then
    */
-  output(node: Outbound): Ticket {
+  output(node: Outbound, options?: OutputOptions): Ticket {
     this.#refuseHalted();
-    return this.#core.outbox.output(asStanza(node, this.config.xmlns));
+    const stanza = asStanza(node, this.config.xmlns);
+    if (options === undefined) return this.#core.outbox.output(stanza);
+    return this.#core.outbox.output(stanza, readOptions('USAGE_OUTPUT', 'output()', options, OUTPUT_OPTIONS).key);
+  }
+
+  /**
+   * Opens the store of the queue without connecting, to look at what earlier lives left, and to drop what shall not be sent.
+   * `connect` does it by itself. `shutdown` closes it again.
+   * @returns what is held then. It rejects with a BrokerError: `USAGE_STORE` without a store, `BROKER_HALTED`, or why the
+   * store cannot be opened: `QUEUE_LOCKED`, `QUEUE_CORRUPT`, `QUEUE_VERSION`, `QUEUE_NO_DRIVER`, `QUEUE_STORE_FAILED`
+   */
+  openQueue(): Promise<OpenQueue> {
+    const promise = (async () => {
+      this.#refuseHalted();
+      const { keeper } = this.#core;
+      if (keeper === null) {
+        throw usageError(
+          'USAGE_STORE',
+          'openQueue() opens the store of the queue, and the option queue.store is not given',
+        );
+      }
+      await keeper.open();
+      return keeper.contents;
+    })();
+    promise.catch(() => undefined);
+    return promise;
   }
 
   /** The old name of `queue.send`: PCJ calls sending what is held a purge. @throws BrokerError as `queue.send` */
@@ -303,7 +341,7 @@ const COMMANDS: {
     ...args: Parameters<Commands[Command]>
   ) => ReturnType<Commands[Command]>;
 } = {
-  output: (broker, node) => broker.output(node),
+  output: (broker, node, options) => broker.output(node, options),
   return_to_sender: (broker, event, node) => broker.returnToSender(event, node),
   xpath_filter: ({ filters }, ...args) => {
     if (args[0] === 'add') return filters.add(args[1], args[2], args[3]);

@@ -4,6 +4,7 @@ import { ClientState } from './client-state.js';
 import { BrokerFilters } from './broker-filters.js';
 import { OwnIdentity } from './identity.js';
 import { Outbox } from './outbox.js';
+import { QueueKeeper } from './queue-keeper.js';
 import { Requester } from './requester.js';
 import { Resumption } from './resumption.js';
 import { Router } from './router.js';
@@ -20,6 +21,7 @@ import { counters } from '../stats.js';
 import type { BrokerStats } from './broker-stats.js';
 import { validateOptions, type BrokerConfig, type BrokerOptions, type Secrets } from '../options/options.js';
 import type { Established } from '../protocols/dialect.js';
+import type { Journal } from '../queue/journal.js';
 import { PendingRequests } from '../requests/pending-requests.js';
 
 /**
@@ -46,9 +48,13 @@ export class Core implements LifecycleOwner {
   readonly lifecycle: Lifecycle;
   readonly userAgentId = randomUUID();
 
+  /** Null without a store. */
+  readonly keeper: QueueKeeper | null;
+  readonly journal: Journal | null;
+
   /** @throws BrokerError `USAGE_OPTIONS` */
   constructor(options: BrokerOptions) {
-    const { config, secrets, logger, connector } = validateOptions(options);
+    const { config, secrets, logger, connector, store } = validateOptions(options);
     this.config = config;
     this.secrets = secrets;
     this.connector = connector;
@@ -58,6 +64,8 @@ export class Core implements LifecycleOwner {
     this.identity = new OwnIdentity(config.connectionType);
     this.filters = new BrokerFilters(this);
     this.requests = new PendingRequests(config.limits.requests, config.timeouts.request, this.counters.requests);
+    this.keeper = store === null ? null : new QueueKeeper(store, this);
+    this.journal = this.keeper?.journal ?? null;
     this.outbox = new Outbox(this);
     this.requester = new Requester(this);
     this.resumption = new Resumption(this);
@@ -65,6 +73,18 @@ export class Core implements LifecycleOwner {
     this.router = new Router(this);
     this.lifecycle = new Lifecycle(this, this);
     this.clientState = new ClientState(this);
+  }
+
+  open(): Promise<void> | null {
+    return this.keeper === null ? null : this.keeper.open();
+  }
+
+  close(): Promise<void> | null {
+    return this.keeper === null ? null : this.keeper.close();
+  }
+
+  settled(): Promise<void> | null {
+    return this.journal === null ? null : this.journal.settled();
   }
 
   ready(link: Link, established: Established): void {
@@ -113,7 +133,7 @@ export class Core implements LifecycleOwner {
 
   rested({ clean, error }: Closed): void {
     this.status.log.rested(clean ? undefined : error);
-    this.status.log.held(this.outbox.queue, 'rest');
+    this.status.log.held(this.outbox.queue, this.keeper === null ? 'rest' : 'stored');
   }
 
   failed(error: unknown): void {
@@ -132,6 +152,10 @@ export class Core implements LifecycleOwner {
 
   shutDown(): void {
     this.resumption.shutDown();
+  }
+
+  halting(): void {
+    this.keeper?.halt();
   }
 
   halted(error: BrokerError): void {

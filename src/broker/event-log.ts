@@ -19,6 +19,7 @@ interface Held {
 const HELD = {
   ready: 'queue.send() sends them, queue.onReady decides',
   rest: 'queue.send() after a next connect() sends them, the end of the process loses them',
+  stored: 'queue.send() after a next connect() sends them, in this process or in the next',
 } as const;
 
 type Fault = { readonly what: string; readonly error: BrokerError };
@@ -40,6 +41,8 @@ const FAULTS: Partial<Record<StatusEvent, string>> = {
   PCJ_PROTOCOLERROR: 'the server broke the protocol',
   PCJ_QUEUEFAIL: 'a stanza was refused',
   PCJ_SM_FAILED: 'stream management failed',
+  PCJ_STOREFAIL: 'the store of the queue failed',
+  PCJ_FENCED: 'the queue was taken over',
 };
 
 /**
@@ -92,8 +95,18 @@ export class EventLog {
       case 'PCJ_HANDLERERROR': {
         const { event, error } = payload as StatusEvents['PCJ_HANDLERERROR'];
         this.handlerFailed(event, error);
+        return;
+      }
+      case 'PCJ_DEADLETTER': {
+        const { key, error } = payload as StatusEvents['PCJ_DEADLETTER'];
+        this.#limited(name, { event: name, key, err: error }, `a stored stanza was given up: ${error.message}`);
       }
     }
+  }
+
+  /** The store of the queue says how it was opened. */
+  store(warning: string): void {
+    this.#logger.warn({}, `the store of the queue: ${printable(warning)}`);
   }
 
   /** A handler threw, or its promise rejected. */

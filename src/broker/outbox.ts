@@ -7,13 +7,17 @@ import type { Traffic } from '../link/traffic.js';
 import type { BrokerConfig } from '../options/options.js';
 import { isDecision, type QueueDecision } from '../options/queue.js';
 import { checkStanza, withoutOwnSender } from '../stanza/outbound.js';
-import { OutboundQueue, type QueueOwner } from '../queue/outbound-queue.js';
-import { Ticket } from '../queue/ticket.js';
+import type { Journal } from '../queue/journal.js';
+import type { Turn } from '../queue/lane.js';
+import { OutboundQueue, queueFull, type QueueOwner } from '../queue/outbound-queue.js';
+import type { StoredStanza } from '../queue/store.js';
+import { randomKey, Ticket, Unstored } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { CountedKind } from '../stats.js';
 import type { Status } from './status.js';
 import { isStanzaKind } from '../stanza/kinds.js';
 import type { Element } from '../xml/element.js';
+import { parseInScope } from '../xml/tokenizer/parse.js';
 import { written, type SerializeScope } from '../xml/serializer.js';
 
 /** What the outbox works with. */
@@ -26,6 +30,9 @@ export interface OutboxParts {
   /** Wants to know of answers. */
   readonly answerer: { sent(answer: Element): void };
   readonly lifecycle: Lifecycle;
+  /** Null without a store. */
+  readonly journal: Journal | null;
+  readonly keeper: { readonly queue: string; keeps(stanza: Element): boolean } | null;
   /** What a session that is kept has sent counts with what is held. */
   readonly resumption: { readonly bytes: number };
 }
@@ -36,6 +43,8 @@ export class Outbox implements QueueOwner {
   readonly #parts: OutboxParts;
   readonly #scope: SerializeScope;
   #ids = 0;
+  /** Tickets with keys that no store has. */
+  #named: Map<string, Ticket> | null = null;
   /** What was output inside a purge: it lines up behind what is purged. */
   #behindPurge: { readonly ticket: Ticket; readonly stanza: Element }[] | null = null;
 
@@ -46,10 +55,17 @@ export class Outbox implements QueueOwner {
   }
 
   /** Sends a stanza now, or holds it. @throws BrokerError as `Broker.output`; nothing was accepted then */
-  output(given: Element): Ticket {
+  output(given: Element, key?: string): Ticket {
+    const known = key === undefined ? undefined : this.#find(key);
+    if (known !== undefined) return known;
     const stanza = this.prepare(given);
     const ticket = this.ticket(stanza);
-    this.accept(ticket, stanza);
+    if (this.#parts.keeper?.keeps(stanza) === true) {
+      this.accept(ticket, stanza, key ?? randomKey());
+    } else {
+      this.accept(ticket, stanza);
+      if (key !== undefined) this.#name(ticket, key);
+    }
     if (isAnswer(stanza)) this.#parts.answerer.sent(stanza);
     return ticket;
   }
@@ -70,34 +86,71 @@ export class Outbox implements QueueOwner {
     return new Ticket(this.#ids, text, xmlns, kindOf(stanza, xmlns));
   }
 
-  /** Sends a ticket's stanza now, or holds it. @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`; nothing was accepted then */
-  accept(ticket: Ticket, stanza: Element): void {
-    const { status, traffic, lifecycle, resumption } = this.#parts;
+  /** The ticket of a stanza of an earlier life. @throws what is wrong with it */
+  recovered({ xml, xmlns: given, at }: StoredStanza): Ticket {
+    const { xmlns } = this.#parts.config;
+    const stanza = parseInScope(xml, given ?? '');
+    const text = given === xmlns ? xml : written(this.prepare(stanza), this.#scope);
+    this.#ids += 1;
+    return new Ticket(this.#ids, text, xmlns, kindOf(stanza, xmlns), Math.max(0, Date.now() - at));
+  }
+
+  /** The ticket that has a key, while it is in the queue or on its way. */
+  #find(key: string): Ticket | undefined {
+    return this.#parts.journal?.find(key) ?? this.#named?.get(key);
+  }
+
+  /** Remembers the key of a ticket that no store has. */
+  #name(ticket: Ticket, key: string): void {
+    const named = (this.#named ??= new Map<string, Ticket>());
+    named.set(key, ticket);
+    ticket.record = new Unstored(key, () => named.delete(key));
+  }
+
+  /**
+   * Sends a ticket's stanza now, or holds it.
+   * @param key what the store knows it by; null: the store does not keep it
+   * @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`, what the store says; nothing was accepted then
+   */
+  accept(ticket: Ticket, stanza: Element, key: string | null = null): void {
+    const { status, traffic, lifecycle, resumption, journal } = this.#parts;
     const { link } = lifecycle;
     const ready = link?.ready === true;
     try {
+      if (journal !== null && key !== null) journal.checkWorks();
       if (ready) {
         checkSize(ticket, link);
-        const most = this.queue.bytes + ticket.bytesAtMost + link.bytesAtMost;
+        const most = this.queue.bytes + ticket.bytesAtMost + link.bytesAtMost + (journal?.lane.bytes ?? 0);
         // Near the bound it is worth while to count.
-        if (most > this.queue.limits.maxBytes) this.queue.check(ticket.bytes, link.bytes);
-      } else this.queue.push(ticket, link?.bytes ?? resumption.bytes);
+        if (most > this.queue.limits.maxBytes) this.queue.check(ticket.bytes, link.bytes + (journal?.lane.bytes ?? 0));
+        if (journal !== null && journal.lane.size >= this.queue.limits.maxStanzas) {
+          throw queueFull(`${String(journal.lane.size)} stanzas wait for the store (queue.maxStanzas)`);
+        }
+      } else this.queue.push(ticket, (link?.bytes ?? resumption.bytes) + (journal?.lane.bytes ?? 0));
     } catch (error) {
       if (error instanceof BrokerError) status.publish('PCJ_QUEUEFAIL', error);
       throw error;
     }
+    if (journal !== null && key !== null) journal.put(ticket, key);
     if (!ready) traffic.held(stanza);
+    else if (journal !== null) journal.pass(ticket, stanza, false);
     else if (this.#behindPurge !== null) this.#behindPurge.push({ ticket, stanza });
     else link.output(ticket, stanza);
   }
 
   /** Sends what is held and picked. Returns the tickets that are sent; none while not ready. @throws BrokerError `BROKER_HALTED` */
-  send(select?: (ticket: Ticket) => boolean): Ticket[] {
+  send(select?: (ticket: Ticket) => boolean, by = 'program'): Ticket[] {
     const { lifecycle } = this.#parts;
     if (lifecycle.state === 'halted') throw halted();
     if (!this.#isReady || this.#behindPurge !== null) return [];
     this.queue.expire();
     const tickets = this.queue.take(select);
+    const { journal, keeper, status } = this.#parts;
+    if (journal !== null) {
+      for (const ticket of tickets) journal.pass(ticket, undefined, true);
+      if (tickets.length > 0) status.publish('PCJ_PURGED', { queue: keeper?.queue ?? '', by, count: tickets.length });
+      return tickets;
+    }
     const behind = (this.#behindPurge = []);
     try {
       this.#send(tickets);
@@ -115,7 +168,7 @@ export class Outbox implements QueueOwner {
   ready(): void {
     const { onReady } = this.#parts.config.queue;
     this.queue.expire();
-    if (onReady === 'send') this.send();
+    if (onReady === 'send') this.send(undefined, 'ready');
     else if (onReady === 'drop') this.queue.drop();
     else if (onReady !== 'hold') this.#decide(onReady);
   }
@@ -133,7 +186,7 @@ export class Outbox implements QueueOwner {
       decisions.set(ticket, decision);
     }
     this.queue.drop((ticket) => decisions.get(ticket) === 'drop');
-    this.send((ticket) => decisions.get(ticket) === 'send');
+    this.send((ticket) => decisions.get(ticket) === 'send', 'ready');
   }
 
   get #isReady(): boolean {
@@ -141,7 +194,7 @@ export class Outbox implements QueueOwner {
   }
 
   #send(tickets: Ticket[]): void {
-    const { status, requests, lifecycle } = this.#parts;
+    const { lifecycle } = this.#parts;
     for (const [index, ticket] of tickets.entries()) {
       const { link } = lifecycle;
       // A handler, such as one of PCJ_NODESENT, may have ended the link: the rest stays held, in front.
@@ -155,13 +208,31 @@ export class Outbox implements QueueOwner {
         checkSize(ticket, link);
         link.output(ticket);
       } catch (caught) {
-        // The server does not take it, or the dialect cannot wrap it: its end, not that of the others.
-        const error = caught instanceof BrokerError ? caught : notWrapped(caught);
-        ticket.markFailed(error);
-        status.publish('PCJ_QUEUEFAIL', error);
-        if (ticket.request !== null) requests.fail(ticket.request, error);
+        this.unfit(ticket, caught);
       }
     }
+  }
+
+  /** The store has the mark of a stanza that waited: it goes out. @throws what makes it fail, alone */
+  pass({ ticket, element }: Turn): void {
+    const { link } = this.#parts.lifecycle;
+    if (link === null) return;
+    checkSize(ticket, link);
+    link.output(ticket, element);
+  }
+
+  /** The server does not take a held stanza, or the dialect cannot wrap it: its end, not that of the others. */
+  unfit(ticket: Ticket, caught: unknown): void {
+    const { status, requests } = this.#parts;
+    const error = caught instanceof BrokerError ? caught : notWrapped(caught);
+    ticket.markFailed(error);
+    status.publish('PCJ_QUEUEFAIL', error);
+    if (ticket.request !== null) requests.fail(ticket.request, error);
+  }
+
+  /** Nobody waits for the answer of a request any more: its stanza is not sent if that can still be helped. */
+  withdraw(ticket: Ticket): boolean {
+    return this.queue.remove(ticket) || this.#parts.journal?.lane.remove(ticket) === true;
   }
 
   /** A purge is over: what was output inside it goes out, or is held where no link is there any more. */
@@ -195,6 +266,8 @@ export class Outbox implements QueueOwner {
   takeBack(uncertain: readonly Ticket[], unsent: readonly Ticket[]): void {
     for (const ticket of uncertain) ticket.markHeld(true);
     for (const ticket of unsent) ticket.markHeld(false);
+    const { journal } = this.#parts;
+    if (journal !== null) for (const ticket of [...uncertain, ...unsent]) journal.hold(ticket);
     this.queue.returnToFront([...uncertain, ...unsent]);
   }
 }

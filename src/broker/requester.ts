@@ -164,7 +164,7 @@ export class Requester {
 
   #failed(error: BrokerError, { ticket }: PendingRequest): void {
     // Nobody waits for the answer any more, so a stanza that was not written is not sent later.
-    if (this.#parts.outbox.queue.remove(ticket)) ticket.markFailed(error);
+    if (this.#parts.outbox.withdraw(ticket)) ticket.markFailed(error);
     else ticket.expectNoAck();
     this.#parts.status.publish('PCJ_RTS_FAIL', Object.assign(error, { ticket }));
   }

@@ -3,7 +3,10 @@ import { BrokerError } from '../errors.js';
 import type { Link } from '../link/link.js';
 import type { LinkEnd } from '../link/closing.js';
 import type { Outbox } from './outbox.js';
-import type { ManagedSession } from '../protocols/features/managed-session.js';
+import { ManagedSession, type Placed, type SessionKeeper } from '../protocols/features/managed-session.js';
+import type { SessionRecord } from '../queue/store.js';
+import { StoredRecord } from '../queue/stored-record.js';
+import type { Journal } from '../queue/journal.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 
@@ -18,6 +21,8 @@ const MAX_KEPT = 86_400;
 
 /** What {@link Resumption} works with. */
 export interface ResumptionParts {
+  /** Null without a store. */
+  readonly journal: Journal | null;
   readonly outbox: Outbox;
   readonly requests: PendingRequests;
 }
@@ -26,11 +31,13 @@ export interface ResumptionParts {
  * Takes care that nothing is lost between links. Without stream management, what was not written is held again. A
  * managed session is kept until it is resumed, or is over; then what the server did not acknowledge is held again.
  */
-export class Resumption {
+export class Resumption implements SessionKeeper {
   readonly #parts: ResumptionParts;
   #kept: ManagedSession | null = null;
   /** That of the last ready link. When it is over it has nothing left. */
   #latest: ManagedSession | null = null;
+  /** The session of the link that is ready. */
+  #current: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(parts: ResumptionParts) {
@@ -52,13 +59,44 @@ export class Resumption {
     return this.#kept?.bytes ?? 0;
   }
 
+  /** What the next process needs to go on with the session there is, or null. */
+  get record(): SessionRecord | null {
+    const session = this.#current ?? this.#kept;
+    if (session?.id == null) return null;
+    const { id, jid, max, location, sent, acked, handled } = session;
+    return { id, jid, max, location, sent, acked, handled, at: Date.now() };
+  }
+
+  /** The session of an earlier process is kept as if its link had been lost now. */
+  restore(record: SessionRecord, placed: readonly Placed[]): void {
+    const session = ManagedSession.restored(record, placed);
+    session.keeper = this;
+    this.#keep(session);
+  }
+
+  keep(session: ManagedSession, then: () => void): void {
+    const { journal } = this.#parts;
+    if (journal === null) {
+      then();
+      return;
+    }
+    journal.session((record) => {
+      if (record?.id === session.id) session.keptHandled(record.handled);
+      then();
+    });
+  }
+
   /** A link ended, and nothing was told of it yet. */
-  linkEnded({ session, inFlight, waiting, byUs }: LinkEnd): void {
+  linkEnded({ session, inFlight, waiting: notHandedOver, byUs }: LinkEnd): void {
+    const { journal } = this.#parts;
+    const waiting = journal === null ? notHandedOver : [...notHandedOver, ...journal.clear()];
+    this.#current = null;
     const goesOn = byUs === 'replace' || (byUs === null && (session?.lost() ?? 0) <= MAX_LOSSES);
     const resumable = session !== null && session.id !== null && goesOn;
     if (resumable) this.#keep(session);
     const uncertain = session === null ? inFlight : resumable ? [] : unproved(session);
     this.#hold(uncertain, waiting);
+    if (session !== null && !resumable) journal?.session();
   }
 
   /** The end of the link was told: requests that were on it fail, unless their session may go on. */
@@ -68,22 +106,49 @@ export class Resumption {
 
   /** A link is ready: the kept session goes on with it, before anything new, or is over. */
   linkReady(link: Link, session: ManagedSession | null): void {
+    const { journal } = this.#parts;
     const previous = this.#take();
     this.#latest = session;
-    if (previous === null) return;
-    if (previous === session) link.replay(previous.unacked());
-    else this.#giveUp(previous);
+    this.#current = session;
+    if (previous !== null && previous !== session) this.#giveUp(previous);
+    if (journal !== null) {
+      if (session !== null) session.keeper = this;
+      journal.lane.begin(session);
+      if (session?.id != null || previous !== null) journal.session();
+    }
+    if (previous === null || previous !== session) return;
+    if (journal !== null && previous.hasMoved) this.#replayMoved(link, previous, journal);
+    else link.replay(previous.unacked());
   }
 
-  /** The broker was shut down without a link: nobody will resume the kept session. */
+  /** What an earlier process left has other places in the session now: they are stored before anything is sent again. */
+  #replayMoved(link: Link, session: ManagedSession, journal: Journal): void {
+    const tickets = session.unacked();
+    for (const [index, { record }] of tickets.entries()) {
+      if (record instanceof StoredRecord) journal.hand(record, session.id ?? '', (session.acked + 1 + index) % 2 ** 32);
+    }
+    journal.behind(() => {
+      if (this.#current === session && link.takes) link.replay(tickets.filter(({ inSession }) => inSession));
+    });
+  }
+
+  /**
+   * The broker was shut down without a link: nobody will resume the kept session. With a store somebody may, in this process
+   * or in the next; but nobody waits for its answers any more.
+   */
   shutDown(): void {
+    if (this.#parts.journal !== null) {
+      this.#failCutRequests();
+      return;
+    }
     const previous = this.#take();
     if (previous !== null) this.#giveUp(previous);
   }
 
   /** Ends everything: stanzas and requests fail. */
   halt(error: BrokerError): void {
-    const tickets = [...(this.#take()?.takeUnacked() ?? []), ...this.#parts.outbox.queue.take()];
+    const { outbox, journal } = this.#parts;
+    const tickets = [...(this.#take()?.takeUnacked() ?? []), ...(journal?.clear() ?? []), ...outbox.queue.take()];
     for (const ticket of tickets) ticket.markFailed(error);
     this.#parts.requests.failWhere(
       () => true,
@@ -97,7 +162,9 @@ export class Resumption {
     const seconds = Math.min(session.max ?? DEFAULT_MAX, MAX_KEPT);
     this.#timer = setTimeout(() => {
       const expired = this.#take();
-      if (expired !== null) this.#giveUp(expired);
+      if (expired === null) return;
+      this.#giveUp(expired);
+      this.#parts.journal?.session();
     }, seconds * 1_000);
     this.#timer.unref();
   }

@@ -26,6 +26,12 @@ export interface LifecycleParts extends AttemptParts, LinkParts {}
 
 /** Who has a lifecycle, and hears what becomes of links. */
 export interface LifecycleOwner {
+  /** Before an attempt, and before anything is dialled; null when nothing has to be opened. Rejects with a BrokerError. */
+  open(): Promise<void> | null;
+  /** At the end of `shutdown`, or in place of what `open` waits for; null when nothing has to be closed. */
+  close(): Promise<void> | null;
+  /** As a link asks. */
+  settled(): Promise<void> | null;
   /** Stanzas may be sent; PCJ_READY was not published yet. */
   ready(link: Link, established: Established): void;
   /** PCJ_READY was published. */
@@ -40,6 +46,8 @@ export interface LifecycleOwner {
   shutDown(): void;
   /** Nobody dials any more. */
   rested(closed: Closed): void;
+  /** Before everything is dropped for ever. */
+  halting(): void;
   /** For ever. Nothing is published behind this. */
   halted(error: BrokerError): void;
 }
@@ -146,6 +154,7 @@ export class Lifecycle implements LinkOwner {
     this.#epoch += 1;
     this.#state = 'halted';
     this.#stopTimer();
+    this.#owner.halting();
     this.#attempt?.drop(error);
     this.#attempt = null;
     const link = this.#link;
@@ -171,8 +180,24 @@ export class Lifecycle implements LinkOwner {
       await this.#link.replace();
       if (this.#epoch !== epoch) return;
     }
+    const opening = this.#owner.open();
+    if (opening !== null && !(await this.#opened(epoch, opening))) return;
     operation.begun = true;
     this.#run(epoch);
+  }
+
+  /** Waits for the store of the queue. Returns whether it is open, and nothing has become obsolete. */
+  async #opened(epoch: number, opening: Promise<void>): Promise<boolean> {
+    this.#state = 'standby';
+    try {
+      await opening;
+      return this.#epoch === epoch;
+    } catch (error) {
+      if (this.#epoch !== epoch) return false;
+      this.#rejectOperation(error as BrokerError);
+      this.#restDisconnected(error as BrokerError);
+      return false;
+    }
   }
 
   #run(epoch: number, place: Endpoint = this.#target): void {
@@ -292,6 +317,7 @@ export class Lifecycle implements LinkOwner {
     this.#stopTimer();
     this.#rejectOperation(error);
     if (this.#shutdown !== null) return;
+    if (this.#state === 'standby') void this.#owner.close();
     if (this.#attempt === null && this.#link === null) this.#restDisconnected(error);
     else void this.#restBehind(this.#epoch, error);
   }
@@ -328,6 +354,8 @@ export class Lifecycle implements LinkOwner {
       this.#lastEnd = { clean: true };
       this.#owner.shutDown();
     }
+    const closing = this.#owner.close();
+    if (closing !== null) await closing;
     if (this.#isHalted() || this.#operation !== null) return;
     this.#state = 'idle';
     this.#rest(this.#lastEnd);
@@ -335,6 +363,10 @@ export class Lifecycle implements LinkOwner {
 
   #isHalted(): boolean {
     return this.#state === 'halted';
+  }
+
+  settled(): Promise<void> | null {
+    return this.#owner.settled();
   }
 
   notReady(): void {

@@ -5,6 +5,11 @@ export type BrokerState =
    */
   | 'idle'
   /**
+   * After `connect`, with a store of the queue: it is being opened, or another process has it and this one waits. Nothing is
+   * dialled. `shutdown` and an abort signal end the waiting.
+   */
+  | 'standby'
+  /**
    * From PCJ_CONNECT on: the server's name is resolved and its addresses are dialled. What is output is held. `connect`
    * begins anew, `shutdown` and an abort signal end the attempt with its one failure event.
    */

@@ -88,7 +88,7 @@ export class Acknowledgements {
   /** Before the stream is closed in order: asks for what is still unproved, and tells what we have handled. */
   farewell(): void {
     if (this.session.size > 0) this.#ask();
-    this.#tell();
+    if (!this.#owed || this.session.keeper !== null) this.#write();
   }
 
   /**
@@ -159,12 +159,22 @@ export class Acknowledgements {
   /** One answer that is on its way will tell the newest count: a peer that asks without end gets no queue of them. */
   #tell(): void {
     if (this.#owed) return;
+    const { keeper } = this.session;
+    if (keeper === null) {
+      this.#write();
+      return;
+    }
+    this.#owed = true;
+    keeper.keep(this.session, this.#write);
+  }
+
+  readonly #write = (): void => {
     this.#owed = true;
     this.#owner.write(() => {
       this.#owed = false;
-      return `<a xmlns='${NS.SM}' h='${String(this.session.handled)}'/>`;
+      return `<a xmlns='${NS.SM}' h='${String(this.session.tellable)}'/>`;
     });
-  }
+  };
 
   #stopQuiet(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);

@@ -22,6 +22,8 @@ export interface LinkParts {
 
 /** Who has a link, and hears how far it is. */
 export interface LinkOwner {
+  /** Resolves when everything that was accepted for the link was handed to it; null when it was. */
+  settled(): Promise<void> | null;
   /** The link can send no more: outputs are held from now on. */
   notReady(): void;
   /** The socket is closed. Called once, before the events that say so. */

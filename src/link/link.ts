@@ -74,6 +74,11 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     return this.#state.is === 'open';
   }
 
+  /** Whether what was accepted for it may still go out. */
+  get takes(): boolean {
+    return this.ready || (this.#state.is === 'closing' && !this.#state.dropped && !this.#stream.endSent);
+  }
+
   /** Bytes accepted and not yet written, or with stream management not yet acknowledged. */
   get bytes(): number {
     return this.#buffer.waitingBytes + Math.max(this.#buffer.inFlightBytes, this.#acks?.session.bytes ?? 0);
@@ -148,7 +153,9 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   handedOver(ticket: Ticket, element: Element | undefined): void {
     countStanza(this.#parts.counters.stanzas.out, ticket.kind);
+    ticket.attempts += 1;
     this.#acks?.sent(ticket);
+    ticket.record?.handedOver();
     this.#parts.traffic.handedOver(ticket, element);
   }
 
@@ -270,9 +277,10 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       clearTimeout(timer);
     };
     void this.#gone.promise.then(stop, stop);
-    await this.#buffer.drain();
+    const goesOn = byUs === 'replace' && this.#acks?.session.id != null;
+    await this.#drained(goesOn);
     if (this.#isOver) return;
-    if (byUs === 'replace' && this.#acks?.session.id != null) {
+    if (goesOn) {
       // The session goes on: ending the stream would end it, too.
       closing.dropped = true;
       this.#stream.transport.destroy();
@@ -288,6 +296,15 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       this.#parts.status.publish('PCJ_SHUTDOWN_START', undefined);
     }
     if (closing.peerEnded) this.#farewell();
+  }
+
+  /** What was accepted is with the socket, and what we have handled may be told unless the session goes on. */
+  async #drained(goesOn: boolean): Promise<void> {
+    const settled = this.#owner.settled();
+    if (settled !== null) await settled;
+    await this.#buffer.drain();
+    const tellable = goesOn ? null : (this.#acks?.session.allTellable() ?? null);
+    if (tellable !== null) await tellable;
   }
 
   /** Both streams are closed: nothing more is to come. */

@@ -14,7 +14,7 @@ import { escapeValue } from '../xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
 import { dialectProblem, WANTED_DIALECT } from './dialect.js';
 import { addressProblems, partsOf, userNameProblem } from './own-address.js';
-import { QUEUE, queueInForce, type QueueOptions } from './queue.js';
+import { QUEUE, queueInForce, storeInForce, type QueueOptions, type StoreConfig } from './queue.js';
 
 /** When a link counts as dead. */
 export interface LivenessOptions {
@@ -287,6 +287,7 @@ export function validateOptions(options: unknown): {
   secrets: Secrets;
   logger: Logger;
   connector: Connector | undefined;
+  store: StoreConfig | null;
 } {
   const read = readOptions('USAGE_OPTIONS', 'new Broker()', options, BROKER_OPTIONS);
   // The table's rule has seen to it that there is a domain.
@@ -302,7 +303,14 @@ export function validateOptions(options: unknown): {
     secrets: { password, key: tls?.key, passphrase: tls?.passphrase },
     logger: logger === false ? silence : guarded(logger),
     connector,
+    store: storeInForce(given.queue, bareAddress(given)),
   };
+}
+
+/** Who the broker is, without a resource. */
+function bareAddress({ connectionType, username, domain }: Addressed): string {
+  const name = preparedDomain(domain);
+  return username === undefined || connectionType.addressing === 'domain' ? name : `${username}@${name}`;
 }
 
 /** Said of a port beside a unix socket. */

@@ -1,9 +1,11 @@
 // The options of the outbound queue.
-import { count, must } from '../arguments/checks.js';
+import { count, method, must, text } from '../arguments/checks.js';
 import type { OptionTable } from '../arguments/options.js';
 import type { Optional } from '../arguments/optional.js';
 import type { QueueLimits } from '../queue/outbound-queue.js';
+import type { QueueStore } from '../queue/store.js';
 import type { Ticket } from '../queue/ticket.js';
+import type { Element } from '../xml/element.js';
 
 const DECISIONS = ['send', 'hold', 'drop'] as const;
 
@@ -23,10 +25,29 @@ export interface QueueOptions extends Optional<QueueLimits> {
   onReady?: OnReady | undefined;
   /** The old form of `onReady`: true is `'send'`, false `'hold'`; of a function, what it picks is sent. Default false. */
   purgeOnReady?: boolean | ((ticket: Ticket) => boolean) | undefined;
+  /** Where the queue is remembered beyond the life of the process. Default none: it is in memory only. */
+  store?: QueueStore | undefined;
+  /**
+   * Which queue of the store. Two brokers never have the same one open: `QUEUE_LOCKED`. Default the bare address,
+   * `username@domain`, or the component's name.
+   */
+  name?: string | undefined;
+  /**
+   * What the store remembers: a function of the stanza. Requests are never kept: they live and die with who asked.
+   * Default everything else.
+   */
+  keep?: ((stanza: Element) => boolean) | undefined;
 }
 
-/** The options of the queue with defaults filled in; `purgeOnReady` has become `onReady`. */
+/** The options of the queue with defaults filled in; `purgeOnReady` has become `onReady`. Without the store, which may know secrets. */
 export type QueueConfig = Readonly<QueueLimits & { onReady: OnReady }>;
+
+/** What is said of a store. */
+export interface StoreConfig {
+  readonly store: QueueStore;
+  readonly name: string;
+  readonly keep: (stanza: Element) => boolean;
+}
 
 const DEFAULT_QUEUE: QueueConfig = Object.freeze({
   maxStanzas: 10_000,
@@ -50,6 +71,9 @@ export const QUEUE: OptionTable<QueueOptions> = {
       'true, false or a function of a ticket',
       (value) => typeof value === 'boolean' || typeof value === 'function',
     ),
+    store: must('a store, such as sqliteStore() of xmpp-broker/queue/sqlite returns', isStore),
+    name: text,
+    keep: method,
   },
   rule: (_, given) =>
     given.has('onReady') && given.has('purgeOnReady')
@@ -64,10 +88,26 @@ export function isDecision(value: unknown): value is QueueDecision {
 
 /** The options in force. */
 export function queueInForce({ purgeOnReady, ...given }: QueueOptions = {}): QueueConfig {
-  const names = Object.entries(given).filter(([, value]) => value !== undefined);
-  if (names.length === 0 && purgeOnReady === undefined) return DEFAULT_QUEUE;
+  const names = Object.keys(DEFAULT_QUEUE) as (keyof QueueConfig)[];
+  const rest = names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]] as const);
+  if (rest.length === 0 && purgeOnReady === undefined) return DEFAULT_QUEUE;
   const onReady = purgeOnReady === undefined ? {} : { onReady: fromOldForm(purgeOnReady) };
-  return Object.freeze({ ...DEFAULT_QUEUE, ...onReady, ...Object.fromEntries(names) });
+  return Object.freeze({ ...DEFAULT_QUEUE, ...onReady, ...Object.fromEntries(rest) });
+}
+
+/** The store with what is said of it, or null. @param account what the queue is called when it is given no name */
+export function storeInForce({ store, name, keep }: QueueOptions = {}, account: string): StoreConfig | null {
+  return store === undefined ? null : { store, name: name ?? account, keep: keep ?? everything };
+}
+
+function everything(): boolean {
+  return true;
+}
+
+function isStore(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, open } = value as Partial<Record<keyof QueueStore, unknown>>;
+  return typeof name === 'string' && typeof open === 'function';
 }
 
 function fromOldForm(purgeOnReady: boolean | ((ticket: Ticket) => boolean)): OnReady {

@@ -191,7 +191,8 @@ export function checkSelect(call: string, select: unknown): void {
   throw usageError('USAGE_SELECT', `${call} takes a function of a ticket, or nothing, not ${kindOf(select)}`);
 }
 
-function queueFull(why: string): BrokerError {
+/** Nothing more is accepted. */
+export function queueFull(why: string): BrokerError {
   return new BrokerError(
     'QUEUE_FULL',
     `the stanza was refused because the outbound queue is full: ${why}; wait for tickets to be sent, purge or drop`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
@@ -21,6 +22,19 @@ export interface TrackedRequest {
   readonly to: string | null;
   /** The event its answer is published under, or null for a promise. */
   readonly event: string | null;
+}
+
+/** How a ticket ends for what remembers it. `sent`: written, and nothing can tell more. */
+export type TicketEnd = 'acked' | 'sent' | 'dropped' | 'failed';
+
+/** What remembers a ticket's stanza, and what its key is. */
+export interface TicketRecord {
+  readonly key: string;
+  readonly stored: Promise<void>;
+  /** It was handed to the socket. */
+  handedOver(): void;
+  /** Nothing more will become of it. */
+  ended(how: TicketEnd, error: BrokerError | null): void;
 }
 
 /** Most bytes of UTF-8 that a UTF-16 code unit becomes. */
@@ -49,6 +63,13 @@ export class Ticket {
   possibleDuplicate = false;
   /** True while the stanza is held in the queue; one that was handed on or is waiting for the socket is not. */
   held = false;
+  /**
+   * How often the stanza was handed to a socket, in earlier processes too: more than once when a link was lost before the
+   * stanza was proved to be through.
+   */
+  attempts = 0;
+  /** @internal what remembers it; null when nothing does and nobody asked for its key */
+  record: TicketRecord | null = null;
   /** @internal the request this is the stanza of */
   request: TrackedRequest | null = null;
   /** @internal a message, presence or iq, which stream management counts, or something else */
@@ -62,7 +83,7 @@ export class Ticket {
   /** Number of this output, rising in call order. */
   readonly id: number;
   readonly #xmlns: string;
-  readonly #turn = thisTurn();
+  readonly #turn: Turn;
   /** -1: not counted yet. */
   #bytes = -1;
   #node: Element | undefined;
@@ -71,12 +92,29 @@ export class Ticket {
   #error: BrokerError | undefined;
   #ackable = false;
 
-  /** @internal */
-  constructor(id: number, xml: string, xmlns: string, kind: CountedKind = 'message') {
+  /** @internal @param ageMs how long ago it was accepted, if not now */
+  constructor(id: number, xml: string, xmlns: string, kind: CountedKind = 'message', ageMs?: number) {
     this.id = id;
     this.kind = kind;
     this.xml = xml;
     this.#xmlns = xmlns;
+    this.#turn = ageMs === undefined ? thisTurn() : { begun: performance.now() - ageMs };
+  }
+
+  /** Names the stanza in a store: the `key` that `output` was given, else 128 random bits. */
+  get key(): string {
+    this.record ??= new Unstored(randomKey());
+    return this.record.key;
+  }
+
+  /**
+   * Resolves when the stanza survives the end of the process: the store of the queue has it. Rejects with
+   * `QUEUE_NOT_STORED` when the queue has no store or does not keep the stanza (`queue.keep`; requests never), and with what
+   * the store says when that cannot be done.
+   */
+  get stored(): Promise<void> {
+    this.record ??= new Unstored(randomKey());
+    return this.record.stored;
   }
 
   /** Size on the wire in bytes. */
@@ -133,7 +171,9 @@ export class Ticket {
   /** @internal nothing can tell any more whether the server received it */
   expectNoAck(): void {
     this.#ackable = false;
-    if (this.state === 'sent') this.#acked?.reject(notAckable());
+    if (this.state !== 'sent') return;
+    this.#acked?.reject(notAckable());
+    this.record?.ended('sent', null);
   }
 
   /** @internal */
@@ -141,7 +181,10 @@ export class Ticket {
     if (this.state !== 'queued') return;
     this.state = 'sent';
     this.#sent?.resolve();
-    if (!this.#ackable) this.#acked?.reject(notAckable());
+    if (!this.#ackable) {
+      this.#acked?.reject(notAckable());
+      this.record?.ended('sent', null);
+    }
     this.onSent?.();
   }
 
@@ -151,6 +194,7 @@ export class Ticket {
     this.state = 'acked';
     this.#sent?.resolve();
     this.#acked?.resolve();
+    this.record?.ended('acked', null);
   }
 
   /** @internal back in the queue after a link was lost before the stanza was proved to be through */
@@ -176,6 +220,7 @@ export class Ticket {
     this.#error = error;
     this.#sent?.reject(error);
     this.#acked?.reject(error);
+    this.record?.ended(state, error);
   }
 
   /** Without the stanza: it may hold a password. */
@@ -186,6 +231,42 @@ export class Ticket {
   toJSON(): object {
     return { id: this.id, state: this.state, bytes: this.bytes, possibleDuplicate: this.possibleDuplicate };
   }
+}
+
+/** A ticket that no store has. */
+export class Unstored implements TicketRecord {
+  readonly key: string;
+  readonly #onEnd: () => void;
+
+  constructor(key: string, onEnd: () => void = nothing) {
+    this.key = key;
+    this.#onEnd = onEnd;
+  }
+
+  get stored(): Promise<void> {
+    const text =
+      'the stanza is not stored: the queue has no store (queue.store), or does not keep it (queue.keep; requests never)';
+    const refused: Promise<void> = Promise.reject(new BrokerError('QUEUE_NOT_STORED', text, { layer: 'queue' }));
+    refused.catch(() => undefined);
+    return refused;
+  }
+
+  handedOver(): void {
+    // Nobody remembers it.
+  }
+
+  ended(): void {
+    this.#onEnd();
+  }
+}
+
+function nothing(): void {
+  // Nobody wants to know.
+}
+
+/** Names a stanza: 128 bits. */
+export function randomKey(): string {
+  return randomBytes(16).toString('base64url');
 }
 
 function notAckable(): BrokerError {

@@ -1,6 +1,6 @@
 // The state of a managed session: XEP-0198 §4 and §5.
 import { BrokerError } from '../../errors.js';
-import type { SessionLocation } from '../../queue/store.js';
+import type { SessionLocation, SessionRecord } from '../../queue/store.js';
 import type { Ticket } from '../../queue/ticket.js';
 import type { Told } from './told.js';
 
@@ -19,6 +19,19 @@ export interface SessionTerms {
   readonly start?: number | undefined;
 }
 
+/** Keeps what is told to the server of a session, so that the next process can go on with it. */
+export interface SessionKeeper {
+  /** Calls back when a count of handled stanzas is kept that is as high as the one now, or higher. */
+  keep(session: ManagedSession, then: () => void): void;
+}
+
+/** A stanza of a session of an earlier process, and its place there. */
+export interface Placed {
+  readonly ticket: Ticket;
+  /** 1 is the first in the session, mod 2^32. */
+  readonly ordinal: number;
+}
+
 /**
  * The state of one managed session: what was sent and not acknowledged, and how many stanzas were handled. It outlives
  * the link, so that the session can be resumed on the next one.
@@ -32,9 +45,16 @@ export class ManagedSession {
   readonly jid: string;
   /** What the server told with its features: a session that goes on with a sign-in by SASL2 comes without. */
   told: Told | undefined;
+  /** Keeps what is told of the session; null when it need not outlive the process. */
+  keeper: SessionKeeper | null = null;
   #id: string | null;
   #handled: number;
   #acked: number;
+  /** What is kept of `handled`: no more than that is told. */
+  #kept: number;
+  /** Places of what an earlier process left, which may have gaps, until the server has told its count. */
+  #places: number[] | null = null;
+  #hasMoved = false;
   readonly #unacked: Ticket[] = [];
   #head = 0;
   #bytes = 0;
@@ -48,6 +68,23 @@ export class ManagedSession {
     this.#id = id;
     this.#handled = start % MODULUS;
     this.#acked = start % MODULUS;
+    this.#kept = this.#handled;
+  }
+
+  /** The session of an earlier process. */
+  static restored(record: SessionRecord, placed: readonly Placed[]): ManagedSession {
+    const session = new ManagedSession(record.jid, record);
+    session.#handled = record.handled;
+    session.#kept = record.handled;
+    session.#acked = record.acked;
+    session.#places = [];
+    for (const { ticket, ordinal } of [...placed].sort((a, b) => (a.ordinal - b.ordinal) | 0)) {
+      ticket.inSession = true;
+      ticket.expectAck();
+      session.onSent(ticket);
+      session.#places.push(ordinal);
+    }
+    return session;
   }
 
   /** What resumes the session, or null when it cannot be resumed. */
@@ -58,6 +95,35 @@ export class ManagedSession {
   /** Stanzas of the server that were handled, mod 2^32. */
   get handled(): number {
     return this.#handled;
+  }
+
+  /** The count of handled stanzas that may be told to the server: never one that would be forgotten with the process. */
+  get tellable(): number {
+    return this.keeper === null ? this.#handled : this.#kept;
+  }
+
+  /** Resolves when everything that was handled may be told; null when it may be now. */
+  allTellable(): Promise<void> | null {
+    const { keeper } = this;
+    if (keeper === null || this.#kept === this.#handled) return null;
+    return new Promise((resolve) => {
+      keeper.keep(this, resolve);
+    });
+  }
+
+  /** The count is kept. */
+  keptHandled(handled: number): void {
+    this.#kept = handled;
+  }
+
+  /** Stanzas that the server acknowledged, mod 2^32. */
+  get acked(): number {
+    return this.#acked;
+  }
+
+  /** Whether what was left by an earlier process has other places now than it had there. */
+  get hasMoved(): boolean {
+    return this.#hasMoved;
   }
 
   /** Stanzas sent in this session, mod 2^32. */
@@ -98,7 +164,8 @@ export class ManagedSession {
    */
   onAck(h: string | null): Ticket[] {
     const count = parseCount(h);
-    const fresh = (count - this.#acked + MODULUS) % MODULUS;
+    const fresh =
+      this.#places === null ? (count - this.#acked + MODULUS) % MODULUS : this.#takePlaces(this.#places, count);
     if (fresh > this.size) {
       throw new BrokerError(
         'SM_BAD_H',
@@ -123,6 +190,17 @@ export class ManagedSession {
       ticket.markAcked();
     }
     return acked;
+  }
+
+  /**
+   * The server's count of a session of an earlier process, in which there were stanzas that nobody remembers. What is sent
+   * from now on follows its count without a gap. Returns how many of those that are left are acknowledged by it.
+   */
+  #takePlaces(places: readonly number[], count: number): number {
+    this.#places = null;
+    const fresh = places.filter((ordinal) => ((count - ordinal) | 0) >= 0).length;
+    this.#hasMoved = places.slice(fresh).some((ordinal, index) => ordinal !== (count + 1 + index) % MODULUS);
+    return fresh;
   }
 
   /**

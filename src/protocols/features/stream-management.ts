@@ -62,9 +62,11 @@ function terms(enabled: Element, { tls }: Negotiation): SessionTerms {
   };
 }
 
-/** What asks for the session of a lost link; null when it cannot be resumed. */
-export function resuming({ id, handled }: ManagedSession): Element | null {
-  return id === null ? null : xml('resume', { xmlns: NS.SM, h: handled, previd: id });
+/** What asks for the session of a lost link, when everything that it tells is kept; null when it cannot be resumed. */
+export async function resuming(managed: ManagedSession): Promise<Element | null> {
+  await managed.allTellable();
+  const { id, tellable } = managed;
+  return id === null ? null : xml('resume', { xmlns: NS.SM, h: tellable, previd: id });
 }
 
 /**
@@ -74,7 +76,7 @@ export function resuming({ id, handled }: ManagedSession): Element | null {
  * @throws BrokerError `SM_BAD_RESUMED`, `SM_BAD_H`, `SM_EXPIRED`
  */
 export async function resume(session: Negotiation, features: Element, managed: ManagedSession): Promise<boolean> {
-  const request = resuming(managed);
+  const request = await resuming(managed);
   if (request === null) return false;
   if (!offersManagement(features)) {
     const text = 'the session could not be resumed: the server offers no stream management any more';

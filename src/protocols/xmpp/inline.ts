@@ -49,7 +49,7 @@ export async function signInInline(
   const profile = sasl2(
     [
       userAgent(wishes.userAgent, session.userAgentId),
-      previous === null ? null : resuming(previous),
+      previous === null ? null : await resuming(previous),
       bind === null ? null : binding(bind),
     ].filter((element) => element !== null),
   );

@@ -120,6 +120,12 @@ const ROWS: readonly Row[] = [
   row('broker.connect({ port })', /port/, ['undefined', 'one'], (port) => broker().connect({ port })),
   row('broker.connect({ signal })', /signal/, ['undefined'], (signal) => broker().connect({ signal })),
   row('broker.output(node)', /element|iq/, ['element'], (node) => broker().output(node)),
+  row('broker.output(, options)', /output\(\)/, ['undefined', ...EMPTY_OBJECTS], (options) =>
+    broker().output(xml('presence', { to: 'a@b' }), options),
+  ),
+  row('broker.output(, { key })', /key/, ['undefined', 'word'], (key) =>
+    broker().output(xml('presence', { to: 'a@b' }), { key }),
+  ),
   row('broker.purgeQueue(select)', /purgeQueue/, ['undefined', ...FUNCTIONS], (value) => broker().purgeQueue(value)),
   row('broker.queue.send(select)', /queue\.send/, ['undefined', ...FUNCTIONS], (value) => broker().queue.send(value)),
   row('broker.queue.drop(select)', /drop/, ['undefined', ...FUNCTIONS], (value) => broker().queue.drop(value)),
@@ -409,6 +415,7 @@ describe('the table is complete', () => {
       'broker.shutdown',
       'broker.halt',
       'broker.stats',
+      'broker.openQueue',
       'broker.events.listing',
       'jid.bare',
       'jid.toString',

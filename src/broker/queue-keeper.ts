@@ -1,0 +1,321 @@
+// The store of a broker's queue: opening it, what earlier lives left in it, and what is told of it.
+import { BrokerError } from '../errors.js';
+import type { Outbox } from './outbox.js';
+import type { Resumption } from './resumption.js';
+import type { Status } from './status.js';
+import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import type { BrokerConfig } from '../options/options.js';
+import type { StoreConfig } from '../options/queue.js';
+import type { Placed } from '../protocols/features/managed-session.js';
+import { asStoreError, Journal, kept, type JournalOwner } from '../queue/journal.js';
+import type { Turn } from '../queue/lane.js';
+import type { QueueLimits } from '../queue/outbound-queue.js';
+import type { OpenStore, QueueStore, SessionRecord, StoredStanza, StoreOwner } from '../queue/store.js';
+import type { Ticket } from '../queue/ticket.js';
+import type { Element } from '../xml/element.js';
+
+/** Time between two PCJ_STOREFAIL of one outage, in milliseconds. */
+const TELL_MS = 60_000;
+
+/** What the keeper works with. */
+export interface QueueKeeperParts {
+  readonly config: BrokerConfig;
+  readonly status: Status;
+  readonly outbox: Outbox;
+  readonly resumption: Resumption;
+  readonly lifecycle: Lifecycle;
+}
+
+/** What is in a queue when it was opened. */
+export interface OpenQueue {
+  /** Stanzas that are held. Not those of a managed session that may still be resumed. */
+  readonly held: number;
+  /** How many of them may have reached the server already. */
+  readonly possibleDuplicates: number;
+}
+
+/** Has the store of a queue, and the journal of what happens to its stanzas. */
+export class QueueKeeper implements StoreOwner, JournalOwner {
+  readonly queue: string;
+  readonly limits: Readonly<QueueLimits>;
+  readonly xmlns: string;
+  readonly journal: Journal;
+  readonly #store: QueueStore;
+  readonly #parts: QueueKeeperParts;
+  #open: OpenStore | null = null;
+  #opening: Promise<void> | null = null;
+  #abort = new AbortController();
+  #wasOpen = false;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #isOver = false;
+
+  /** Whether the store shall have a stanza that is no request. @throws what the program's function throws */
+  readonly keeps: (stanza: Element) => boolean;
+
+  constructor({ store, name, keep }: StoreConfig, parts: QueueKeeperParts) {
+    this.#store = store;
+    this.#parts = parts;
+    this.queue = name;
+    this.keeps = keep;
+    this.limits = parts.config.queue;
+    this.xmlns = parts.config.xmlns;
+    this.journal = new Journal(this);
+  }
+
+  /** What is in the queue now. */
+  get contents(): OpenQueue {
+    let possibleDuplicates = 0;
+    const { queue } = this.#parts.outbox;
+    for (const ticket of queue) if (ticket.possibleDuplicate) possibleDuplicates += 1;
+    return { held: queue.size, possibleDuplicates };
+  }
+
+  /** Opens the store; null when it is open. Rejects with a BrokerError, of which PCJ_STOREFAIL tells, too. */
+  open(): Promise<void> | null {
+    if (this.#open !== null) return null;
+    this.#opening ??= this.#opened().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  /** Stores what is left to be stored, and lets go of the store. Never rejects; null when there is nothing to close. */
+  close(): Promise<void> | null {
+    this.#abort.abort(closed());
+    this.#abort = new AbortController();
+    return this.#open === null ? null : this.#closed(this.#open);
+  }
+
+  /** Lets go of the store at once; what it has stays there. */
+  halt(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#abort.abort(closed());
+    this.journal.halt();
+    const open = this.#open;
+    this.#open = null;
+    if (open !== null) void letGo(open);
+  }
+
+  async #opened(): Promise<void> {
+    const { signal } = this.#abort;
+    let open: OpenStore | null = null;
+    try {
+      open = await abortable(this.#begun(signal), signal);
+      this.#recover(open);
+    } catch (caught) {
+      if (open !== null) void letGo(open);
+      const error = signal.aborted ? (signal.reason as BrokerError) : asStoreError(caught);
+      if (!signal.aborted) this.#parts.status.publish('PCJ_STOREFAIL', error);
+      throw error;
+    }
+    this.#open = open;
+    this.#wasOpen = true;
+    this.journal.open(open);
+    this.working();
+  }
+
+  /** A store may throw where it should reject. */
+  async #begun(signal: AbortSignal): Promise<OpenStore> {
+    return this.#store.open(this, signal);
+  }
+
+  async #closed(open: OpenStore): Promise<void> {
+    const { close } = this.#parts.config.timeouts;
+    await within(close, this.journal.settled() ?? Promise.resolve());
+    // Halted meanwhile.
+    if (this.#open !== open) return;
+    this.#open = null;
+    this.journal.close();
+    await within(close, letGo(open));
+  }
+
+  /** Takes up what earlier lives left: in the session that may be resumed, or held, in front of what was output here. */
+  #recover({ held, session, dead = [], warning, epoch }: OpenStore): void {
+    const { outbox, resumption, status } = this.#parts;
+    if (typeof epoch !== 'number') throw new TypeError('open() of the store did not resolve with an open store');
+    if (warning !== undefined) status.log.store(warning);
+    const placed: Placed[] = [];
+    const uncertain: Ticket[] = [];
+    const others: Ticket[] = [];
+    const mine = this.#wasOpen ? null : session;
+    const seen = new Set<string>();
+    for (const stored of held) {
+      seen.add(stored.key);
+      const ticket = this.#recovered(stored);
+      if (ticket === null) continue;
+      const { handed } = stored;
+      if (handed === null) others.push(ticket);
+      else if (mine !== null && handed.session === mine.id && handed.ordinal !== null) {
+        placed.push({ ticket, ordinal: handed.ordinal });
+      } else uncertain.push(ticket);
+    }
+    this.#forgetOthers(seen);
+    outbox.takeBack(uncertain, others);
+    if (mine !== null) resumption.restore(mine, placed);
+    for (const { key, xml, error } of dead) status.publish('PCJ_DEADLETTER', { key, xml, error });
+  }
+
+  /** The ticket of a stored stanza; null if it is here already, or cannot be read. */
+  #recovered(stored: StoredStanza): Ticket | null {
+    const { outbox, status } = this.#parts;
+    const { key, xml, at, handed } = stored;
+    const here = this.journal.find(key);
+    if (here !== undefined) return this.#found(here, stored);
+    try {
+      const ticket = outbox.recovered(stored);
+      ticket.possibleDuplicate = stored.possibleDuplicate;
+      ticket.attempts = stored.attempts;
+      this.journal.recovered(ticket, key, at).isMarked = handed !== null;
+      return ticket;
+    } catch (cause) {
+      const error = unreadable(key, cause);
+      this.journal.bury(key, error.code);
+      status.publish('PCJ_DEADLETTER', { key, xml, error });
+      return null;
+    }
+  }
+
+  /** A key was output here before the store was open, and is there already: it is the same stanza. */
+  #found(ticket: Ticket, { handed, possibleDuplicate, attempts }: StoredStanza): Ticket | null {
+    const { queue } = this.#parts.outbox;
+    if (!this.journal.found(ticket, handed !== null) || !queue.remove(ticket)) return null;
+    ticket.possibleDuplicate ||= possibleDuplicate;
+    ticket.attempts = attempts;
+    return ticket;
+  }
+
+  /** What is held here and is not in the store any more has gone with another holder. */
+  #forgetOthers(seen: ReadonlySet<string>): void {
+    for (const record of this.journal.records()) {
+      if (!record.isStored || seen.has(record.key) || !this.#parts.outbox.queue.remove(record.ticket)) continue;
+      this.journal.forget(record);
+      record.ticket.markFailed(kept(record.ticket));
+    }
+  }
+
+  get takes(): boolean {
+    return this.#parts.lifecycle.link?.takes === true;
+  }
+
+  pass(turn: Turn): void {
+    this.#parts.outbox.pass(turn);
+  }
+
+  session(): SessionRecord | null {
+    return this.#parts.resumption.record;
+  }
+
+  unfit(ticket: Ticket, error: unknown): void {
+    this.#parts.outbox.unfit(ticket, error);
+  }
+
+  refused(ticket: Ticket, error: BrokerError): void {
+    const { outbox, status } = this.#parts;
+    outbox.queue.remove(ticket);
+    ticket.markFailed(error);
+    status.publish('PCJ_QUEUEFAIL', error);
+  }
+
+  buried({ key, xml }: Ticket, cause: BrokerError): void {
+    const error = cause.with({}, `${cause.message}; the stanza lies with the dead letters of ${this.#store.name}`);
+    this.#parts.status.publish('PCJ_DEADLETTER', { key, xml, error });
+  }
+
+  failing(error: BrokerError): void {
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now;
+    this.#parts.status.publish('PCJ_STOREFAIL', error);
+  }
+
+  working(): void {
+    this.#toldAt = Number.NEGATIVE_INFINITY;
+    const epoch = this.#open?.epoch ?? 0;
+    this.#parts.status.publish('PCJ_STOREREADY', { queue: this.queue, ...this.contents, epoch });
+  }
+
+  arrived(stanzas: readonly StoredStanza[]): void {
+    const { outbox, lifecycle } = this.#parts;
+    for (const stored of stanzas) {
+      const ticket = this.#recovered(stored);
+      if (ticket === null) continue;
+      if (lifecycle.link?.ready === true) this.journal.pass(ticket, undefined, false);
+      else outbox.queue.returnToBack(ticket);
+    }
+  }
+
+  room(): { stanzas: number; bytes: number } {
+    const { queue } = this.#parts.outbox;
+    const { size, bytes } = this.journal.lane;
+    return {
+      stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size),
+      bytes: Math.max(0, this.limits.maxBytes - queue.bytes - bytes),
+    };
+  }
+
+  standby(holder: string | null): void {
+    this.#parts.status.publish('PCJ_STANDBY', { queue: this.queue, holder });
+  }
+
+  health(error: BrokerError | null): void {
+    this.journal.health(error);
+  }
+
+  fenced(error: BrokerError): void {
+    this.#parts.status.publish('PCJ_FENCED', error);
+  }
+
+  purge(): number {
+    const text = `the queue ${this.queue} takes no commands from elsewhere`;
+    throw new BrokerError('QUEUE_PURGE_REFUSED', text, { layer: 'queue' });
+  }
+}
+
+function closed(): BrokerError {
+  const text = 'the store of the queue was closed while it was being opened';
+  return new BrokerError('CONNECT_ABORTED', text, { layer: 'usage' });
+}
+
+function unreadable(key: string, cause: unknown): BrokerError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const text = `the stored stanza ${JSON.stringify(key)} cannot be sent: ${why}; it lies with the dead letters of the store`;
+  return new BrokerError('QUEUE_UNREADABLE', text, { layer: 'queue', sent: 'no', cause });
+}
+
+/** What a store says when it is closed changes nothing. */
+async function letGo(open: OpenStore): Promise<void> {
+  try {
+    await open.close();
+  } catch {
+    // It is let go of all the same.
+  }
+}
+
+/** Waits for no longer than that. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work, limit]);
+  clearTimeout(timer);
+}
+
+/** What comes when nobody waits any more is closed. */
+function abortable(opening: Promise<OpenStore>, signal: AbortSignal): Promise<OpenStore> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      reject(signal.reason as Error);
+      opening.then(letGo, () => undefined);
+    };
+    if (signal.aborted) {
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    opening.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', onAbort);
+    });
+  });
+}

@@ -1,0 +1,413 @@
+// What happens to the stanzas of a queue, on its way to a store: one commit under way, what comes meanwhile goes with the next.
+import { Deferred } from '../deferred.js';
+import { BrokerError } from '../errors.js';
+import type { Element } from '../xml/element.js';
+import { Lane, type Turn } from './lane.js';
+import type { Change, OpenStore, SessionRecord } from './store.js';
+import { StoredRecord, type RecordOwner } from './stored-record.js';
+import type { Ticket, TicketEnd } from './ticket.js';
+
+/** Time until a store that failed is tried again, in milliseconds. */
+const RETRY_MS = 1_000;
+
+/** Who has a journal. */
+export interface JournalOwner {
+  /** Whether there is a link that takes stanzas. */
+  readonly takes: boolean;
+  /** The store has the mark of a stanza: it goes to the link. @throws what makes it fail, alone */
+  pass(turn: Turn): void;
+  /** The managed session as it is now, if it can be resumed. */
+  session(): SessionRecord | null;
+  /** A stanza was not fit to be sent after all. */
+  unfit(ticket: Ticket, error: unknown): void;
+  /** The store refused a stanza: it is not kept, and was not written. */
+  refused(ticket: Ticket, error: BrokerError): void;
+  /** A stanza was given up, and lies with the dead letters of the store. */
+  buried(ticket: Ticket, error: BrokerError): void;
+  /** The store failed, again and again. */
+  failing(error: BrokerError): void;
+  /** The store works again. */
+  working(): void;
+  /** Somebody else has the queue. */
+  fenced(error: BrokerError): void;
+}
+
+/** A change that waits for a commit. */
+type Step =
+  | { readonly kind: 'put'; readonly record: StoredRecord }
+  | { readonly kind: 'change'; readonly record: StoredRecord | null; readonly change: Change }
+  | {
+      readonly kind: 'session';
+      readonly stored: (session: SessionRecord | null) => void;
+      /** As it was when the commit was put together. */
+      session: SessionRecord | null;
+    }
+  | { readonly kind: 'then'; readonly then: () => void };
+
+/** Collects what happens to stanzas, has it stored, and lets stanzas pass to the link behind their marks. */
+export class Journal implements RecordOwner {
+  readonly lane = new Lane();
+  readonly #owner: JournalOwner;
+  /** What is in the queue or on its way, by key. */
+  readonly #records = new Map<string, StoredRecord>();
+  #store: OpenStore | null = null;
+  #pending: Step[] = [];
+  #flight: Step[] | null = null;
+  #isDue = false;
+  #error: BrokerError | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #idle: Deferred<void> | null = null;
+  #isOver = false;
+
+  constructor(owner: JournalOwner) {
+    this.#owner = owner;
+  }
+
+  /** @throws BrokerError what is wrong with a store that will not work again by itself; nothing is accepted then */
+  checkWorks(): void {
+    if (this.#error !== null && !this.#error.retryable) throw this.#error;
+  }
+
+  /** The ticket of a key that is in the queue, or on its way. */
+  find(key: string): Ticket | undefined {
+    return this.#records.get(key)?.ticket;
+  }
+
+  /** Everything that is remembered. */
+  records(): StoredRecord[] {
+    return [...this.#records.values()];
+  }
+
+  /** The store is open: what was accepted before goes into it. */
+  open(store: OpenStore): void {
+    this.#store = store;
+    this.#error = null;
+    this.#wake();
+  }
+
+  /** Nothing is stored any more, until the store is open again. */
+  close(): void {
+    this.#store = null;
+    this.#stopRetry();
+    this.#error = null;
+    // What is not known to be stored comes again.
+    this.#pending = [...(this.#flight ?? []), ...this.#pending];
+    this.#flight = null;
+    this.lane.unmark();
+    this.#settleIdle();
+  }
+
+  /** Nothing is stored any more, for ever. Tickets of stanzas that the store may have say that they are kept. */
+  halt(): void {
+    this.#isOver = true;
+    for (const { ticket, mayBeStored } of [...this.#records.values()]) if (mayBeStored) ticket.markFailed(kept(ticket));
+    this.close();
+    this.#records.clear();
+    this.#pending = [];
+  }
+
+  /** A stanza was accepted that shall be kept. */
+  put(ticket: Ticket, key: string): void {
+    const record = new StoredRecord(ticket, key, Date.now(), false, this);
+    ticket.record = record;
+    this.#records.set(key, record);
+    this.#pending.push({ kind: 'put', record });
+    this.#wake();
+  }
+
+  /** A stanza of an earlier life is here again. */
+  recovered(ticket: Ticket, key: string, at: number): StoredRecord {
+    const record = new StoredRecord(ticket, key, at, true, this);
+    ticket.record = record;
+    this.#records.set(key, record);
+    return record;
+  }
+
+  /** A stanza that was accepted before the store was open is there already. Returns false if that is known. */
+  found(ticket: Ticket, isMarked: boolean): boolean {
+    const { record } = ticket;
+    if (!(record instanceof StoredRecord) || record.isStored) return false;
+    this.#forget(record);
+    record.mayBeStored = true;
+    record.isMarked = isMarked;
+    record.wasStored();
+    return true;
+  }
+
+  /** The store does not have it any more. */
+  forget(record: StoredRecord): void {
+    record.isOver = true;
+    this.#records.delete(record.key);
+    this.#forget(record);
+  }
+
+  /** A stanza is held again. */
+  hold(ticket: Ticket): void {
+    const { record } = ticket;
+    if (!(record instanceof StoredRecord) || record.isOver || !record.isMarked) return;
+    this.lane.fellBehind(record);
+    record.isMarked = false;
+    const { possibleDuplicate } = ticket;
+    this.#add(record, { kind: 'hold', key: record.key, possibleDuplicate, faults: 0 });
+  }
+
+  /** A stanza of a session has another place in it. */
+  hand(record: StoredRecord, session: string, ordinal: number): void {
+    record.isMarked = true;
+    this.#add(record, { kind: 'hand', key: record.key, handed: { session, ordinal } });
+  }
+
+  /** A text of an earlier life that is no stanza. */
+  bury(key: string, code: string): void {
+    this.#add(null, { kind: 'end', key, outcome: 'failed', code });
+  }
+
+  /** The session is another one, or has changed. @param stored called with what the store has of it now */
+  session(stored: (session: SessionRecord | null) => void = nothing): void {
+    this.#pending.push({ kind: 'session', stored, session: null });
+    this.#wake();
+  }
+
+  /** Calls back when the store has everything up to here, ahead of the stanzas that wait. */
+  behind(then: () => void): void {
+    this.#pending.push({ kind: 'then', then });
+    this.#wake();
+  }
+
+  /** The link is gone: what waited for its turn, in order. */
+  clear(): Ticket[] {
+    const tickets = this.lane.clear();
+    this.#wake();
+    return tickets;
+  }
+
+  /** Hands a stanza on to the link when it is its turn and the store has its mark. */
+  pass(ticket: Ticket, element: Element | undefined, wasHeld: boolean): void {
+    this.lane.add(ticket, element, wasHeld);
+    this.#wake();
+  }
+
+  /** Resolves when everything up to now is stored and handed on, or the store is closed. Null when nothing waits. */
+  settled(): Promise<void> | null {
+    if (this.#store === null) return null;
+    if (this.#flight === null && this.#pending.length === 0 && this.lane.size === 0) return null;
+    this.#idle ??= new Deferred();
+    return this.#idle.promise;
+  }
+
+  /** What the store says of itself beside its commits. */
+  health(error: BrokerError | null): void {
+    if (this.#store === null) return;
+    if (error !== null) this.#fails(error);
+    else if (this.#error !== null) this.#tryAgain();
+  }
+
+  handedOver(record: StoredRecord): void {
+    this.lane.fellBehind(record);
+    if (this.lane.isMoving) this.#wake();
+  }
+
+  ended(record: StoredRecord, how: TicketEnd, error: BrokerError | null): void {
+    if (this.#isOver) {
+      if (error !== null) record.wasNotStored(error);
+      return;
+    }
+    if (this.#records.get(record.key) === record) this.#records.delete(record.key);
+    const { key } = record;
+    if (!record.mayBeStored) {
+      this.#forget(record);
+      return;
+    }
+    this.#add(record, {
+      kind: 'end',
+      key,
+      outcome: how,
+      ...(how === 'failed' && error !== null ? { code: error.code } : {}),
+    });
+    if (how === 'failed' && error !== null) this.#owner.buried(record.ticket, error);
+  }
+
+  #add(record: StoredRecord | null, change: Change): void {
+    this.#pending.push({ kind: 'change', record, change });
+    this.#wake();
+  }
+
+  #forget(record: StoredRecord): void {
+    this.#pending = this.#pending.filter((step) => !isOf(step, record));
+  }
+
+  /** What is said in one turn of the event loop is stored at once. */
+  #wake(): void {
+    if (this.#isDue || this.#store === null || this.#flight !== null || this.#error !== null) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const store = this.#store;
+    if (store === null || this.#flight !== null || this.#error !== null) return;
+    if (this.#pending.length === 0 && !this.lane.isMoving) {
+      if (this.lane.size === 0) this.#settleIdle();
+      return;
+    }
+    this.#commit(store, this.#pending);
+  }
+
+  #commit(store: OpenStore, steps: Step[]): void {
+    this.#pending = [];
+    this.#flight = steps;
+    const changes = this.#changes(steps);
+    if (changes.length === 0) {
+      this.#done(steps);
+      return;
+    }
+    committed(store, changes).then(
+      () => {
+        if (this.#store === store) this.#done(steps);
+      },
+      (error: unknown) => {
+        if (this.#store === store) this.#failed(steps, asStoreError(error));
+      },
+    );
+  }
+
+  /** The changes of a commit: those of the steps, then the marks of what may go next. */
+  #changes(steps: readonly Step[]): Change[] {
+    const changes: Change[] = [];
+    const puts: StoredRecord[] = [];
+    for (const step of steps) {
+      if (step.kind === 'put') {
+        const { record } = step;
+        record.mayBeStored = true;
+        record.put = { kind: 'put', key: record.key, xml: record.ticket.xml, at: record.at, handed: null };
+        puts.push(record);
+        changes.push(record.put);
+      } else if (step.kind === 'session') {
+        step.session = this.#owner.session();
+        changes.push({ kind: 'session', session: step.session });
+      } else if (step.kind === 'change') changes.push(step.change);
+    }
+    this.lane.mark(changes);
+    for (const record of puts) record.put = null;
+    return changes;
+  }
+
+  #done(steps: readonly Step[]): void {
+    this.#flight = null;
+    if (this.#error !== null) {
+      this.#error = null;
+      this.#stopRetry();
+      this.#owner.working();
+    }
+    for (const step of steps) {
+      if (step.kind === 'put') step.record.wasStored();
+      else if (step.kind === 'session') step.stored(step.session);
+      else if (step.kind === 'then') step.then();
+    }
+    this.#passMarked();
+    this.#pump();
+  }
+
+  #passMarked(): void {
+    for (;;) {
+      const turn = this.lane.next;
+      if (turn === undefined || !this.#owner.takes) return;
+      this.lane.passed(turn);
+      try {
+        this.#owner.pass(turn);
+      } catch (error) {
+        // Behind it, everybody has another place.
+        this.lane.failed(turn);
+        this.#owner.unfit(turn.ticket, error);
+      }
+    }
+  }
+
+  #failed(steps: Step[], error: BrokerError): void {
+    this.#flight = null;
+    this.lane.unmark();
+    if (error.code === 'QUEUE_FENCED') {
+      this.#owner.fenced(error);
+      return;
+    }
+    let again = steps;
+    if (!error.retryable) again = this.#refuse(steps, error);
+    this.#pending = [...again, ...this.#pending];
+    this.#fails(error);
+  }
+
+  /** The puts of a commit that failed fail their tickets, and whatever else was to become of them is forgotten. */
+  #refuse(steps: Step[], error: BrokerError): Step[] {
+    const refused = new Set(steps.filter((step) => step.kind === 'put').map(({ record }) => record));
+    const isRefused = (step: Step): boolean =>
+      (step.kind === 'put' || step.kind === 'change') && step.record !== null && refused.has(step.record);
+    this.#pending = this.#pending.filter((step) => !isRefused(step));
+    for (const record of refused) {
+      record.mayBeStored = false;
+      this.#records.delete(record.key);
+      this.lane.remove(record.ticket);
+      record.wasNotStored(error);
+      this.#owner.refused(record.ticket, error);
+    }
+    return steps.filter((step) => !isRefused(step));
+  }
+
+  #fails(error: BrokerError): void {
+    this.#error = error;
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      this.#tryAgain();
+    }, RETRY_MS).unref();
+    this.#owner.failing(error);
+  }
+
+  /** Something has to be written, or it says nothing. */
+  #tryAgain(): void {
+    const store = this.#store;
+    if (store === null || this.#flight !== null) return;
+    if (this.#pending.every(({ kind }) => kind === 'then'))
+      this.#pending.push({ kind: 'session', stored: nothing, session: null });
+    this.#commit(store, this.#pending);
+  }
+
+  #stopRetry(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+  }
+
+  #settleIdle(): void {
+    const idle = this.#idle;
+    this.#idle = null;
+    idle?.resolve();
+  }
+}
+
+function nothing(): void {
+  // Nobody wants to know.
+}
+
+/** A store may throw where it should reject. */
+async function committed(store: OpenStore, changes: readonly Change[]): Promise<void> {
+  await store.commit(changes);
+}
+
+/** Whether a step is about a record. */
+function isOf(step: Step, record: StoredRecord): boolean {
+  return (step.kind === 'put' || step.kind === 'change') && step.record === record;
+}
+
+/** What a store says, or that it said something else. */
+export function asStoreError(cause: unknown): BrokerError {
+  if (cause instanceof BrokerError) return cause.sent === undefined ? cause.with({ sent: 'no' }) : cause;
+  const text = `the store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new BrokerError('QUEUE_STORE_FAILED', text, { layer: 'queue', sent: 'no', cause });
+}
+
+/** The process goes, and the stanza stays. */
+export function kept({ attempts }: Ticket): BrokerError {
+  const text = 'the stanza stays in the store of the queue, for whoever opens it next';
+  return new BrokerError('QUEUE_KEPT', text, { layer: 'queue', sent: attempts === 0 ? 'no' : 'maybe' });
+}

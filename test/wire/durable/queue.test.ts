@@ -1,0 +1,184 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { BrokerError, xml, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
+import { MemoryStore } from 'xmpp-broker/testing';
+import { COMPONENT, DOMAIN } from '../support/component.js';
+import { failure, useRig, type Ready } from '../support/index.js';
+
+const rig = useRig(COMPONENT);
+
+let store: MemoryStore;
+
+beforeEach(() => {
+  store = new MemoryStore();
+});
+
+const options = (more: BrokerOptions['queue'] = {}): Partial<BrokerOptions> => ({ queue: { store, ...more } });
+
+const send = (broker: Broker, id: string, key?: string): Ticket =>
+  broker.output(
+    xml('message', { to: 'bob@localhost', from: DOMAIN, id }, xml('body', {}, id)),
+    key === undefined ? undefined : { key },
+  );
+
+const upTo = (server: Ready['server'], id: string) => server.expect(`<body>${id}</body></message>`);
+
+const ids = () => store.held(DOMAIN).map(({ xml }) => / id="(.*?)"| id='(.*?)'/.exec(xml)?.slice(1).find(Boolean));
+
+/** The process of a broker is gone: nothing that it does reaches the store any more. */
+function kill(broker: Broker): void {
+  store.kill();
+  broker.halt();
+}
+
+describe('a queue with a store', () => {
+  it('holds what was output before, in the next process', async () => {
+    const peer = await rig.listen();
+    const first = rig.broker(peer, options());
+    expect(await first.broker.openQueue()).toEqual({ held: 0, possibleDuplicates: 0 });
+    const tickets = ['1', '2', '3'].map((id) => send(first.broker, id));
+    await Promise.all(tickets.map(({ stored }) => stored));
+    kill(first.broker);
+
+    const { broker, server } = await rig.ready(options());
+    expect(broker.queue.size).toBe(3);
+    broker.queue.send();
+    await upTo(server, '3');
+    await expect.poll(() => store.held(DOMAIN)).toEqual([]);
+    const said = server.received.toString();
+    expect(said.indexOf('<body>1')).toBeLessThan(said.indexOf('<body>2'));
+  });
+
+  it('marks before it writes, and ends what was written where nothing can acknowledge', async () => {
+    const { broker, server } = await rig.ready(options());
+    let go = (): void => undefined;
+    store.hooks = { before: () => new Promise((resolve) => (go = resolve)) };
+    const ticket = send(broker, '1');
+    await new Promise(setImmediate);
+    expect(server.received.toString()).not.toContain('<body>1');
+    expect(ticket.state).toBe('queued');
+    store.hooks = {};
+    go();
+    await upTo(server, '1');
+    await ticket.stored;
+    await expect.poll(() => store.held(DOMAIN)).toEqual([]);
+    expect(ticket).toMatchObject({ state: 'sent', attempts: 1 });
+  });
+
+  it('flags what was marked when the process died, in front of what was not', async () => {
+    const first = await rig.ready(options());
+    store.hooks = { after: () => new Promise(() => undefined) };
+    send(first.broker, '1');
+    await expect.poll(ids).toEqual(['1']);
+    store.hooks = {};
+    kill(first.broker);
+
+    const { broker } = rig.broker(await rig.listen(), options());
+    expect(await broker.openQueue()).toEqual({ held: 1, possibleDuplicates: 1 });
+    expect(broker.queue.at(0)).toMatchObject({ possibleDuplicate: true, attempts: 1 });
+    await expect.poll(() => store.held(DOMAIN)[0]).toMatchObject({ handed: null, possibleDuplicate: true });
+  });
+
+  it('fails no ticket that is stored when the broker is halted', async () => {
+    const { broker } = rig.broker(await rig.listen(), options());
+    const early = send(broker, 'early');
+    await broker.openQueue();
+    await early.stored;
+    const late = send(broker, 'late');
+    broker.halt();
+    expect(await failure(early.sent)).toMatchObject({ code: 'QUEUE_KEPT' });
+    expect(await failure(late.stored)).toMatchObject({ code: 'BROKER_HALTED' });
+    expect(ids()).toEqual(['early']);
+  });
+
+  it('gives back the ticket of a key that is in it', async () => {
+    const { broker } = rig.broker(await rig.listen(), options());
+    const ticket = send(broker, '1', 'k');
+    expect(send(broker, '1', 'k')).toBe(ticket);
+    expect(ticket.key).toBe('k');
+    await broker.openQueue();
+    await ticket.stored;
+    kill(broker);
+    const next = rig.broker(await rig.listen(), options()).broker;
+    const again = send(next, '1', 'k');
+    await next.openQueue();
+    await again.stored;
+    expect(next.queue.size).toBe(1);
+    expect(store.held(DOMAIN)).toHaveLength(1);
+  });
+
+  it('does not dial while somebody has it', async () => {
+    const first = rig.broker(await rig.listen(), options());
+    await first.broker.openQueue();
+    const { broker, recorded } = rig.broker(await rig.listen(), options());
+    expect(await failure(broker.connect())).toMatchObject({ code: 'QUEUE_LOCKED' });
+    expect(recorded.short).toEqual(['STOREFAIL']);
+    await first.broker.shutdown();
+    await broker.openQueue();
+  });
+
+  it('goes on behind a shutdown', async () => {
+    const peer = await rig.listen();
+    const { broker } = rig.broker(peer, options());
+    await broker.openQueue();
+    const before = send(broker, '1');
+    await before.stored;
+    await broker.shutdown();
+    const ticket = send(broker, '2');
+    const connected = broker.connect();
+    expect(broker.state).toBe('standby');
+    const server = await peer.accept();
+    await COMPONENT.letIn(server);
+    await connected;
+    await ticket.stored;
+    broker.queue.send();
+    await upTo(server, '2');
+    await before.sent;
+    await expect.poll(() => store.held(DOMAIN)).toEqual([]);
+  });
+});
+
+describe('a store that fails', () => {
+  const FULL = new BrokerError('QUEUE_STORE_FAILED', 'the disk is full', { layer: 'queue' });
+  const AWAY = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
+
+  it('for good: fails what it did not take, refuses more, and takes it when it works again', async () => {
+    const { broker, server, recorded } = await rig.ready(options());
+    store.fail(FULL);
+    const lost = send(broker, 'lost');
+    expect(await failure(lost.stored)).toMatchObject({ code: 'QUEUE_STORE_FAILED', sent: 'no' });
+    expect(lost.state).toBe('failed');
+    expect(() => send(broker, 'refused')).toThrow('the disk is full');
+    expect(recorded.short).toContain('STOREFAIL');
+    store.fail(null);
+    await broker.events.once('PCJ_STOREREADY');
+    await send(broker, '1').sent;
+    await upTo(server, '1');
+    expect(server.received.toString()).not.toContain('lost');
+  });
+
+  it('for a while: everything waits, in order', async () => {
+    const { broker, server } = await rig.ready(options());
+    store.fail(AWAY);
+    const tickets = ['1', '2', '3'].map((id) => send(broker, id));
+    await broker.events.once('PCJ_STOREFAIL');
+    send(broker, '4');
+    expect(server.received.toString()).not.toContain('<body>');
+    store.fail(null);
+    await upTo(server, '4');
+    await Promise.all(tickets.map(({ stored }) => stored));
+  });
+});
+
+it('the stanza of a request is never kept, and waits for its turn', async () => {
+  const { broker, server } = await rig.ready(options());
+  const ticket = send(broker, '1');
+  const answer = broker.request(
+    xml('iq', { type: 'get', to: 'localhost', from: DOMAIN, id: 'q' }, xml('query', { xmlns: 'urn:x' })),
+  );
+  await upTo(server, '1');
+  await server.expect('</iq>');
+  await server.send(`<iq type='result' id='q' from='localhost' to='${DOMAIN}'/>`);
+  await answer;
+  await ticket.sent;
+  await expect.poll(() => store.held(DOMAIN)).toEqual([]);
+});
