@@ -1,5 +1,6 @@
 // `npm test`: everything from a fresh clone. Installs the dependencies when they are missing, brings the test servers
-// where it may (scripts/provision.mjs), runs all suites and says at the end which ran and which were left out.
+// where it may (scripts/provision.mjs), runs all suites and says at the end which ran and which were left out. The suites of
+// the store run on Node 24, which has SQLite; it is brought when another Node runs this (scripts/runtimes.mjs).
 // Arguments go to vitest: `npm test -- --project unit`, `npm test -- test/unit/jid.test.ts`.
 // Plain Node without dependencies: this runs before anything is installed.
 import { spawnSync } from 'node:child_process';
@@ -8,12 +9,16 @@ import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { provision } from './provision.mjs';
+import { nodeRelease } from './runtimes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const args = process.argv.slice(2);
 
-function node(...command) {
-  return spawnSync(process.execPath, command, { cwd: root, stdio: 'inherit' }).status ?? 1;
+/** A Node with SQLite. */
+const STORE_RELEASE = 24;
+
+function run(program, ...command) {
+  return spawnSync(program, command, { cwd: root, stdio: 'inherit' }).status ?? 1;
 }
 
 /** npm writes this file last: without it node_modules is missing or was left half done. */
@@ -21,25 +26,29 @@ function installDependencies() {
   if (existsSync(join(root, 'node_modules', '.package-lock.json'))) return;
   console.log('test: the dependencies are missing, npm ci');
   const npm = process.env.npm_execpath;
-  const status = npm === undefined ? spawnSync('npm', ['ci'], { cwd: root, stdio: 'inherit' }).status : node(npm, 'ci');
+  const status =
+    npm === undefined
+      ? spawnSync('npm', ['ci'], { cwd: root, stdio: 'inherit' }).status
+      : run(process.execPath, npm, 'ci');
   if (status !== 0) {
     console.error('test: npm ci failed, see above');
     process.exit(1);
   }
 }
 
-/** Whether the server tests are among what the arguments select. */
-function wantsServers() {
-  const projects = args.flatMap((arg, i) => {
-    if (arg === '--project') return [args[i + 1] ?? ''];
-    return arg.startsWith('--project=') ? [arg.slice('--project='.length)] : [];
-  });
-  return projects.length === 0 || projects.some((name) => name.includes('servers') || /[*!]/.test(name));
+/** The projects that the arguments name, none: all of them. */
+const projects = args.flatMap((arg, i) => {
+  if (arg === '--project') return [args[i + 1] ?? ''];
+  return arg.startsWith('--project=') ? [arg.slice('--project='.length)] : [];
+});
+
+/** Whether the tests of a project are among what the arguments select. */
+function wants(project) {
+  return projects.length === 0 || projects.some((name) => name.includes(project) || /[*!]/.test(name));
 }
 
 /** Counts by suite (the folder below test/) from vitest's report. */
-function countResults(file) {
-  const suites = new Map();
+function countResults(file, suites) {
   const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { testResults: [] };
   for (const { name, status, assertionResults } of report.testResults) {
     const [, suite = 'other'] = relative(root, name).split(sep);
@@ -52,22 +61,43 @@ function countResults(file) {
     // A file that could not be loaded has no tests to fail.
     if (status === 'failed' && !assertionResults.some((test) => test.status === 'failed')) counts.failed++;
   }
-  return suites;
 }
 
 const line = ({ passed, failed, skipped }) => `${passed} passed, ${failed} failed, ${skipped} skipped`;
 
-function main() {
-  installDependencies();
-  const missing = wantsServers() ? provision() : [];
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 
+/** Runs suites on a Node, and adds what came of them. @returns the exit code */
+function runSuites(program, suites, selection) {
   const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-test-'));
   const report = join(folder, 'report.json');
-  const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  let status = node(vitest, 'run', ...reporters, ...args);
-  const suites = countResults(report);
+  const status = run(program, vitest, 'run', ...reporters, ...selection);
+  countResults(report, suites);
   rmSync(folder, { recursive: true, force: true });
+  return status;
+}
+
+/** The suites of the store on the Node that is for them, and all others on this one. @returns the exit code */
+function runApart(storeNode, suites) {
+  const rest = args.filter((arg, i) => !arg.startsWith('--project') && args[i - 1] !== '--project');
+  const others = projects.length === 0 ? ['!stores'] : projects.filter((name) => name !== 'stores');
+  // Files that are named may all be of one of the two.
+  const select = (names) => [...names.map((name) => `--project=${name}`), '--passWithNoTests', ...rest];
+  const status = others.length === 0 ? 0 : runSuites(process.execPath, suites, select(others));
+  console.log(`test: the suites of the store, on Node ${STORE_RELEASE}`);
+  return runSuites(storeNode, suites, select(['stores'])) || status;
+}
+
+function main() {
+  installDependencies();
+  const missing = wants('servers') ? provision() : [];
+  const store = wants('stores') ? nodeRelease(STORE_RELEASE) : { path: process.execPath };
+  if ('missing' in store) missing.push(`a Node with SQLite (${store.missing})`);
+
+  const suites = new Map();
+  const { path: storeNode = process.execPath } = store;
+  let status = storeNode === process.execPath ? runSuites(process.execPath, suites, args) : runApart(storeNode, suites);
 
   const total = { passed: 0, failed: 0, skipped: 0 };
   console.log('\ntest: suites that ran');
