@@ -40,6 +40,7 @@ export const LAW = {
   disco: ['stanza', 'xml'],
   privileges: ['events', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   stores: ['xml', 'queue'],
+  muc: ['broker', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],
   cli: [...BROKER, ...GROUND, 'testing'],

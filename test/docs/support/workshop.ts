@@ -19,6 +19,7 @@ export class Workshop implements Disposable {
       exports: {
         '.': './src/index.js',
         './queue/sqlite': './src/stores/sqlite.js',
+        './muc': './src/muc/index.js',
         './testing': './src/testing/index.js',
       },
     };

@@ -16,6 +16,7 @@ import {
   xml,
   XMPP,
 } from 'xmpp-broker';
+import { Room } from 'xmpp-broker/muc';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
 
@@ -65,6 +66,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'new Privileges()': (options) => new Privileges(broker, options),
   'new Delegation()': (options) => new Delegation(broker, options),
   'new Connection()': (options) => new Connection(options),
+  'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
   'sqliteStore()': (options) => sqliteStore(options),
   'LoopbackServer.start()': (options) => LoopbackServer.start(options),
   'stop()': (options) => server.stop(options),
