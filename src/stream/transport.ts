@@ -143,6 +143,8 @@ export class Transport {
 
   /** @internal */
   onClose(): void {
+    // What was received before a reset may lie in a socket that is paused.
+    for (let chunk = unread(this.#socket); chunk !== null; chunk = unread(this.#socket)) this.#handler?.onData(chunk);
     this.onEnd();
     this.#finish(null);
   }
@@ -197,6 +199,10 @@ function attach(socket: Attached, transport: Transport): void {
 function detach(socket: Attached): void {
   socket[TRANSPORT] = undefined;
   for (const [event, listener] of Object.entries(LISTENERS)) socket.off(event, listener);
+}
+
+function unread(socket: Duplex): Buffer | null {
+  return socket.readableLength === 0 ? null : (socket.read() as Buffer | null);
 }
 
 /** A system error of a socket as a BrokerError: operation, errno and text stay visible. */

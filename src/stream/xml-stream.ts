@@ -8,6 +8,7 @@ import type { TokenizerHandler } from '../xml/tokenizer/tokenizer.js';
 import type { Framing, StreamReader } from './framing.js';
 import { TCP_FRAMING } from './tcp-framing.js';
 import type { Transport, TransportHandler } from './transport.js';
+import { Turn } from './turn.js';
 
 /** What a stream hands on once it flows. */
 export interface StreamConsumer {
@@ -40,6 +41,9 @@ const UNREAD_LIMIT = 64 * 1024;
 /**
  * An XML stream over a transport (RFC 6120 §4). While negotiating it is read one item at a time with {@link read};
  * {@link flow} then delivers everything in wire order. Each opening has its own parser (RFC 6120 §4.3.3).
+ *
+ * A peer that sends without a break does not get all of this process: what it sent waits when its part of a turn of the
+ * event loop is used up, and the end of the connection waits behind it.
  */
 export class XmlStream implements TransportHandler, TokenizerHandler {
   readonly transport: Transport;
@@ -57,6 +61,12 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   /** The transport drained while nobody was told. */
   #drained = false;
   #opened = false;
+  readonly #turn = new Turn();
+  /** Other work has its turn: nothing is delivered until it is over. */
+  #rests = false;
+  /** What came meanwhile, and belongs behind what waits. */
+  #endedAtRest = false;
+  #closedAtRest = false;
 
   constructor(transport: Transport, limits: Optional<XmlLimits>) {
     this.transport = transport;
@@ -187,10 +197,37 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     this.#item = null;
     if (item?.kind === 'element') consumer.onElement(item.element);
     else if (item?.kind === 'end') consumer.onStreamEnd();
-    this.#tokenizer.resume();
-    this.transport.resume();
+    // It was found behind everything that could be read.
     if (this.#xmlError !== null) consumer.onXmlError(this.#xmlError);
-    if (this.transport.closed) consumer.onClose(this.#closeError);
+    this.#closedAtRest = this.transport.closed;
+    this.#goOn();
+  }
+
+  /** Delivers what waits, as far as this turn goes, and what belongs behind it. */
+  #goOn(): void {
+    this.#rests = false;
+    this.#turn.beginAnew();
+    this.#tokenizer.resume();
+    if (this.#isAtRest()) return;
+    if (this.#endedAtRest) this.transport.end();
+    if (this.#closedAtRest) this.#consumer?.onClose(this.#closeError);
+    else this.transport.resume();
+  }
+
+  /** Asked anew behind a call that may have used up the turn. */
+  #isAtRest(): boolean {
+    return this.#rests;
+  }
+
+  /** Leaves the rest of the turn to others. */
+  #rest(): void {
+    this.#tokenizer.pause();
+    this.transport.pause();
+    if (this.#rests) return;
+    this.#rests = true;
+    setImmediate(() => {
+      this.#goOn();
+    });
   }
 
   /** Writes `<stream:error/>` (RFC 6120 §4.9) if a header was written, then our closing tag. */
@@ -216,8 +253,12 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
 
   onElement(element: Element): void {
     this.#elements += 1;
-    if (this.#consumer === null) this.#onItem({ kind: 'element', element });
-    else this.#consumer.onElement(element);
+    if (this.#consumer === null) {
+      this.#onItem({ kind: 'element', element });
+      return;
+    }
+    this.#consumer.onElement(element);
+    if (this.#turn.step()) this.#rest();
   }
 
   onStreamEnd(): void {
@@ -251,19 +292,31 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
 
   /** Nothing more will come; a socket that allows half-open links must be ended by hand. */
   onEnd(): void {
-    this.transport.end();
+    if (this.#rests) this.#endedAtRest = true;
+    else this.transport.end();
   }
 
   onData(chunk: Buffer): void {
-    this.#consumer?.onActivity();
+    const consumer = this.#consumer;
+    if (consumer === null) {
+      this.#tokenizer.write(chunk);
+      // While somebody reads, what is kept is one unfinished element, which the parser bounds.
+      if (this.#reader === null && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();
+      return;
+    }
+    consumer.onActivity();
+    if (!this.#rests) this.#turn.begin();
     this.#tokenizer.write(chunk);
-    // While somebody reads, what is kept is one unfinished element, which the parser bounds.
-    const nobodyReads = this.#consumer === null && this.#reader === null;
-    if (nobodyReads && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();
+    // A large element that is not complete takes time, too.
+    if (this.#rests || this.#turn.end()) this.#rest();
   }
 
   onClose(error: BrokerError | null): void {
     this.#closeError = error;
+    if (this.#rests) {
+      this.#closedAtRest = true;
+      return;
+    }
     if (this.#consumer !== null) {
       this.#consumer.onClose(error);
       return;
