@@ -39,14 +39,14 @@ export class RouterControl {
   readonly #wanted = new Map<string, NameOptions>();
   readonly #bound = new Set<string>();
   readonly #waiting = new Map<string, Waiting>();
-  /** What was sent on this link: it means nothing on the next one. */
-  #sent = new Set<Ticket>();
+  /** What was output on this link and not written: it means nothing on the next one. */
+  #unwritten = new Set<Ticket>();
   #throttled = false;
 
   constructor(broker: RouterBroker) {
     this.#broker = broker;
     broker.subscribe('PCJ_READY', () => {
-      for (const [name, options] of this.#wanted) this.#send(bindElement(name, newId(), options));
+      this.#bindAgain();
     });
     broker.subscribe('PCJ_NAME', ({ name, bound, error }) => {
       this.#onName(name, bound, error);
@@ -75,7 +75,11 @@ export class RouterControl {
    * Binds a further name. Resolves when the router has bound it.
    * @returns a promise that rejects with a BrokerError: `BIND_FAILED` with the condition, `BIND_TIMEOUT`, `ROUTER_NOT_READY`, `USAGE_NAME`
    */
-  async bind(name: string, options: NameOptions = {}): Promise<void> {
+  bind(name: string, options: NameOptions = {}): Promise<void> {
+    return observed(this.#bind(name, options));
+  }
+
+  async #bind(name: string, options: NameOptions): Promise<void> {
     const prepared = preparedName('RouterControl.bind()', name);
     const how = readOptions('USAGE_NAME', 'RouterControl.bind()', options, NAME_OPTIONS);
     if (this.#bound.has(prepared)) throw bindError('bind', prepared, '409').with({ origin: 'local', retryable: false });
@@ -87,7 +91,11 @@ export class RouterControl {
    * Gives a name back. It is not bound again after a reconnect, even if this fails.
    * @returns a promise that rejects as that of {@link bind}
    */
-  async unbind(name: string): Promise<void> {
+  unbind(name: string): Promise<void> {
+    return observed(this.#unbind(name));
+  }
+
+  async #unbind(name: string): Promise<void> {
     const prepared = preparedName('RouterControl.unbind()', name);
     this.#wanted.delete(prepared);
     await this.#ask(`name ${prepared}`, unbindElement(prepared, newId()));
@@ -98,7 +106,11 @@ export class RouterControl {
    * A new link is never held.
    * @returns a promise that rejects with a BrokerError: `BIND_TIMEOUT`, `ROUTER_NOT_READY`
    */
-  async throttle(held: boolean): Promise<void> {
+  throttle(held: boolean): Promise<void> {
+    return observed(this.#throttle(held));
+  }
+
+  async #throttle(held: boolean): Promise<void> {
     if (held !== this.#throttled || this.#waiting.has('throttle')) {
       await this.#ask('throttle', xml('throttle', { xmlns: NS.JABBERD2_COMPONENT }));
     }
@@ -126,7 +138,23 @@ export class RouterControl {
   }
 
   #send(element: Element): void {
-    this.#sent.add(this.#broker.output(element));
+    const ticket = this.#broker.output(element);
+    const unwritten = this.#unwritten.add(ticket);
+    const done = (): void => void unwritten.delete(ticket);
+    ticket.sent.then(done, done);
+  }
+
+  /** A name that cannot be asked for now, such as when the queue is full, is no reason to leave the others out. */
+  #bindAgain(): void {
+    const errors: unknown[] = [];
+    for (const [name, options] of this.#wanted) {
+      try {
+        this.#send(bindElement(name, newId(), options));
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   #settle(what: string, error: BrokerError | null): void {
@@ -145,13 +173,19 @@ export class RouterControl {
   }
 
   #onDisconnect(): void {
-    const sent = this.#sent;
-    this.#sent = new Set();
-    if (sent.size > 0) this.#broker.queue.drop((ticket) => sent.has(ticket));
+    const unwritten = this.#unwritten;
+    this.#unwritten = new Set();
+    if (unwritten.size > 0) this.#broker.queue.drop((ticket) => unwritten.has(ticket));
     this.#bound.clear();
     this.#throttled = false;
     for (const what of [...this.#waiting.keys()]) this.#settle(what, notReady('the link was lost'));
   }
+}
+
+/** A promise whose rejection is no unhandled one, as everywhere in this library: PCJ_NAME and the end of the link tell, too. */
+function observed(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 function notReady(why: string): BrokerError {

@@ -14,6 +14,9 @@ interface Asked {
   readonly takesDefault: boolean;
 }
 
+/** Most names whose answers are awaited: an answer that is later than that is no news. */
+const ASKED_LIMIT = 1_000;
+
 const links = new WeakMap<DialectLink, RouterLink>();
 
 /** The state of one link: which names are bound on it, and what waits for an answer of the router. */
@@ -149,6 +152,11 @@ export class RouterLink {
     if (localName === 'throttle') this.#throttles += 1;
     if (localName !== 'bind' && localName !== 'unbind') return;
     const name = element.getAttribute('name') ?? '';
+    if (this.#asked.size >= ASKED_LIMIT)
+      for (const oldest of this.#asked.keys()) {
+        this.#asked.delete(oldest);
+        break;
+      }
     this.#asked.set(element.getAttribute('id') ?? '', {
       verb: localName,
       name: domainOf(name) ?? name,
