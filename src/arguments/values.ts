@@ -4,6 +4,9 @@ import { printable } from '../errors.js';
 /** Longest string a message repeats, in UTF-16 code units. */
 const SHOWN = 40;
 
+/** The same of an error's message. */
+const REASON = 200;
+
 /** Stands for a property that threw when it was read. */
 export const UNREADABLE = Symbol('unreadable');
 
@@ -22,6 +25,15 @@ export function kindOf(value: unknown): string {
 export function shown(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return typeof value === 'string' ? `"${printable(value, SHOWN)}"` : kindOf(value);
+}
+
+/** What was thrown, in words. It can be anything, and reading it can throw, too. */
+export function reasonOf(thrown: unknown): string {
+  try {
+    return printable(thrown instanceof Error ? thrown.message : String(thrown), REASON);
+  } catch {
+    return 'it threw something that cannot be read';
+  }
 }
 
 /** `Array.isArray`, which a revoked proxy makes throw. */

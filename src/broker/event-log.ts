@@ -1,3 +1,4 @@
+import { reasonOf } from '../arguments/values.js';
 import { endpoint } from '../dial/host-name.js';
 import { printable, type BrokerError } from '../errors.js';
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
@@ -184,13 +185,4 @@ function seconds(milliseconds: number): string {
   return milliseconds < 1_000
     ? `${String(Math.round(milliseconds))} ms`
     : `${String(Math.round(milliseconds / 1_000))} s`;
-}
-
-/** What was thrown, in words. It can be anything, and reading it can throw, too. */
-function reasonOf(error: unknown): string {
-  try {
-    return printable(error instanceof Error ? error.message : String(error), 200);
-  } catch {
-    return 'it threw something that cannot be read';
-  }
 }

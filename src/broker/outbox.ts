@@ -1,7 +1,8 @@
-import { shown } from '../arguments/values.js';
+import { kindOf, shown } from '../arguments/values.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { OwnIdentity } from './identity.js';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
+import { dialectFailed } from '../link/errors.js';
 import type { Link } from '../link/link.js';
 import type { Traffic } from '../link/traffic.js';
 import type { BrokerConfig } from '../options/options.js';
@@ -11,13 +12,13 @@ import type { Journal } from '../queue/journal.js';
 import type { Turn } from '../queue/lane.js';
 import { OutboundQueue, queueFull, type QueueOwner } from '../queue/outbound-queue.js';
 import type { StoredStanza } from '../queue/store.js';
+import { readBack } from '../queue/read-back.js';
 import { randomKey, Ticket, Unstored } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { CountedKind } from '../stats.js';
 import type { Status } from './status.js';
 import { isStanzaKind } from '../stanza/kinds.js';
-import type { Element } from '../xml/element.js';
-import { parseInScope } from '../xml/tokenizer/parse.js';
+import { isElement, type Element } from '../xml/element.js';
 import { written, type SerializeScope } from '../xml/serializer.js';
 
 /** What the outbox works with. */
@@ -34,7 +35,13 @@ export interface OutboxParts {
   readonly journal: Journal | null;
   readonly keeper: { readonly queue: string; keeps(stanza: Element): boolean } | null;
   /** What a session that is kept has sent counts with what is held. */
-  readonly resumption: { readonly bytes: number };
+  readonly resumption: { readonly cost: number };
+}
+
+/** One output. */
+interface Output {
+  readonly ticket: Ticket;
+  readonly stanza: Element;
 }
 
 /** Where every outbound stanza goes through: to the ready link, or into the queue. */
@@ -46,7 +53,9 @@ export class Outbox implements QueueOwner {
   /** Tickets with keys that no store has. */
   #named: Map<string, Ticket> | null = null;
   /** What was output inside a purge: it lines up behind what is purged. */
-  #behindPurge: { readonly ticket: Ticket; readonly stanza: Element }[] | null = null;
+  #behindPurge: Output[] | null = null;
+  /** What it costs to keep what a purge has taken out of the queue and not sent, and what lines up behind it. */
+  #purgeCost = 0;
 
   constructor(parts: OutboxParts) {
     this.#parts = parts;
@@ -70,12 +79,20 @@ export class Outbox implements QueueOwner {
     return ticket;
   }
 
-  /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`; it is refused then */
+  /** The stanza as the protocol and the dialect want it. @throws BrokerError `USAGE_*`, `DIALECT_FAILED`; it is refused then */
   prepare(stanza: Element): Element {
     const { config, identity } = this.#parts;
     checkStanza(stanza);
     const anonymous = withoutOwnSender(stanza, identity.account);
-    return config.connectionType.prepare === undefined ? anonymous : config.connectionType.prepare(anonymous, config);
+    const dialect = config.connectionType;
+    if (dialect.prepare === undefined) return anonymous;
+    try {
+      const prepared: unknown = dialect.prepare(anonymous, config);
+      if (prepared === anonymous || isElement(prepared)) return prepared as Element;
+      throw new TypeError(`prepare() must return an element, not ${kindOf(prepared)}`);
+    } catch (error) {
+      throw dialectFailed(error, dialect, 'to prepare a stanza').with({ sent: 'no' });
+    }
   }
 
   /** A ticket for a stanza that may be sent. @throws BrokerError `XML_UNSERIALIZABLE` */
@@ -83,16 +100,16 @@ export class Outbox implements QueueOwner {
     const { xmlns } = this.#parts.config;
     const text = written(stanza, this.#scope);
     this.#ids += 1;
-    return new Ticket(this.#ids, text, xmlns, kindOf(stanza, xmlns));
+    return new Ticket(this.#ids, text, xmlns, countedKind(stanza, xmlns));
   }
 
   /** The ticket of a stanza of an earlier life. @throws what is wrong with it */
   recovered({ xml, xmlns: given, at }: StoredStanza): Ticket {
     const { xmlns } = this.#parts.config;
-    const stanza = parseInScope(xml, given ?? '');
+    const stanza = readBack(xml, given ?? '');
     const text = given === xmlns ? xml : written(this.prepare(stanza), this.#scope);
     this.#ids += 1;
-    return new Ticket(this.#ids, text, xmlns, kindOf(stanza, xmlns), Math.max(0, Date.now() - at));
+    return new Ticket(this.#ids, text, xmlns, countedKind(stanza, xmlns), Math.max(0, Date.now() - at));
   }
 
   /** The ticket that has a key, while it is in the queue or on its way. */
@@ -113,20 +130,26 @@ export class Outbox implements QueueOwner {
    * @throws BrokerError `QUEUE_FULL`, `PEER_LIMIT`, what the store says; nothing was accepted then
    */
   accept(ticket: Ticket, stanza: Element, key: string | null = null): void {
-    const { status, traffic, lifecycle, resumption, journal } = this.#parts;
+    const { status, traffic, lifecycle, resumption, requests, journal } = this.#parts;
     const { link } = lifecycle;
     const ready = link?.ready === true;
     try {
       if (journal !== null && key !== null) journal.checkWorks();
       if (ready) {
         checkSize(ticket, link);
-        const most = this.queue.bytes + ticket.bytesAtMost + link.bytesAtMost + (journal?.lane.bytes ?? 0);
+        const elsewhere = this.#purgeCost + (journal?.lane.cost ?? 0);
+        const most = this.queue.bytes + ticket.costAtMost + link.costAtMost + requests.sentCostAtMost + elsewhere;
         // Near the bound it is worth while to count.
-        if (most > this.queue.limits.maxBytes) this.queue.check(ticket.bytes, link.bytes + (journal?.lane.bytes ?? 0));
+        if (most > this.queue.limits.maxBytes) {
+          this.queue.check(ticket.cost, link.cost + requests.sentCost + elsewhere);
+        }
         if (journal !== null && journal.lane.size >= this.queue.limits.maxStanzas) {
           throw queueFull(`${String(journal.lane.size)} stanzas wait for the store (queue.maxStanzas)`);
         }
-      } else this.queue.push(ticket, (link?.bytes ?? resumption.bytes) + (journal?.lane.bytes ?? 0));
+      } else {
+        const elsewhere = this.#purgeCost + (journal?.lane.cost ?? 0);
+        this.queue.push(ticket, (link?.cost ?? resumption.cost) + requests.sentCost + elsewhere);
+      }
     } catch (error) {
       if (error instanceof BrokerError) status.publish('PCJ_QUEUEFAIL', error);
       throw error;
@@ -134,8 +157,11 @@ export class Outbox implements QueueOwner {
     if (journal !== null && key !== null) journal.put(ticket, key);
     if (!ready) traffic.held(stanza);
     else if (journal !== null) journal.pass(ticket, stanza, false);
-    else if (this.#behindPurge !== null) this.#behindPurge.push({ ticket, stanza });
-    else link.output(ticket, stanza);
+    else if (this.#behindPurge === null) link.output(ticket, stanza);
+    else {
+      this.#behindPurge.push({ ticket, stanza });
+      this.#purgeCost += ticket.cost;
+    }
   }
 
   /** Sends what is held and picked. Returns the tickets that are sent; none while not ready. @throws BrokerError `BROKER_HALTED` */
@@ -151,13 +177,15 @@ export class Outbox implements QueueOwner {
       if (tickets.length > 0) status.publish('PCJ_PURGED', { queue: keeper?.queue ?? '', by, count: tickets.length });
       return tickets;
     }
-    const behind = (this.#behindPurge = []);
+    const behind: Output[] = (this.#behindPurge = []);
+    for (const { cost } of tickets) this.#purgeCost += cost;
     try {
       this.#send(tickets);
+      this.#sendBehind(behind);
     } finally {
       this.#behindPurge = null;
+      this.#purgeCost = 0;
     }
-    this.#sendBehind(behind);
     return tickets;
   }
 
@@ -204,12 +232,7 @@ export class Outbox implements QueueOwner {
         else this.queue.returnToFront(rest);
         return;
       }
-      try {
-        checkSize(ticket, link);
-        link.output(ticket);
-      } catch (caught) {
-        this.unfit(ticket, caught);
-      }
+      this.#sendOne(link, ticket, undefined);
     }
   }
 
@@ -224,7 +247,8 @@ export class Outbox implements QueueOwner {
   /** The server does not take a held stanza, or the dialect cannot wrap it: its end, not that of the others. */
   unfit(ticket: Ticket, caught: unknown): void {
     const { status, requests } = this.#parts;
-    const error = caught instanceof BrokerError ? caught : notWrapped(caught);
+    // Whatever the dialect throws is a BrokerError by now.
+    const error = caught as BrokerError;
     ticket.markFailed(error);
     status.publish('PCJ_QUEUEFAIL', error);
     if (ticket.request !== null) requests.fail(ticket.request, error);
@@ -235,19 +259,33 @@ export class Outbox implements QueueOwner {
     return this.queue.remove(ticket) || this.#parts.journal?.lane.remove(ticket) === true;
   }
 
-  /** A purge is over: what was output inside it goes out, or is held where no link is there any more. */
-  #sendBehind(behind: readonly { readonly ticket: Ticket; readonly stanza: Element }[]): void {
+  /**
+   * A purge is over: what was output inside it goes out, and what is output by that; or it is held where no link is there
+   * any more.
+   */
+  #sendBehind(behind: readonly Output[]): void {
     const { lifecycle, traffic } = this.#parts;
     for (const { ticket, stanza } of behind) {
       // Its request may have ended meanwhile.
       if (ticket.state !== 'queued') continue;
       const { link } = lifecycle;
       if (lifecycle.state === 'halted') ticket.markFailed(halted());
-      else if (link?.ready === true) link.output(ticket, stanza);
+      else if (link?.ready === true) this.#sendOne(link, ticket, stanza);
       else {
         this.queue.returnToBack(ticket);
         traffic.held(stanza);
       }
+    }
+  }
+
+  /** Sends what was accepted before: whoever output it hears by its ticket that it cannot be sent. */
+  #sendOne(link: Link, ticket: Ticket, stanza: Element | undefined): void {
+    this.#purgeCost -= ticket.cost;
+    try {
+      checkSize(ticket, link);
+      link.output(ticket, stanza);
+    } catch (caught) {
+      this.unfit(ticket, caught);
     }
   }
 
@@ -283,13 +321,8 @@ function checkSize(ticket: Ticket, { maxBytes }: Link): void {
   throw new BrokerError('PEER_LIMIT', text, { layer: 'stanza', sent: 'no' });
 }
 
-function notWrapped(cause: unknown): BrokerError {
-  const text = 'the dialect could not wrap a held stanza';
-  return new BrokerError('DIALECT_FAILED', text, { layer: 'queue', sent: 'no', cause });
-}
-
 /** What an element counts as: stream management counts those of the content namespace (XEP-0198 §4). */
-function kindOf({ localName, namespaceURI }: Element, xmlns: string): CountedKind {
+function countedKind({ localName, namespaceURI }: Element, xmlns: string): CountedKind {
   return isStanzaKind(localName) && (namespaceURI === null || namespaceURI === xmlns) ? localName : 'other';
 }
 

@@ -247,10 +247,10 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 
   room(): { stanzas: number; bytes: number } {
     const { queue } = this.#parts.outbox;
-    const { size, bytes } = this.journal.lane;
+    const { size, cost } = this.journal.lane;
     return {
       stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size),
-      bytes: Math.max(0, this.limits.maxBytes - queue.bytes - bytes),
+      bytes: Math.max(0, this.limits.maxBytes - queue.bytes - cost),
     };
   }
 

@@ -102,11 +102,13 @@ export class Requester {
     const { requests, outbox, logger } = this.#parts;
     const ping = xml('ping', { xmlns: NS.PING });
     const stanza = xml('iq', { type: 'get', id: requests.freeId(null), to }, ping);
+    let asked: PendingRequest | null = null;
     try {
       const ticket = outbox.ticket(stanza);
-      requests.add(stanza, ticket, { event: null, timeoutMs: undefined, settle: () => undefined });
+      asked = requests.add(stanza, ticket, { event: null, timeoutMs: undefined, settle: () => undefined });
       outbox.accept(ticket, stanza);
     } catch (error) {
+      if (asked !== null) requests.fail(asked, error as BrokerError);
       logger.warn({ err: error }, 'the server could not be pinged');
     }
   }
@@ -156,7 +158,9 @@ export class Requester {
     try {
       outbox.accept(ticket, stanza);
     } catch (error) {
-      if (error instanceof BrokerError) requests.fail(request, error);
+      // Whatever the dialect may throw is a BrokerError by now.
+      ticket.markFailed(error as BrokerError);
+      requests.fail(request, error as BrokerError);
       throw error;
     }
     return request;

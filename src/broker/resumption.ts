@@ -54,9 +54,9 @@ export class Resumption implements SessionKeeper {
     return this.#latest?.size ?? 0;
   }
 
-  /** Bytes of what a kept session has sent and the server did not acknowledge. */
-  get bytes(): number {
-    return this.#kept?.bytes ?? 0;
+  /** What it costs to keep what a kept session has sent and the server did not acknowledge. */
+  get cost(): number {
+    return this.#kept?.cost ?? 0;
   }
 
   /** What the next process needs to go on with the session there is, or null. */

@@ -1,8 +1,10 @@
+import { isA, reasonOf } from '../arguments/values.js';
 import type { Duplex } from 'node:stream';
 import { unixSocketPath } from '../arguments/unix-socket.js';
 import { BrokerError } from '../errors.js';
 import type { Negotiated } from '../link/contract.js';
 import type { DialectConfig } from '../protocols/dialect.js';
+import { checkEstablished } from '../protocols/established.js';
 import { clientCertificate, clientCertificateWarning } from '../tls/client-certificate.js';
 import { StreamNegotiation, type NegotiationParts } from './negotiation.js';
 import { dial } from '../dial/dial.js';
@@ -148,7 +150,7 @@ export class Attempt {
       await session.startTls();
     }
     // A dialect may wait for more than the session, such as a token: the attempt ends in time all the same.
-    const established = await Promise.race([dialect.negotiate(session), this.#aborted()]);
+    const established = checkEstablished(await Promise.race([dialect.negotiate(session), this.#aborted()]));
     signal.throwIfAborted();
     if (dialectConfig.tlsPolicy === 'required' && session.tls === null) {
       throw new BrokerError(
@@ -228,20 +230,16 @@ export class Attempt {
   #asBrokerError(caught: unknown): BrokerError {
     const dialect = this.#parts.config.connectionType.name;
     const facts = { phase: this.#session?.phase ?? ('connect' as const), dialect };
-    if (caught instanceof BrokerError) {
+    if (isA(caught, BrokerError)) {
       const hint = WRONG_PORT_CODES.has(caught.code) ? this.#portHint() : null;
       const message = hint === null ? caught.message : `${caught.message} (${hint})`;
       return caught.with({ ...facts, ...(caught.phase === undefined ? {} : { phase: caught.phase }) }, message);
     }
-    return new BrokerError(
-      'DIALECT_FAILED',
-      `the dialect ${dialect} failed: ${caught instanceof Error ? caught.message : String(caught)}`,
-      {
-        layer: 'stream',
-        cause: caught,
-        ...facts,
-      },
-    );
+    return new BrokerError('DIALECT_FAILED', `the dialect ${dialect} failed: ${reasonOf(caught)}`, {
+      layer: 'stream',
+      cause: caught,
+      ...facts,
+    });
   }
 
   /** What the port is usually for, when that may be the mistake. */

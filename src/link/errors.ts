@@ -1,5 +1,7 @@
 // What can be wrong with a ready link.
+import { isA, reasonOf } from '../arguments/values.js';
 import { BrokerError, type ErrorFacts } from '../errors.js';
+import type { Dialect } from '../protocols/dialect.js';
 import { streamError } from '../stream/stream-error.js';
 import type { Element } from '../xml/element.js';
 
@@ -51,9 +53,9 @@ export function certificateExpired(): BrokerError {
   return new BrokerError('TLS_CERT_EXPIRED_LIVE', text, { layer: 'tls', ...PEER, sentCondition: 'reset' });
 }
 
-/** A dialect threw on an inbound element. */
-export function dialectFailed(error: unknown, dialect: string): BrokerError {
-  if (error instanceof BrokerError) return error;
-  const text = `the dialect ${dialect} failed on an element: ${error instanceof Error ? error.message : String(error)}`;
-  return new BrokerError('DIALECT_FAILED', text, { layer: 'stream', phase: 'ready', dialect, cause: error });
+/** A dialect threw, whatever it was. */
+export function dialectFailed(error: unknown, { name }: Dialect, at: string): BrokerError {
+  if (isA(error, BrokerError)) return error;
+  const text = `the dialect ${name} failed ${at}: ${reasonOf(error)}`;
+  return new BrokerError('DIALECT_FAILED', text, { layer: 'stream', phase: 'ready', dialect: name, cause: error });
 }

@@ -3,7 +3,7 @@ import { closingOf, ENDED, HALTED, OPEN, outcome, type Closing, type LinkState, 
 import { Deferred } from '../deferred.js';
 import { dialectLink } from './dialect-link.js';
 import type { BrokerError } from '../errors.js';
-import type { DialectLink, Established } from '../protocols/dialect.js';
+import type { Established } from '../protocols/dialect.js';
 import { SendBuffer, type SendBufferOwner } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
@@ -16,7 +16,8 @@ import { isStanzaKind } from '../stanza/kinds.js';
 import { countStanza } from '../stats.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { serialize, type SerializeScope } from '../xml/serializer.js';
+import type { SerializeScope } from '../xml/serializer.js';
+import { Translation } from './translation.js';
 import { Watchdogs, type WatchdogsOwner } from './watchdogs.js';
 
 /** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
@@ -41,8 +42,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #acks: Acknowledgements | null;
   readonly #watchdogs: Watchdogs;
   readonly #proof: Proof;
-  readonly #scope: SerializeScope;
-  readonly #forDialect: DialectLink;
+  readonly #translation: Translation;
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
 
@@ -54,8 +54,9 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#deferredElements = negotiated.deferredElements;
     this.#stream = negotiated.stream;
     this.#buffer = new SendBuffer(this);
-    this.#scope = { defaultNamespace: parts.config.xmlns, prefixes: { stream: NS.STREAM } };
-    this.#forDialect = dialectLink(negotiated, parts, this.#buffer, this.#scope);
+    const { connectionType, xmlns } = parts.config;
+    const scope: SerializeScope = { defaultNamespace: xmlns, prefixes: { stream: NS.STREAM } };
+    this.#translation = new Translation(connectionType, dialectLink(negotiated, parts, this.#buffer, scope), scope);
     this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
@@ -79,15 +80,14 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     return this.ready || (this.#state.is === 'closing' && !this.#state.dropped && !this.#stream.endSent);
   }
 
-  /** Bytes accepted and not yet written, or with stream management not yet acknowledged. */
-  get bytes(): number {
-    return this.#buffer.waitingBytes + Math.max(this.#buffer.inFlightBytes, this.#acks?.session.bytes ?? 0);
+  /** What it costs to keep what was accepted and not yet written, or with stream management not yet acknowledged. */
+  get cost(): number {
+    return this.#buffer.waitingCost + Math.max(this.#buffer.inFlightCost, this.#acks?.session.cost ?? 0);
   }
 
-  /** A bound of {@link bytes} that costs nothing. */
-  get bytesAtMost(): number {
-    const inFlight = Math.max(this.#buffer.inFlightBytesAtMost, this.#acks?.session.bytes ?? 0);
-    return this.#buffer.waitingBytes + inFlight;
+  /** A bound of {@link cost} that costs nothing. */
+  get costAtMost(): number {
+    return this.#buffer.waitingCost + Math.max(this.#buffer.inFlightCostAtMost, this.#acks?.session.cost ?? 0);
   }
 
   /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
@@ -100,19 +100,19 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#stream.flow(this);
   }
 
-  /** Sends a stanza. The element is given when it is at hand; else it is read back if the dialect must wrap it. */
+  /**
+   * Sends a stanza. The element is given when it is at hand; else it is read back if the dialect must wrap it.
+   * @throws BrokerError what the dialect throws, or `DIALECT_FAILED`; nothing was accepted then
+   */
   output(ticket: Ticket, element?: Element): void {
-    const dialect = this.#parts.config.connectionType;
-    const text =
-      dialect.wrap === undefined
-        ? ticket.xml
-        : serialize(dialect.wrap(element ?? ticket.node, this.#forDialect), this.#scope);
+    const wraps = this.#parts.config.connectionType.wrap !== undefined;
+    const text = wraps ? this.#translation.outbound(element ?? ticket.node) : ticket.xml;
     this.#buffer.push(ticket, text, element);
   }
 
   /** Writes an element that is no stanza, in order with the stanzas. */
   send(element: Element): void {
-    this.#forDialect.send(element);
+    this.#translation.send(element);
   }
 
   /**
@@ -120,7 +120,14 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
    * has to prove itself.
    */
   replay(tickets: readonly Ticket[]): void {
-    for (const ticket of tickets) this.output(ticket);
+    try {
+      for (const ticket of tickets) this.output(ticket);
+    } catch (error) {
+      // What was counted cannot be sent: the session cannot go on.
+      this.#acks?.session.abandon();
+      this.#giveUp(error as BrokerError);
+      return;
+    }
     this.#acks?.prove();
   }
 
@@ -188,15 +195,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       this.#managementElement(element, this.#acks);
       return;
     }
-    const dialect = this.#parts.config.connectionType;
-    let stanza: Element | undefined = element;
-    if (dialect.unwrap !== undefined) {
-      try {
-        stanza = dialect.unwrap(element, this.#forDialect);
-      } catch (error) {
-        this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.dialectFailed(error, dialect.name));
-        return;
-      }
+    let stanza: Element | undefined;
+    try {
+      stanza = this.#translation.inbound(element);
+    } catch (error) {
+      this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
+      return;
     }
     this.#proof.received();
     if (stanza !== undefined) {

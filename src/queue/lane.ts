@@ -32,7 +32,7 @@ export interface LaneSession {
 export class Lane {
   #turns: Turn[] = [];
   #head = 0;
-  #bytes = 0;
+  #cost = 0;
   /** What is marked in the commit that is under way. */
   #marked: Turn[] = [];
   #markedHead = 0;
@@ -48,9 +48,9 @@ export class Lane {
     return this.#turns.length - this.#head + this.#marked.length - this.#markedHead;
   }
 
-  /** Bytes of the stanzas that wait. */
-  get bytes(): number {
-    return this.#bytes;
+  /** What it costs to keep the stanzas that wait, in bytes. */
+  get cost(): number {
+    return this.#cost;
   }
 
   /** A link is ready: places are those in its session. */
@@ -63,7 +63,7 @@ export class Lane {
 
   add(ticket: Ticket, element: Element | undefined, wasHeld: boolean): void {
     this.#turns.push({ ticket, element, wasHeld });
-    this.#bytes += ticket.bytes;
+    this.#cost += ticket.cost;
   }
 
   /** Takes out what is not marked. */
@@ -71,7 +71,7 @@ export class Lane {
     const index = this.#turns.findIndex((turn, at) => at >= this.#head && turn.ticket === ticket);
     if (index < 0) return false;
     this.#turns.splice(index, 1);
-    this.#bytes -= ticket.bytes;
+    this.#cost -= ticket.cost;
     return true;
   }
 
@@ -82,7 +82,7 @@ export class Lane {
     this.#markedHead = 0;
     this.#turns = [];
     this.#head = 0;
-    this.#bytes = 0;
+    this.#cost = 0;
     return left.map(({ ticket }) => ticket);
   }
 
@@ -126,7 +126,7 @@ export class Lane {
   /** The next stanza is handed on to the link. */
   passed({ ticket }: Turn): void {
     this.#markedHead += 1;
-    this.#bytes -= ticket.bytes;
+    this.#cost -= ticket.cost;
     if (this.#ordinal !== null && isCounted(ticket)) this.#ordinal = (this.#ordinal + 1) % MODULUS;
   }
 

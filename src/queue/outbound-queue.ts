@@ -6,7 +6,10 @@ import type { Ticket } from './ticket.js';
 export interface QueueLimits {
   /** Most stanzas held while not ready. Default 10 000. */
   maxStanzas: number;
-  /** Most bytes kept, held and waiting for the socket together. Default 32 MiB. */
+  /**
+   * Most bytes kept, held and on their way together: what it costs to keep the stanzas, which is their text and about a
+   * quarter of a KiB each. Default 32 MiB.
+   */
   maxBytes: number;
   /**
    * Milliseconds since its output after which a held stanza is not worth sending any more. It is looked at when held
@@ -35,7 +38,7 @@ export class OutboundQueue implements Iterable<Ticket> {
   readonly limits: QueueLimits;
   readonly #owner: QueueOwner;
   #tickets: Ticket[] = [];
-  #bytes = 0;
+  #cost = 0;
 
   /** @internal */
   constructor(limits: QueueLimits, owner: QueueOwner) {
@@ -48,9 +51,9 @@ export class OutboundQueue implements Iterable<Ticket> {
     return this.#tickets.length;
   }
 
-  /** Bytes of the held stanzas. */
+  /** What it costs to keep the held stanzas, in bytes: their text, and a fixed amount for each. `maxBytes` counts it. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#cost;
   }
 
   /** The held stanza at an index, 0 being the oldest; undefined when there is none. @throws BrokerError `USAGE_INDEX` */
@@ -108,8 +111,8 @@ export class OutboundQueue implements Iterable<Ticket> {
    * @internal Holds one more stanza.
    * @throws BrokerError `QUEUE_FULL`; nothing was accepted
    */
-  push(ticket: Ticket, bytesElsewhere: number): void {
-    this.check(ticket.bytes, bytesElsewhere);
+  push(ticket: Ticket, costElsewhere: number): void {
+    this.check(ticket.cost, costElsewhere);
     if (this.size >= this.limits.maxStanzas) this.#makeRoom();
     if (this.size >= this.limits.maxStanzas) {
       throw queueFull(`${String(this.limits.maxStanzas)} stanzas are held (queue.maxStanzas)`);
@@ -118,18 +121,19 @@ export class OutboundQueue implements Iterable<Ticket> {
     this.#entered(ticket);
   }
 
-  /** @internal throws `QUEUE_FULL` when that many bytes more would pass the bound */
-  check(bytes: number, bytesElsewhere: number): void {
-    if (this.#isOver(bytes, bytesElsewhere)) this.#makeRoom();
-    if (this.#isOver(bytes, bytesElsewhere)) {
+  /** @internal throws `QUEUE_FULL` when a stanza of that cost would pass the bound */
+  check(cost: number, costElsewhere: number): void {
+    if (this.#isOver(cost, costElsewhere)) this.#makeRoom();
+    if (this.#isOver(cost, costElsewhere)) {
+      const used = this.#cost + costElsewhere;
       throw queueFull(
-        `${String(this.#bytes + bytesElsewhere)} of ${String(this.limits.maxBytes)} bytes are in use (queue.maxBytes) and the stanza has ${String(bytes)}`,
+        `${String(used)} of ${String(this.limits.maxBytes)} bytes are in use (queue.maxBytes) and the stanza costs ${String(cost)}`,
       );
     }
   }
 
-  #isOver(bytes: number, bytesElsewhere: number): boolean {
-    return this.#bytes + bytesElsewhere + bytes > this.limits.maxBytes;
+  #isOver(cost: number, costElsewhere: number): boolean {
+    return this.#cost + costElsewhere + cost > this.limits.maxBytes;
   }
 
   /** The queue is full: what is too old goes. The oldest are in front, so that a queue of young ones costs nothing. */
@@ -139,7 +143,7 @@ export class OutboundQueue implements Iterable<Ticket> {
 
   #entered(ticket: Ticket): void {
     ticket.held = true;
-    this.#bytes += ticket.bytes;
+    this.#cost += ticket.cost;
   }
 
   /** @internal Puts stanzas of a lost link back in front. They were accepted once, so no bound refuses them. */
@@ -167,7 +171,7 @@ export class OutboundQueue implements Iterable<Ticket> {
     // A selector that outputs has added stanzas meanwhile: they stay.
     for (const ticket of this.#tickets) (gone.has(ticket) ? taken : kept).push(ticket);
     this.#tickets = kept;
-    this.#bytes = kept.reduce((sum, ticket) => sum + ticket.bytes, 0);
+    this.#cost = kept.reduce((sum, ticket) => sum + ticket.cost, 0);
     for (const ticket of taken) ticket.held = false;
     return taken;
   }
@@ -178,7 +182,7 @@ export class OutboundQueue implements Iterable<Ticket> {
     if (index < 0) return false;
     this.#tickets.splice(index, 1);
     ticket.held = false;
-    this.#bytes -= ticket.bytes;
+    this.#cost -= ticket.cost;
     return true;
   }
 }

@@ -1,6 +1,6 @@
 import { Deferred } from '../deferred.js';
 import type { Element } from '../xml/element.js';
-import { MOST_BYTES, type Ticket } from './ticket.js';
+import { STANZA_COST, textCost, textCostAtMost, type Ticket } from './ticket.js';
 
 /** Characters after which a batch is written without waiting for the end of the turn. */
 const BATCH = 32 * 1024;
@@ -18,14 +18,27 @@ export interface SendBufferOwner {
 interface Entry {
   ticket: Ticket | null;
   text: string;
-  /** 0 for what is not a stanza: it counts nowhere. */
-  bytes: number;
+  cost: number;
 }
 
-/** What was written at once. */
-interface Batch {
-  readonly tickets: Ticket[];
-  readonly text: string;
+/** What is written at once. */
+class Batch {
+  readonly tickets: Ticket[] = [];
+  text = '';
+  #cost = 0;
+  #counted = 0;
+
+  /** What it costs to keep it. Each stanza is counted once, when that is first asked for. */
+  get cost(): number {
+    for (; this.#counted < this.tickets.length; this.#counted += 1) {
+      this.#cost += (this.tickets[this.#counted] as Ticket).cost;
+    }
+    return this.#cost;
+  }
+
+  get costAtMost(): number {
+    return this.tickets.length * STANZA_COST + textCostAtMost(this.text.length);
+  }
 }
 
 /**
@@ -34,12 +47,11 @@ interface Batch {
  */
 export class SendBuffer {
   readonly #owner: SendBufferOwner;
-  #batch = '';
-  #batchTickets: Ticket[] = [];
+  #batch = new Batch();
   #scheduled: NodeJS.Immediate | null = null;
   #waiting: Entry[] = [];
   #next = 0;
-  #waitingBytes = 0;
+  #waitingCost = 0;
   /** What does not wait for its turn, made when it is written. */
   #urgent: (() => string)[] | null = null;
   #congested = false;
@@ -47,35 +59,34 @@ export class SendBuffer {
   #closed = false;
   /** Few: the first one that is more than the socket takes stops the rest. */
   #inFlight: Batch[] = [];
-  /** What is in flight, in UTF-16 code units. */
-  #inFlightLength = 0;
+  #inFlightCostAtMost = 0;
   #idle: Deferred<void> | null = null;
 
   constructor(owner: SendBufferOwner) {
     this.#owner = owner;
   }
 
-  /** Bytes accepted and not yet handed to the socket. */
-  get waitingBytes(): number {
-    return this.#waitingBytes;
+  /** What it costs to keep what was accepted and not yet handed to the socket. */
+  get waitingCost(): number {
+    return this.#waitingCost;
   }
 
-  /** Bytes handed to the socket, or about to be, and not yet written to the operating system. */
-  get inFlightBytes(): number {
-    return this.#inFlight.reduce((sum, { text }) => sum + Buffer.byteLength(text), Buffer.byteLength(this.#batch));
+  /** The same for what was handed to the socket, or is about to be, and not yet written to the operating system. */
+  get inFlightCost(): number {
+    return this.#inFlight.reduce((sum, { cost }) => sum + cost, this.#batch.cost);
   }
 
-  /** A bound of {@link inFlightBytes} that costs nothing. */
-  get inFlightBytesAtMost(): number {
-    return (this.#batch.length + this.#inFlightLength) * MOST_BYTES;
+  /** A bound of {@link inFlightCost} that costs nothing. */
+  get inFlightCostAtMost(): number {
+    return this.#batch.costAtMost + this.#inFlightCostAtMost;
   }
 
   /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
   push(ticket: Ticket | null, text: string, element?: Element): void {
     if (this.#congested || this.#held || this.#next < this.#waiting.length) {
-      const bytes = ticket === null ? 0 : ticket.bytes;
-      this.#waiting.push({ ticket, text, bytes });
-      this.#waitingBytes += bytes;
+      const cost = costOf(ticket, text);
+      this.#waiting.push({ ticket, text, cost });
+      this.#waitingCost += cost;
     } else {
       this.#add(ticket, text, element);
     }
@@ -110,15 +121,13 @@ export class SendBuffer {
       this.#scheduled = null;
     }
     if (this.#closed) return;
-    if (!this.#congested) for (const text of this.#urgent?.splice(0) ?? []) this.#batch += text();
-    if (this.#batch === '') return;
-    const text = this.#batch;
-    const batch: Batch = { tickets: this.#batchTickets, text };
-    this.#batch = '';
-    this.#batchTickets = [];
+    const batch = this.#batch;
+    if (!this.#congested) for (const text of this.#urgent?.splice(0) ?? []) batch.text += text();
+    if (batch.text === '') return;
+    this.#batch = new Batch();
     this.#inFlight.push(batch);
-    this.#inFlightLength += text.length;
-    const more = this.#owner.write(text, (error) => {
+    this.#inFlightCostAtMost += batch.costAtMost;
+    const more = this.#owner.write(batch.text, (error) => {
       this.#written(batch, error);
     });
     if (!more) this.#congested = true;
@@ -138,27 +147,29 @@ export class SendBuffer {
     if (this.#scheduled !== null) clearImmediate(this.#scheduled);
     this.#scheduled = null;
     const inFlight = this.#inFlight.flatMap(({ tickets }) => tickets);
-    const waiting = this.#batchTickets;
+    const waiting = this.#batch.tickets;
     for (const { ticket } of this.#waiting.slice(this.#next)) if (ticket !== null) waiting.push(ticket);
     this.#inFlight = [];
-    this.#inFlightLength = 0;
-    this.#batch = '';
-    this.#batchTickets = [];
+    this.#inFlightCostAtMost = 0;
+    this.#batch = new Batch();
     this.#waiting = [];
     this.#urgent = null;
     this.#next = 0;
-    this.#waitingBytes = 0;
+    this.#waitingCost = 0;
     this.#settleIdle();
     return { inFlight, waiting };
   }
 
   #add(ticket: Ticket | null, text: string, element?: Element): void {
-    this.#batch += text;
+    // A large text alone is written as it is: behind others it would be copied.
+    if (text.length >= BATCH) this.flush();
+    const batch = this.#batch;
+    batch.text += text;
     if (ticket !== null) {
-      this.#batchTickets.push(ticket);
+      batch.tickets.push(ticket);
       this.#owner.handedOver(ticket, element);
     }
-    if (this.#batch.length >= BATCH) this.flush();
+    if (this.#batch.text.length >= BATCH) this.flush();
     else this.#scheduled ??= setImmediate(flushLater, this);
   }
 
@@ -172,7 +183,7 @@ export class SendBuffer {
       const entry = this.#waiting[this.#next];
       if (entry === undefined || this.#held) break;
       this.#next += 1;
-      this.#waitingBytes -= entry.bytes;
+      this.#waitingCost -= entry.cost;
       if (this.#next === this.#waiting.length) {
         this.#waiting = [];
         this.#next = 0;
@@ -190,7 +201,7 @@ export class SendBuffer {
     const index = this.#inFlight.indexOf(batch);
     if (index >= 0) {
       this.#inFlight.splice(index, 1);
-      this.#inFlightLength -= batch.text.length;
+      this.#inFlightCostAtMost -= batch.costAtMost;
     }
     for (const ticket of batch.tickets) this.#owner.written(ticket);
     if (this.#isIdle()) this.#settleIdle();
@@ -199,7 +210,7 @@ export class SendBuffer {
   #isIdle(): boolean {
     return (
       this.#inFlight.length === 0 &&
-      this.#batch === '' &&
+      this.#batch.text === '' &&
       (this.#urgent?.length ?? 0) === 0 &&
       this.#next >= this.#waiting.length
     );
@@ -210,6 +221,12 @@ export class SendBuffer {
     this.#idle = null;
     idle?.resolve();
   }
+}
+
+/** What is wrapped by the dialect is kept twice: as it was output, and as it goes out. */
+function costOf(ticket: Ticket | null, text: string): number {
+  if (ticket === null) return STANZA_COST + textCost(text);
+  return text === ticket.xml ? ticket.cost : ticket.cost + textCost(text);
 }
 
 function flushLater(buffer: SendBuffer): void {

@@ -4,7 +4,7 @@ import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { CountedKind } from '../stats.js';
 import type { Element } from '../xml/element.js';
-import { parseInScope } from '../xml/tokenizer/parse.js';
+import { readBack } from './read-back.js';
 
 /**
  * Where an output stands.
@@ -38,7 +38,20 @@ export interface TicketRecord {
 }
 
 /** Most bytes of UTF-8 that a UTF-16 code unit becomes. */
-export const MOST_BYTES = 3;
+const MOST_BYTES = 3;
+
+/** What each stanza costs beside its text, in bytes: its ticket, its strings and its places in lists, as measured. */
+export const STANZA_COST = 256;
+
+/** A bound of what so much text costs that costs nothing, while counting costs as much as writing. */
+export function textCostAtMost(length: number): number {
+  return length * MOST_BYTES;
+}
+
+/** What a text costs where it is kept: a character beyond Latin-1 makes each of them take two bytes. */
+export function textCost(text: string, bytes = Buffer.byteLength(text)): number {
+  return bytes === text.length ? bytes : Math.max(bytes, 2 * text.length);
+}
 
 /** A turn of the event loop, as its outputs share it: reading the clock for each would cost as much as the ticket. */
 interface Turn {
@@ -86,7 +99,8 @@ export class Ticket {
   readonly #turn: Turn;
   /** -1: not counted yet. */
   #bytes = -1;
-  #node: Element | undefined;
+  /** Whoever looks at all that is held does not make all of it larger for good. */
+  #node: WeakRef<Element> | undefined;
   #sent: Deferred<void> | undefined;
   #acked: Deferred<void> | undefined;
   #error: BrokerError | undefined;
@@ -123,15 +137,24 @@ export class Ticket {
     return this.#bytes;
   }
 
-  /** @internal a bound of {@link bytes} that costs nothing, while counting costs as much as writing */
-  get bytesAtMost(): number {
-    return this.#bytes < 0 ? this.xml.length * MOST_BYTES : this.#bytes;
+  /** @internal what it costs to keep it: what the queue's bound counts */
+  get cost(): number {
+    return STANZA_COST + textCost(this.xml, this.bytes);
+  }
+
+  /** @internal a bound of {@link cost} that costs nothing */
+  get costAtMost(): number {
+    return STANZA_COST + textCostAtMost(this.xml.length);
   }
 
   /** The stanza as it is sent: read back from its serialised form, so it shows a generated id. */
   get node(): Element {
-    this.#node ??= parseInScope(this.xml, this.#xmlns);
-    return this.#node;
+    let node = this.#node?.deref();
+    if (node === undefined) {
+      node = readBack(this.xml, this.#xmlns);
+      this.#node = new WeakRef(node);
+    }
+    return node;
   }
 
   /** Milliseconds since the output was accepted. */

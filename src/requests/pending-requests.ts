@@ -21,6 +21,8 @@ export interface Identity {
 interface Entry extends PendingRequest {
   readonly kind: string;
   readonly timeoutMs: number | null;
+  /** Whether its stanza was written, and is kept by nothing but this. */
+  sent: boolean;
   timer: NodeJS.Timeout | null;
   /** As `performance.now()` has it; null before. */
   writtenAt: number | null;
@@ -44,6 +46,7 @@ export class PendingRequests {
   #entries: Map<string, Entry> | null = null;
   #expired: Set<string> | null = null;
   readonly #counted: Counters['requests'];
+  #sentCostAtMost = 0;
   readonly #limit: number;
   readonly #timeoutMs: number;
 
@@ -55,6 +58,19 @@ export class PendingRequests {
 
   get size(): number {
     return this.#entries?.size ?? 0;
+  }
+
+  /** What it costs to keep the stanzas of requests that were written, unless a managed session keeps and counts them. */
+  get sentCost(): number {
+    let sum = 0;
+    if (this.#sentCostAtMost === 0) return sum;
+    for (const { sent, ticket } of this.#entries?.values() ?? []) if (sent && !ticket.inSession) sum += ticket.cost;
+    return sum;
+  }
+
+  /** A bound of {@link sentCost} that costs nothing. */
+  get sentCostAtMost(): number {
+    return this.#sentCostAtMost;
   }
 
   /** Snapshot of what is pending, by id. */
@@ -99,6 +115,7 @@ export class PendingRequests {
       from: stanza.getAttribute('from'),
       ticket,
       timeoutMs: options.timeoutMs ?? null,
+      sent: false,
       timer: null,
       writtenAt: null,
       settle: options.settle,
@@ -117,7 +134,9 @@ export class PendingRequests {
   /** The request's stanza is held again: the default time limit stops until it is written once more. */
   held(request: TrackedRequest): void {
     const entry = this.#entries?.get(request.id);
-    if (entry !== request || entry.timer === null || entry.timeoutMs !== null) return;
+    if (entry !== request) return;
+    this.#setSent(entry, false);
+    if (entry.timer === null || entry.timeoutMs !== null) return;
     clearTimeout(entry.timer);
     entry.timer = null;
   }
@@ -163,7 +182,15 @@ export class PendingRequests {
   /** The request's stanza was written: without a time limit of its own, the default one starts. */
   #written(entry: Entry): void {
     entry.writtenAt = performance.now();
-    if (this.#entries?.get(entry.id) === entry && entry.timer === null) this.#startTimer(entry, this.#timeoutMs);
+    if (this.#entries?.get(entry.id) !== entry) return;
+    this.#setSent(entry, true);
+    if (entry.timer === null) this.#startTimer(entry, this.#timeoutMs);
+  }
+
+  #setSent(entry: Entry, sent: boolean): void {
+    if (entry.sent === sent) return;
+    entry.sent = sent;
+    this.#sentCostAtMost += sent ? entry.ticket.costAtMost : -entry.ticket.costAtMost;
   }
 
   #startTimer(entry: Entry, limitMs: number): void {
@@ -197,6 +224,7 @@ export class PendingRequests {
   #remove(entry: Entry): boolean {
     if (this.#entries?.get(entry.id) !== entry) return false;
     this.#entries.delete(entry.id);
+    this.#setSent(entry, false);
     if (entry.timer !== null) clearTimeout(entry.timer);
     entry.timer = null;
     return true;

@@ -1,6 +1,15 @@
 // A dialect of the program: what the broker lends to it, and what it may not do.
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Broker, JID, type BrokerOptions, type Dialect, type Negotiation } from 'xmpp-broker';
+import {
+  Broker,
+  JID,
+  xml,
+  type BrokerOptions,
+  type Dialect,
+  type Element,
+  type Negotiation,
+  type Ticket,
+} from 'xmpp-broker';
 import EVENTS, { type NegotiationEvent, type StatusEvent } from '../../src/events.js';
 import { TestAuthority, type Identity } from '../support/certificates.js';
 import { trace, type Trace } from '../support/trace.js';
@@ -160,5 +169,113 @@ describe('what a dialect says of itself', () => {
       expect(broker.state).toBe('ready');
       expect(server.received.toString()).not.toContain('<iq');
     }
+  });
+});
+
+const THROWN: readonly (readonly [string, () => unknown])[] = [
+  ['an Error', () => new TypeError('oops')],
+  ['a text', () => 'oops'],
+  ['nothing', () => undefined],
+  ['an object without prototype', () => Object.create(null) as object],
+  ['what cannot be read', () => Object.defineProperty(new Error(), 'message', { get: () => 1n / 0n })],
+  ['a revoked proxy', revoked],
+];
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'resolved',
+    (error: unknown) => (error as { code?: unknown }).code,
+  );
+
+describe.each(THROWN)('faults B11: a dialect that throws %s', (_, thrown) => {
+  const fail = () => {
+    throw thrown();
+  };
+  const ask = () => xml('iq', { type: 'get', id: 'q', to: 'a@b' }, xml('q', { xmlns: 'urn:a' }));
+  const message = () => xml('message', { to: 'a@b' });
+  const refusal = expect.objectContaining({ code: 'DIALECT_FAILED', sent: 'no' }) as unknown;
+
+  async function ready(more: Partial<Dialect>, options: Partial<BrokerOptions> = {}) {
+    const { server, connected, ...rest } = await dialled(dialect(more), options);
+    await server.send(HEADER);
+    await connected;
+    return { server, ...rest };
+  }
+
+  it.each<[string, Partial<Dialect>]>([
+    ['prepare', { prepare: fail }],
+    ['wrap', { wrap: fail }],
+    ['prepare that returns nothing', { prepare: () => undefined as never }],
+    ['wrap that returns what is no element', { wrap: () => 1 as never }],
+  ])('in %s: output() throws, a request rejects, nothing is left', async (_name, more) => {
+    const { broker } = await ready(more);
+    expect(() => broker.output(message())).toThrow(refusal);
+    expect(() => broker.returnToSender('answered', ask())).toThrow(refusal);
+    expect(await codeOf(broker.request(ask()))).toBe('DIALECT_FAILED');
+    expect([broker.pending.size, broker.queue.size]).toEqual([0, 0]);
+  });
+
+  it('in wrap, of what was held or is output by the way: tickets and requests fail', async () => {
+    let failing = false;
+    const wrap = (stanza: Element) => (failing && stanza.getAttribute('id') !== 'ok' ? fail() : stanza);
+    const { broker, server, connected } = await dialled(dialect({ wrap }));
+    const ticket = broker.output(message());
+    broker.output(xml('message', { to: 'a@b', id: 'ok' }));
+    const asked = codeOf(broker.request(ask()));
+    await server.send(HEADER);
+    await connected;
+    failing = true;
+    const inside: Ticket[] = [];
+    const sent = broker.subscribe('PCJ_NODESENT', () => {
+      sent.cancel();
+      inside.push(broker.output(message()));
+    });
+    broker.queue.send();
+    expect(await asked).toBe('DIALECT_FAILED');
+    expect([ticket.state, ...inside.map(({ state }) => state)]).toEqual(['failed', 'failed']);
+    expect(await codeOf(inside[0]!.sent)).toBe('DIALECT_FAILED');
+    expect([broker.pending.size, broker.queue.size]).toEqual([0, 0]);
+  });
+
+  it('in wrap, of a ping: nothing is left', async () => {
+    const { broker } = await ready({ wrap: fail }, { liveness: { intervalMs: 5, timeoutMs: 20 } });
+    await broker.closed;
+    expect(broker.pending.size).toBe(0);
+  });
+
+  it.each<[string, Partial<Dialect>]>([
+    ['unwrap', { unwrap: (element) => (element.getAttribute('id') === '1' ? fail() : element) }],
+    [
+      'unwrap that returns null',
+      { unwrap: (element) => (element.getAttribute('id') === '1' ? (null as never) : element) },
+    ],
+  ])('in %s: it is told, and what follows is delivered', async (_name, more) => {
+    const { broker, server } = await ready(more);
+    const told = broker.events.once('PCJ_PROTOCOLERROR');
+    const next = broker.events.once('PCJ_NODERECEIVED');
+    await server.send(`<message id='1'/><message id='2'/>`);
+    expect(await told).toMatchObject({ code: 'DIALECT_FAILED' });
+    expect((await next).getAttribute('id')).toBe('2');
+  });
+
+  it.each<[string, Dialect['negotiate']]>([
+    ['negotiate', () => fail()],
+    ['negotiate, later', () => Promise.resolve().then(fail)],
+    ['negotiate that returns nothing', () => Promise.resolve(undefined as never)],
+    ['negotiate that returns no JID', () => Promise.resolve({ jid: 'a@b' as never, sid: '' })],
+  ])('in %s: connect() rejects', async (_name, negotiate) => {
+    const peer = await ScriptedPeer.listen({});
+    peers.push(peer);
+    const options = { host: '127.0.0.1', port: peer.port, domain: DOMAIN, tls: { policy: 'disabled' } } as const;
+    const broker = new Broker({ connectionType: dialect({ negotiate }), ...options, reconnect: false, logger: false });
+    brokers.push(broker);
+    expect(await codeOf(broker.connect())).toBe('DIALECT_FAILED');
+    expect(broker.state).toBe('disconnected');
   });
 });

@@ -57,7 +57,7 @@ export class ManagedSession {
   #hasMoved = false;
   readonly #unacked: Ticket[] = [];
   #head = 0;
-  #bytes = 0;
+  #cost = 0;
   #lostResuming = 0;
   #losses = 0;
 
@@ -136,9 +136,9 @@ export class ManagedSession {
     return this.#unacked.length - this.#head;
   }
 
-  /** Bytes of the stanzas sent and not acknowledged. */
-  get bytes(): number {
-    return this.#bytes;
+  /** What it costs to keep the stanzas sent and not acknowledged, in bytes. */
+  get cost(): number {
+    return this.#cost;
   }
 
   /** What was sent and not acknowledged, oldest first. */
@@ -149,7 +149,7 @@ export class ManagedSession {
   /** A stanza was handed to the socket. */
   onSent(ticket: Ticket): void {
     this.#unacked.push(ticket);
-    this.#bytes += ticket.bytes;
+    this.#cost += ticket.cost;
   }
 
   /** A stanza of the server was handled. */
@@ -186,7 +186,7 @@ export class ManagedSession {
     this.#acked = count;
     if (fresh > 0) this.#losses = 0;
     for (const ticket of acked) {
-      this.#bytes -= ticket.bytes;
+      this.#cost -= ticket.cost;
       ticket.markAcked();
     }
     return acked;
@@ -233,7 +233,7 @@ export class ManagedSession {
     const tickets = this.unacked();
     this.#unacked.length = 0;
     this.#head = 0;
-    this.#bytes = 0;
+    this.#cost = 0;
     return tickets;
   }
 }

@@ -198,7 +198,7 @@ describe('queue.maxAgeMs', () => {
 
   it.each<[string, QueueOptions]>([
     ['stanzas', { maxStanzas: 1 }],
-    ['bytes', { maxBytes: 60 }],
+    ['bytes', { maxBytes: 400 }],
   ])('what is too old makes room in a queue that is full of %s', async (_, bound) => {
     const clock = stopClock();
     const { broker } = rig.broker({ port: 1 }, { queue: { maxAgeMs: HOUR, ...bound } });

@@ -57,9 +57,9 @@ describe('the queue', () => {
     expect(() => byCount.output(note('3'))).toThrow(expect.objectContaining({ code: 'QUEUE_FULL' }));
     expect(refused).toHaveLength(1);
     expect(byCount.queue.size).toBe(2);
-    const { broker: byBytes } = rig.broker({ port: 1 }, { queue: { maxBytes: 100 } });
+    const { broker: byBytes } = rig.broker({ port: 1 }, { queue: { maxBytes: 400 } });
     byBytes.output(note('1'));
-    expect(() => byBytes.output(xml('message', { to: 'a@b' }, xml('body', {}, 'x'.repeat(100))))).toThrow(/100/);
+    expect(() => byBytes.output(xml('message', { to: 'a@b' }, xml('body', {}, 'x'.repeat(100))))).toThrow(/400/);
     expect(byBytes.queue.size).toBe(1);
   });
 

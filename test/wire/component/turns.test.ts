@@ -62,7 +62,7 @@ describe.each<Transport>(['plain', 'direct'])('faults C2: a flood over a %s conn
     await expect.poll(() => seen.ids.length, { timeout: 20_000 }).toBe(count);
     expect(seen.ids).toEqual(IN_ORDER.slice(0, count));
     // Two budgets of 10 ms may lie between two turns of timers: one of the socket and one of what waited.
-    expect(seen.most).toBeLessThanOrEqual(2 * (10 / ms + 16));
+    expect(seen.most).toBeLessThanOrEqual(2 * (10 / ms + 32));
   });
 
   it.each([

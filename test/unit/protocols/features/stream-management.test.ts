@@ -115,7 +115,7 @@ class Course {
     expect(session.sent).toBe(this.h(paper.sent.length));
     expect(session.size).toBe(paper.sent.length - paper.acked);
     expect(session.unacked()).toEqual(this.unproved);
-    expect(session.bytes).toBe(this.unproved.reduce((sum, { bytes }) => sum + bytes, 0));
+    expect(session.cost).toBe(this.unproved.reduce((sum, { cost }) => sum + cost, 0));
     expect(paper.sent.every(({ state }, at) => state === (at < paper.acked ? 'acked' : 'sent'))).toBe(true);
     expect(this.unproved.every(({ inSession }) => inSession)).toBe(true);
   }
@@ -231,7 +231,7 @@ function giveUp(course: Course): void {
   const rest = course.unproved;
   expect(course.session.takeUnacked()).toEqual(rest);
   expect(course.session.takeUnacked()).toEqual([]);
-  expect(course.session).toMatchObject({ size: 0, bytes: 0 });
+  expect(course.session).toMatchObject({ size: 0, cost: 0 });
   for (const ticket of rest) ticket.markHeld(true);
   expect(course.paper.sent.every((ticket, at) => ticket.possibleDuplicate === at >= course.paper.acked)).toBe(true);
   course.over = true;
