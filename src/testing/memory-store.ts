@@ -83,7 +83,8 @@ export class MemoryStore implements QueueStore {
   readonly #queues = new Map<string, MemoryQueue>();
   #failure: BrokerError | null = null;
 
-  open(owner: StoreOwner): Promise<OpenStore> {
+  open(owner: StoreOwner, signal: AbortSignal): Promise<OpenStore> {
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
     if (this.#failure !== null) return Promise.reject(this.#failure);
     const queue = this.#queue(owner.queue);
     if (queue.holder !== null) {
@@ -93,14 +94,21 @@ export class MemoryStore implements QueueStore {
     const holder = {};
     queue.holder = holder;
     queue.epoch += 1;
+    let last: Promise<void> = Promise.resolve();
+    let isClosed = false;
     return Promise.resolve({
       epoch: queue.epoch,
       held: queue.held,
       session: queue.session,
-      commit: (changes) => this.#commit(queue, holder, changes, owner.xmlns),
-      close: () => {
+      commit: (changes) => {
+        if (isClosed) return Promise.reject(new BrokerError('QUEUE_STORE_FAILED', 'it is closed', { layer: 'queue' }));
+        last = this.#commit(queue, holder, changes, owner.xmlns);
+        return last;
+      },
+      close: async () => {
+        isClosed = true;
+        await last.catch(() => undefined);
         if (queue.holder === holder) queue.holder = null;
-        return Promise.resolve();
       },
     });
   }
