@@ -5,6 +5,9 @@ export type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './broke
 export type { BrokerStats } from './broker/broker-stats.js';
 export type { Counters, StanzaCounts } from './stats.js';
 export type { Matching, MatchOptions } from './broker/matching.js';
+export type { ShutdownReport } from './broker/shutdown-report.js';
+export type { ShutdownOptions } from './broker/shutdown.js';
+export type { ShutdownSignals } from './broker/signal-watch.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
 export type { ConnectOptions } from './lifecycle/lifecycle.js';
 export type { BrokerState } from './lifecycle/state.js';

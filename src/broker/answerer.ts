@@ -63,6 +63,8 @@ export interface AnswererParts {
 interface Registered extends Answer {
   readonly handler: AnswerHandler;
   readonly limitMs: number;
+  /** For people. */
+  readonly label: string;
 }
 
 /**
@@ -105,7 +107,8 @@ export class Answerer {
       signal?.removeEventListener('abort', cancel);
     };
     const limitMs = timeout ?? this.#parts.config.timeouts.request;
-    const entry: Registered = { type, namespace, name, handler, limitMs, cancel, [Symbol.dispose]: cancel };
+    const label = `answer ${key}`;
+    const entry: Registered = { type, namespace, name, handler, limitMs, label, cancel, [Symbol.dispose]: cancel };
     if (signal?.aborted === true) return entry;
     registered.set(key, entry);
     signal?.addEventListener('abort', cancel, { once: true });
@@ -186,8 +189,10 @@ export class Answerer {
   }
 
   /** A handler that needs no time answers at once, so that answers go out in the order of their requests. */
-  #ask(open: OpenRequest, { handler, limitMs }: Registered): Promise<void> | null {
+  #ask(open: OpenRequest, { handler, limitMs, label }: Registered): Promise<void> | null {
     const { iq } = open;
+    const { running } = this.#parts.status;
+    const { ends } = running;
     try {
       const given = handler(iq.firstElementChild as Element, iq);
       if (!isPromise(given)) {
@@ -197,13 +202,13 @@ export class Answerer {
       open.timer ??= setTimeout(() => {
         this.#settle(open, errorReply(iq, 'resource-constraint'));
       }, limitMs).unref();
-      return Promise.resolve(given)
-        .then((payload) => {
-          this.#result(open, payload);
-        })
-        .catch((error: unknown) => {
-          this.#failed(open, error);
-        });
+      const answered = Promise.resolve(given).then((payload) => {
+        this.#result(open, payload);
+      });
+      const failed = (error: unknown): void => {
+        this.#failed(open, error);
+      };
+      return running.ends === ends ? running.waitForHandler(label, answered, failed) : answered.catch(failed);
     } catch (error) {
       this.#failed(open, error);
       return null;

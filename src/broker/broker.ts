@@ -9,6 +9,9 @@ import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answe
 import type { BrokerStats } from './broker-stats.js';
 import { Core } from './core.js';
 import type { OpenQueue } from './queue-keeper.js';
+import type { ShutdownReport } from './shutdown-report.js';
+import type { ShutdownOptions } from './shutdown.js';
+import type { ShutdownSignals } from './signal-watch.js';
 import { match, type Matching, type MatchOptions } from './matching.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Closed, StatusEvent, StatusEvents, StatusName } from '../events.js';
@@ -47,7 +50,7 @@ export interface Commands<MyEvents extends object = object> {
       | [command: 'add', event: NameFor<MyEvents, FilterMatch>, expression: string, options?: FilterOptions]
       | [command: 'remove', event: NameFor<MyEvents, FilterMatch>]
   ) => Filter | number;
-  shutdown: () => Promise<void>;
+  shutdown: (options?: ShutdownOptions) => Promise<ShutdownReport>;
   connect: (host?: string, port?: number) => Promise<void>;
   reconnect: (host?: string, port?: number) => Promise<void>;
   purge_queue: (select?: (ticket: Ticket) => boolean) => Ticket[];
@@ -140,7 +143,9 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
    */
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#refuseHalted();
-    return this.#core.lifecycle.connect(readOptions('USAGE_CONNECT', 'connect()', options, CONNECT_OPTIONS));
+    const given = readOptions('USAGE_CONNECT', 'connect()', options, CONNECT_OPTIONS);
+    this.#core.shutdown.connecting();
+    return this.#core.lifecycle.connect(given);
   }
 
   /** The same as {@link connect}, for when it reads better: a link in use is left and negotiated from zero. */
@@ -149,11 +154,33 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   }
 
   /**
-   * Closes the stream in order: what was sent goes out, what still arrives is delivered, and after the peer's end (or
-   * `timeouts.close`) the socket closes. Again, or with nothing to close, it does nothing. Held stanzas stay.
+   * Ends in order. While ready, handlers of stanzas that are running may finish first, for at most three quarters of the time,
+   * so that their answers go out. Then the stream is closed: what was output is sent, what still arrives is delivered, and
+   * after the peer's end the socket closes. Handlers that are still running are waited for, and `closed` has resolved before.
+   * An attempt to connect ends with its failure. Again, or with nothing to close, it does nothing; a shorter time counts.
+   * Held stanzas stay. What is left behind is logged once, as a warning.
+   *
+   * A handler may wait for it: that one is not waited for.
+   * @param options - `timeoutMs`: milliseconds for all of it. Default `timeouts.close`
+   * @returns how it ended and what is left behind
+   * @throws BrokerError `USAGE_SHUTDOWN`; nothing was begun then
    */
-  shutdown(): Promise<void> {
-    return this.#core.lifecycle.shutdown();
+  shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
+    return this.#core.shutdown.begin(options);
+  }
+
+  /**
+   * Shuts down on the first of some signals of the process, such as `'SIGTERM', 'SIGINT'`, once. The process then ends by
+   * itself with exit code 0 if nothing else keeps it; a second signal ends it at once. Meanwhile the broker connects no more: a
+   * `connect()` that is under way, or comes later, rejects with `CONNECT_ABORTED` only if the process is still there after
+   * 2 seconds, so that a program that waits for it ends in order, too.
+   *
+   * `halt()` ends the waiting for signals. Threads of `node:worker_threads` get no signals.
+   * @throws BrokerError `USAGE_SIGNAL_NAME`, `BROKER_HALTED`
+   */
+  shutdownOn(...signals: NodeJS.Signals[]): ShutdownSignals {
+    this.#refuseHalted();
+    return this.#core.shutdown.on(signals);
   }
 
   /** Drops everything at once: no event, no farewell. Pending requests and held stanzas fail; later commands throw. */
@@ -348,7 +375,7 @@ const COMMANDS: {
     if ((args[0] as string) === 'remove') return filters.remove(args[1]);
     throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
   },
-  shutdown: (broker) => broker.shutdown(),
+  shutdown: (broker, options) => broker.shutdown(options),
   connect: (broker, host, port) => broker.connect({ host, port }),
   reconnect: (broker, host, port) => broker.reconnect({ host, port }),
   purge_queue: (broker, select) => broker.purgeQueue(select),

@@ -8,6 +8,7 @@ import { QueueKeeper } from './queue-keeper.js';
 import { Requester } from './requester.js';
 import { Resumption } from './resumption.js';
 import { Router } from './router.js';
+import { Shutdown } from './shutdown.js';
 import { Status } from './status.js';
 import type { Connector } from '../dial/connector.js';
 import type { BrokerError } from '../errors.js';
@@ -47,6 +48,7 @@ export class Core implements LifecycleOwner {
   readonly clientState: ClientState;
   readonly lifecycle: Lifecycle;
   readonly userAgentId = randomUUID();
+  readonly shutdown: Shutdown;
 
   /** Null without a store. */
   readonly keeper: QueueKeeper | null;
@@ -73,6 +75,7 @@ export class Core implements LifecycleOwner {
     this.router = new Router(this);
     this.lifecycle = new Lifecycle(this, this);
     this.clientState = new ClientState(this);
+    this.shutdown = new Shutdown(this);
   }
 
   open(): Promise<void> | null {
@@ -131,9 +134,14 @@ export class Core implements LifecycleOwner {
     });
   }
 
+  /** What becomes of what is held when nobody is connected. */
+  get restingPlace(): 'rest' | 'stored' {
+    return this.keeper === null ? 'rest' : 'stored';
+  }
+
   rested({ clean, error }: Closed): void {
     this.status.log.rested(clean ? undefined : error);
-    this.status.log.held(this.outbox.queue, this.keeper === null ? 'rest' : 'stored');
+    if (!this.shutdown.closing) this.status.log.held(this.outbox.queue, this.restingPlace);
   }
 
   failed(error: unknown): void {
@@ -143,6 +151,7 @@ export class Core implements LifecycleOwner {
   linkEnded(end: LinkEnd): void {
     this.identity.linkEnded();
     this.clientState.linkEnded();
+    this.shutdown.linkEnded(end);
     this.resumption.linkEnded(end);
   }
 
@@ -164,5 +173,6 @@ export class Core implements LifecycleOwner {
     this.status.close();
     this.answerer.close();
     this.resumption.halt(error);
+    this.shutdown.halted();
   }
 }

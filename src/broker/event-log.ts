@@ -3,6 +3,7 @@ import { endpoint } from '../dial/host-name.js';
 import { printable, type BrokerError } from '../errors.js';
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { Logger } from '../logger.js';
+import type { ShutdownReport } from './shutdown-report.js';
 
 /** Shortest time between two lines about the same, in milliseconds. What comes between is counted. */
 const PAUSE_MS = 1_000;
@@ -14,6 +15,16 @@ const KINDS = 100;
 interface Held {
   readonly size: number;
   at(index: number): { readonly ageMs: number } | undefined;
+}
+
+/** What a shutdown could not end. */
+interface LeftBehind {
+  readonly queue: Held;
+  readonly where: keyof typeof HELD;
+  /** Why it was not in order. */
+  readonly error: BrokerError | undefined;
+  /** Events whose handlers are not done. */
+  readonly handlers: readonly string[];
 }
 
 /** What is said of stanzas that are held. */
@@ -54,6 +65,8 @@ export class EventLog {
   readonly #logger: Logger;
   #endpoint = 'the server';
   #fault: Fault | null = null;
+  /** The last report of a shutdown. */
+  #left = '';
   #kinds: Map<string, { at: number; leftOut: number }> | null = null;
 
   constructor(logger: Logger) {
@@ -144,18 +157,33 @@ export class EventLog {
 
   /** Stanzas that are held while the broker is ready, or when it has come to rest: nobody may know of them. */
   held(queue: Held, where: keyof typeof HELD): void {
-    const { size } = queue;
-    if (size === 0) return;
-    const are = size === 1 ? 'stanza is' : 'stanzas are';
-    const since = seconds(queue.at(0)?.ageMs ?? 0);
-    this.#logger.warn({ held: size }, `${String(size)} ${are} held since ${since}; ${HELD[where]}`);
+    if (queue.size > 0) this.#logger.warn({ held: queue.size }, heldIn(queue, where));
   }
 
   /** So many stanzas were older than `queue.maxAgeMs`. */
   expired(count: number, maxAgeMs: number): void {
-    const were = count === 1 ? 'stanza was' : 'stanzas were';
-    const text = `${String(count)} ${were} held for more than ${seconds(maxAgeMs)} and dropped (queue.maxAgeMs)`;
+    const text = `${counted(count, 'stanza was', 'stanzas were')} held for more than ${seconds(maxAgeMs)} and dropped (queue.maxAgeMs)`;
     this.#logger.warn({ dropped: count, maxAgeMs }, text);
+  }
+
+  /** `shutdown` is over. What it left behind is told once. */
+  shutDown(report: ShutdownReport, { queue, where, error, handlers }: LeftBehind): void {
+    const { unacked, running } = report;
+    const key = JSON.stringify(report);
+    if (this.#left === key) return;
+    this.#left = key;
+    if (error === undefined && unacked === 0 && running === 0) {
+      this.held(queue, where);
+      return;
+    }
+    const parts = [
+      error === undefined ? 'shut down' : `shut down without order: ${error.message} (${error.code})`,
+      ...(unacked > 0 ? [`${counted(unacked, 'stanza was', 'stanzas were')} sent and not acknowledged`] : []),
+      ...(running > 0 ? [`${counted(running, 'handler is', 'handlers are')} not done (${named(handlers)})`] : []),
+      ...(queue.size > 0 ? [heldIn(queue, where)] : []),
+    ];
+    const facts = error === undefined ? { ...report } : { ...report, code: error.code, err: error };
+    this.#logger.warn(facts, parts.join('; '));
   }
 
   #told(follows: string, level: 'warn' | 'error' = 'warn'): void {
@@ -179,6 +207,20 @@ export class EventLog {
     const more = leftOut === 0 ? '' : ` (and ${String(leftOut)} like it before)`;
     this.#logger[level](leftOut === 0 ? facts : { ...facts, leftOut }, `${text}${more}`);
   }
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${String(count)} ${count === 1 ? one : many}`;
+}
+
+function heldIn(queue: Held, where: keyof typeof HELD): string {
+  const since = seconds(queue.at(0)?.ageMs ?? 0);
+  return `${counted(queue.size, 'stanza is', 'stanzas are')} held since ${since}; ${HELD[where]}`;
+}
+
+function named(events: readonly string[]): string {
+  const few = events.slice(0, 5).map((event) => printable(event, 80));
+  return few.join(', ') + (events.length > few.length ? ', …' : '');
 }
 
 function seconds(milliseconds: number): string {

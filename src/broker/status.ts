@@ -4,6 +4,7 @@ import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Logger } from '../logger.js';
 import { EventLog } from './event-log.js';
 import { PubSub, type Rights, type PubSubOptions } from '../pubsub/pubsub.js';
+import { RunningCalls } from '../pubsub/running-calls.js';
 
 const NAMES = Object.keys(EVENTS) as StatusEvent[];
 
@@ -25,6 +26,8 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   readonly bus: PubSub;
   /** What is told to people. */
   readonly log: EventLog;
+  /** The calls of handlers that are not done. */
+  readonly running = new RunningCalls();
   #rights!: Rights<Record<string, unknown>>;
   #closed = false;
 
@@ -67,6 +70,11 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   onHandlerError(error: unknown, event: string): void {
     if (event !== 'PCJ_HANDLERERROR') this.publish('PCJ_HANDLERERROR', { event, error });
     else this.log.handlerFailed(event, error);
+  }
+
+  /** Whether an event tells of the broker itself, and not of what arrived. */
+  tellsOfItself(event: string): boolean {
+    return this.reserved(event) && event !== 'PCJ_NODERECEIVED';
   }
 
   /** Whether anybody is subscribed to a status event. */

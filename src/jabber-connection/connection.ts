@@ -182,10 +182,11 @@ export class Connection implements AsyncDisposable {
 
   /** Closes the stream and the connection. */
   async disconnect(): Promise<void> {
-    await this.broker.shutdown();
+    await this.#shutDown();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#shutDown();
     await this.broker[Symbol.asyncDispose]();
   }
 
@@ -251,9 +252,15 @@ export class Connection implements AsyncDisposable {
     } catch (error) {
       this.#lastError = error as BrokerError;
       this.#inbox.fail(error);
-      void this.broker.shutdown();
+      void this.#shutDown();
       return undefined;
     }
+  }
+
+  /** The broker waits for handlers; what is in the inbox may never be handled, or by the handler that ends the connection. */
+  async #shutDown(): Promise<void> {
+    this.#inbox.release();
+    await this.broker.shutdown();
   }
 
   #onEnd(error: BrokerError | null): void {

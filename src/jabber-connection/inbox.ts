@@ -16,6 +16,9 @@ export class Inbox {
   #endedBy: { error: unknown } | null = null;
   #failure: { error: unknown } | null = null;
   #wake: (() => void) | null = null;
+  /** Of those that were taken in and not handled. */
+  readonly #unhandled = new Set<() => void>();
+  #released = false;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -34,7 +37,13 @@ export class Inbox {
         { layer: 'queue', phase: 'ready' },
       );
     }
-    return new Promise((handled) => {
+    return new Promise((resolve) => {
+      const handled = (): void => {
+        this.#unhandled.delete(handled);
+        resolve();
+      };
+      if (this.#released) resolve();
+      else this.#unhandled.add(handled);
       this.#waiting.push({ stanza, handled });
       this.#notify();
     });
@@ -65,12 +74,19 @@ export class Inbox {
     this.#notify();
   }
 
+  /** Nobody waits any more until what is there, or comes, was handled. It can still be taken. */
+  release(): void {
+    this.#released = true;
+    for (const handled of this.#unhandled) handled();
+  }
+
   /** Drops what is there. */
   clear(): void {
     for (const { handled } of this.#waiting.splice(0)) handled();
     this.#failure = null;
     this.#endedBy = null;
     this.#ended = false;
+    this.#released = false;
   }
 
   /**

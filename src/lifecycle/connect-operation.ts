@@ -1,6 +1,9 @@
 import { Deferred } from '../deferred.js';
 import type { BrokerError } from '../errors.js';
 
+/** Time in which a process may end by itself before it hears that its `connect` failed, in milliseconds. */
+const LEAVING_MS = 2_000;
+
 /** One call of `connect`: a series of attempts until its outcome. */
 export class ConnectOperation {
   /** Whether its first attempt is under way; before that it waits for room. */
@@ -29,6 +32,17 @@ export class ConnectOperation {
   reject(error: BrokerError): void {
     this.#detach();
     this.#outcome.reject(error);
+  }
+
+  /**
+   * The same, if the process is still there in a while: one that was told to end and has nothing else to do ends in order
+   * before, and not with an error.
+   */
+  rejectLeaving(error: BrokerError): void {
+    this.#detach();
+    setTimeout(() => {
+      this.#outcome.reject(error);
+    }, LEAVING_MS).unref();
   }
 
   #detach(): void {

@@ -21,6 +21,14 @@ export interface ConnectOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How `shutdown` is asked for. */
+export interface ShutdownTerms {
+  /** Milliseconds that closing a link may take. */
+  readonly limitMs: number;
+  /** Whether the process ends behind it: nothing is dialled any more. */
+  readonly leaving: boolean;
+}
+
 /** What the lifecycle works with. */
 export interface LifecycleParts extends AttemptParts, LinkParts {}
 
@@ -85,6 +93,8 @@ export class Lifecycle implements LinkOwner {
   #life = new Deferred<Closed>();
   #shutdown: Promise<void> | null = null;
   #lastEnd: Closed = { clean: true };
+  /** Whether the process is about to end. */
+  #leaving = false;
   /** Rises with every command that makes what runs now obsolete. */
   #epoch = 0;
 
@@ -102,6 +112,11 @@ export class Lifecycle implements LinkOwner {
     return this.#link;
   }
 
+  /** How the last link ended; clean when there was none. */
+  get lastEnd(): Closed {
+    return this.#lastEnd;
+  }
+
   /** The end of the life that `connect` began, or will begin; at rest, that of the last one. */
   get closed(): Promise<Closed> {
     return this.#life.promise;
@@ -112,6 +127,11 @@ export class Lifecycle implements LinkOwner {
     if (signal?.aborted === true) {
       const refused = new Deferred<void>();
       refused.reject(aborted(signal));
+      return refused.promise;
+    }
+    if (this.#leaving) {
+      const refused = new ConnectOperation(undefined, () => undefined);
+      refused.rejectLeaving(shutDown());
       return refused.promise;
     }
     if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
@@ -133,13 +153,17 @@ export class Lifecycle implements LinkOwner {
   }
 
   /** See `Broker.shutdown`. */
-  shutdown(): Promise<void> {
+  shutdown({ limitMs, leaving }: ShutdownTerms): Promise<void> {
+    this.#leaving ||= leaving;
     if (this.#shutdown === null) {
-      this.#shutdown = this.#close().finally(() => {
+      this.#shutdown = this.#close(limitMs).finally(() => {
         this.#shutdown = null;
       });
       this.#shutdown.catch(() => undefined);
-    } else if (this.#operation?.begun === false) {
+      return this.#shutdown;
+    }
+    void this.#link?.shutdown(limitMs);
+    if (this.#operation?.begun === false) {
       // A connect() that waits behind the shutdown that is going on.
       this.#epoch += 1;
       this.#rejectOperation(shutDown());
@@ -161,6 +185,7 @@ export class Lifecycle implements LinkOwner {
     this.#link = null;
     link?.halt(error);
     this.#rejectOperation(error);
+    this.#lastEnd = { clean: false, error };
     this.#owner.halted(error);
     this.#rest({ clean: false, error });
   }
@@ -336,7 +361,7 @@ export class Lifecycle implements LinkOwner {
     this.#rest({ clean: false, error });
   }
 
-  async #close(): Promise<void> {
+  async #close(limitMs: number): Promise<void> {
     if (this.#state === 'halted') return;
     this.#epoch += 1;
     this.#stopTimer();
@@ -349,7 +374,7 @@ export class Lifecycle implements LinkOwner {
     if (operation !== null && this.#operation === operation) this.#rejectOperation(shutDown());
     if (this.#link !== null) {
       this.#state = 'closing';
-      await this.#link.shutdown();
+      await this.#link.shutdown(limitMs);
     } else {
       this.#lastEnd = { clean: true };
       this.#owner.shutDown();
@@ -405,7 +430,8 @@ export class Lifecycle implements LinkOwner {
   #rejectOperation(error: BrokerError): void {
     const operation = this.#operation;
     this.#operation = null;
-    operation?.reject(error);
+    if (this.#leaving) operation?.rejectLeaving(error);
+    else operation?.reject(error);
   }
 
   #rest(closed: Closed): void {

@@ -24,6 +24,13 @@ export function connectionClosed(): BrokerError {
   return new BrokerError('STREAM_CLOSED', text, { layer: 'tcp', ...PEER });
 }
 
+/** RFC 6120 §4.4: nobody waits for ever for the peer to close. The patience that is over is ours. */
+export function notClosed(limitMs: number, endSent: boolean): BrokerError {
+  const why = endSent ? 'the server did not close its side' : 'the server did not take what was to be written before';
+  const text = `the stream was not closed within ${String(Math.round(limitMs))} ms, and the connection was dropped: ${why}`;
+  return new BrokerError('CLOSE_TIMEOUT', text, { layer: 'stream', phase: 'closing' });
+}
+
 /** RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete. */
 export function unexpected(element: Element): BrokerError {
   const text = `the server sent <${element.nodeName}/> after the negotiation was complete; it was ignored`;

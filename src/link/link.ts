@@ -45,6 +45,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #translation: Translation;
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
+  #closeTimer: NodeJS.Timeout | null = null;
+  #closesAt = Number.POSITIVE_INFINITY;
 
   constructor(parts: LinkParts, owner: LinkOwner, negotiated: Negotiated) {
     this.#parts = parts;
@@ -83,6 +85,11 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   /** What it costs to keep what was accepted and not yet written, or with stream management not yet acknowledged. */
   get cost(): number {
     return this.#buffer.waitingCost + Math.max(this.#buffer.inFlightCost, this.#acks?.session.cost ?? 0);
+  }
+
+  /** Stanzas that the server has acknowledged in the session of this link; 0 without stream management. */
+  get acknowledged(): number {
+    return this.#acks?.session.acked ?? 0;
   }
 
   /** A bound of {@link cost} that costs nothing. */
@@ -133,15 +140,16 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /**
    * Closes the stream as RFC 6120 §4.4 has it: what was accepted goes out, then our closing tag; what still arrives
-   * is delivered until the peer closes or the time is over. Resolves when the socket is closed, whoever began it.
+   * is delivered until the peer closes or the time is over. Resolves when the socket is closed, whoever began it. Again, it
+   * only makes the time shorter.
    */
-  shutdown(): Promise<void> {
-    return this.#close('shutdown');
+  shutdown(limitMs: number): Promise<void> {
+    return this.#close('shutdown', limitMs);
   }
 
   /** Closes the stream to make room for a new attempt. Resolves as {@link shutdown} does. */
   replace(): Promise<void> {
-    return this.#close('replace');
+    return this.#close('replace', Math.min(HASTY_CLOSE_MS, this.#parts.config.timeouts.close));
   }
 
   /** Drops everything at once, without an event. What was not written fails with the error. */
@@ -251,18 +259,20 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** Ends all waiting and sending. */
   #stop(): Remains {
+    if (this.#closeTimer !== null) clearTimeout(this.#closeTimer);
     this.#watchdogs.stop();
     this.#acks?.stop();
     return { ...this.#buffer.close(), session: this.#acks?.session ?? null };
   }
 
-  #close(byUs: Closing['byUs']): Promise<void> {
+  #close(byUs: Closing['byUs'], limitMs: number): Promise<void> {
     if (this.ready) {
       this.#leave(byUs).catch((error: unknown) => {
         this.#gone.reject(error as Error);
         this.#stream.transport.destroy();
       });
     }
+    if (closingOf(this.#state) !== null) this.#closeWithin(limitMs);
     return this.#gone.promise;
   }
 
@@ -270,17 +280,6 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const closing: Closing = { is: 'closing', byUs, peerEnded: false, dropped: false };
     this.#state = closing;
     this.#owner.notReady();
-    const { close } = this.#parts.config.timeouts;
-    const timer = setTimeout(
-      () => {
-        this.#stream.transport.destroy();
-      },
-      byUs === 'shutdown' ? close : Math.min(HASTY_CLOSE_MS, close),
-    );
-    const stop = () => {
-      clearTimeout(timer);
-    };
-    void this.#gone.promise.then(stop, stop);
     const goesOn = byUs === 'replace' && this.#acks?.session.id != null;
     await this.#drained(goesOn);
     if (this.#isOver) return;
@@ -309,6 +308,21 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     await this.#buffer.drain();
     const tellable = goesOn ? null : (this.#acks?.session.allTellable() ?? null);
     if (tellable !== null) await tellable;
+  }
+
+  #closeWithin(limitMs: number): void {
+    const at = performance.now() + limitMs;
+    if (at >= this.#closesAt) return;
+    this.#closesAt = at;
+    if (this.#closeTimer !== null) clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => {
+      const state = this.#state;
+      const { endSent } = this.#stream;
+      if (state.is === 'closing' && !(state.peerEnded && endSent)) {
+        this.#state = { is: 'lost', error: linkErrors.notClosed(limitMs, endSent), closing: state };
+      }
+      this.#stream.transport.destroy();
+    }, limitMs);
   }
 
   /** Both streams are closed: nothing more is to come. */

@@ -7,6 +7,7 @@ import { BrokerError, printable, usageError } from '../errors.js';
 import { EventQueue } from './event-queue.js';
 import { Pace } from './pace.js';
 import type { Free, NameOf, PayloadOf, Spelt } from './names.js';
+import { RunningCalls } from './running-calls.js';
 import { fire, Grant, type Publication } from './publication.js';
 import { deliver, Entry, type Delivery, type Handler, type Subscription } from './subscription.js';
 
@@ -42,6 +43,8 @@ export interface PubSubOptions<Events extends object> {
   own?: readonly string[] | undefined;
   /** Told of the first subscription to an event that nobody publishes yet. */
   onUnpublished?(event: string): void;
+  /** Counts the calls of handlers that are not done. Default: nobody looks. */
+  readonly running?: RunningCalls | undefined;
   /** Called once, inside the constructor, with the rights of the creator. */
   owner?(rights: Rights<Events>): void;
 }
@@ -127,7 +130,9 @@ export class PubSub<Events extends object = object, Owned extends object = objec
 
   constructor(options: PubSubOptions<Events> = {}) {
     this.#options = options;
-    this.#delivery = { emitter: new EventEmitter(), reporter: options, called: 0, promises: undefined, closed: false };
+    const running = options.running ?? new RunningCalls();
+    const emitter = new EventEmitter();
+    this.#delivery = { emitter, reporter: options, called: 0, promises: undefined, running, closed: false };
     options.owner?.(new OwnRights(this));
   }
 

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'eventemitter3';
+import type { RunningCalls } from './running-calls.js';
 
 /**
  * Receives the one payload of an event. What it throws, or rejects with, is reported and stops nobody else; a promise
@@ -27,6 +28,7 @@ export interface Delivery {
   called: number;
   /** Where the innermost `fire` collects promises. */
   promises: Promise<void>[] | undefined;
+  readonly running: RunningCalls;
   closed: boolean;
 }
 
@@ -80,21 +82,28 @@ export function deliver(this: Entry, payload: unknown): void {
   const delivery = this.delivery;
   delivery.called++;
   if (this.isOnce) this.cancel();
+  const { ends } = delivery.running;
   try {
     const result = handler(payload);
-    if (typeof result === 'object' && result !== null && 'then' in result) follow(result, this.event, delivery);
+    if (typeof result === 'object' && result !== null && 'then' in result) follow(result, this.event, delivery, ends);
   } catch (error) {
     report(error, this.event, delivery);
   }
 }
 
-/** Reports what a handler's promise rejects with, and hands on a promise that does not. */
-function follow(result: object, event: string, delivery: Delivery): void {
+/**
+ * Reports what a handler's promise rejects with, and hands on a promise that does not.
+ * @param ends how often an end had been asked for when the handler was called
+ */
+function follow(result: object, event: string, delivery: Delivery, ends: number): void {
   if (!('then' in result) || typeof result.then !== 'function') return;
-  const done = Promise.resolve(result).then(
-    () => undefined,
-    (error: unknown) => report(error, event, delivery),
-  );
+  const { running } = delivery;
+  const failed = (error: unknown): void => report(error, event, delivery);
+  const promise = result as PromiseLike<unknown>;
+  const done =
+    running.ends === ends
+      ? running.waitForHandler(event, promise, failed)
+      : Promise.resolve(promise).then(() => undefined, failed);
   delivery.promises?.push(done);
 }
 

@@ -119,6 +119,11 @@ const ROWS: readonly Row[] = [
   row('broker.connect({ host })', /host/, ['undefined', ...STRINGS.slice(2, 4)], (host) => broker().connect({ host })),
   row('broker.connect({ port })', /port/, ['undefined', 'one'], (port) => broker().connect({ port })),
   row('broker.connect({ signal })', /signal/, ['undefined'], (signal) => broker().connect({ signal })),
+  row('broker.shutdown(options)', /shutdown\(/, ['undefined', ...EMPTY_OBJECTS], (value) => broker().shutdown(value)),
+  row('broker.shutdown({ timeoutMs })', /timeoutMs/, ['undefined', 'one', 'fraction'], (timeoutMs) =>
+    broker().shutdown({ timeoutMs }),
+  ),
+  row('broker.shutdownOn(signal)', /shutdownOn\(/, [], (signal) => broker().shutdownOn(signal)),
   row('broker.output(node)', /element|iq/, ['element'], (node) => broker().output(node)),
   row('broker.output(, options)', /output\(\)/, ['undefined', ...EMPTY_OBJECTS], (options) =>
     broker().output(xml('presence', { to: 'a@b' }), options),
@@ -412,7 +417,6 @@ describe('the table is complete', () => {
   /** Functions without arguments, and those of the library itself, marked internal. */
   const WITHOUT = [
     ...[
-      'broker.shutdown',
       'broker.halt',
       'broker.stats',
       'broker.openQueue',

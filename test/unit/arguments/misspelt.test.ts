@@ -43,6 +43,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'new Broker()': (options) => new Broker(options),
   'connect()': (options) => broker.connect(options),
   'output()': (options) => broker.output(iq, options),
+  'shutdown()': (options) => broker.shutdown(options),
   'request()': (options) => broker.request(iq, options),
   'answerLater()': (options) => broker.answerLater(iq, options),
   'match()': (options) => broker.match('/a', nothing, options),

@@ -33,6 +33,31 @@ describe('disconnect', () => {
     expect(seen).toEqual(['last']);
   });
 
+  it.each(['nobody handles', 'whose handler disconnects', 'that comes late'])(
+    'does not wait for a request %s',
+    async (which) => {
+      const { connection, server } = await client({ timeouts: { close: 60_000 } });
+      const request = `<iq type='get' id='i1' from='a@b'><q xmlns='urn:a'/></iq>`;
+      const arrived = connection.broker.events.once('PCJ_NODERECEIVED');
+      let closing: Promise<void> | undefined;
+      if (which === 'that comes late') {
+        closing = connection.disconnect();
+        await server.expect('</stream:stream>');
+        await server.send(request);
+      } else {
+        connection.registerHandler('iq', () => (closing = connection.disconnect()));
+        await server.send(request);
+        await arrived;
+        if (which === 'nobody handles') closing = connection.disconnect();
+        else void connection.start();
+        await server.expect('</stream:stream>');
+      }
+      await server.send('</stream:stream>');
+      await closing;
+      expect(connection.connected).toBe(false);
+    },
+  );
+
   it('the same connection can be used again: handlers stay, nothing old is left', async () => {
     const { connection, server, peer } = await client();
     const seen: string[] = [];
