@@ -81,7 +81,7 @@ export const PCJ_STANDBY = 'PCJ_STANDBY';
 export const PCJ_FENCED = 'PCJ_FENCED';
 /** Held stanzas were picked to be sent, in a queue with a store. */
 export const PCJ_PURGED = 'PCJ_PURGED';
-/** A stored stanza was given up; where it lies is in the error. */
+/** A stanza was given up, and will not be sent; with a store the error says where it lies. */
 export const PCJ_DEADLETTER = 'PCJ_DEADLETTER';
 /** Stream management is on (XEP-0198 §3). */
 export const PCJ_SM_ENABLED = 'PCJ_SM_ENABLED';

@@ -113,7 +113,7 @@ export class EventLog {
       }
       case 'PCJ_DEADLETTER': {
         const { key, error } = payload as StatusEvents['PCJ_DEADLETTER'];
-        this.#limited(name, { event: name, key, err: error }, `a stored stanza was given up: ${error.message}`);
+        this.#limited(name, { event: name, key, err: error }, `a stanza was given up: ${error.message}`);
       }
     }
   }
@@ -158,6 +158,13 @@ export class EventLog {
   /** Stanzas that are held while the broker is ready, or when it has come to rest: nobody may know of them. */
   held(queue: Held, where: keyof typeof HELD): void {
     if (queue.size > 0) this.#logger.warn({ held: queue.size }, heldIn(queue, where));
+  }
+
+  /** So many stanzas were on their way each time the link was lost: they are not sent by themselves. */
+  suspects(count: number): void {
+    const stay = count === 1 ? 'stanza stays' : 'stanzas stay';
+    const text = `${String(count)} ${stay} held, because the connection was lost each time; queue.send() tries again, queue.drop() forgets`;
+    this.#logger.warn({ held: count }, text);
   }
 
   /** So many stanzas were older than `queue.maxAgeMs`. */

@@ -13,6 +13,8 @@ import type { Turn } from '../queue/lane.js';
 import { OutboundQueue, queueFull, type QueueOwner } from '../queue/outbound-queue.js';
 import type { StoredStanza } from '../queue/store.js';
 import { readBack } from '../queue/read-back.js';
+import { StoredRecord } from '../queue/stored-record.js';
+import { Suspects } from '../queue/suspects.js';
 import { randomKey, Ticket, Unstored } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { CountedKind } from '../stats.js';
@@ -47,6 +49,7 @@ interface Output {
 /** Where every outbound stanza goes through: to the ready link, or into the queue. */
 export class Outbox implements QueueOwner {
   readonly queue: OutboundQueue;
+  readonly suspects: Suspects;
   readonly #parts: OutboxParts;
   readonly #scope: SerializeScope;
   #ids = 0;
@@ -61,6 +64,11 @@ export class Outbox implements QueueOwner {
     this.#parts = parts;
     this.#scope = { defaultNamespace: parts.config.xmlns };
     this.queue = new OutboundQueue(parts.config.queue, this);
+    this.suspects = new Suspects(parts.config.queue.maxFaults, {
+      next: () => {
+        if (parts.lifecycle.state !== 'halted') this.send(nothing);
+      },
+    });
   }
 
   /** Sends a stanza now, or holds it. @throws BrokerError as `Broker.output`; nothing was accepted then */
@@ -170,7 +178,7 @@ export class Outbox implements QueueOwner {
     if (lifecycle.state === 'halted') throw halted();
     if (!this.#isReady || this.#behindPurge !== null) return [];
     this.queue.expire();
-    const tickets = this.queue.take(select);
+    const tickets = this.suspects.take(this.queue, select);
     const { journal, keeper, status } = this.#parts;
     if (journal !== null) {
       for (const ticket of tickets) journal.pass(ticket, undefined, true);
@@ -196,14 +204,21 @@ export class Outbox implements QueueOwner {
   ready(): void {
     const { onReady } = this.#parts.config.queue;
     this.queue.expire();
-    if (onReady === 'send') this.send(undefined, 'ready');
-    else if (onReady === 'drop') this.queue.drop();
-    else if (onReady !== 'hold') this.#decide(onReady);
+    if (onReady === 'hold') return;
+    if (onReady === 'drop') {
+      this.queue.drop();
+      return;
+    }
+    const stay = [...this.queue].filter((ticket) => !this.suspects.mayGoByItself(ticket)).length;
+    if (stay > 0) this.#parts.status.log.suspects(stay);
+    if (onReady === 'send') this.send((ticket) => this.suspects.mayGoByItself(ticket), 'ready');
+    else this.#decide(onReady);
   }
 
   #decide(onReady: (ticket: Ticket) => QueueDecision): void {
     const decisions = new Map<Ticket, QueueDecision>();
     for (const ticket of this.queue) {
+      if (!this.suspects.mayGoByItself(ticket)) continue;
       const decision: unknown = onReady(ticket);
       if (!isDecision(decision)) {
         // It may be a promise that rejects.
@@ -302,12 +317,40 @@ export class Outbox implements QueueOwner {
 
   /** Holds stanzas of a lost link again, in front of the queue: those that may have arrived, then those that cannot. */
   takeBack(uncertain: readonly Ticket[], unsent: readonly Ticket[]): void {
-    for (const ticket of uncertain) ticket.markHeld(true);
+    const again = uncertain.filter((ticket) => !this.suspects.isPoison(ticket));
+    for (const ticket of uncertain) if (this.suspects.isPoison(ticket)) this.#giveUp(ticket);
+    for (const ticket of again) ticket.markHeld(true);
     for (const ticket of unsent) ticket.markHeld(false);
     const { journal } = this.#parts;
-    if (journal !== null) for (const ticket of [...uncertain, ...unsent]) journal.hold(ticket);
-    this.queue.returnToFront([...uncertain, ...unsent]);
+    if (journal !== null) for (const ticket of [...again, ...unsent]) journal.hold(ticket);
+    this.queue.returnToFront([...again, ...unsent]);
   }
+
+  /** Sends what was on its way on a link before, as soon as it is held again: suspects in their turn. */
+  sendAgain(tickets: readonly Ticket[]): void {
+    this.suspects.release(tickets);
+    this.send(nothing);
+  }
+
+  /** A stanza is given up behind the change that this is part of: who is told may do anything. */
+  #giveUp(ticket: Ticket): void {
+    const { status, requests } = this.#parts;
+    const text = `the server ended the stream ${String(ticket.faults)} times while the stanza was on its way (queue.maxFaults); it is not sent again`;
+    const error = new BrokerError('QUEUE_POISON', text, { layer: 'queue', sent: 'maybe' });
+    queueMicrotask(() => {
+      const { record, key, xml } = ticket;
+      // The store has it as a dead letter, and the keeper tells where.
+      const isKept = record instanceof StoredRecord && record.mayBeStored;
+      ticket.markFailed(error);
+      if (!isKept) status.publish('PCJ_DEADLETTER', { key, xml, error });
+      if (ticket.request !== null) requests.fail(ticket.request, error);
+    });
+  }
+}
+
+/** Picks nothing. */
+function nothing(): boolean {
+  return false;
 }
 
 function halted(): BrokerError {

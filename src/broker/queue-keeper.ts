@@ -166,6 +166,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
       const ticket = outbox.recovered(stored);
       ticket.possibleDuplicate = stored.possibleDuplicate;
       ticket.attempts = stored.attempts;
+      ticket.faults = stored.faults;
       this.journal.recovered(ticket, key, at).isMarked = handed !== null;
       return ticket;
     } catch (cause) {
@@ -177,11 +178,12 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   /** A key was output here before the store was open, and is there already: it is the same stanza. */
-  #found(ticket: Ticket, { handed, possibleDuplicate, attempts }: StoredStanza): Ticket | null {
+  #found(ticket: Ticket, { handed, possibleDuplicate, attempts, faults }: StoredStanza): Ticket | null {
     const { queue } = this.#parts.outbox;
     if (!this.journal.found(ticket, handed !== null) || !queue.remove(ticket)) return null;
     ticket.possibleDuplicate ||= possibleDuplicate;
     ticket.attempts = attempts;
+    ticket.faults = faults;
     return ticket;
   }
 

@@ -7,6 +7,7 @@ import { ManagedSession, type Placed, type SessionKeeper } from '../protocols/fe
 import type { SessionRecord } from '../queue/store.js';
 import { StoredRecord } from '../queue/stored-record.js';
 import type { Journal } from '../queue/journal.js';
+import { verdictOf, type Verdict } from '../queue/suspects.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 
@@ -39,6 +40,8 @@ export class Resumption implements SessionKeeper {
   /** The session of the link that is ready. */
   #current: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** What the end of the last link says of what was on its way. */
+  #verdict: Verdict = 'none';
 
   constructor(parts: ResumptionParts) {
     this.#parts = parts;
@@ -87,15 +90,19 @@ export class Resumption implements SessionKeeper {
   }
 
   /** A link ended, and nothing was told of it yet. */
-  linkEnded({ session, inFlight, waiting: notHandedOver, byUs }: LinkEnd): void {
+  linkEnded({ session, inFlight, waiting: notHandedOver, byUs, error }: LinkEnd): void {
     const { journal } = this.#parts;
     const waiting = journal === null ? notHandedOver : [...notHandedOver, ...journal.clear()];
     this.#current = null;
     const goesOn = byUs === 'replace' || (byUs === null && (session?.lost() ?? 0) <= MAX_LOSSES);
     const resumable = session !== null && session.id !== null && goesOn;
     if (resumable) this.#keep(session);
-    const uncertain = session === null ? inFlight : resumable ? [] : unproved(session);
-    this.#hold(uncertain, waiting);
+    const { suspects } = this.#parts.outbox;
+    suspects.clear();
+    this.#verdict = byUs === null ? verdictOf(error) : 'none';
+    // What the server says is known now; that it says nothing counts when nobody goes on where it was.
+    if (this.#verdict === 'blamed') suspects.suspect(session?.unacked() ?? inFlight, 'blamed');
+    this.#hold(session === null ? this.#lost(inFlight) : resumable ? [] : this.#lost(unproved(session)), waiting);
     if (session !== null && !resumable) journal?.session();
   }
 
@@ -111,13 +118,17 @@ export class Resumption implements SessionKeeper {
     this.#latest = session;
     this.#current = session;
     if (previous !== null && previous !== session) this.#giveUp(previous);
+    const suspected = previous !== null && previous === session ? this.#suspected(previous) : [];
     if (journal !== null) {
       if (session !== null) session.keeper = this;
       journal.lane.begin(session);
       if (session?.id != null || previous !== null) journal.session();
     }
     if (previous === null || previous !== session) return;
-    if (journal !== null && previous.hasMoved) this.#replayMoved(link, previous, journal);
+    if (suspected.length > 0) {
+      link.replay([]);
+      this.#parts.outbox.sendAgain(suspected);
+    } else if (journal !== null && previous.hasMoved) this.#replayMoved(link, previous, journal);
     else link.replay(previous.unacked());
   }
 
@@ -156,6 +167,17 @@ export class Resumption implements SessionKeeper {
     );
   }
 
+  /**
+   * What a resumed session has not had acknowledged, if a stanza of it may be why links end: the server said that it has
+   * none of them, so they leave the session, and enter it anew with care.
+   */
+  #suspected(session: ManagedSession): readonly Ticket[] {
+    if (!session.unacked().some(({ isSuspect }) => isSuspect)) return [];
+    const tickets = session.takeUnacked().filter(({ state }) => state === 'queued' || state === 'sent');
+    this.#hold(tickets, []);
+    return tickets;
+  }
+
   #keep(session: ManagedSession): void {
     this.#take();
     this.#kept = session;
@@ -180,7 +202,13 @@ export class Resumption implements SessionKeeper {
   /** A session is over: its requests fail, and what the server did not acknowledge is held: it may have arrived. */
   #giveUp(session: ManagedSession): void {
     this.#failCutRequests();
-    this.#hold(unproved(session), []);
+    this.#hold(this.#lost(unproved(session)), []);
+  }
+
+  /** What was on its way on the last link is not proved to be through, and will not be. */
+  #lost(tickets: readonly Ticket[]): readonly Ticket[] {
+    if (this.#verdict === 'silent') this.#parts.outbox.suspects.suspect(tickets, 'silent');
+    return tickets;
   }
 
   #hold(uncertain: readonly Ticket[], waiting: readonly Ticket[]): void {

@@ -68,7 +68,8 @@ export class Acknowledgements {
         this.#owner.hold(true);
       }
     }
-    this.#unasked += 1;
+    // Whether a suspect is through has to be known soon.
+    this.#unasked += ticket.isSuspect ? STANZAS_PER_REQUEST : 1;
     if (this.#unasked >= STANZAS_PER_REQUEST) this.request();
     else if (!this.#awaited) this.#timer ??= setTimeout(this.#onQuiet, QUIET_MS).unref();
   }

@@ -1,5 +1,5 @@
 // The options of the outbound queue.
-import { count, method, must, text } from '../arguments/checks.js';
+import { count, method, must, text, whole } from '../arguments/checks.js';
 import type { OptionTable } from '../arguments/options.js';
 import type { Optional } from '../arguments/optional.js';
 import type { QueueLimits } from '../queue/outbound-queue.js';
@@ -23,6 +23,11 @@ export interface QueueOptions extends Optional<QueueLimits> {
    * and PCJ_HANDLERERROR tells. Default `'hold'`.
    */
   onReady?: OnReady | undefined;
+  /**
+   * Stream errors of the server with a stanza on its way, after which the stanza is given up: its ticket fails with
+   * `QUEUE_POISON`, and PCJ_DEADLETTER has it. At least 2. Default 3.
+   */
+  maxFaults?: number | undefined;
   /** The old form of `onReady`: true is `'send'`, false `'hold'`; of a function, what it picks is sent. Default false. */
   purgeOnReady?: boolean | ((ticket: Ticket) => boolean) | undefined;
   /** Where the queue is remembered beyond the life of the process. Default none: it is in memory only. */
@@ -40,7 +45,7 @@ export interface QueueOptions extends Optional<QueueLimits> {
 }
 
 /** The options of the queue with defaults filled in; `purgeOnReady` has become `onReady`. Without the store, which may know secrets. */
-export type QueueConfig = Readonly<QueueLimits & { onReady: OnReady }>;
+export type QueueConfig = Readonly<QueueLimits & { onReady: OnReady; maxFaults: number }>;
 
 /** What is said of a store. */
 export interface StoreConfig {
@@ -54,6 +59,7 @@ const DEFAULT_QUEUE: QueueConfig = Object.freeze({
   maxBytes: 32 * 1024 * 1024,
   maxAgeMs: Number.POSITIVE_INFINITY,
   onReady: 'hold',
+  maxFaults: 3,
 });
 
 /** What may be given. */
@@ -67,6 +73,8 @@ export const QUEUE: OptionTable<QueueOptions> = {
       "'send', 'hold', 'drop' or a function of a ticket",
       (value) => isDecision(value) || typeof value === 'function',
     ),
+    // With one, innocent stanzas would go with the one that is to blame.
+    maxFaults: whole(2, 2 ** 40),
     purgeOnReady: must(
       'true, false or a function of a ticket',
       (value) => typeof value === 'boolean' || typeof value === 'function',

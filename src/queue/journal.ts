@@ -147,8 +147,8 @@ export class Journal implements RecordOwner {
     if (!(record instanceof StoredRecord) || record.isOver || !record.isMarked) return;
     this.lane.fellBehind(record);
     record.isMarked = false;
-    const { possibleDuplicate } = ticket;
-    this.#add(record, { kind: 'hold', key: record.key, possibleDuplicate, faults: 0 });
+    const { possibleDuplicate, faults } = ticket;
+    this.#add(record, { kind: 'hold', key: record.key, possibleDuplicate, faults });
   }
 
   /** A stanza of a session has another place in it. */

@@ -77,6 +77,13 @@ export class Ticket {
   /** True while the stanza is held in the queue; one that was handed on or is waiting for the socket is not. */
   held = false;
   /**
+   * How often the server ended the stream with an error while the stanza was on its way, which may be why. Such stanzas are
+   * sent with care, and given up after `queue.maxFaults`.
+   */
+  faults = 0;
+  /** @internal how often the link was lost for good without a word while the stanza was on its way */
+  losses = 0;
+  /**
    * How often the stanza was handed to a socket, in earlier processes too: more than once when a link was lost before the
    * stanza was proved to be through.
    */
@@ -129,6 +136,11 @@ export class Ticket {
   get stored(): Promise<void> {
     this.record ??= new Unstored(randomKey());
     return this.record.stored;
+  }
+
+  /** @internal whether it may be why links end; being lost once without a word is ordinary */
+  get isSuspect(): boolean {
+    return this.faults > 0 || this.losses > 1;
   }
 
   /** Size on the wire in bytes. */

@@ -191,6 +191,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       ...[true, false, () => true].map((purgeOnReady) => ({ purgeOnReady })),
       { purgeOnReady: undefined, onReady: 'send' },
       { store: { name: 'x', open: () => undefined }, name: 'q', keep: () => true },
+      { maxFaults: 2 },
     ],
     bad: [
       [null, /queue must be an object, not null/],
@@ -199,6 +200,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       [{ purgeOnReady: 'yes' }, /queue\.purgeOnReady must be true, false or a function/],
       [{ onReady: true }, /queue\.onReady must be 'send', 'hold', 'drop' or a function of a ticket, not true/],
       [{ onReady: 'purge' }, /queue\.onReady must be 'send', 'hold', 'drop' or a function of a ticket, not "purge"/],
+      [{ maxFaults: 1 }, /queue\.maxFaults must be a whole number, 2 or more, not 1/],
       [{ maxAgeMs: 0 }, /queue\.maxAgeMs must be a whole number, 1 or more/],
       [{ onReady: 'send', purgeOnReady: true }, /queue\.purgeOnReady is the old form of queue\.onReady/],
       [{ store: 'disk' }, /queue\.store must be a store, such as .*, not "disk"/],
@@ -400,7 +402,7 @@ describe('defaults', () => {
       },
       timeouts: { resolve: 5_000, connect: 10_000, tls: 10_000, stream: 10_000, auth: 30_000, bind: 10_000, attempt: 60_000, stanza: 60_000, close: 5_000, request: 30_000 }, // prettier-ignore
       limits: { ...DEFAULT_LIMITS, requests: 10_000 },
-      queue: { maxStanzas: 10_000, maxBytes: 32 * 1024 * 1024, maxAgeMs: Infinity, onReady: 'hold' },
+      queue: { maxStanzas: 10_000, maxBytes: 32 * 1024 * 1024, maxAgeMs: Infinity, onReady: 'hold', maxFaults: 3 },
       answerRequests: false,
       debug: false,
     });
