@@ -24,7 +24,7 @@ broker.subscribe('PCJ_RECONNECTING', ({ delayMs, error }) =>
   console.log(`lost (${error.code}), trying again in ${delayMs} ms`),
 );
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void broker.shutdown());
+broker.shutdownOn('SIGTERM', 'SIGINT');
 
 try {
   await broker.connect();

@@ -60,7 +60,7 @@ connection.registerHandler('iq', (node) => {
 
 connection.registerBeat(60, () => console.log('still here'));
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void connection.disconnect());
+connection.broker.shutdownOn('SIGTERM', 'SIGINT');
 
 try {
   await connection.connect();

@@ -30,22 +30,22 @@ broker.subscribe('version', ({ node }) => {
 });
 
 broker.subscribe('PCJ_AUTHSUCCESS', ({ mechanism }) => console.log(`signed in with ${mechanism}`));
-broker.subscribe('PCJ_READY', () => {
+broker.subscribe('PCJ_READY', async ({ jid }) => {
   broker.output(xml('presence'));
   // Stanzas of before a lost link are still wanted: they are chat answers.
   broker.queue.send();
+  const roster = await broker.request(xml('iq', { type: 'get' }, xml('query', { xmlns: NS.IQ_ROSTER })));
+  const contacts = roster.getChild('query', NS.IQ_ROSTER)?.children.map((item) => item.getAttribute('jid')) ?? [];
+  console.log(`ready as ${jid.toString()}, contacts: ${contacts.join(', ') || 'none'}`);
 });
 broker.subscribe('PCJ_RECONNECTING', ({ delayMs, error }) =>
   console.log(`lost (${error.code}), trying again in ${delayMs} ms`),
 );
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void broker.shutdown());
+broker.shutdownOn('SIGTERM', 'SIGINT');
 
 try {
   await broker.connect();
-  const roster = await broker.request(xml('iq', { type: 'get' }, xml('query', { xmlns: NS.IQ_ROSTER })));
-  const contacts = roster.getChild('query', NS.IQ_ROSTER)?.children.map((item) => item.getAttribute('jid')) ?? [];
-  console.log(`ready as ${broker.jid?.toString() ?? ''}, contacts: ${contacts.join(', ') || 'none'}`);
   const { clean } = await broker.closed;
   console.log(clean ? 'closed' : 'the link was lost');
 } catch (error) {

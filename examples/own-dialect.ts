@@ -64,12 +64,12 @@ export async function roundTrip(options: {
   domain: string;
   password: string;
 }): Promise<string> {
-  const broker = new Broker({ connectionType: MARKED_COMPONENT, ...options });
+  await using broker = new Broker({ connectionType: MARKED_COMPONENT, ...options });
+  broker.shutdownOn('SIGTERM', 'SIGINT');
   const arrived = broker.events.once('PCJ_NODERECEIVED');
   await broker.connect();
   broker.output(xml('message', { to: `me@${options.domain}` }, xml('body', {}, 'hello')));
   const message = await arrived;
-  await broker.shutdown();
   return message.toString();
 }
 

@@ -89,7 +89,7 @@ new Delegation(broker, {
 
 broker.subscribe('PCJ_READY', ({ jid }) => console.log(`ready as ${jid.toString()}`));
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void broker.shutdown());
+broker.shutdownOn('SIGTERM', 'SIGINT');
 
 try {
   await broker.connect();

@@ -57,7 +57,7 @@ async function work(): Promise<void> {
   });
   broker.subscribe('PCJ_READY', () => console.log(`worker ${me} is ready`));
   broker.subscribe('PCJ_SOCKETFAIL', (error) => console.log(`worker ${me} lost its link: ${error.code}`));
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void broker.shutdown());
+  broker.shutdownOn('SIGTERM', 'SIGINT');
   await broker.connect();
   await broker.closed;
 }
@@ -70,6 +70,7 @@ function done(iq: Element): Element {
 /** Has jobs done, all of them, however many workers come and go. */
 async function send(count: number): Promise<void> {
   await using broker = new Broker(connection(SENDER, false));
+  broker.shutdownOn('SIGTERM', 'SIGINT');
   await broker.connect();
   const workers = new Set<string>();
   let unanswered = 0;

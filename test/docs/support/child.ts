@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import type { Place } from './place.js';
+import type { Surroundings } from './place.js';
 import type { Workshop } from './workshop.js';
 
 /** How a child ended. */
@@ -19,8 +19,14 @@ export class Child implements AsyncDisposable {
   readonly #done: Promise<void>;
   #watchers: (() => void)[] = [];
 
-  constructor(workshop: Workshop, program: string, place: Place, env: Readonly<Record<string, string>> = {}) {
-    const child = spawn(process.execPath, [join(workshop.path, 'support/launch.js'), program], {
+  constructor(
+    workshop: Workshop,
+    program: string,
+    place: Surroundings,
+    env: Readonly<Record<string, string>> = {},
+    args: readonly string[] = [],
+  ) {
+    const child = spawn(process.execPath, [join(workshop.path, 'support/launch.js'), program, ...args], {
       cwd: place.folder,
       env: {
         PATH: process.env['PATH'],

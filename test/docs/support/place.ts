@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import type { Workshop } from './workshop.js';
 
-/** The server that the documentation tells of, on the loopback. */
-export interface Place extends AsyncDisposable {
-  readonly server: LoopbackServer;
+/** What a program finds around it. */
+export interface Surroundings {
   /** Where the ports of the documentation lead. */
   readonly detour: Readonly<Record<string, number>>;
   /** Folder for the program, with the authority to trust in `ca.pem`. */
   readonly folder: string;
+}
+
+/** The server that the documentation tells of, on the loopback. */
+export interface Place extends Surroundings, AsyncDisposable {
+  readonly server: LoopbackServer;
 }
 
 let count = 0;
