@@ -74,7 +74,9 @@ export const SERVERS = {
   },
   slixmpp: {
     packages: ['python3-slixmpp'],
-    find: () => complete({ python: program('python3'), module: existing('/usr/lib/python3/dist-packages/slixmpp') }),
+    // Debian's modules are for Debian's interpreter, whatever other one comes first on the path.
+    find: () =>
+      complete({ python: existing('/usr/bin/python3'), module: existing('/usr/lib/python3/dist-packages/slixmpp') }),
   },
   chromium: {
     packages: ['chromium'],

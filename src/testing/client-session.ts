@@ -84,8 +84,14 @@ export class ClientSession {
    * @throws StreamFault when the client acknowledges more than it was sent
    */
   resume(connection: Connection, element: Element): void {
+    connection.stream.send(this.takeOver(connection, element));
+    this.replay();
+  }
+
+  /** The first half of it: gives the answer, which has to be sent before anything else. @throws StreamFault as `resume` */
+  takeOver(connection: Connection, element: Element): Element {
     const management = this.#management;
-    if (management?.id == null) return;
+    if (management?.id == null) return failed('item-not-found');
     management.acknowledge(element);
     if (this.#expiry !== null) clearTimeout(this.#expiry);
     this.#expiry = null;
@@ -94,9 +100,28 @@ export class ClientSession {
     old?.unbind(this.jid);
     old?.kick('conflict', { text: 'the session goes on, on another connection' });
     this.#adopt(connection);
-    connection.stream.send(xml('resumed', { xmlns: NS.SM, previd: management.id, h: management.handled }));
-    for (const stanza of management.unacknowledged) connection.stream.send(stanza);
-    if (management.unacknowledged.length > 0) connection.stream.send(xml('r', { xmlns: NS.SM }));
+    return xml('resumed', { xmlns: NS.SM, previd: management.id, h: management.handled });
+  }
+
+  /** The other half: sends again what was not acknowledged. */
+  replay(): void {
+    const { unacknowledged = [] } = this.#management ?? {};
+    const stream = this.#connection?.stream;
+    for (const stanza of unacknowledged) stream?.send(stanza);
+    if (unacknowledged.length > 0) stream?.send(xml('r', { xmlns: NS.SM }));
+  }
+
+  /** Begins to count, if that can be; gives the answer (XEP-0198 §3). */
+  enable(element: Element): Element {
+    const { settings, resumption } = this.site;
+    const { streamManagement } = settings;
+    if (streamManagement === null) return failed('feature-not-implemented');
+    if (this.#management !== null) return failed('unexpected-request');
+    const wanted = /^(?:true|1)$/.test(element.getAttribute('resume') ?? '');
+    const id = wanted && streamManagement.resume ? resumption.idFor(this) : null;
+    this.#management = new StreamManagement(id, streamManagement);
+    const { max } = streamManagement;
+    return xml('enabled', { xmlns: NS.SM, ...(id === null ? {} : { id, resume: 'true', max }) });
   }
 
   /** The session is over for good. What its client did not acknowledge goes elsewhere, or back to its senders. */
@@ -192,7 +217,7 @@ export class ClientSession {
     const stream = this.#connection?.stream;
     switch (element.localName) {
       case 'enable':
-        stream?.send(this.#enable(element));
+        stream?.send(this.enable(element));
         return;
       case 'r':
         if (this.#management !== null) stream?.send(this.#management.answer());
@@ -206,18 +231,6 @@ export class ClientSession {
       default:
         throw new StreamFault('unsupported-stanza-type');
     }
-  }
-
-  #enable(element: Element): Element {
-    const { settings, resumption } = this.site;
-    const { streamManagement } = settings;
-    if (streamManagement === null) return failed('feature-not-implemented');
-    if (this.#management !== null) return failed('unexpected-request');
-    const wanted = /^(?:true|1)$/.test(element.getAttribute('resume') ?? '');
-    const id = wanted && streamManagement.resume ? resumption.idFor(this) : null;
-    this.#management = new StreamManagement(id, streamManagement);
-    const { max } = streamManagement;
-    return xml('enabled', { xmlns: NS.SM, ...(id === null ? {} : { id, resume: 'true', max }) });
   }
 }
 

@@ -1,18 +1,18 @@
-// The client side of the server: RFC 6120 §4 to §7, XEP-0368 (direct TLS), XEP-0078, XEP-0198, XEP-0440.
-import { randomBytes } from 'node:crypto';
-import { JID } from '../jid/jid.js';
+// The client side of the server: RFC 6120 §4 to §7, XEP-0368 (direct TLS), XEP-0078, XEP-0198, XEP-0388.
+import type { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { errorReply, reply } from '../stanza/replies.js';
+import { featuresFor, laterFeatures, offerTo, type ClientOffer } from './client-offer.js';
 import { ClientSession } from './client-session.js';
 import type { Connection } from './connection.js';
-import { channelBindings } from './sasl/channel-binding.js';
+import { signInInline, type SignedIn } from './inline.js';
 import { authenticate } from './sasl/exchange.js';
-import type { SaslContext } from './sasl/mechanism.js';
-import { defaultMechanisms, MECHANISMS } from './sasl/mechanisms.js';
 import { SASL } from './sasl/profile.js';
+import { resourceFor, resumableSession } from './session-start.js';
 import type { RefusalStage, Site } from './site.js';
+import { jidOf } from './stanza.js';
 import { StreamFault, StreamOver } from './stream-fault.js';
 import { failed } from './stream-management.js';
 import { isModern, secure, streamId, wrongHeader } from './stream-opening.js';
@@ -23,14 +23,15 @@ export async function serveClient(connection: Connection, site: Site): Promise<v
   let username: string | null = null;
   let session: ClientSession | null = null;
   while (session === null) {
-    const { id, modern } = await open(connection, site, username !== null);
+    const { id, modern, named } = await open(connection, site, username !== null);
     if (username === null) {
-      if (modern) stream.send(features(site, offer(connection, site)));
-      const outcome: ClientSession | string | null = await signIn(connection, site, id);
+      const offer = offerTo(connection, site, named);
+      if (modern) stream.send(featuresFor(site, offer));
+      const outcome: ClientSession | string | null = await signIn(connection, site, id, offer);
       if (outcome instanceof ClientSession) session = outcome;
       else username = outcome;
     } else {
-      stream.send(boundFeatures(site));
+      stream.send(laterFeatures(site, false));
       session = await bind(connection, site, username);
     }
   }
@@ -49,7 +50,7 @@ async function open(
   { stream, secure }: Connection,
   site: Site,
   authenticated: boolean,
-): Promise<{ id: string; modern: boolean }> {
+): Promise<{ id: string; modern: boolean; named: boolean }> {
   const { domain } = site.settings;
   const header = await stream.header();
   const id = streamId();
@@ -60,80 +61,25 @@ async function open(
   if (fault !== null) throw fault;
   const stage: RefusalStage = authenticated ? 'authenticated' : secure ? 'tls' : 'open';
   if (site.refusal?.stage === stage) throw site.refusal.fault;
-  return { id, modern };
-}
-
-/** What a client may sign in with, on this connection. */
-function offer({ stream }: Connection, site: Site): SaslContext & { starttls: 'required' | 'optional' | 'off' } {
-  const { settings } = site;
-  const { tls } = stream;
-  const starttls = tls === null ? (settings.tls?.starttls ?? 'off') : 'off';
-  const bindings = channelBindings(tls, site.tls?.settings.cert ?? '', settings.sasl.channelBindings);
-  const certificate = tls === null ? null : (site.tls?.clientCertificate(tls) ?? null);
-  const has = { account: true, certificate: certificate !== null, 'channel-binding': bindings.size > 0 };
-  const possible = MECHANISMS.filter(({ needs }) => needs.every((need) => has[need])).map(({ name }) => name);
-  const wanted = settings.mechanisms ?? defaultMechanisms(tls !== null);
-  const mechanisms = wanted.filter((name) => possible.includes(name));
-  return {
-    accounts: site.accounts,
-    realm: settings.domain,
-    certificate,
-    mechanisms: starttls === 'required' ? [] : mechanisms,
-    bindings,
-    bindingsListed: settings.sasl.listChannelBindings && bindings.size > 0,
-    signOffer: settings.sasl.signOffer,
-    finalData: settings.sasl.finalData,
-    starttls,
-  };
-}
-
-/** Stream features before authentication. */
-function features(site: Site, { starttls, mechanisms, bindings, bindingsListed }: ReturnType<typeof offer>): Element {
-  return xml(
-    'stream:features',
-    { 'xmlns:stream': NS.STREAM },
-    starttls !== 'off' && xml('starttls', { xmlns: NS.TLS }, starttls === 'required' && xml('required')),
-    mechanisms.length > 0 &&
-      xml(
-        'mechanisms',
-        { xmlns: NS.SASL },
-        mechanisms.map((name) => xml('mechanism', {}, name)),
-      ),
-    bindingsListed &&
-      xml(
-        'sasl-channel-binding',
-        { xmlns: NS.SASL_CHANNEL_BINDING },
-        [...bindings.keys()].map((type) => xml('channel-binding', { type })),
-      ),
-    site.legacy?.announced === true && starttls !== 'required' && xml('auth', { xmlns: NS.FEATURE_IQ_AUTH }),
-  );
-}
-
-/** Stream features after authentication. */
-function boundFeatures({ settings }: Site): Element {
-  const { session } = settings.bind;
-  return xml(
-    'stream:features',
-    { 'xmlns:stream': NS.STREAM },
-    xml('bind', { xmlns: NS.BIND }),
-    session !== 'off' && xml('session', { xmlns: NS.SESSION }, session === 'optional' && xml('optional')),
-    settings.streamManagement !== null && xml('sm', { xmlns: NS.SM }),
-    xml('csi', { xmlns: NS.CSI }),
-  );
+  return { id, modern, named: jidOf(to ?? null)?.local != null };
 }
 
 /**
  * Waits until the client has signed in.
  * @returns its user name, and the client opens the next stream; null when TLS was started and it does so as well; or a
- * session when it has signed in and bound a resource at once (XEP-0078)
+ * session when it has signed in and bound a resource on one stream (XEP-0078, XEP-0388)
  */
-async function signIn(connection: Connection, site: Site, id: string): Promise<ClientSession | string | null> {
+async function signIn(
+  connection: Connection,
+  site: Site,
+  id: string,
+  offer: ClientOffer,
+): Promise<ClientSession | string | null> {
   const { stream } = connection;
-  const context = offer(connection, site);
   for (let failures = 0; failures < site.settings.sasl.tries;) {
     const element = await stream.next();
     if (element.is('starttls', NS.TLS)) {
-      if (context.starttls === 'off') {
+      if (offer.starttls === 'off') {
         stream.send(xml('failure', { xmlns: NS.TLS }));
         throw new StreamOver('the peer ended the stream');
       }
@@ -142,17 +88,21 @@ async function signIn(connection: Connection, site: Site, id: string): Promise<C
       return null;
     }
     if (element.is('auth', NS.SASL)) {
-      if (context.starttls === 'required') {
+      if (offer.starttls === 'required') {
         stream.send(xml('failure', { xmlns: NS.SASL }, xml('encryption-required')));
         failures++;
         continue;
       }
-      const grant = await authenticate(stream, SASL, element, context);
+      const grant = await authenticate(stream, SASL, element, offer);
       if (grant !== null) {
         site.publish('authenticated', { connection, username: grant.username, mechanism: grant.mechanism });
         stream.restart();
         return grant.username;
       }
+      failures++;
+    } else if (element.is('authenticate', NS.SASL2) && offer.sasl2) {
+      const signedIn = await signInInline(connection, site, element, offer);
+      if (signedIn !== null) return goOn(connection, site, signedIn);
       failures++;
     } else if (element.is('iq', NS.CLIENT) && element.getChild('query', NS.IQ_AUTH) !== null) {
       const session = legacySignIn(connection, site, element, id);
@@ -163,6 +113,16 @@ async function signIn(connection: Connection, site: Site, id: string): Promise<C
     }
   }
   throw new StreamFault('policy-violation', { text: 'too many failed attempts' });
+}
+
+/** What follows success of SASL2, on the same stream: features, unless a session was resumed, then binding if it is still due. */
+async function goOn(
+  connection: Connection,
+  site: Site,
+  { username, session, resumed }: SignedIn,
+): Promise<ClientSession> {
+  if (!resumed) connection.stream.send(laterFeatures(site, session !== null));
+  return session ?? bind(connection, site, username);
 }
 
 /** Answers one request of XEP-0078; returns the session when that signed the client in. */
@@ -229,36 +189,12 @@ function bound(connection: Connection, site: Site, jid: JID): ClientSession {
 }
 
 function resume(connection: Connection, site: Site, username: string, element: Element): ClientSession | null {
-  const { streamManagement } = site.settings;
-  const previd = element.getAttribute('previd') ?? '';
-  const session = site.resumption.find(previd);
-  if (session === null || session.jid.local !== username) {
-    const count = streamManagement?.failedCount === true ? site.resumption.countOf(previd) : undefined;
-    connection.stream.send(failed(streamManagement === null ? 'feature-not-implemented' : 'item-not-found', count));
+  const found = resumableSession(site, username, element);
+  if (!(found instanceof ClientSession)) {
+    connection.stream.send(found);
     return null;
   }
-  session.resume(connection, element);
-  site.publish('session', { connection, jid: session.jid, resumed: true });
-  return session;
-}
-
-/** The address for a requested resource, by the rules of the options; or the condition it is refused with. */
-function resourceFor(site: Site, username: string, requested: string): JID | 'bad-request' | 'conflict' {
-  const { hub, settings } = site;
-  const { conflict, assigned } = settings.bind;
-  const made = () => new JID(username, settings.domain, randomBytes(9).toString('base64url'));
-  if (requested === '' || assigned) return made();
-  let jid: JID;
-  try {
-    jid = new JID(username, settings.domain, requested);
-  } catch {
-    return 'bad-request';
-  }
-  const old = hub.session(jid);
-  if (old === null) return jid;
-  if (conflict === 'refuse') return 'conflict';
-  if (conflict === 'rename') return made();
-  old.connection?.kick('conflict', { text: 'replaced by a new connection' });
-  old.end();
-  return jid;
+  found.resume(connection, element);
+  site.publish('session', { connection, jid: found.jid, resumed: true });
+  return found;
 }

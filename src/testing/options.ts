@@ -31,6 +31,10 @@ export interface LoopbackOptions {
   mechanisms?: readonly string[] | undefined;
   /** How the mechanisms behave. Default `{}`. */
   sasl?: LoopbackSaslOptions | undefined;
+  /**
+   * SASL2 (XEP-0388) inside TLS, beside the exchange of RFC 6120, with the same mechanisms; `false` for none. Default: none.
+   */
+  sasl2?: LoopbackSasl2Options | false | undefined;
   /** How resources are bound. Default `{}`. */
   bind?: LoopbackBindOptions | undefined;
   /** Authentication of before XMPP 1.0 (XEP-0078); `false` for none. Default: all three methods. */
@@ -93,6 +97,24 @@ export interface LoopbackSaslOptions {
   finalData?: 'success' | 'challenge' | undefined;
   /** Failures after which the stream is closed. Default 5. */
   tries?: number | undefined;
+}
+
+/** What the loopback server does with a sign-in by SASL2. Sessions are resumed with it where they can be (XEP-0198 §9). */
+export interface LoopbackSasl2Options {
+  /** Whether resources are bound with it (XEP-0386). Default true. */
+  bind2?: boolean | undefined;
+  /** Tokens for the next sign-in (XEP-0484); `false` for none. Default `{}`. */
+  fast?: LoopbackFastOptions | false | undefined;
+}
+
+/** How the loopback server hands out tokens (XEP-0484). */
+export interface LoopbackFastOptions {
+  /** Mechanisms that are offered as far as the connection allows. Default: HT with SHA-512 and SHA-256 and every channel binding, and without. */
+  mechanisms?: readonly string[] | undefined;
+  /** Seconds that a token lives. Default 1,814,400, three weeks. */
+  seconds?: number | undefined;
+  /** Age in seconds from which a sign-in with a token brings another one. Default 86,400, a day. */
+  rotateSeconds?: number | undefined;
 }
 
 /** How the loopback server binds resources (RFC 6120 §7). */

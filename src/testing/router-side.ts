@@ -58,6 +58,7 @@ async function signIn(connection: Connection, site: Site, starttls: boolean): Pr
     certificate: null,
     mechanisms: ['DIGEST-MD5'],
     bindings: new Map(),
+    tokens: null,
     bindingsListed: false,
     signOffer: false,
     finalData: 'success',

@@ -22,16 +22,19 @@ import type {
   ComponentConflict,
   LegacyMethod,
   LoopbackBindOptions,
+  LoopbackFastOptions,
   LoopbackLegacyOptions,
   LoopbackManagementOptions,
   LoopbackOptions,
   LoopbackPort,
+  LoopbackSasl2Options,
   LoopbackSaslOptions,
   LoopbackTimeouts,
   LoopbackTlsOptions,
   RouterUser,
 } from './options.js';
 import type { ChannelBinding } from './sasl/channel-binding.js';
+import { TOKEN_MECHANISMS } from './sasl/hashed-token.js';
 import { MECHANISMS } from './sasl/mechanisms.js';
 
 /** The options with everything filled in. */
@@ -49,6 +52,7 @@ export interface Settings {
   readonly needsTls: boolean;
   readonly mechanisms: readonly string[] | undefined;
   readonly sasl: Complete<LoopbackSaslOptions>;
+  readonly sasl2: { readonly bind2: boolean; readonly fast: Complete<LoopbackFastOptions> | null } | null;
   readonly bind: Complete<LoopbackBindOptions>;
   readonly legacy: (Complete<Omit<LoopbackLegacyOptions, 'token'>> & { token?: string | undefined }) | null;
   readonly streamManagement: Complete<LoopbackManagementOptions> | null;
@@ -61,6 +65,7 @@ const DEFAULT_DOMAIN = 'localhost';
 const LEGACY_METHODS: readonly LegacyMethod[] = ['password', 'digest', '0k'];
 const CHANNEL_BINDINGS: readonly ChannelBinding[] = ['tls-exporter', 'tls-server-end-point', 'tls-unique'];
 const MECHANISM_NAMES = MECHANISMS.map(({ name }) => name);
+const TOKEN_NAMES = TOKEN_MECHANISMS.map(({ name }) => name);
 const PORT = whole(0, 65_535);
 const TLS_VERSION = oneOf('TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3');
 const orFalse = must('false or an object', (value) => value === false);
@@ -114,6 +119,20 @@ const OPTIONS: OptionTable<LoopbackOptions> = {
         tries: whole(1, 1000),
       },
     } satisfies OptionTable<LoopbackSaslOptions>,
+    sasl2: {
+      checks: {
+        bind2: flag,
+        fast: {
+          checks: {
+            mechanisms: listOf(TOKEN_NAMES.join(', '), oneOf(...TOKEN_NAMES), 1),
+            seconds: whole(1, 1_000_000_000),
+            rotateSeconds: whole(0, 1_000_000_000),
+          },
+          instead: orFalse,
+        } satisfies OptionTable<LoopbackFastOptions>,
+      },
+      instead: orFalse,
+    } satisfies OptionTable<LoopbackSasl2Options>,
     bind: {
       checks: {
         conflict: oneOf('replace', 'refuse', 'rename'),
@@ -157,7 +176,16 @@ const OPTIONS: OptionTable<LoopbackOptions> = {
  */
 export function settingsOf(options: LoopbackOptions): Settings {
   const given = readOptions('USAGE_LOOPBACK', 'LoopbackServer.start()', options, OPTIONS);
-  const { accounts, components, routerUsers, mechanisms, tls = {}, legacy = {}, streamManagement = {} } = given;
+  const {
+    accounts,
+    components,
+    routerUsers,
+    mechanisms,
+    tls = {},
+    legacy = {},
+    streamManagement = {},
+    sasl2 = false,
+  } = given;
   return {
     domain: preparedDomain(given.domain ?? DEFAULT_DOMAIN),
     host: given.host ?? '127.0.0.1',
@@ -180,6 +208,7 @@ export function settingsOf(options: LoopbackOptions): Settings {
       tries: 5,
       ...readGroup(given.sasl),
     },
+    sasl2: sasl2 === false ? null : { bind2: sasl2.bind2 ?? true, fast: fastOf(sasl2.fast ?? {}) },
     bind: { conflict: 'replace', assigned: false, session: 'optional', ...readGroup(given.bind) },
     legacy:
       legacy === false
@@ -201,6 +230,11 @@ export function settingsOf(options: LoopbackOptions): Settings {
     timeouts: { negotiation: 30_000, close: 1000, ...readGroup(given.timeouts) },
     onHandlerError: given.onHandlerError ?? warn,
   };
+}
+
+function fastOf(fast: LoopbackFastOptions | false): Complete<LoopbackFastOptions> | null {
+  if (fast === false) return null;
+  return { mechanisms: TOKEN_NAMES, seconds: 1_814_400, rotateSeconds: 86_400, ...readGroup(fast) };
 }
 
 /** A mistake in a test's handler is to be seen, and to stop nothing. */

@@ -8,6 +8,7 @@ import type { RouterLink } from './router-link.js';
 import { answerRequest } from './service.js';
 import type { Settings } from './settings.js';
 import type { StreamFault } from './stream-fault.js';
+import { Tokens } from './tokens.js';
 import type { TlsIdentity } from './tls-identity.js';
 
 /** When new client streams are refused. */
@@ -25,6 +26,8 @@ export interface Site {
   readonly secrets: Map<string, string>;
   readonly resumption: Resumption;
   readonly legacy: LegacyAuth | null;
+  /** Tokens for the next sign-in (XEP-0484), or null where there are none. */
+  readonly tokens: Tokens | null;
   readonly tls: TlsIdentity | null;
   /** Every link to the router. */
   readonly routers: Set<RouterLink>;
@@ -63,6 +66,7 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
     secrets,
     resumption: new Resumption(),
     legacy: settings.legacy === null ? null : new LegacyAuth(accounts, settings.legacy),
+    tokens: settings.sasl2?.fast == null ? null : new Tokens(settings.sasl2.fast),
     tls,
     routers,
     refusal: null,

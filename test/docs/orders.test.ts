@@ -14,6 +14,8 @@ const printed = new Map(
 );
 
 let server: LoopbackServer;
+/** One that speaks SASL2. */
+let modern: LoopbackServer;
 beforeAll(async () => {
   server = await LoopbackServer.start({
     accounts: { juliet: 'r0m30' },
@@ -21,7 +23,10 @@ beforeAll(async () => {
     routerUsers: { jabberd: 'secret' },
   });
 });
-afterAll(() => server.stop({ abrupt: true }));
+beforeAll(async () => {
+  modern = await LoopbackServer.start({ accounts: { juliet: 'r0m30' }, sasl2: {} });
+});
+afterAll(() => Promise.all([server.stop({ abrupt: true }), modern.stop({ abrupt: true })]));
 
 const quick = { firstDelayMs: 1, maxDelayMs: 1, resumeDelayMs: 1 };
 
@@ -76,6 +81,25 @@ const real: Record<string, () => Promise<string[]>> = {
       await ready;
     });
     return names.slice(names.indexOf('CONNECT'));
+  },
+  'XMPP with SASL2': async () => {
+    await using broker = client({ port: modern.ports.client, tls: { ca: modern.ca } });
+    return await during(broker, () => broker.connect());
+  },
+  'XMPP with SASL2 resumed': async () => {
+    await using broker = client({ port: modern.ports.client, tls: { ca: modern.ca }, reconnect: quick });
+    await broker.connect();
+    const names = await during(broker, async () => {
+      const ready = broker.events.once('PCJ_READY');
+      modern.cut(broker.jid ?? '');
+      await ready;
+    });
+    return names.slice(names.indexOf('CONNECT'));
+  },
+  'XMPP with Bind 2': async () => {
+    const connectionType = XMPP.with({ bind2: 'on' });
+    await using broker = client({ connectionType, port: modern.ports.client, tls: { ca: modern.ca } });
+    return await during(broker, () => broker.connect());
   },
   LEGACY: async () => {
     await using broker = client({ connectionType: LEGACY, resource: 'balcony' });

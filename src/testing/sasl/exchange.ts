@@ -1,10 +1,16 @@
-// The server's side of a SASL exchange, over any profile: RFC 6120 §6.4.
+// The server's side of a SASL exchange, over any profile: RFC 6120 §6.4, XEP-0388.
 import { BrokerError } from '../../errors.js';
 import { decodeBase64 } from '../../protocols/sasl/base64.js';
 import type { Element } from '../../xml/element.js';
 import type { PeerStream } from '../peer-stream.js';
 import { StreamFault } from '../stream-fault.js';
-import { SaslFailure, type SaslContext, type SaslGrant, type ServerExchange } from './mechanism.js';
+import {
+  SaslFailure,
+  type SaslContext,
+  type SaslGrant,
+  type ServerExchange,
+  type ServerMechanism,
+} from './mechanism.js';
 import { MECHANISMS } from './mechanisms.js';
 import type { ServerProfile } from './profile.js';
 
@@ -19,11 +25,11 @@ export async function authenticate(
   stream: PeerStream,
   profile: ServerProfile,
   request: Element,
-  context: SaslContext,
+  context: SaslContext & { readonly rows?: readonly ServerMechanism[] },
 ): Promise<(SaslGrant & { mechanism: string }) | null> {
   const { mechanism, initial } = profile.begin(request);
   try {
-    const row = MECHANISMS.find(({ name }) => name === mechanism);
+    const row = (context.rows ?? MECHANISMS).find(({ name }) => name === mechanism);
     if (row === undefined || !context.mechanisms.includes(mechanism)) throw new SaslFailure('invalid-mechanism');
     const grant = await row.run(new Exchange(stream, profile, initial, context.finalData), context);
     stream.send(profile.success(grant));

@@ -41,8 +41,20 @@ export interface SaslContext {
   readonly bindingsListed: boolean;
   /** Whether SCRAM signs the offer (XEP-0474). */
   readonly signOffer: boolean;
+  /** Tokens of the client that signs in; null where there are none. */
+  readonly tokens: TokenMatcher | null;
   /** Where the last data of the server goes: with success, or into a challenge of its own (RFC 6120 §6.3.10). */
   readonly finalData: 'success' | 'challenge';
+}
+
+/** Knows tokens by what a client has made of them (XEP-0484). */
+export interface TokenMatcher {
+  /** The token of that user and mechanism that fits. */
+  match(
+    username: string,
+    mechanism: string,
+    fits: (secret: string) => boolean,
+  ): { readonly secret: string } | 'expired' | null;
 }
 
 /** Who signed in. */

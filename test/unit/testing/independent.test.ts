@@ -2,6 +2,7 @@ import { client, xml, type ForeignClient } from '@xmpp/client';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { parse } from '../../../src/xml/tokenizer/parse.js';
+import { Proxy } from '../../servers/harness/index.js';
 import { ACCOUNTS } from './raw-client.js';
 
 afterEach(() => {
@@ -55,6 +56,37 @@ describe('an independent client', () => {
     expect(pong.attrs.type).toBe('result');
     await alice.stop();
     await bob.stop();
+  });
+
+  test.each([
+    ['SASL', false, ['SCRAM-SHA-1', 'SCRAM-SHA-1']],
+    ['SASL2', { bind2: false, fast: false }, ['SCRAM-SHA-1', 'SCRAM-SHA-1']],
+    ['SASL2 and Bind 2', { fast: false }, ['SCRAM-SHA-1', 'SCRAM-SHA-1']],
+    ['SASL2, Bind 2 and FAST', {}, ['SCRAM-SHA-1', 'HT-SHA-256-NONE']],
+  ] as const)('modern 1, 2, 4: signs in twice by %s', async (_, sasl2, mechanisms) => {
+    await using server = await LoopbackServer.start({ ...ACCOUNTS, sasl2 });
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    const used: string[] = [];
+    server.subscribe('authenticated', ({ mechanism }) => void used.push(mechanism));
+    const headers: string[] = [];
+    server.subscribe('received', ({ element }) => {
+      if (element.localName === 'stream') headers.push(element.getAttribute('from') ?? 'nobody');
+    });
+    // It misses the server's header if that comes before its own is known to be written.
+    const proxy = await Proxy.listen(server.ports.clientDirectTls, { delayMs: 20 });
+    const alice = dial(server, `xmpps://${proxy.host}:${proxy.port}`, 'alice', 'one');
+    for (let times = 0; times < 2; times++) {
+      await alice.start();
+      expect(alice.jid?.toString()).toMatch(/^alice@localhost\/one/);
+      const pong = await alice.iqCaller.request(
+        xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: 'urn:xmpp:ping' })),
+      );
+      expect(pong.attrs.type).toBe('result');
+      await alice.stop();
+    }
+    expect(used).toEqual(mechanisms);
+    expect(headers).toHaveLength(sasl2 === false ? 4 : 2);
+    await proxy.close();
   });
 
   test('resumes its stream after a cut, and misses nothing', async () => {

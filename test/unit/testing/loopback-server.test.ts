@@ -27,6 +27,13 @@ describe('options', () => {
       { tls: { startls: 'off' } },
       /tls\.startls is no option; did you mean tls\.starttls\?/,
     ],
+    [
+      'no mechanism for tokens',
+      { sasl2: { fast: { mechanisms: [] } } },
+      /sasl2\.fast\.mechanisms must be a list of HT-/,
+    ],
+    ['SASL2 that is no object', { sasl2: true }, /sasl2 must be false or an object, not true/],
+    ['tokens without a life', { sasl2: { fast: { seconds: 0 } } }, /sasl2\.fast\.seconds must be a whole number/],
     ['a bad domain', { domain: 'a b' }, /domain is no domain: "a b" is not a JID/],
     ['an address elsewhere', { host: '192.0.2.1' }, /host must be an address of the loopback/],
     ['a bad port', { ports: { client: 70_000 } }, /ports\.client must be a whole number from 0 to 65535, not 70000/],
