@@ -8,6 +8,7 @@ import { SendBuffer, type SendBufferOwner } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { ManagedSession } from '../protocols/features/managed-session.js';
 import * as linkErrors from './errors.js';
+import { Probe } from './probe.js';
 import { Proof } from './proof.js';
 import type { LinkOwner, LinkParts, Negotiated } from './contract.js';
 import { isStreamError, redirectable } from '../stream/stream-error.js';
@@ -43,6 +44,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #watchdogs: Watchdogs;
   readonly #proof: Proof;
   readonly #translation: Translation;
+  readonly #probe: Probe;
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
   #closeTimer: NodeJS.Timeout | null = null;
@@ -59,6 +61,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const { connectionType, xmlns } = parts.config;
     const scope: SerializeScope = { defaultNamespace: xmlns, prefixes: { stream: NS.STREAM } };
     this.#translation = new Translation(connectionType, dialectLink(negotiated, parts, this.#buffer, scope), scope);
+    this.#probe = new Probe({ dialect: connectionType, translation: this.#translation });
     this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
@@ -192,7 +195,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** @param counts whether stream management counts it, if it is a stanza */
   #receive(element: Element, counts: boolean): void {
-    if (!this.#isAlive) return;
+    if (!this.#isAlive || this.#probe.isAnswer(element)) return;
     this.#parts.traffic.received(element);
     const { namespaceURI } = element;
     if (namespaceURI === NS.STREAM) {
@@ -395,26 +398,27 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#giveUp(fault.error, fault.appCondition);
   }
 
-  get #pings(): boolean {
-    const { probe, addressing } = this.#parts.config.connectionType;
-    return (probe ?? (addressing === 'domain' ? 'space' : 'ping')) === 'ping';
-  }
-
   /** Asks for a sign of life in the cheapest way the stream has. */
   probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
-    else if (this.#pings) this.#parts.requester.ping(this.#parts.config.domain);
-    else this.speak();
+    else if (this.#probe.pings) this.#parts.requester.ping(this.#parts.config.domain);
+    else this.#ask();
+  }
+
+  #ask(): void {
+    try {
+      const question = this.#probe.ask();
+      this.#writeUrgent(() => question);
+    } catch (error) {
+      this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
+    }
   }
 
   dead(limitMs: number): void {
     // White space is no question: TCP finds out whether the server is gone.
-    if (this.#acks === null && !this.#pings) {
-      this.#watchdogs.forgiveSilence();
-      return;
-    }
-    this.#giveUp(linkErrors.noSignOfLife(limitMs));
+    if (this.#acks === null && !this.#probe.isQuestion) this.#watchdogs.forgiveSilence();
+    else this.#giveUp(linkErrors.noSignOfLife(limitMs));
   }
 
   certificateExpired(): void {

@@ -31,6 +31,20 @@ export class Translation {
     }
   }
 
+  /** The dialect's question for a sign of life; null when it has none. @throws BrokerError as {@link outbound} */
+  question(id: string): string | null {
+    const dialect = this.#dialect;
+    if (typeof dialect.probe !== 'function') return null;
+    try {
+      const question: unknown = dialect.probe(id, this.#link);
+      if (question === null) return null;
+      if (isElement(question)) return serialize(question, this.#scope);
+      throw new TypeError(`probe() must return an element or null, not ${kindOf(question)}`);
+    } catch (error) {
+      throw dialectFailed(error, dialect, 'to ask for a sign of life');
+    }
+  }
+
   /** Writes an element that is no stanza, in order with the stanzas. */
   send(element: Element): void {
     this.#link.send(element);

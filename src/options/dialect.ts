@@ -44,7 +44,7 @@ const CHECKS: Record<keyof Dialect, Check> = {
   tlsPolicies: optional(listOf(POLICIES.join(', '), oneOf(...POLICIES))),
   answersRequests: optional(flag),
   addressing: optional(oneOf('account', 'domain')),
-  probe: optional(oneOf('ping', 'space')),
+  probe: optional((value) => (method(value) === null ? null : oneOf('ping', 'space')(value))),
   firstDelayMs: optional(milliseconds),
   prepare: optional(method),
   wrap: optional(method),

@@ -153,9 +153,11 @@ export interface Dialect {
   readonly addressing?: 'account' | 'domain' | undefined;
   /**
    * How a silent link without stream management is probed. `ping`: the server is asked (XEP-0199); no answer ends the link. `space`: white
-   * space is sent, which nobody answers: only TCP can tell that the server is gone. Default `ping` for an account, else `space`.
+   * space is sent, which nobody answers: only TCP can tell that the server is gone. A function: its element is sent, as it is,
+   * and what comes back with the id, be it an error, is delivered to nobody; no answer ends the link. With null it has no
+   * question now, and white space is sent. Default `ping` for an account, else `space`.
    */
-  readonly probe?: 'ping' | 'space' | undefined;
+  readonly probe?: 'ping' | 'space' | ((id: string, link: DialectLink) => Element | null) | undefined;
   /**
    * Default of `reconnect.firstDelayMs`, in milliseconds: the bound of the first delay before a lost link is dialled again.
    * Default 60 000, the minute that RFC 6120 §3.3 spreads clients over; short where there are few and a server waits for each.

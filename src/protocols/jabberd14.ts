@@ -8,6 +8,7 @@ import { JID } from '../jid/jid.js';
 import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { CONTENT_NAMESPACES, NS } from '../xml/namespaces.js';
+import { componentProbe, isForeignProbe, sentOn } from './component-probe.js';
 import type { Dialect, DialectLink, Established, Negotiation } from './dialect.js';
 
 /** Options of the component dialect, given with {@link ComponentDialect.with}. */
@@ -57,6 +58,7 @@ function dialect(options: ComponentOptions): ComponentDialect {
     addressing: 'domain',
     // There are few, and a server waits for each.
     firstDelayMs: 1_000,
+    probe: (id, { config }) => componentProbe(id, config.domain),
     negotiate,
     prepare: (stanza, { domain }) => prepare(stanza, domain, options),
     unwrap: (element, link) => unwrap(element, link, options),
@@ -127,6 +129,11 @@ function unwrap(element: Element, link: DialectLink, options: ComponentOptions):
   if (isPacket(element)) {
     const type = element.localName === 'route' ? (element.getAttribute('type') ?? 'route') : element.localName;
     link.publish('PCJ_ROUTE', { type, route: element, stanza: element.firstElementChild });
+    return undefined;
+  }
+  if (element.localName === 'iq' && isForeignProbe(element, (from) => isFor(from, link.config.domain, options))) {
+    const probe = sentOn(element, link.config.domain);
+    if (probe !== null) link.send(probe);
     return undefined;
   }
   const to = element.getAttribute('to');

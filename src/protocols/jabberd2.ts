@@ -59,6 +59,7 @@ function dialect(options: RouterOptions): RouterDialect {
     addressing: 'domain',
     // There are few, and a server waits for each.
     firstDelayMs: 1_000,
+    probe: (id, link) => RouterLink.of(link, options).probe(id),
     negotiate: (session) => negotiate(session, options),
     prepare: (stanza, { domain }) => prepare(stanza, options, domain),
     wrap: (stanza, link) => RouterLink.of(link, options).wrap(stanza),

@@ -141,6 +141,42 @@ describe('what a dialect publishes', () => {
   });
 });
 
+describe('faults A12: a question of its own for a sign of life', () => {
+  const liveness = { intervalMs: 20, timeoutMs: 20 };
+
+  it('is sent as it is, and no answer ends the link', async () => {
+    const probe = (id: string) => xml('alive', { id });
+    const { broker, server, connected, recorded } = await dialled(dialect({ probe }), { liveness });
+    await server.send(HEADER);
+    await connected;
+    recorded.clear();
+    const { closed } = broker;
+    await server.expect(/<alive [^>]*id='[0-9a-f]+'[^>]*\/>/);
+    expect(await closed).toMatchObject({ error: { code: 'LIVENESS_TIMEOUT' } });
+    expect(recorded.short).toEqual(['SOCKETFAIL', 'SOCKETDISCONNECT']);
+  });
+
+  it.each<[string, () => Element | null]>([
+    ['none', () => null],
+    [
+      'one that throws',
+      () => {
+        throw new TypeError('oops');
+      },
+    ],
+    ['what is no element', () => 1 as never],
+  ])('%s: TCP finds out, and a fault is told', async (name, probe) => {
+    const { broker, server, connected, recorded } = await dialled(dialect({ probe }), { liveness });
+    await server.send(HEADER);
+    await connected;
+    recorded.clear();
+    if (name === 'none') await server.expect('    ');
+    else await expect.poll(() => recorded.short.length).toBeGreaterThan(3);
+    expect(broker.state).toBe('ready');
+    expect(new Set(recorded.short)).toEqual(new Set(name === 'none' ? [] : ['PROTOCOLERROR']));
+  });
+});
+
 describe('what a dialect says of itself', () => {
   it.each([
     ['mine/1', 'mine/1'],

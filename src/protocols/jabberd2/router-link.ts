@@ -4,7 +4,7 @@ import type { Element } from '../../xml/element.js';
 import { isStanzaKind } from '../../stanza/kinds.js';
 import { NS } from '../../xml/namespaces.js';
 import type { DialectLink } from '../dialect.js';
-import { bindError, type NameOptions } from './bind.js';
+import { bindError, unbindElement, type NameOptions } from './bind.js';
 import { bounceOf, domainOf, envelope, isRouterElement, takeStanza } from './route.js';
 
 /** A name whose binding or unbinding waits for its answer. */
@@ -16,6 +16,9 @@ interface Asked {
 
 /** Most names whose answers are awaited: an answer that is later than that is no news. */
 const ASKED_LIMIT = 1_000;
+
+/** A name that nobody has (RFC 6761 §6.4). */
+const NOBODY = 'nobody.invalid';
 
 const links = new WeakMap<DialectLink, RouterLink>();
 
@@ -90,6 +93,14 @@ export class RouterLink {
       default:
         throw unexpected(element);
     }
+  }
+
+  /**
+   * The question for a sign of life: a name that is not bound is given back, and the router says that it is none. It holds
+   * back the answer when it was asked to hold what is for us; then there is no question.
+   */
+  probe(id: string): Element | null {
+    return this.#inboundHeld || this.#throttles > 0 ? null : unbindElement(NOBODY, id);
   }
 
   #route(route: Element): Element | undefined {
