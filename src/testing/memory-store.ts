@@ -34,7 +34,7 @@ class MemoryQueue {
   readonly rows = new Map<string, Row>();
   readonly dead: { key: string; xml: string; code: string }[] = [];
   session: SessionRecord | null = null;
-  holder: object | null = null;
+  holder: { readonly owner: StoreOwner } | null = null;
   epoch = 0;
   #positions = 0;
 
@@ -91,7 +91,8 @@ export class MemoryStore implements QueueStore {
       const text = `the queue ${owner.queue} is open already`;
       return Promise.reject(new BrokerError('QUEUE_LOCKED', text, { layer: 'queue' }));
     }
-    const holder = {};
+    // Not the owner itself: it may open the queue again.
+    const holder = { owner };
     queue.holder = holder;
     queue.epoch += 1;
     let last: Promise<void> = Promise.resolve();
@@ -113,9 +114,11 @@ export class MemoryStore implements QueueStore {
     });
   }
 
-  /** From now on commits and opening fail with this error; with null they work again. */
+  /** From now on commits and opening fail with this error; with null they work again, and whoever has a queue open is told. */
   fail(error: BrokerError | null): void {
     this.#failure = error;
+    if (error !== null) return;
+    for (const { holder } of this.#queues.values()) holder?.owner.health(null);
   }
 
   /** What the death of a process does: whoever has a queue open is gone, and what is under way and not complete never was. */
