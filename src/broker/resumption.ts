@@ -74,6 +74,7 @@ export class Resumption implements SessionKeeper {
   restore(record: SessionRecord, placed: readonly Placed[]): void {
     const session = ManagedSession.restored(record, placed);
     session.keeper = this;
+    this.#latest = session;
     this.#keep(session);
   }
 
