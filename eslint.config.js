@@ -6,7 +6,7 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /** What every room may import: files in the root of `src`, and one room. */
-const FOR_ALL = ['errors', 'logger', 'deferred', 'stats', 'arguments'];
+const FOR_ALL = ['errors', 'logger', 'deferred', 'stats', 'channels', 'arguments'];
 
 const BROKER = ['broker', 'lifecycle', 'link', 'options', 'requests', 'events', 'protocols', 'stanza', 'queue'];
 const GROUND = ['filters', 'stream', 'tls', 'dial', 'pubsub', 'jid', 'xml'];
@@ -20,6 +20,7 @@ export const LAW = {
   logger: [],
   deferred: [],
   stats: [],
+  channels: [],
   arguments: [],
   dial: [],
   xml: [],
@@ -40,6 +41,7 @@ export const LAW = {
   disco: ['stanza', 'xml'],
   privileges: ['events', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   stores: ['xml', 'queue'],
+  monitoring: ['broker'],
   muc: ['broker', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],

@@ -91,6 +91,7 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   constructor(options: BrokerOptions) {
     const core = new Core(options);
     this.#core = core;
+    core.status.subject = this;
     this.config = core.config;
     this.events = core.status.bus as unknown as PubSub<MyEvents, StatusEvents, StatusName>;
     this.filters = core.filters;

@@ -1,6 +1,7 @@
 // Sending requests: RFC 6120 §8.2.3.
 import { duration, signal } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
+import { ended, REQUEST, traced, type RequestTrace } from '../channels.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { BrokerState } from '../lifecycle/state.js';
 import type { Logger } from '../logger.js';
@@ -140,14 +141,17 @@ export class Requester {
     const ticket = outbox.ticket(stanza);
     const limitMs = timeoutMs ?? (lifecycle.state === 'ready' ? config.timeouts.request : undefined);
     let end: BrokerError | null = null;
+    const trace = REQUEST.start.hasSubscribers ? traceOf(stanza, event, status.subject) : null;
     const request = requests.add(stanza, ticket, {
       event,
       timeoutMs: limitMs,
       settle: (outcome, ended) => {
         if (outcome instanceof BrokerError) end = outcome;
+        if (trace !== null) traceEnd(trace, outcome);
         settle(outcome, ended);
       },
     });
+    if (trace !== null) traceStart(trace);
     status.publish('PCJ_RTS_START', stanza);
     if (signal?.aborted === true) requests.fail(request, aborted(signal, 'no'));
     const endedAtOnce = end as BrokerError | null;
@@ -185,4 +189,31 @@ function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): BrokerError {
     sent,
     cause: signal.reason,
   });
+}
+
+function traceOf(stanza: Element, event: string | null, broker: object | undefined): RequestTrace {
+  const payload = stanza.firstElementChild;
+  return {
+    broker,
+    goesOn: true,
+    id: stanza.getAttribute('id') ?? '',
+    name: stanza.localName,
+    payload: payload?.localName ?? null,
+    namespace: payload?.namespaceURI ?? null,
+    to: stanza.getAttribute('to'),
+    event,
+  };
+}
+
+function traceStart(trace: RequestTrace): void {
+  traced(REQUEST, trace, () => undefined);
+}
+
+function traceEnd(trace: RequestTrace, outcome: Element | BrokerError): void {
+  const failed = outcome instanceof BrokerError;
+  if (failed || outcome.getAttribute('type') === 'error') {
+    trace.error = failed ? outcome : new StanzaError(outcome);
+    REQUEST.error.publish(trace);
+  }
+  ended(REQUEST, trace);
 }

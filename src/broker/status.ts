@@ -1,4 +1,6 @@
+import type { Channel } from 'node:diagnostics_channel';
 import { nearest } from '../arguments/suggestion.js';
+import { statusChannel, type StatusMessage } from '../channels.js';
 import EVENTS, { type StatusEvent, type StatusEvents } from '../events.js';
 import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Logger } from '../logger.js';
@@ -7,6 +9,8 @@ import { PubSub, type Rights, type PubSubOptions } from '../pubsub/pubsub.js';
 import { RunningCalls } from '../pubsub/running-calls.js';
 
 const NAMES = Object.keys(EVENTS) as StatusEvent[];
+
+const CHANNELS = Object.fromEntries(NAMES.map((name) => [name, statusChannel(name)])) as Record<StatusEvent, Channel>;
 
 /** Events that come with each stanza: they are none of the log's. */
 const TRAFFIC: ReadonlySet<string> = new Set<StatusEvent>([
@@ -24,6 +28,8 @@ const LIKE_STATUS = /^[pcj]{2}/i;
 /** The bus of a broker, and the only right to fire its status events. */
 export class Status implements StatusPublisher, PubSubOptions<Record<string, unknown>> {
   readonly bus: PubSub;
+  /** The broker. */
+  subject: object | undefined;
   /** What is told to people. */
   readonly log: EventLog;
   /** The calls of handlers that are not done. */
@@ -63,6 +69,8 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
   publish<N extends StatusEvent>(event: N, payload: StatusEvents[N], promises?: Promise<void>[]): void {
     if (this.#closed) return;
     if (!TRAFFIC.has(event)) this.log.event(event, payload);
+    const channel = CHANNELS[event];
+    if (channel.hasSubscribers) channel.publish({ broker: this.subject, event, payload } satisfies StatusMessage);
     this.#rights.fire(event, payload, promises);
   }
 
@@ -77,9 +85,9 @@ export class Status implements StatusPublisher, PubSubOptions<Record<string, unk
     return this.reserved(event) && event !== 'PCJ_NODERECEIVED';
   }
 
-  /** Whether anybody is subscribed to a status event. */
+  /** Whether anybody hears a status event. */
   watched(event: StatusEvent): boolean {
-    return this.bus.subscribers(event) > 0;
+    return this.bus.subscribers(event) > 0 || CHANNELS[event].hasSubscribers;
   }
 
   /** Ends all delivery. */

@@ -1,4 +1,5 @@
 import { Attempt, type AttemptParts } from './attempt.js';
+import { CONNECT, traced } from '../channels.js';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
@@ -244,7 +245,7 @@ export class Lifecycle implements LinkOwner {
   async #attend(epoch: number, attempt: Attempt, place: Endpoint): Promise<void> {
     let negotiated: Negotiated;
     try {
-      negotiated = await attempt.run(place);
+      negotiated = await this.#traced(place, () => attempt.run(place));
     } catch (error) {
       this.#attempt = null;
       if (this.#epoch !== epoch) return;
@@ -257,6 +258,14 @@ export class Lifecycle implements LinkOwner {
     if (this.#epoch !== epoch) await attempt.discard();
     this.#attempt = null;
     if (this.#epoch === epoch) this.#negotiated(negotiated);
+  }
+
+  #traced(place: Endpoint, run: () => Promise<Negotiated>): Promise<Negotiated> {
+    if (!CONNECT.start.hasSubscribers) return run();
+    const { config, status } = this.#parts;
+    const { host, port } = place;
+    const dialect = config.connectionType.name;
+    return traced(CONNECT, { broker: status.subject, dialect, domain: config.domain, host, port }, run);
   }
 
   #negotiated(negotiated: Negotiated): void {

@@ -37,6 +37,8 @@ export interface Rights<Events extends object> {
 export interface PubSubOptions<Events extends object> {
   /** Told what a handler of `event` threw or rejected with. What it throws itself is ignored. */
   onHandlerError?(error: unknown, event: string): void;
+  /** Whose bus it is, for those who trace. */
+  readonly subject?: object | undefined;
   /** Names that `publish` and `share` refuse: only the owner fires them. Anybody may subscribe to them. */
   reserved?(event: string): boolean;
   /** The reserved names that are listed as published. */

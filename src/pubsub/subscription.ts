@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'eventemitter3';
+import { HANDLER, traced } from '../channels.js';
 import type { RunningCalls } from './running-calls.js';
 
 /**
@@ -23,7 +24,11 @@ export interface Subscription {
 export interface Delivery {
   readonly emitter: EventEmitter;
   /** Told what handlers throw and their promises reject with. */
-  readonly reporter: { onHandlerError?(error: unknown, event: string): void };
+  readonly reporter: {
+    onHandlerError?(error: unknown, event: string): void;
+    /** Whose events they are, for those who trace. */
+    readonly subject?: object | undefined;
+  };
   /** Handlers called by the innermost `fire` so far. */
   called: number;
   /** Where the innermost `fire` collects promises. */
@@ -84,7 +89,9 @@ export function deliver(this: Entry, payload: unknown): void {
   if (this.isOnce) this.cancel();
   const { ends } = delivery.running;
   try {
-    const result = handler(payload);
+    const result = HANDLER.start.hasSubscribers
+      ? traced(HANDLER, { broker: delivery.reporter.subject, event: this.event, payload }, () => handler(payload))
+      : handler(payload);
     if (typeof result === 'object' && result !== null && 'then' in result) follow(result, this.event, delivery, ends);
   } catch (error) {
     report(error, this.event, delivery);

@@ -19,6 +19,8 @@ export class Workshop implements Disposable {
       exports: {
         '.': './src/index.js',
         './queue/sqlite': './src/stores/sqlite.js',
+        './opentelemetry': './src/monitoring/opentelemetry.js',
+        './prometheus': './src/monitoring/prometheus.js',
         './muc': './src/muc/index.js',
         './testing': './src/testing/index.js',
       },

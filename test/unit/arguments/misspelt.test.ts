@@ -17,6 +17,7 @@ import {
   XMPP,
 } from 'xmpp-broker';
 import { Room } from 'xmpp-broker/muc';
+import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
 
@@ -67,6 +68,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'new Privileges()': (options) => new Privileges(broker, options),
   'new Delegation()': (options) => new Delegation(broker, options),
   'new Connection()': (options) => new Connection(options),
+  'prometheus()': (options) => prometheus(broker, options),
   'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
   'sqliteStore()': (options) => sqliteStore(options),
   'LoopbackServer.start()': (options) => LoopbackServer.start(options),
