@@ -38,8 +38,11 @@ const narrow = {
   name: 'narrow',
   renderChunk(code) {
     const text = new RolldownMagicString(code);
-    for (const { 0: unit, index } of code.matchAll(/[^\0-\xff]/g)) {
-      text.overwrite(index, index + 1, `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    // Whole characters, as both halves of a pair are one for who overwrites.
+    for (const { 0: character, index } of code.matchAll(/[^\0-\xff]/gu)) {
+      const units = Array.from({ length: character.length }, (_, at) => character.charCodeAt(at));
+      const escapes = units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`);
+      text.overwrite(index, index + character.length, escapes.join(''));
     }
     return { code: text.toString(), map: JSON.parse(text.generateMap({ hires: true }).toString()) };
   },
