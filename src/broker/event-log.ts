@@ -30,6 +30,7 @@ interface LeftBehind {
 /** What is said of stanzas that are held. */
 const HELD = {
   ready: 'queue.send() sends them, queue.onReady decides',
+  exit: 'they end with the process',
   rest: 'queue.send() after a next connect() sends them, the end of the process loses them',
   stored: 'queue.send() after a next connect() sends them, in this process or in the next',
 } as const;
@@ -64,6 +65,8 @@ const FAULTS: Partial<Record<StatusEvent, string>> = {
 export class EventLog {
   readonly #logger: Logger;
   #endpoint = 'the server';
+  /** How many stanzas were held when that was told at rest. */
+  #heldTold = 0;
   #fault: Fault | null = null;
   /** The last report of a shutdown. */
   #left = '';
@@ -157,7 +160,14 @@ export class EventLog {
 
   /** Stanzas that are held while the broker is ready, or when it has come to rest: nobody may know of them. */
   held(queue: Held, where: keyof typeof HELD): void {
-    if (queue.size > 0) this.#logger.warn({ held: queue.size }, heldIn(queue, where));
+    if (queue.size === 0) return;
+    if (where !== 'ready') this.#heldTold = queue.size;
+    this.#logger.warn({ held: queue.size }, heldIn(queue, where));
+  }
+
+  /** The process ends, and takes with it what is held; unless that was told when the broker came to rest. */
+  heldAtExit(queue: Held): void {
+    if (queue.size !== this.#heldTold) this.held(queue, 'exit');
   }
 
   /** So many stanzas were on their way each time the link was lost: they are not sent by themselves. */
@@ -183,6 +193,7 @@ export class EventLog {
       this.held(queue, where);
       return;
     }
+    this.#heldTold = queue.size;
     const parts = [
       error === undefined ? 'shut down' : `shut down without order: ${error.message} (${error.code})`,
       ...(unacked > 0 ? [`${counted(unacked, 'stanza was', 'stanzas were')} sent and not acknowledged`] : []),

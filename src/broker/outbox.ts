@@ -18,6 +18,7 @@ import { Suspects } from '../queue/suspects.js';
 import { randomKey, Ticket, Unstored } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { CountedKind } from '../stats.js';
+import { remindAtExit, type HeldAtExit } from './held-at-exit.js';
 import type { Status } from './status.js';
 import { isStanzaKind } from '../stanza/kinds.js';
 import { isElement, type Element } from '../xml/element.js';
@@ -47,7 +48,7 @@ interface Output {
 }
 
 /** Where every outbound stanza goes through: to the ready link, or into the queue. */
-export class Outbox implements QueueOwner {
+export class Outbox implements QueueOwner, HeldAtExit {
   readonly queue: OutboundQueue;
   readonly suspects: Suspects;
   readonly #parts: OutboxParts;
@@ -302,6 +303,14 @@ export class Outbox implements QueueOwner {
     } catch (caught) {
       this.unfit(ticket, caught);
     }
+  }
+
+  holds(): void {
+    if (this.#parts.keeper === null) remindAtExit(this);
+  }
+
+  tellAtExit(): void {
+    this.#parts.status.log.heldAtExit(this.queue);
   }
 
   dropped(ticket: Ticket, cause: BrokerError): void {

@@ -23,6 +23,8 @@ export interface QueueLimits {
 export interface QueueOwner {
   /** Sends what is held and picked, oldest first, and returns its tickets. */
   send(select: ((ticket: Ticket) => boolean) | undefined): Ticket[];
+  /** Something is held, for the first time. */
+  holds(): void;
   /** A ticket was dropped, with the error that its promises reject with. */
   dropped(ticket: Ticket, error: BrokerError): void;
   /** So many tickets were dropped because they were too old, each of which was told of. */
@@ -38,6 +40,7 @@ export class OutboundQueue implements Iterable<Ticket> {
   readonly limits: QueueLimits;
   readonly #owner: QueueOwner;
   #tickets: Ticket[] = [];
+  #hasHeld = false;
   #cost = 0;
 
   /** @internal */
@@ -142,6 +145,8 @@ export class OutboundQueue implements Iterable<Ticket> {
   }
 
   #entered(ticket: Ticket): void {
+    if (!this.#hasHeld) this.#owner.holds();
+    this.#hasHeld = true;
     ticket.held = true;
     this.#cost += ticket.cost;
   }
