@@ -1,6 +1,19 @@
 /** The part of the library an error comes from. */
 export type ErrorLayer =
-  'usage' | 'dns' | 'tcp' | 'tls' | 'xml' | 'stream' | 'sasl' | 'bind' | 'sm' | 'stanza' | 'rts' | 'filter' | 'queue';
+  | 'usage'
+  | 'dns'
+  | 'tcp'
+  | 'tls'
+  | 'websocket'
+  | 'xml'
+  | 'stream'
+  | 'sasl'
+  | 'bind'
+  | 'sm'
+  | 'stanza'
+  | 'rts'
+  | 'filter'
+  | 'queue';
 
 /** How far the connection attempt had come. */
 export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'ready' | 'closing';

@@ -145,6 +145,10 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   connect(options: ConnectOptions = {}): Promise<void> {
     this.#refuseHalted();
     const given = readOptions('USAGE_CONNECT', 'connect()', options, CONNECT_OPTIONS);
+    const place = given.host !== undefined ? 'host' : given.port === undefined ? null : 'port';
+    if (place !== null && this.config.websocket !== undefined) {
+      throw usageError('USAGE_CONNECT', `connect(): ${place} has no meaning with websocket`);
+    }
     this.#core.shutdown.connecting();
     return this.#core.lifecycle.connect(given);
   }

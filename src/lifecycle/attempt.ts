@@ -13,6 +13,10 @@ import { dialThrough, type Connector } from '../dial/connector.js';
 import { resolve, type Target } from '../dial/resolve.js';
 import type { Counters } from '../stats.js';
 import { Transport } from '../stream/transport.js';
+import { loadWebSockets, openWebSocket } from '../stream/web-socket.js';
+import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
+import { targetOf, type Route, type WebSocketRoute } from './route.js';
+import type { TlsServer } from './start-tls.js';
 import { XmlStream } from '../stream/xml-stream.js';
 
 /** What an attempt works with. */
@@ -110,9 +114,10 @@ export class Attempt {
     const { signal } = this.#abort;
     this.#warnOfOurCertificate();
     signal.throwIfAborted();
-    const targets = await this.#targets(given);
+    const route = await this.#route(given);
     signal.throwIfAborted();
-    const dialled = await this.#dial(targets);
+    const { websocket } = route;
+    const dialled = await this.#dial(route.targets);
     this.#target = dialled.target;
     const transport = new Transport(dialled.socket, this.#parts.counters.bytes);
     this.#transport = transport;
@@ -125,6 +130,7 @@ export class Attempt {
       resource: config.resource,
       tlsPolicy: this.#tlsPolicy(dialled.target.tls, loopback),
       loopback,
+      transport: websocket === null ? 'tcp' : 'websocket',
       hasPassword: this.#parts.secrets.password !== undefined,
       clientCertificate: config.tls.cert === undefined ? null : clientCertificate(config.tls.cert),
     });
@@ -132,7 +138,12 @@ export class Attempt {
     this.#onNegotiating();
     const stream = new XmlStream(transport, config.xmlLimits);
     this.#stream = stream;
-    const session = new StreamNegotiation(this.#parts, { stream, dialectConfig, signal });
+    const session = new StreamNegotiation(this.#parts, {
+      stream,
+      dialectConfig,
+      server: this.#tlsServer(websocket, dialectConfig.tlsPolicy === 'direct'),
+      signal,
+    });
     this.#session = session;
     if (
       dialectConfig.tlsPolicy === 'required' &&
@@ -149,6 +160,7 @@ export class Attempt {
       session.publish('PCJ_SSLNEGOTIATE');
       await session.startTls();
     }
+    if (websocket !== null) await this.#openWebSocket(stream, websocket);
     // A dialect may wait for more than the session, such as a token: the attempt ends in time all the same.
     const established = checkEstablished(await Promise.race([dialect.negotiate(session), this.#aborted()]));
     signal.throwIfAborted();
@@ -179,6 +191,40 @@ export class Attempt {
         reject(signal.reason as Error);
       });
     });
+  }
+
+  async #route(given: { host: string | undefined; port: number | undefined }): Promise<Route> {
+    const { websocket } = this.#parts.secrets;
+    if (websocket === undefined || websocket === 'discover' || given.host !== undefined) {
+      return { targets: await this.#targets(given), websocket: null };
+    }
+    const route = { ...websocket, alternative: null, package: await loadWebSockets() };
+    return { targets: [targetOf(websocket.url)], websocket: route };
+  }
+
+  /** Opens the WebSocket inside TLS, or whatever there is. */
+  #openWebSocket(stream: XmlStream, { package: loaded, url, headers }: WebSocketRoute): Promise<void> {
+    const { xmlns, xmlLimits, timeouts } = this.#parts.config;
+    return stream.changeFraming(WEBSOCKET_FRAMING, (socket) =>
+      openWebSocket(loaded, socket, {
+        url,
+        headers,
+        xmlns,
+        maxBytes: xmlLimits.stanzaBytes,
+        timeoutMs: timeouts.stream,
+        closeMs: timeouts.close,
+        signal: this.#abort.signal,
+      }),
+    );
+  }
+
+  /** Whom TLS is with: the host of the URL (RFC 7395 §3.9), else the domain, wherever it was dialled. */
+  #tlsServer(websocket: WebSocketRoute | null, direct: boolean): TlsServer {
+    const { domain, connectionType } = this.#parts.config;
+    if (websocket === null) {
+      return { name: domain, alternative: null, alpn: direct ? (connectionType.alpn ?? null) : null };
+    }
+    return { name: websocket.url.hostname, alternative: websocket.alternative, alpn: 'http/1.1' };
   }
 
   async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {

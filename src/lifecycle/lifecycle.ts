@@ -298,7 +298,7 @@ export class Lifecycle implements LinkOwner {
     const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
     const delayMs = reconnectDelay(pace, this.#failures, Math.random());
     const place =
-      this.#failures === 0 && !this.#borrowed && session?.location != null
+      this.#failures === 0 && !this.#borrowed && !this.#isOnWebSocket && session?.location != null
         ? this.#placeOf(session.location)
         : this.#target;
     this.#failures += 1;
@@ -325,7 +325,8 @@ export class Lifecycle implements LinkOwner {
    * whether it did.
    */
   #redirected(epoch: number, { redirect }: BrokerError): boolean {
-    if (redirect === undefined || this.#redirects >= MAX_REDIRECTS) return false;
+    // What a WebSocket was asked for is not to be had over TCP.
+    if (redirect === undefined || this.#redirects >= MAX_REDIRECTS || this.#isOnWebSocket) return false;
     this.#redirects += 1;
     this.#run(epoch, this.#placeOf(redirect));
     return true;
@@ -333,6 +334,11 @@ export class Lifecycle implements LinkOwner {
 
   #placeOf({ host, port }: { readonly host: string; readonly port: number | null }): Endpoint {
     return { host, port: port ?? this.#target.port ?? this.#parts.config.connectionType.defaultPort };
+  }
+
+  get #isOnWebSocket(): boolean {
+    const { websocket } = this.#parts.config;
+    return websocket !== undefined && websocket !== 'discover';
   }
 
   #retriesInitial(): boolean {

@@ -9,7 +9,7 @@ import type { StatusPublisher } from '../link/status-publisher.js';
 import type { Traffic } from '../link/traffic.js';
 import type { BrokerConfig, Secrets } from '../options/options.js';
 import { readPassword } from './password.js';
-import { startTls, type TlsResult } from './start-tls.js';
+import { startTls, type TlsResult, type TlsServer } from './start-tls.js';
 import { isStreamError, redirectable, streamError } from '../stream/stream-error.js';
 import type { Item, XmlStream } from '../stream/xml-stream.js';
 import { isStanza } from '../stanza/kinds.js';
@@ -35,6 +35,7 @@ export interface NegotiationParts {
 export interface Opening {
   readonly stream: XmlStream;
   readonly dialectConfig: DialectConfig;
+  readonly server: TlsServer;
   /** Aborted when the attempt is given up. */
   readonly signal: AbortSignal;
 }
@@ -52,6 +53,7 @@ export class StreamNegotiation implements Negotiation {
   readonly signal: AbortSignal;
   readonly #parts: NegotiationParts;
   readonly #stream: XmlStream;
+  readonly #server: TlsServer;
   readonly #deferredElements: Element[] = [];
   #deferredBytes = 0;
   #step: Step = 'connect';
@@ -59,7 +61,8 @@ export class StreamNegotiation implements Negotiation {
   #secured: TlsResult | null = null;
   #opened = 0;
 
-  constructor(parts: NegotiationParts, { stream, dialectConfig, signal }: Opening) {
+  constructor(parts: NegotiationParts, { stream, dialectConfig, server, signal }: Opening) {
+    this.#server = server;
     this.#parts = parts;
     this.#stream = stream;
     this.config = dialectConfig;
@@ -214,7 +217,7 @@ export class StreamNegotiation implements Negotiation {
   async startTls(): Promise<TlsFacts> {
     this.#step = 'ssl';
     const secured = await startTls(this.#stream, this.#parts, {
-      direct: this.config.tlsPolicy === 'direct',
+      server: this.#server,
       signal: this.signal,
     });
     this.#checkSignal();

@@ -16,22 +16,33 @@ export interface TlsResult {
   readonly warning: BrokerError | null;
 }
 
+/** The server of a TLS handshake. */
+export interface TlsServer {
+  /** What its certificate has to name, and what it is asked for. */
+  readonly name: string;
+  /** What the certificate may name in place of that; null for nothing. */
+  readonly alternative: string | null;
+  /** What is to be spoken inside (ALPN); null for whatever it is. */
+  readonly alpn: string | null;
+}
+
 /**
  * Does the TLS handshake on a stream's connection, as the options ask.
- * @param direct whether TLS begins the connection (XEP-0368)
+ * @param server what the server has to be called, and spoken to
  * @throws BrokerError `TLS_*`
  */
 export async function startTls(
   stream: XmlStream,
   { config, secrets }: { readonly config: BrokerConfig; readonly secrets: Secrets },
-  { direct, signal }: { readonly direct: boolean; readonly signal: AbortSignal },
+  { server, signal }: { readonly server: TlsServer; readonly signal: AbortSignal },
 ): Promise<TlsResult> {
   const done: TlsResult[] = [];
   await stream.startTls(async (socket: Duplex) => {
     const upgraded = await upgrade(socket, {
-      domain: config.domain,
+      domain: server.name,
+      alternative: server.alternative,
       tls: { ...config.tls, key: secrets.key, passphrase: secrets.passphrase },
-      alpn: direct ? (config.connectionType.alpn ?? null) : null,
+      alpn: server.alpn,
       signal,
       timeoutMs: config.timeouts.tls,
     });

@@ -57,7 +57,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#verified = negotiated.verified;
     this.#deferredElements = negotiated.deferredElements;
     this.#stream = negotiated.stream;
-    this.#buffer = new SendBuffer(this);
+    this.#buffer = new SendBuffer(this, this.#stream.framing.separate);
     const { connectionType, xmlns } = parts.config;
     const scope: SerializeScope = { defaultNamespace: xmlns, prefixes: { stream: NS.STREAM } };
     this.#translation = new Translation(connectionType, dialectLink(negotiated, parts, this.#buffer, scope), scope);
@@ -426,7 +426,9 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   speak(): void {
-    this.#writeUrgent(() => ' ');
+    if (this.#stream.framing.allowsSpace) this.#writeUrgent(() => ' ');
+    else if (this.#acks !== null) this.#acks.request();
+    else this.#parts.requester.ping(this.#parts.config.domain);
   }
 
   slowStanza(limitMs: number): void {

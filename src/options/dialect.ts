@@ -37,6 +37,7 @@ const CHECKS: Record<keyof Dialect, Check> = {
   directTlsPort: optional(port),
   usualPort: optional(port),
   alpn: optional(protocol),
+  websocket: optional(flag),
   services: optional(listOf("{ srv: '_xmpp-client._tcp', tls: 'direct' or 'starttls' } and the like", service)),
   defaultTls: optional(oneOf('required', 'loopback')),
   needs: optional(listOf(NEEDS.join(', '), oneOf(...NEEDS))),

@@ -12,6 +12,14 @@ import type { Dialect } from '../protocols/dialect.js';
 import { TLS_OPTIONS, type TlsOptions } from '../tls/options.js';
 import { escapeValue } from '../xml/escape.js';
 import { DEFAULT_LIMITS, type XmlLimits } from '../xml/tokenizer/limits.js';
+import {
+  shownWebSocket,
+  WEBSOCKET,
+  webSocketPlace,
+  webSocketProblems,
+  type WebSocketOptions,
+  type WebSocketPlace,
+} from './websocket.js';
 import { dialectProblem, WANTED_DIALECT } from './dialect.js';
 import { addressProblems, partsOf, userNameProblem } from './own-address.js';
 import { QUEUE, queueInForce, storeInForce, type QueueOptions, type StoreConfig } from './queue.js';
@@ -91,6 +99,11 @@ export interface BrokerOptions {
    * none, and a `connector` need not be told one.
    */
   port?: number | undefined;
+  /**
+   * A WebSocket in place of TCP (RFC 7395): its URL, or its URL and headers for whatever is in between. `discover`: what the
+   * domain names in its host-meta (XEP-0156), where nothing else can be reached. Needs the package `ws`. Default none.
+   */
+  websocket?: string | WebSocketOptions | undefined;
   /** The account's name, the part before the `@`. Default none; most dialects need it. */
   username?: string | undefined;
   /** A secret that is not empty, or a function that gives it. Default none; most dialects need it. */
@@ -132,6 +145,7 @@ export interface Secrets {
   readonly password: Secret | undefined;
   readonly key: TlsOptions['key'];
   readonly passphrase: string | undefined;
+  readonly websocket: WebSocketPlace | undefined;
 }
 
 export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = Object.freeze({
@@ -194,6 +208,7 @@ const ROWS = {
     inForce: (given: number | undefined, { host, connectionType }: Addressed) =>
       given ?? (host === undefined || unixSocketPath(host) !== null ? undefined : connectionType.defaultPort),
   },
+  websocket: { check: WEBSOCKET, inForce: shownWebSocket },
   username: { check: text, inForce: asGiven<string> },
   password: { check: password },
   resource: { check: text, inForce: asGiven<string> },
@@ -297,10 +312,10 @@ export function validateOptions(options: unknown): {
   );
   const xmlLimits = filled(DEFAULT_LIMITS, given.limits ?? {});
   const config = Object.freeze({ ...Object.fromEntries(shown), xmlLimits }) as BrokerConfig;
-  const { password, tls, logger = stderrLogger(config.alias, config.debug), connector } = given;
+  const { password, tls, websocket, logger = stderrLogger(config.alias, config.debug), connector } = given;
   return {
     config,
-    secrets: { password, key: tls?.key, passphrase: tls?.passphrase },
+    secrets: { password, key: tls?.key, passphrase: tls?.passphrase, websocket: webSocketPlace(websocket) },
     logger: logger === false ? silence : guarded(logger),
     connector,
     store: storeInForce(given.queue, bareAddress(given)),
@@ -343,6 +358,7 @@ function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): 
   if (host !== undefined && defaultPort === undefined && needsPort && !needs.includes('port')) {
     missing('port', `${name} has no default port`);
   }
+  problems.push(...webSocketProblems(options, given));
   if (isUnix && given.has('port')) problems.push(NO_PORT);
   if (isUnix && connector !== undefined) problems.push('connector: a unix socket is dialled without one; leave it out');
   if (tls?.policy !== undefined && tlsPolicies !== undefined && !tlsPolicies.includes(tls.policy)) {

@@ -25,6 +25,8 @@ export interface DialectConfig {
   readonly tlsPolicy: 'required' | 'preferred' | 'direct' | 'disabled';
   /** Whether the connected address is on this machine. */
   readonly loopback: boolean;
+  /** What the stream is on. Over WebSocket TLS is below, or not at all: there is no STARTTLS (RFC 7395 §3.9). */
+  readonly transport: 'tcp' | 'websocket';
   /** Whether the options have a password, or a function for it. */
   readonly hasPassword: boolean;
   /** Our own certificate (`tls.cert`), or null. */
@@ -132,6 +134,8 @@ export interface Dialect {
   readonly directTlsPort?: number | undefined;
   /** Port that servers usually have for it, to be named when another port is the wrong one. Default `defaultPort`. */
   readonly usualPort?: number | undefined;
+  /** Whether it can be spoken over WebSocket, which RFC 7395 has for clients. Default false. */
+  readonly websocket?: boolean | undefined;
   /** What is asked for when TLS begins at once (ALPN, XEP-0368 §4). Default none. */
   readonly alpn?: string | undefined;
   /** SRV services to look up when no host is given. Without them only addresses are looked up. */

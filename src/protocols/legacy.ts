@@ -56,6 +56,7 @@ function dialect(options: LegacyOptions): LegacyDialect {
     defaultPort: 5222,
     directTlsPort: 5223,
     alpn: 'xmpp-client',
+    websocket: true,
     services: [
       { srv: '_xmpps-client._tcp', tls: 'direct' },
       { srv: '_xmpp-client._tcp', tls: 'starttls' },

@@ -48,6 +48,7 @@ function dialect(options: XmppOptions): XmppDialect {
     defaultPort: 5222,
     directTlsPort: 5223,
     alpn: 'xmpp-client',
+    websocket: true,
     services: [
       { srv: '_xmpps-client._tcp', tls: 'direct' },
       { srv: '_xmpp-client._tcp', tls: 'starttls' },
@@ -63,7 +64,8 @@ function dialect(options: XmppOptions): XmppDialect {
 
 async function negotiate(session: Negotiation, options: XmppOptions): Promise<Established> {
   let { header, features } = await openStream(session, null);
-  if (session.tls === null && (await secure(session, features))) {
+  const starttls = session.tls === null && session.config.transport === 'tcp';
+  if (starttls && (await secure(session, features))) {
     ({ header, features } = await openStream(session, header));
   }
   const link = {
@@ -183,14 +185,19 @@ function checkFeatures(session: Negotiation, features: Element): Element {
       'bad-format',
     );
   }
-  if (session.tls !== null && features.getChild('starttls', NS.TLS) !== null) {
-    // RFC 6120 §5.4.3.3, XEP-0368 §3: not inside TLS. There is no second handshake.
+  const below = session.tls !== null || session.config.transport === 'websocket';
+  if (below && features.getChild('starttls', NS.TLS) !== null) {
+    // RFC 6120 §5.4.3.3, XEP-0368 §3: not inside TLS. There is no second handshake. RFC 7395 §3.9: not over WebSocket.
     session.publish(
       'PCJ_PROTOCOLERROR',
-      new BrokerError('TLS_NESTED_OFFER', 'the server offers STARTTLS inside TLS; it was ignored', {
-        layer: 'tls',
-        origin: 'peer',
-      }),
+      new BrokerError(
+        'TLS_NESTED_OFFER',
+        `the server offers STARTTLS ${session.tls === null ? 'over WebSocket' : 'inside TLS'}; it was ignored`,
+        {
+          layer: 'tls',
+          origin: 'peer',
+        },
+      ),
     );
   }
   return features;

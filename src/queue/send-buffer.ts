@@ -47,6 +47,8 @@ class Batch {
  */
 export class SendBuffer {
   readonly #owner: SendBufferOwner;
+  /** Characters after which a batch is written. */
+  readonly #most: number;
   #batch = new Batch();
   #scheduled: NodeJS.Immediate | null = null;
   #waiting: Entry[] = [];
@@ -62,8 +64,10 @@ export class SendBuffer {
   #inFlightCostAtMost = 0;
   #idle: Deferred<void> | null = null;
 
-  constructor(owner: SendBufferOwner) {
+  /** @param separate whether each element is written by itself */
+  constructor(owner: SendBufferOwner, separate = false) {
     this.#owner = owner;
+    this.#most = separate ? 1 : BATCH;
   }
 
   /** What it costs to keep what was accepted and not yet handed to the socket. */
@@ -121,8 +125,17 @@ export class SendBuffer {
       this.#scheduled = null;
     }
     if (this.#closed) return;
+    if (!this.#congested) {
+      for (const text of this.#urgent?.splice(0) ?? []) {
+        if (this.#batch.text.length >= this.#most) this.#write();
+        this.#batch.text += text();
+      }
+    }
+    this.#write();
+  }
+
+  #write(): void {
     const batch = this.#batch;
-    if (!this.#congested) for (const text of this.#urgent?.splice(0) ?? []) batch.text += text();
     if (batch.text === '') return;
     this.#batch = new Batch();
     this.#inFlight.push(batch);
@@ -169,7 +182,7 @@ export class SendBuffer {
       batch.tickets.push(ticket);
       this.#owner.handedOver(ticket, element);
     }
-    if (this.#batch.text.length >= BATCH) this.flush();
+    if (this.#batch.text.length >= this.#most) this.flush();
     else this.#scheduled ??= setImmediate(flushLater, this);
   }
 

@@ -22,6 +22,8 @@ export interface ServerTrust {
 export interface Expected extends IdentityOptions {
   readonly tls: TlsOptions;
   readonly domain: string;
+  /** A name that does as well. Default none. */
+  readonly alternative?: string | null | undefined;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Expected extends IdentityOptions {
  * @throws BrokerError `TLS_CERT_…`, `TLS_PIN_MISMATCH`
  */
 export function trustServer(certificate: X509Certificate, chainError: unknown, expected: Expected): ServerTrust {
-  const { tls, domain, service } = expected;
+  const { tls } = expected;
   const pins = pinsOf(tls);
   if (tls.insecureSkipVerify === true) {
     if (pins.length > 0) checkPin(pins, certificate);
@@ -51,8 +53,22 @@ export function trustServer(certificate: X509Certificate, chainError: unknown, e
   if (chainError !== null && (!given || tls.crl !== undefined)) throw refusal(certificate, chainError, expected);
   const notAfter = checkTime(certificate);
   if (pins.length > 0) checkPin(pins, certificate);
-  const { verifiedBy } = checkServerIdentity(tls.servername ?? domain, certificate, { service, given });
-  return { verified: true, verifiedBy, notAfter, warning: null };
+  return { verified: true, verifiedBy: checkName(certificate, expected, given), notAfter, warning: null };
+}
+
+/** @returns the name that matched */
+function checkName(
+  certificate: X509Certificate,
+  { tls, domain, alternative, service }: Expected,
+  given: boolean,
+): string {
+  try {
+    return checkServerIdentity(tls.servername ?? domain, certificate, { service, given }).verifiedBy;
+  } catch (error) {
+    if (alternative == null || tls.servername !== undefined || !isFor(certificate, alternative, service, given))
+      throw error;
+    return checkServerIdentity(alternative, certificate, { service, given }).verifiedBy;
+  }
 }
 
 /** Whether this very certificate is one of those to trust. */
@@ -96,7 +112,7 @@ function refusal(certificate: X509Certificate, chainError: unknown, { tls, domai
   try {
     const byPin = `tls: { pin: '${pinOf(certificate)}', pinOnly: true }`;
     const sure = 'Compare it with the one on the server first: whoever is in between shows one of their own';
-    const ways = isFor(certificate, name, service)
+    const ways = isFor(certificate, name, service, true)
       ? `If it is the right one, give it as tls.ca, or say ${byPin}`
       : `If it is the right one, say ${byPin}; it does not name ${printable(name, 100)}, so tls.ca would not do`;
     return error.with({}, `${error.message}. ${ways}. ${sure}`);
@@ -105,10 +121,15 @@ function refusal(certificate: X509Certificate, chainError: unknown, { tls, domai
   }
 }
 
-/** Whether it would do as one of `tls.ca`. */
-function isFor(certificate: X509Certificate, name: string, service: IdentityOptions['service']): boolean {
+/** Whether it names somebody. */
+function isFor(
+  certificate: X509Certificate,
+  name: string,
+  service: IdentityOptions['service'],
+  given: boolean,
+): boolean {
   try {
-    checkServerIdentity(name, certificate, { service, given: true });
+    checkServerIdentity(name, certificate, { service, given });
     return true;
   } catch {
     return false;

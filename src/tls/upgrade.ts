@@ -14,6 +14,8 @@ export interface UpgradeOptions extends IdentityOptions {
   readonly tls: TlsOptions;
   /** The XMPP domain: what the certificate must name (RFC 6120 §13.7.2.1), never a host that DNS gave us. */
   readonly domain: string;
+  /** What the certificate may name in place of the domain. Default nothing. */
+  readonly alternative?: string | null | undefined;
   /** Application protocol to negotiate: `xmpp-client` for direct TLS of a client (XEP-0368 §4). Default: none. */
   readonly alpn?: string | null | undefined;
   /** In milliseconds. Default 10 000. */

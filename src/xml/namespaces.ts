@@ -14,6 +14,7 @@ export const NS = Object.freeze({
   DIALBACK: 'jabber:server:dialback',
   STREAMS: 'urn:ietf:params:xml:ns:xmpp-streams',
   STANZAS: 'urn:ietf:params:xml:ns:xmpp-stanzas',
+  FRAMING: 'urn:ietf:params:xml:ns:xmpp-framing',
   TLS: 'urn:ietf:params:xml:ns:xmpp-tls',
   SASL: 'urn:ietf:params:xml:ns:xmpp-sasl',
   SASL2: 'urn:xmpp:sasl:2',

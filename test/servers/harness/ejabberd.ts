@@ -7,10 +7,11 @@ import { SERVERS } from '../../../scripts/servers.mjs';
 /**
  * `starttls` is the client port (TLS as the client likes), `strict` the one that offers nothing but STARTTLS before
  * TLS, `external` asks for a certificate inside TLS and offers EXTERNAL, `component` speaks XEP-0114, `freeComponent` too but allows any `from`,
- * `tlsComponent` starts TLS at once; `http` is the administration. The unix socket `comp.sock` speaks XEP-0114, too.
+ * `tlsComponent` starts TLS at once; `http` is the administration, and has WebSocket at `/xmpp-websocket`, as
+ * `https` does beside host-meta. The unix socket `comp.sock` speaks XEP-0114, too.
  */
 export type EjabberdPort =
-  'starttls' | 'directTls' | 'strict' | 'external' | 'component' | 'freeComponent' | 'tlsComponent' | 'http';
+  'starttls' | 'directTls' | 'strict' | 'external' | 'component' | 'freeComponent' | 'tlsComponent' | 'http' | 'https';
 
 export interface EjabberdOptions extends CommonOptions {
   /** Default `info`. */
@@ -43,7 +44,7 @@ const MODULES =
 
 /** The configuration is YAML; JSON is YAML too. */
 function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): string {
-  const { starttls, directTls, strict, external, component, freeComponent, tlsComponent, http } = site.ports;
+  const { starttls, directTls, strict, external, component, freeComponent, tlsComponent, http, https } = site.ports;
   const listener = (port: number, module: string, rest: object) => ({ port, ip: '127.0.0.1', module, ...rest });
   const extra = options.delegated === undefined ? null : privileges(options.delegated);
   const client = (port: number, rest: object) =>
@@ -86,7 +87,17 @@ function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): stri
       // Without a certificate of its own it resets every connection.
       service(tlsComponent, ['tls.broker.test'], { tls: true, certfile: site.path('tls/server.pem') }),
       service(`unix:${site.path('comp.sock')}`, ['unix.localhost'], {}),
-      listener(http, 'ejabberd_http', { request_handlers: { '/api': 'mod_http_api' } }),
+      listener(http, 'ejabberd_http', {
+        request_handlers: { '/api': 'mod_http_api', '/xmpp-websocket': 'ejabberd_http_ws' },
+      }),
+      listener(https, 'ejabberd_http', {
+        tls: true,
+        request_handlers: {
+          '/xmpp-websocket': 'ejabberd_http_ws',
+          '/.well-known/host-meta': 'mod_host_meta',
+          '/.well-known/host-meta.json': 'mod_host_meta',
+        },
+      }),
     ],
     modules: {
       ...Object.fromEntries(MODULES.split(' ').map((name) => [name, {}])),
@@ -118,7 +129,17 @@ function blueprint(options: EjabberdOptions): Blueprint<EjabberdPort> {
   };
   return {
     name: 'ejabberd',
-    ports: ['starttls', 'directTls', 'strict', 'external', 'component', 'freeComponent', 'tlsComponent', 'http'],
+    ports: [
+      'starttls',
+      'directTls',
+      'strict',
+      'external',
+      'component',
+      'freeComponent',
+      'tlsComponent',
+      'http',
+      'https',
+    ],
     stopGraceMs: 15_000,
     prepare(site) {
       site.write('ejabberd.yml', configuration(site, options));

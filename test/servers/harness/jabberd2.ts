@@ -55,7 +55,7 @@ const sqlite = (site: Site<Jabberd2Port>, rest = ''): string =>
 
 const IO =
   '<io><max_fds>1024</max_fds><limits><bytes>0</bytes><connects>0</connects><stanzas>0</stanzas>' +
-  '<stanzasize>262144</stanzasize></limits><compression/><access><order>allow,deny</order></access>' +
+  '<stanzasize>262144</stanzasize></limits><websocket/><compression/><access><order>allow,deny</order></access>' +
   '<check><interval>0</interval><keepalive>0</keepalive></check></io>';
 
 function routerConfiguration(site: Site<Jabberd2Port>, options: Jabberd2Options): string {

@@ -7,8 +7,8 @@ import { type Blueprint, type CommonOptions, DEFAULT_USERS, TestServer, type Use
 import type { Site } from './site.js';
 import { SERVERS } from '../../../scripts/servers.mjs';
 
-/** `starttls` is the client port (also without TLS at `localhost`), `component` speaks XEP-0114; `tls` speaks both, with TLS from the first byte. */
-export type ProsodyPort = 'starttls' | 'directTls' | 'component' | 'tls';
+/** `starttls` is the client port (also without TLS at `localhost`), `component` speaks XEP-0114; `tls` speaks both, with TLS from the first byte; `http` and `https` have WebSocket at `/xmpp-websocket`. */
+export type ProsodyPort = 'starttls' | 'directTls' | 'component' | 'tls' | 'http' | 'https';
 
 export interface ProsodyOptions extends CommonOptions {
   /** Default `info`. */
@@ -38,7 +38,7 @@ export const SASL2_DOMAIN = 'sasl2.broker.test';
 
 const MODULES =
   'disco roster saslauth tls legacyauth smacks carbons ping time version private pep vcard4 vcard_legacy blocklist ' +
-  'csi_simple mam offline register posix admin_shell admin_socket net_multiplex';
+  'csi_simple mam offline register posix admin_shell admin_socket net_multiplex http websocket';
 
 /** What a Lua program calls a string. JSON's escapes are Lua's for the plain text used here. */
 const quoted = (text: string): string => JSON.stringify(text);
@@ -65,7 +65,7 @@ VirtualHost ${quoted(SASL2_DOMAIN)}
 }
 
 function configuration(site: Site<ProsodyPort>, options: ProsodyOptions): string {
-  const { starttls, directTls, component, tls } = site.ports;
+  const { starttls, directTls, component, tls, http, https } = site.ports;
   const certificate = `certificate = ${quoted(site.path('tls/server.crt'))}; key = ${quoted(site.path('tls/server.key'))};`;
   return `
 daemonize = false
@@ -80,6 +80,14 @@ c2s_ports = { ${starttls} }
 c2s_direct_tls_ports = { ${directTls} }
 component_ports = { ${component} }
 ssl_ports = { ${tls} }
+http_ports = { ${http} }
+https_ports = { ${https} }
+http_interfaces = { "127.0.0.1" }
+https_interfaces = { "127.0.0.1" }
+http_default_host = "localhost"
+http_host = "localhost"
+https_ssl = { ${certificate} }
+consider_websocket_secure = true
 modules_enabled = ${list(MODULES.split(' '))}
 modules_disabled = { "s2s" }
 plugin_paths = { ${quoted(site.path('plugins'))} }
@@ -134,7 +142,7 @@ function prosodyctl(site: Site<ProsodyPort>, ...args: readonly string[]): Promis
 function blueprint(options: ProsodyOptions): Blueprint<ProsodyPort> {
   return {
     name: 'prosody',
-    ports: ['starttls', 'directTls', 'component', 'tls'],
+    ports: ['starttls', 'directTls', 'component', 'tls', 'http', 'https'],
     stopGraceMs: 10_000,
     prepare(site) {
       site.write('prosody.cfg.lua', configuration(site, options));

@@ -86,6 +86,8 @@ const OPTION_VALUES: Record<keyof BrokerOptions, readonly ValueName[]> = {
   host: ['undefined', 'word', 'long string'],
   // Without a connector of one's own, the dialect needs it.
   port: ['undefined', 'one'],
+  // A component has none.
+  websocket: ['undefined'],
   username: ['undefined', ...STRINGS.slice(1)],
   password: [...STRINGS.slice(1), ...FUNCTIONS],
   resource: ['undefined', ...STRINGS.slice(1)],

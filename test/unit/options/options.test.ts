@@ -74,6 +74,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       [{ ...own, usualPort: 65_536 }, /its usualPort must be a whole number/],
       [{ ...own, alpn: '' }, /its alpn must be a string of 1 to 255 bytes/],
       [{ ...own, alpn: 'x'.repeat(256) }, /its alpn must be a string of 1 to 255 bytes/],
+      [{ ...own, websocket: 1 }, /its websocket must be true or false/],
       [{ ...own, probe: 'pong' }, /its probe must be 'ping' or 'space'/],
       [{ ...own, addressing: 'mine' }, /its addressing must be 'account' or 'domain'/],
       [{ ...own, answersRequests: 1 }, /its answersRequests must be true or false, not 1/],
@@ -116,6 +117,17 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
     ],
   },
   port: { good: [1, 5347, 65_535], bad: [0, 65_536, -1, 1.5, '5347', NaN].map((bad) => [bad, /from 1 to 65535/]) },
+  websocket: {
+    good: [], // see below
+    bad: [
+      [7, /'discover', a wss: URL, or an object with url and headers, not 7/],
+      ['', /'discover', a wss: URL, or an object/],
+      ['example.org', /'discover', a wss: URL, or an object/],
+      ['https://example.org/ws', /'discover', a wss: URL, or an object/],
+      ['wss://user:secret@example.org/', /no user name and no password: websocket\.headers can have them$/],
+      ['wss://example.org/#secret', /must have no fragment$/],
+    ],
+  },
   username: { good: ['alice', 'a@b'], bad: [['', /string that is not empty/], [7, /string that is not empty/]] }, // prettier-ignore
   password: { good: ['x', () => 'x', async () => Promise.resolve('x')], bad: [['', /string that is not empty, or a function/], [7, /function/]] }, // prettier-ignore
   resource: { good: ['r'], bad: [['', /string that is not empty/]] },
@@ -240,6 +252,61 @@ describe('every option', () => {
     for (const name of Object.keys(TABLE)) {
       if (!needed.includes(name)) expect(problems({ [name]: undefined }), name).toEqual([]);
     }
+  });
+});
+
+describe('modern 5: the option websocket', () => {
+  const client = { connectionType: XMPP, host: undefined, port: undefined, domain: 'localhost', username: 'alice' };
+  const wss = 'wss://example.org/xmpp-websocket?token=s3cret';
+
+  it.each([
+    [{ websocket: wss }],
+    [{ websocket: wss, tls: { policy: 'required' } }],
+    [{ websocket: { url: wss, headers: { Authorization: 'Bearer x', 'User-Agent': 'y', Origin: 'https://z' } } }],
+    [{ websocket: 'ws://[::1]:5280/', tls: { policy: 'disabled' } }],
+    [{ websocket: wss, connectionType: LEGACY, resource: 'desk' }],
+    [{ websocket: 'discover' }],
+  ])('is taken: %o', (options) => {
+    expect(problems({ ...client, ...options })).toEqual([]);
+  });
+
+  it.each([
+    [{ host: 'x' }, /^host has no meaning with websocket/],
+    [{ port: 1 }, /^port has no meaning with websocket/],
+    [{ connectionType: own }, /^websocket is not possible with OWN: only clients have it/],
+    [{ tls: { policy: 'disabled' } }, /^tls\.policy disabled is not possible with a wss: URL/],
+    [{ tls: { policy: 'preferred' } }, /^tls\.policy preferred is not possible with a wss: URL/],
+    [{ websocket: 'discover', tls: { policy: 'disabled' } }, /^tls\.policy disabled is not possible with websocket: 'discover'/], // prettier-ignore
+    [{ websocket: 'ws://example.org/' }, /^websocket: a ws: URL has no TLS; take a wss: one, or say/],
+    [{ websocket: {} }, /^websocket\.url is missing/],
+    [{ websocket: { url: 7 } }, /^websocket\.url must be a URL, not 7/],
+    [{ websocket: { url: wss, headers: { 'a b': 'x' } } }, /^websocket\.headers has a name that no header can have/],
+    [{ websocket: { url: wss, headers: { Host: 'x' } } }, /^websocket\.headers\.Host belongs to the request itself/],
+    [{ websocket: { url: wss, headers: { 'sec-websocket-key': 'x' } } }, /belongs to the request itself/],
+    [{ websocket: { url: wss, headers: { x: 'a\r\nb: s3cret' } } }, /^websocket\.headers\.x must be a text that a header can have$/], // prettier-ignore
+    [{ websocket: { url: wss, headers: { x: 1 } } }, /^websocket\.headers\.x must be a text/],
+    [{ websocket: { url: wss, protocol: 'x' } }, /^websocket\.protocol is no option/],
+  ])('is refused: %o', (options, said) => {
+    const found = problems({ ...client, websocket: wss, ...options });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(said);
+    expect(found[0]).not.toContain('s3cret');
+  });
+
+  it('connect() takes neither host nor port beside it', async () => {
+    const broker = new Broker({ ...client, password: 'x', logger: false, websocket: wss });
+    brokers.push(broker);
+    expect(() => broker.connect({ host: 'x' })).toThrow(/^connect\(\): host has no meaning with websocket/);
+    expect(() => broker.connect({ port: 1 })).toThrow(/^connect\(\): port has no meaning with websocket/);
+    await Promise.resolve();
+  });
+
+  it('shows no secret', () => {
+    const websocket = { url: wss, headers: { Authorization: 'Bearer s3cret' } };
+    const broker = new Broker({ ...client, password: 'x', logger: false, websocket });
+    brokers.push(broker);
+    expect(broker.config.websocket).toEqual({ url: 'wss://example.org/xmpp-websocket?…' });
+    expect(inspect(broker, { depth: 12, showHidden: true })).not.toContain('s3cret');
   });
 });
 
