@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, sep } from 'node:path';
+import { join, posix, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { shippedInternals } from './shipped-internals.mjs';
 
@@ -16,7 +16,7 @@ const ALLOWED =
 /** Tests and tools must not slip in through dist. */
 const FORBIDDEN = /(^|\/)(test|tests|bench|scripts)\/|\.test\.|\.tsbuildinfo$/;
 
-/** Entry points, and what they share. */
+/** Files of code that importing the package reads, at most. */
 const MOST_FILES = 12;
 /** Packages that few programs need: loaded with the first filter, DOM node or password outside of ASCII. */
 const LATE = ['@xmldom/xmldom', 'xpath', '@mongodb-js/saslprep'];
@@ -34,6 +34,17 @@ function loadedTooEarly() {
   if (status !== 0) throw new Error(`dist/index.js cannot be imported\n${stderr}`);
   const files = JSON.parse(stdout);
   return LATE.filter((name) => files.some((file) => file.includes(`${sep}${join('node_modules', name)}${sep}`)));
+}
+
+/** A file of the package and all that it imports at once. */
+function loadedBy(path, found = new Set()) {
+  if (found.has(path)) return found;
+  found.add(path);
+  const code = readFileSync(join(root, path), 'utf8');
+  for (const [, target] of code.matchAll(/^(?:import|export) (?:[^'"]*from )?["'](\.[^"']+)["']/gm)) {
+    loadedBy(posix.join(posix.dirname(path), target), found);
+  }
+  return found;
 }
 
 const packed = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
@@ -115,9 +126,9 @@ function required() {
 }
 
 problems.push(...shippedInternals(root), ...compiled(), ...required());
-const scripts = paths.filter((path) => path.endsWith('.js'));
-if (scripts.length > MOST_FILES)
-  problems.push(`there are ${scripts.length} files of code: a program that starts reads each`);
+const started = loadedBy('dist/index.js');
+if (started.size > MOST_FILES)
+  problems.push(`a program that starts reads ${started.size} files of code: ${[...started].join(', ')}`);
 problems.push(...loadedTooEarly().map((name) => `${name} is loaded before it is needed`));
 
 for (const problem of problems) console.error(`package: ${problem}`);

@@ -219,7 +219,8 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     status.publish('PCJ_QUEUEFAIL', error);
   }
 
-  buried({ key, xml }: Ticket, cause: BrokerError): void {
+  buried(ticket: Ticket, cause: BrokerError): void {
+    const { key, xml } = ticket;
     const error = cause.with({}, `${cause.message}; the stanza lies with the dead letters of ${this.#store.name}`);
     this.#parts.status.publish('PCJ_DEADLETTER', { key, xml, error });
   }

@@ -81,8 +81,8 @@ export class Suspects {
   }
 
   /** Whether a stanza may be sent without being asked for: not what was on its way each time the link was lost. */
-  mayGoByItself({ losses }: Ticket): boolean {
-    return losses < MAX_LOSSES;
+  mayGoByItself(ticket: Ticket): boolean {
+    return ticket.losses < MAX_LOSSES;
   }
 
   /** Takes out of the queue what goes now of what is picked, oldest first. */
