@@ -253,7 +253,7 @@ const ENDING: Readonly<Record<string, Run>> = {
       async (subject) => {
         await subject.again();
         await subject.commit(put('a'), put('b'), hand('a'));
-        await subject.commit(outcome === 'failed' ? end('a', outcome, 'SOME_CODE') : end('a', outcome));
+        await subject.commit(outcome === 'failed' ? end('a', outcome, 'QUEUE_POISON') : end('a', outcome));
         assert.deepEqual(keysOf(await subject.held()), ['b']);
       },
     ]),
@@ -265,7 +265,7 @@ const ENDING: Readonly<Record<string, Run>> = {
   },
   'what is said of a key that is not there is harmless': async (subject) => {
     await subject.again();
-    await subject.commit(put('a'), hand('x'), hold('x', true), end('x', 'acked'), end('x', 'failed', 'SOME_CODE'));
+    await subject.commit(put('a'), hand('x'), hold('x', true), end('x', 'acked'), end('x', 'failed', 'QUEUE_POISON'));
     await subject.one();
   },
   'the end of a thousand stanzas may come in one commit': async (subject) => {
