@@ -77,11 +77,13 @@ export class Requester {
       const { timeout, signal } = readOptions('USAGE_REQUEST', 'request()', options, OPTIONS);
       if (signal?.aborted === true) throw aborted(signal, 'no');
       let asked: PendingRequest | null = null;
+      let isOver = false;
       const onAbort = () => {
         if (asked === null || signal === undefined) return;
         requests.fail(asked, aborted(signal, asked.ticket.state === 'queued' ? 'no' : 'maybe'));
       };
       asked = this.#ask(stanza, null, timeout, signal, (outcome, request) => {
+        isOver = true;
         signal?.removeEventListener('abort', onAbort);
         if (outcome instanceof BrokerError) {
           reject(outcome);
@@ -92,9 +94,9 @@ export class Requester {
         else resolve(outcome);
         status.publish('PCJ_RTS_FINISH', outcome);
       });
-      // An event of the request itself may have brought the abort.
+      // An event of the request itself may have brought the abort, or another end.
       if (isAborted(signal)) onAbort();
-      else signal?.addEventListener('abort', onAbort, { once: true });
+      else if (!(isOver as boolean)) signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 

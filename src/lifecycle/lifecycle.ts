@@ -51,7 +51,7 @@ export interface LifecycleOwner {
   linkEnded(end: LinkEnd): void;
   /** After the events that tell of the end of a link. */
   afterLinkEnded(): void;
-  /** `shutdown` with no link to close. */
+  /** No link is left that `shutdown` would have to close. */
   shutDown(): void;
   /** Nobody dials any more. */
   rested(closed: Closed): void;
@@ -229,16 +229,23 @@ export class Lifecycle implements LinkOwner {
   #run(epoch: number, place: Endpoint = this.#target): void {
     this.#state = 'connecting';
     this.#borrowed = place !== this.#target;
-    this.#parts.status.publish('PCJ_CONNECT', undefined);
-    if (this.#epoch !== epoch) return;
     const attempt = new Attempt(this.#parts, () => {
       if (this.#epoch === epoch) this.#state = 'negotiating';
     });
     this.#attempt = attempt;
-    this.#attemptDone = this.#attend(epoch, attempt, place).catch((error: unknown) => {
+    // A handler of the event may end the attempt already, and wait for that: it has its outcome all the same.
+    const done = new Deferred<void>();
+    this.#attemptDone = done.promise;
+    this.#parts.status.publish('PCJ_CONNECT', undefined);
+    const attended = this.#isHalted() ? Promise.resolve() : this.#attend(epoch, attempt, place);
+    void attended
       // Nothing of ours throws here; a dialect may.
-      this.#owner.failed(error);
-    });
+      .catch((error: unknown) => {
+        this.#owner.failed(error);
+      })
+      .finally(() => {
+        done.resolve();
+      });
   }
 
   /** Waits for the outcome of an attempt, and acts on it unless a later command made it obsolete. */
@@ -390,10 +397,9 @@ export class Lifecycle implements LinkOwner {
     if (this.#link !== null) {
       this.#state = 'closing';
       await this.#link.shutdown(limitMs);
-    } else {
-      this.#lastEnd = { clean: true };
-      this.#owner.shutDown();
-    }
+    } else this.#lastEnd = { clean: true };
+    // Also the session of a link that was being replaced.
+    this.#owner.shutDown();
     const closing = this.#owner.close();
     if (closing !== null) await closing;
     if (this.#isHalted() || this.#operation !== null) return;

@@ -54,6 +54,13 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
       'shutdown',
     ],
     [
+      'shutdown in PCJ_CONNECT, then connect',
+      [],
+      ['in PCJ_CONNECT: shutdown', 'connect', 'until at rest or ready', 'connect', 'until at rest or ready'],
+      false,
+      'halt',
+    ],
+    [
       'connect and shutdown by a handler',
       [],
       ['when ready: shutdown', 'when lost: connect', 'connect'],
