@@ -1,6 +1,7 @@
 /** Who is measured: how to run each on this machine, or what is missing and how to get it. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +13,7 @@ const modules = {
   xmppjs: { name: '@xmpp/component', packages: ['@xmpp/component', '@xmpp/xml'] },
   obvious: { name: 'the obvious design', packages: ['saxes', '@xmldom/xmldom', 'xpath'] },
   raw: { name: 'bare socket', packages: [] },
+  store: { name: 'xmpp-broker with SQLite', packages: ['.'], missing: noSqlite },
 };
 
 /** Programs in other languages, and where a Debian or Ubuntu has them. */
@@ -53,6 +55,17 @@ function compile(scratch, name, library) {
   return works('cc', '-O2', '-o', binary, here(`peers/${name}.c`), library) ? [binary] : null;
 }
 
+/** What a Node without SQLite lacks. */
+function noSqlite() {
+  if (isBuiltin('node:sqlite')) return undefined;
+  try {
+    createRequire(import.meta.url).resolve('better-sqlite3');
+    return undefined;
+  } catch {
+    return 'Node 22.13, or NODE_PATH=$(node scripts/runtimes.mjs better-sqlite3)';
+  }
+}
+
 function packageVersion(name) {
   const path = name === '.' ? here('../package.json') : here(`../node_modules/${name}/package.json`);
   const { name: full, version } = JSON.parse(readFileSync(path, 'utf8'));
@@ -65,7 +78,9 @@ function packageVersion(name) {
  */
 export function locate(key, scratch) {
   if (key in modules) {
-    const { name, packages } = modules[key];
+    const { name, packages, missing } = modules[key];
+    const lacks = missing?.();
+    if (lacks !== undefined) return { name, missing: lacks };
     try {
       return { name, command: null, version: packages.map(packageVersion).join(', ') };
     } catch {

@@ -106,6 +106,49 @@ export const GOALS = [
   { text: 'heap of an import against the same', of: 'load/ours/1', to: 'load/xmppjs/1', most: 1.2, aim: 0.7 },
   { text: 'from connect() to ready over a bare socket', of: 'connect/ours', to: 'connect/raw', most: 1.5, aim: 1.2 },
   { text: 'heap of an idle connection over a bare socket', of: 'idle/ours', to: 'idle/raw', most: 5, aim: 3 },
+  {
+    text: 'stanzas stored in a second, 10 a turn, against a commit for each in the loop',
+    of: 'store/rate',
+    to: 'store/rate-by-hand',
+    least: 5,
+    aim: 20,
+  },
+  {
+    text: 'lateness of the loop at 1,000 stored/s over a commit for each in it',
+    of: 'store/late',
+    to: 'store/late-by-hand',
+    most: 0.2,
+    aim: 0.1,
+  },
+  {
+    text: 'CPU of the main thread for an output that is stored over one in memory',
+    of: 'store/cpu',
+    to: 'store/cpu-memory',
+    most: 2,
+    aim: 1.5,
+  },
+  { text: 'time until stored over append and fdatasync', of: 'store/stored', to: 'store/append', most: 3, aim: 1.5 },
+  {
+    text: 'opening a queue of 10,000 stanzas over reading them with SQL alone',
+    of: 'store/recovery',
+    to: 'store/recovery-sql',
+    most: 3,
+    aim: 2,
+  },
+  {
+    text: 'stored in a second in 10,000 queues of one file against one queue',
+    of: 'store/queues-10000',
+    to: 'store/queues-1',
+    least: 0.8,
+    aim: 0.95,
+  },
+  {
+    text: 'heap of a broker with a shared store over one without',
+    of: 'store/heap',
+    to: 'store/heap-memory',
+    most: 1.3,
+    aim: 1.1,
+  },
 ];
 
 /** The ratio of two cells: of their medians, and the spread over the rounds; null when one was not measured. */

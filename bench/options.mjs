@@ -12,6 +12,7 @@ export const MEASURES = [
   'hostile',
   'busy',
   'latency',
+  'store',
 ];
 
 /** What the short mode measures. */

@@ -91,7 +91,7 @@ export class Resumption implements SessionKeeper {
   }
 
   /** A link ended, and nothing was told of it yet. */
-  linkEnded({ session, inFlight, waiting: notHandedOver, byUs, error }: LinkEnd): void {
+  linkEnded({ session, inFlight, waiting: notHandedOver, byUs, error, doubted }: LinkEnd): void {
     const { journal } = this.#parts;
     const waiting = journal === null ? notHandedOver : [...notHandedOver, ...journal.clear()];
     this.#current = null;
@@ -100,7 +100,8 @@ export class Resumption implements SessionKeeper {
     if (resumable) this.#keep(session);
     const { suspects } = this.#parts.outbox;
     suspects.clear();
-    this.#verdict = byUs === null ? verdictOf(error) : 'none';
+    // A server that goes on with the parser of the lost connection says that our bytes are wrong, and no stanza is.
+    this.#verdict = byUs === null && !doubted ? verdictOf(error) : 'none';
     // What the server says is known now; that it says nothing counts when nobody goes on where it was.
     if (this.#verdict === 'blamed') suspects.suspect(session?.unacked() ?? inFlight, 'blamed');
     this.#hold(session === null ? this.#lost(inFlight) : resumable ? [] : this.#lost(unproved(session)), waiting);

@@ -75,6 +75,8 @@ export interface Outcome {
 export interface LinkEnd extends Outcome, Remains {
   /** Whether something went well on it: a stanza of ours was acknowledged, one arrived, or it has lived for a while. */
   readonly good: boolean;
+  /** Whether it went on with a session and had not shown yet that this works: its end speaks of the session alone. */
+  readonly doubted: boolean;
 }
 
 /** The closing that is going on, undisturbed or not. */

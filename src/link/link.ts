@@ -105,8 +105,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (this.#isOver) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
     const counts = this.#established.countsDeferred ?? this.#established.resumed ?? false;
-    // An acknowledgement from before <enabled/> or <resumed/> is older than what that said.
-    for (const element of this.#deferredElements) if (!element.is('a', NS.SM)) this.#receive(element, counts);
+    for (const element of this.#deferredElements) this.#receive(element, counts);
     this.#deferredElements = NONE;
     this.#stream.flow(this);
   }
@@ -248,7 +247,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (state.is === 'ended' || state.is === 'halted') return;
     this.#state = ENDED;
     const remains = this.#stop();
-    this.#owner.ended({ ...outcome(state, error, this.#stream.endSent), ...remains, good: this.#proof.good });
+    const { good, doubted } = this.#proof;
+    this.#owner.ended({ ...outcome(state, error, this.#stream.endSent), ...remains, good, doubted });
     this.#gone.resolve();
   }
 
@@ -396,7 +396,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const fault = acks.receive(element);
     if (fault === null) return;
     this.#parts.status.publish('PCJ_PROTOCOLERROR', fault.error);
-    if (fault.ignored !== true) this.#giveUp(fault.error, fault.appCondition);
+    this.#giveUp(fault.error, fault.appCondition);
   }
 
   /** Asks for a sign of life in the cheapest way the stream has. */
@@ -410,8 +410,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   #ask(): void {
     try {
       const question = this.#probe.ask();
-      if (question === null) this.speak();
-      else this.#writeUrgent(() => question);
+      this.#writeUrgent(() => question);
     } catch (error) {
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
     }

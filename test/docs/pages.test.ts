@@ -20,7 +20,8 @@ const HOSTS = new Set([
 ]);
 
 /** Commands that need no check of their own. */
-const KNOWN_COMMANDS = /^(?:npm install(?: --save-dev)? [@\w/-]+|openssl .*|npx xmpp-broker demo.*)$/;
+const KNOWN_COMMANDS =
+  /^(?:npm install(?: --save-dev)? [@\w/-]+|openssl .*|cp .* && sqlite3 [\w./]+|npx xmpp-broker demo.*)$/;
 
 describe('README, changelog and docs', () => {
   it.each(pages)('$path: every link leads somewhere', (page) => {

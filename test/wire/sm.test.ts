@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { NS, PCJ_NODERECEIVED, reply, xml, XMPP, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
 import { authenticate, CLIENT, greet, iqId, JID, welcome, welcomeBack } from './support/client.js';
-import { BIND, failure, features, SM, stopClock, useRig, type Conversation, type Ready } from './support/index.js';
+import {
+  BIND,
+  failure,
+  features,
+  SM,
+  stopClock,
+  streamError,
+  useRig,
+  type Conversation,
+  type Ready,
+} from './support/index.js';
 
 const rig = useRig(CLIENT);
 
@@ -226,7 +236,7 @@ describe('counting', () => {
   it('an element of the namespace that does not belong here ends the link', async () => {
     const { server, broker } = await rig.ready();
     const closed = broker.closed;
-    await server.send(`<enable xmlns='${NS.SM}'/>`);
+    await server.send(`<enabled xmlns='${NS.SM}' id='again'/>`);
     expect(await closed).toMatchObject({ error: { code: 'SM_UNEXPECTED' } });
   });
 });
@@ -343,6 +353,28 @@ describe('resuming', () => {
     await ready;
     await broker.events.once(PCJ_NODERECEIVED);
     expect(seen).toEqual(['1', '2']);
+  });
+
+  it('A-FLOW-7: a server that goes on with the parser of the lost connection blames no stanza', async () => {
+    const { broker, peer, tickets } = await cut(['1', '2', '3']);
+    const resumed = await peer.accept();
+    await welcomeBack(resumed);
+    await resumed.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='1'/>`);
+    await upTo(resumed, '3');
+    // What it read began with the half of an element that the lost connection left.
+    await resumed.send(streamError('not-well-formed') + '</stream:stream>');
+    resumed.end();
+    const server = await peer.accept();
+    const ready = broker.events.once('PCJ_READY');
+    await welcome(server, { enabled: "resume='true' id='session-2'" });
+    expect(await ready).toMatchObject({ resumed: false });
+    expect(tickets.map(state)).toEqual(['acked', 'queued?', 'queued?']);
+    expect(tickets.map(({ faults }) => faults)).toEqual([0, 0, 0]);
+    // So all of them go at once, in order, and nothing overtakes them.
+    broker.queue.send();
+    send(broker, 'later');
+    const said = await upTo(server, 'later');
+    expect(said.match(/<body>[^<]*/g)).toEqual(['2', '3', 'later'].map((id) => `<body>${id}`));
   });
 
   it.each([

@@ -1,7 +1,6 @@
 // Our own address as the server tells it: RFC 6120 §7.6, XEP-0388 §2.6.
 import { BrokerError } from '../../errors.js';
 import { JID } from '../../jid/jid.js';
-import { trimmed } from '../../xml/characters.js';
 import type { Negotiation } from '../dialect.js';
 
 /** The server decides the resource, but not whose account it is. */
@@ -17,7 +16,7 @@ export interface AddressRules {
 export function readOwnAddress(text: string, { domain, bound, bad }: AddressRules): JID {
   let jid: JID;
   try {
-    jid = JID.parse(trimmed(text));
+    jid = JID.parse(text);
   } catch (cause) {
     throw bad('it names no valid JID', cause);
   }

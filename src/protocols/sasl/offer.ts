@@ -1,5 +1,4 @@
 // What a server offers for signing in: RFC 6120 §6.3.3, XEP-0388 §2.1, XEP-0440.
-import { trimmed } from '../../xml/characters.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Element } from '../../xml/element.js';
 
@@ -57,7 +56,7 @@ function properNames(advertised: readonly string[]): Set<string> {
 }
 
 function namesIn(list: Element | null): string[] {
-  return list?.getChildren('mechanism', list.namespaceURI ?? '').map(({ textContent }) => trimmed(textContent)) ?? [];
+  return list?.getChildren('mechanism', list.namespaceURI ?? '').map(({ textContent }) => textContent) ?? [];
 }
 
 function readBindings(features: Element): string[] | null {

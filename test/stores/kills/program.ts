@@ -117,6 +117,9 @@ async function live(): Promise<void> {
   if (!orders.last) return;
   const bye = broker.output(message('end'));
   await (managed ? bye.acked : bye.sent);
+  // What is suspected of ending links goes piece by piece.
+  for (let turns = 0; turns < 200 && broker.queue.size > 0; turns += 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   say(`left ${broker.queue.size}`);
   await broker.shutdown();
 }

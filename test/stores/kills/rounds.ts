@@ -18,10 +18,10 @@ export interface Place {
 }
 
 /** The program with the thread of its store, as two files. @returns the path of the program */
-export async function build(folder: string, source = 'test/stores/kills/program.ts'): Promise<string> {
+export async function build(folder: string): Promise<string> {
   const bundle = await rolldown({
     input: {
-      program: join(ROOT, source),
+      program: join(ROOT, 'test/stores/kills/program.ts'),
       'sqlite-writer': join(ROOT, 'src/stores/sqlite-writer.ts'),
     },
     external: (id) => !/^[./]|^xmpp-broker/.test(id),
@@ -180,6 +180,10 @@ export async function rounds(o: {
     if (last ? exitCode !== 0 : signalCode !== 'SIGKILL') {
       outcome.wrong.push(`life ${life} ended with ${exitCode ?? signalCode}: ${running.lines.slice(-5).join(' / ')}`);
     }
+    const kept = process.env['XMPP_BROKER_BOOKS'];
+    if (kept !== undefined && last) writeFileSync(join(kept, `${o.seed}-received`), received.join('\n'));
+    if (kept !== undefined) writeFileSync(join(kept, `${o.seed}-${life}`), running.lines.join('\n'));
+    for (const left of running.of('left')) if (left !== '0') outcome.wrong.push(`${left} stanzas are left`);
     for (const fault of running.of('fault')) outcome.wrong.push(`life ${life}: ${fault}`);
     for (const number of running.of('stored')) stored.add(number);
     for (const number of running.of('acked')) acked.add(number);
@@ -195,6 +199,9 @@ export async function rounds(o: {
     outcome.steps[step] = (outcome.steps[step] ?? 0) + 1;
   }
   if (outcome.wrong.length === 0) await Promise.race([ended, pause(20_000)]);
+  // What is late is no loss, but out of order.
+  const isMissing = (): boolean => [...stored].some((id) => !received.includes(id));
+  for (let waited = 0; waited < 100 && isMissing(); waited += 1) await pause(100);
 
   const counts = new Map<string, number>();
   let highest = -1;
@@ -211,5 +218,7 @@ export async function rounds(o: {
   for (const id of stored) if (!counts.has(id)) outcome.wrong.push(`${id} was stored and is lost`);
   for (const id of acked) if (!counts.has(id)) outcome.wrong.push(`${id} was acknowledged and did not arrive`);
   for (const ending of ['', '-wal', '.book']) rmSync(file + ending, { force: true });
+  // The first few tell as much.
+  if (outcome.wrong.length > 20) outcome.wrong.splice(20, Infinity, `and ${outcome.wrong.length - 20} more`);
   return Object.assign(outcome, { sent: from, stored: stored.size, received: counts.size });
 }

@@ -16,7 +16,7 @@ const SEQUENCES = Number(process.env.SEQUENCES ?? 100_000);
 const QUESTION = parse("<r xmlns='urn:xmpp:sm:3'/>");
 const AWAY = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
 const LINK = { replay: () => undefined, takes: true } as unknown as Link;
-const REMAINS = { inFlight: [], waiting: [], byUs: null, clean: false, error: null, good: true };
+const REMAINS = { inFlight: [], waiting: [], byUs: null, clean: false, error: null, good: true, doubted: false };
 
 /** What the disk has, and a commit that is under way. */
 class Disk {
