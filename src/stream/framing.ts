@@ -1,11 +1,12 @@
 import type { Optional } from '../arguments/optional.js';
 import type { BrokerError } from '../errors.js';
+import type { XmlAttributes } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import type { XmlLimits } from '../xml/tokenizer/limits.js';
 import type { Tokenizer, TokenizerHandler } from '../xml/tokenizer/tokenizer.js';
 
 /** What reads a stream: bytes as they come, or messages one by one. */
-export type StreamReader = Pick<Tokenizer, 'write' | 'pause' | 'resume' | 'take' | 'pending' | 'inStanza'>;
+export type StreamReader = Pick<Tokenizer, 'write' | 'pause' | 'resume' | 'paused' | 'take' | 'pending' | 'inStanza'>;
 
 /** What a header of ours says. */
 export interface HeaderFacts {
@@ -13,10 +14,10 @@ export interface HeaderFacts {
   readonly xmlns: string;
   /** Namespace of the stream itself. */
   readonly stream: string;
-  readonly to: string;
-  readonly version: string | undefined;
+  readonly to?: string | undefined;
+  readonly version?: string | undefined;
   /** Further attributes. */
-  readonly attributes: Readonly<Record<string, string>>;
+  readonly attributes: XmlAttributes;
 }
 
 /** What a header of the peer is compared with. */

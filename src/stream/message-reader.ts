@@ -46,6 +46,10 @@ export class MessageReader implements StreamReader {
     this.#tokenizer.write(AROUND);
   }
 
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /** Whether part of a message was read: never, they are read whole. */
   get inStanza(): boolean {
     return false;

@@ -9,6 +9,8 @@ const ATTRIBUTE = /\s+([^\s=>/]+)='[^']*'/y;
  * @param text what our serializer wrote, one element
  */
 export function standalone(text: string, contentNamespace: string): string {
+  // What is no element stays what it is.
+  if (!/^<[^/?!\s]/.test(text)) return text;
   const end = nameEnd(text);
   const prefixed = text.lastIndexOf(':', end) > 0;
   const usesStream = text.includes('stream:');

@@ -22,7 +22,9 @@ export interface ClientOffer extends SaslContext {
 export function offerTo({ stream }: Connection, site: Site, named: boolean): ClientOffer {
   const { settings } = site;
   const { tls } = stream;
-  const starttls = tls === null ? (settings.tls?.starttls ?? 'off') : 'off';
+  const isPlainTcp = tls === null && stream.framing.name === 'tcp';
+  // RFC 7395 §3.9: TLS is below a WebSocket, or not at all.
+  const starttls = isPlainTcp ? (settings.tls?.starttls ?? 'off') : 'off';
   const bindings = channelBindings(tls, site.tls?.settings.cert ?? '', settings.sasl.channelBindings);
   const certificate = tls === null ? null : (site.tls?.clientCertificate(tls) ?? null);
   const has = { account: true, certificate: certificate !== null, 'channel-binding': bindings.size > 0 };

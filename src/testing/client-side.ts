@@ -57,7 +57,7 @@ async function open(
   const modern = isModern(header);
   const to = header.getAttribute('from') ?? undefined;
   stream.open(NS.CLIENT, { id, from: domain, to, version: modern ? '1.0' : undefined, 'xml:lang': 'en' });
-  const fault = wrongHeader(header, NS.CLIENT, domain);
+  const fault = wrongHeader(header, NS.CLIENT, domain, stream.framing.name === 'websocket');
   if (fault !== null) throw fault;
   const stage: RefusalStage = authenticated ? 'authenticated' : secure ? 'tls' : 'open';
   if (site.refusal?.stage === stage) throw site.refusal.fault;
@@ -84,7 +84,7 @@ async function signIn(
         throw new StreamOver('the peer ended the stream');
       }
       stream.send(xml('proceed', { xmlns: NS.TLS }));
-      await secure(connection, site, false);
+      await secure(connection, site, null);
       return null;
     }
     if (element.is('auth', NS.SASL)) {

@@ -62,6 +62,8 @@ const NEEDS: Readonly<Record<LoopbackPort, string>> = {
   component: 'the option components',
   componentDirectTls: 'the options components and tls',
   router: 'the option routerUsers',
+  websocket: 'the options accounts and websocket',
+  websocketTls: 'the options accounts and websocket, and TLS',
 };
 
 const EVENTS: readonly (keyof LoopbackEvents)[] = [

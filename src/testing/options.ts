@@ -13,6 +13,11 @@ export interface LoopbackOptions {
   ports?: Optional<Record<LoopbackPort, number>> | undefined;
   /** Passwords by user name. Opens the client ports; so does `ANONYMOUS` among the mechanisms. Default none. */
   accounts?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Whether clients may come over WebSocket, too (RFC 7395), at any path. The port with TLS names itself in the domain's
+   * host-meta (XEP-0156). Needs `accounts`, and the package `ws`. Default false.
+   */
+  websocket?: boolean | undefined;
   /** Secrets by name of the component (XEP-0114). Opens the component port. Default none. */
   components?: Readonly<Record<string, string>> | undefined;
   /** What happens to a second connection of one component. Default `refuse`. */
@@ -50,7 +55,8 @@ export interface LoopbackOptions {
 }
 
 /** The ports. Those for direct TLS are open when the server has TLS (XEP-0368 for clients). */
-export type LoopbackPort = 'client' | 'clientDirectTls' | 'component' | 'componentDirectTls' | 'router';
+export type LoopbackPort =
+  'client' | 'clientDirectTls' | 'component' | 'componentDirectTls' | 'router' | 'websocket' | 'websocketTls';
 
 /** A second connection is refused, replaces the first one, or shares the name: each sender is served by one of them. */
 export type ComponentConflict = 'refuse' | 'replace' | 'share';

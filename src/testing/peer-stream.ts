@@ -2,15 +2,17 @@
 import type { Optional } from '../arguments/optional.js';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { BrokerError } from '../errors.js';
+import type { Framing, StreamReader } from '../stream/framing.js';
+import { TCP_FRAMING } from '../stream/tcp-framing.js';
 import { Transport } from '../stream/transport.js';
-import { xml, type XmlAttributes } from '../xml/builder.js';
+import type { XmlAttributes } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
-import { serialize, serializeStart } from '../xml/serializer.js';
+import { serialize } from '../xml/serializer.js';
 import type { XmlLimits } from '../xml/tokenizer/limits.js';
-import { Tokenizer } from '../xml/tokenizer/tokenizer.js';
+import type { TokenizerHandler } from '../xml/tokenizer/tokenizer.js';
 import { StreamFault, StreamOver } from './stream-fault.js';
 
 /** Told what crosses the wire. */
@@ -45,7 +47,9 @@ export class PeerStream {
   readonly transport: Transport;
   readonly #limits: Optional<XmlLimits>;
   readonly #watcher: StreamWatcher;
-  #tokenizer: Tokenizer;
+  #framing: Framing = TCP_FRAMING;
+  #tokenizer: StreamReader;
+  #tls: TLSSocket | null = null;
   #reader: ((item: Item) => void) | null = null;
   #flow: ((element: Element) => void) | null = null;
   #end: End | null = null;
@@ -73,8 +77,12 @@ export class PeerStream {
 
   /** The TLS layer, or null while the stream is in clear. */
   get tls(): TLSSocket | null {
-    const { socket } = this.transport;
-    return socket instanceof TLSSocket ? socket : null;
+    return this.#tls;
+  }
+
+  /** How the stream is written, and how its elements are told apart. */
+  get framing(): Framing {
+    return this.#framing;
   }
 
   /** Whether the peer closed the stream in order, with its end tag. */
@@ -128,17 +136,17 @@ export class PeerStream {
   open(contentNamespace: string, attributes: XmlAttributes): void {
     this.#contentNamespace = contentNamespace;
     this.#headerSent = true;
-    const header = xml('stream:stream', { xmlns: contentNamespace, 'xmlns:stream': NS.STREAM, ...attributes });
+    const header = this.#framing.header({ xmlns: contentNamespace, stream: NS.STREAM, attributes });
     this.#watcher.sent(header);
-    this.#write(`<?xml version='1.0'?>${serializeStart(header)}`);
+    // RFC 7395 §3.3: a message begins with its element.
+    const declaration = this.#framing.name === 'tcp' ? "<?xml version='1.0'?>" : '';
+    this.#write(declaration + this.#framing.open(header));
   }
 
   /** What follows is a new stream on the same connection, with a new parser (RFC 6120 §4.3.3). */
   restart(): void {
-    const rest = this.#tokenizer.take();
-    this.#tokenizer = this.#newTokenizer();
+    this.#tokenizer = this.#newTokenizer(this.#tokenizer);
     this.#headerSent = false;
-    if (rest.length > 0) this.#tokenizer.write(rest);
   }
 
   /**
@@ -167,12 +175,28 @@ export class PeerStream {
     }
     this.#upgrading = true;
     try {
-      await this.transport.replace((socket) => handshake(socket));
+      await this.transport.replace(async (socket) => (this.#tls = await handshake(socket)));
     } finally {
       this.#upgrading = false;
     }
     this.#tokenizer = this.#newTokenizer();
     this.#headerSent = false;
+  }
+
+  /** Changes to another framing, over what `accept` makes of the connection. */
+  async changeFraming(framing: Framing, accept: (socket: Duplex) => Promise<Duplex>): Promise<void> {
+    const arrived = this.#tokenizer.take();
+    this.#framing = framing;
+    this.#tokenizer = this.#newTokenizer();
+    this.#upgrading = true;
+    try {
+      await this.transport.replace((socket) => {
+        if (arrived.length > 0) socket.unshift(arrived);
+        return accept(socket);
+      });
+    } finally {
+      this.#upgrading = false;
+    }
   }
 
   /** Reads no more, and writes nothing more: the connection looks alive to TCP, and nothing else. */
@@ -192,7 +216,7 @@ export class PeerStream {
   /** Writes our end tag, once. */
   sendEnd(): void {
     if (this.#endSent || !this.#headerSent) return;
-    this.sendText('</stream:stream>');
+    this.sendText(this.#framing.end);
     this.#endSent = true;
   }
 
@@ -250,25 +274,26 @@ export class PeerStream {
   }
 
   /** A tokenizer that waits until somebody reads. */
-  #newTokenizer(): Tokenizer {
-    const tokenizer: Tokenizer = new Tokenizer(
-      {
-        onStreamStart: (element) => {
-          this.#watcher.received(element);
-          tokenizer.pause();
-          this.#settle({ kind: 'header', element });
-        },
-        onElement: (element) => this.#onElement(tokenizer, element),
-        onStreamEnd: () => this.#finished({ kind: 'ended' }),
-        onError: (error) => this.#finished({ kind: 'fault', fault: faultOf(error) }),
+  #newTokenizer(old?: StreamReader): StreamReader {
+    const handler: TokenizerHandler = {
+      onStreamStart: (element) => {
+        this.#watcher.received(element);
+        tokenizer.pause();
+        this.#settle({ kind: 'header', element });
       },
-      this.#limits,
-    );
+      onElement: (element) => this.#onElement(tokenizer, element),
+      onStreamEnd: () => this.#finished({ kind: 'ended' }),
+      onError: (error) => this.#finished({ kind: 'fault', fault: faultOf(error) }),
+    };
+    const tokenizer: StreamReader =
+      old === undefined
+        ? this.#framing.reader(handler, this.#limits)
+        : this.#framing.renewed(old, handler, this.#limits);
     tokenizer.pause();
     return tokenizer;
   }
 
-  #onElement(tokenizer: Tokenizer, element: Element): void {
+  #onElement(tokenizer: StreamReader, element: Element): void {
     this.#watcher.received(element);
     if (this.#flow === null) {
       tokenizer.pause();

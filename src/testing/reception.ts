@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net';
 import { BrokerError } from '../errors.js';
+import { loadWebSockets } from '../stream/web-socket.js';
+import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
 import { NS } from '../xml/namespaces.js';
+import { DEFAULT_LIMITS } from '../xml/tokenizer/limits.js';
 import { serveClient } from './client-side.js';
 import { serveComponent } from './component-side.js';
 import { Connection } from './connection.js';
@@ -11,6 +14,7 @@ import { serveRouter } from './router-side.js';
 import { hasClients } from './settings.js';
 import type { Site } from './site.js';
 import { StreamFault, StreamOver } from './stream-fault.js';
+import { acceptWebSocket } from './web-socket.js';
 import { secure } from './stream-opening.js';
 
 /** What is spoken on a port. */
@@ -18,6 +22,8 @@ interface Service {
   readonly contentNamespace: string;
   /** Whether TLS comes before everything else. */
   readonly direct: boolean;
+  /** Whether it is on a WebSocket. */
+  readonly websocket?: boolean;
   serve(connection: Connection, site: Site): Promise<void>;
 }
 
@@ -31,6 +37,8 @@ const SERVICES: Readonly<Record<LoopbackPort, Service>> = {
   component: { ...component, direct: false },
   componentDirectTls: { ...component, direct: true },
   router: { ...router, direct: false },
+  websocket: { ...client, direct: false, websocket: true },
+  websocketTls: { ...client, direct: true, websocket: true },
 };
 
 /** Opens the ports, and serves what comes in on them. */
@@ -53,7 +61,8 @@ export class Reception {
 
   /** @throws BrokerError `LOOPBACK_LISTEN`; then none is open */
   async open(): Promise<void> {
-    const { host, ports } = this.#site.settings;
+    const { host, ports, websocket } = this.#site.settings;
+    if (websocket) await loadWebSockets();
     try {
       for (const name of this.#names()) {
         const port = this.#ports.get(name) ?? ports[name] ?? 0;
@@ -82,6 +91,7 @@ export class Reception {
     const { settings, tls } = this.#site;
     const names: LoopbackPort[] = [];
     if (hasClients(settings)) names.push('client', 'clientDirectTls');
+    if (hasClients(settings) && settings.websocket) names.push('websocket', 'websocketTls');
     if (settings.components !== undefined) names.push('component', 'componentDirectTls');
     if (settings.routerUsers !== undefined) names.push('router');
     return names.filter((name) => tls !== null || !SERVICES[name].direct);
@@ -104,6 +114,23 @@ export class Reception {
     this.#served.add(served);
   }
 
+  /** @throws StreamOver when the peer wanted something else */
+  async #acceptWebSocket({ stream, side }: Connection): Promise<void> {
+    const { limits, domain, timeouts } = this.#site.settings;
+    const port = this.#ports.get(side) ?? 0;
+    const terms = {
+      maxBytes: limits.stanzaBytes ?? DEFAULT_LIMITS.stanzaBytes,
+      closeMs: timeouts.close,
+      hostMeta: SERVICES[side].direct ? `wss://${domain}:${String(port)}/xmpp-websocket` : null,
+    };
+    try {
+      const loaded = await loadWebSockets();
+      await stream.changeFraming(WEBSOCKET_FRAMING, (socket) => acceptWebSocket(loaded, socket, terms));
+    } catch {
+      throw new StreamOver('the connection is closed');
+    }
+  }
+
   /** One connection, from its first byte until it is closed. Never rejects. */
   async #serve(connection: Connection): Promise<void> {
     const { stream, side } = connection;
@@ -112,7 +139,9 @@ export class Reception {
     connection.negotiated = () => clearTimeout(timer);
     let fault: string | null = null;
     try {
-      if (SERVICES[side].direct) await secure(connection, this.#site, true);
+      const { direct, websocket = false } = SERVICES[side];
+      if (direct) await secure(connection, this.#site, websocket ? 'http/1.1' : 'xmpp-client');
+      if (websocket) await this.#acceptWebSocket(connection);
       await SERVICES[side].serve(connection, this.#site);
     } catch (error) {
       if (error instanceof StreamFault) {

@@ -71,7 +71,7 @@ async function signIn(connection: Connection, site: Site, starttls: boolean): Pr
         throw new StreamOver('the peer ended the stream');
       }
       stream.send(xml('proceed', { xmlns: NS.TLS }));
-      await secure(connection, site, false);
+      await secure(connection, site, null);
       return null;
     }
     if (!element.is('auth', NS.SASL)) throw new StreamFault('not-authorized');

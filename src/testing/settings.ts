@@ -43,6 +43,7 @@ export interface Settings {
   readonly host: string;
   readonly ports: Readonly<Optional<Record<LoopbackPort, number>>>;
   readonly accounts: Readonly<Record<string, string>> | undefined;
+  readonly websocket: boolean;
   readonly components: Readonly<Record<string, string>> | undefined;
   readonly componentConflict: ComponentConflict;
   readonly routerUsers: Readonly<Record<string, RouterUser>> | undefined;
@@ -87,9 +88,18 @@ const OPTIONS: OptionTable<LoopbackOptions> = {
     domain,
     host: must('an address of the loopback, such as 127.0.0.1', (value) => isText(value) && isLoopback(value)),
     ports: {
-      checks: { client: PORT, clientDirectTls: PORT, component: PORT, componentDirectTls: PORT, router: PORT },
+      checks: {
+        client: PORT,
+        clientDirectTls: PORT,
+        component: PORT,
+        componentDirectTls: PORT,
+        router: PORT,
+        websocket: PORT,
+        websocketTls: PORT,
+      },
     },
     accounts: { checks: {}, others: password },
+    websocket: flag,
     components: { checks: {}, others: secret },
     componentConflict: oneOf('refuse', 'replace', 'share'),
     routerUsers: { checks: {}, others: ROUTER_USER },
@@ -191,6 +201,7 @@ export function settingsOf(options: LoopbackOptions): Settings {
     host: given.host ?? '127.0.0.1',
     ports: { ...given.ports },
     accounts,
+    websocket: given.websocket ?? false,
     components: components && mapEntries(components, (name, key) => [preparedDomain(name), key]),
     componentConflict: given.componentConflict ?? 'refuse',
     routerUsers:

@@ -22,10 +22,18 @@ export function isModern(header: Element): boolean {
 /**
  * What is wrong with a header, or null.
  * @param domain whom it has to be for; null when it may be for anybody
+ * @param overWebSocket whether it is to be `<open/>` (RFC 7395 §3.4)
  */
-export function wrongHeader(header: Element, contentNamespace: string, domain: string | null): StreamFault | null {
-  if (!header.is('stream', NS.STREAM)) return new StreamFault('invalid-namespace');
-  if (header.lookupNamespaceURI(null) !== contentNamespace) return new StreamFault('invalid-namespace');
+export function wrongHeader(
+  header: Element,
+  contentNamespace: string,
+  domain: string | null,
+  overWebSocket = false,
+): StreamFault | null {
+  const isRight = overWebSocket
+    ? header.is('open', NS.FRAMING)
+    : header.is('stream', NS.STREAM) && header.lookupNamespaceURI(null) === contentNamespace;
+  if (!isRight) return new StreamFault('invalid-namespace');
   const version = header.getAttribute('version');
   if (version !== null && !/^[0-9]{1,5}\.[0-9]{1,5}$/.test(version)) return new StreamFault('unsupported-version');
   if (domain === null) return null;
@@ -34,12 +42,12 @@ export function wrongHeader(header: Element, contentNamespace: string, domain: s
 }
 
 /** Does the TLS handshake. A failed one closes the connection without XML (RFC 6120 §5.4.3.2). */
-export async function secure(connection: Connection, site: Site, direct: boolean): Promise<void> {
+export async function secure(connection: Connection, site: Site, alpn: string | null): Promise<void> {
   const { stream } = connection;
   const { tls } = site;
   if (tls === null) throw new StreamFault('unsupported-feature');
   try {
-    await stream.startTls((socket) => tls.handshake(socket, direct));
+    await stream.startTls((socket) => tls.handshake(socket, alpn));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     const facts = { layer: 'tls', phase: 'tls', origin: 'peer', cause } as const;

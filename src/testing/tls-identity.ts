@@ -38,14 +38,14 @@ export class TlsIdentity {
     return signed && valid ? shown : null;
   }
 
-  /** Does the server's handshake. Rejects when it fails, or the socket is closed meanwhile. */
-  handshake(socket: Duplex, direct: boolean): Promise<TLSSocket> {
+  /** Does the server's handshake, with a protocol that is spoken inside (RFC 7301). Rejects when it fails, or the socket is closed meanwhile. */
+  handshake(socket: Duplex, alpn: string | null): Promise<TLSSocket> {
     const secured = new TLSSocket(socket, {
       isServer: true,
       secureContext: this.#context,
       requestCert: this.#clientAuthorities.length > 0,
       rejectUnauthorized: false, // a client without a certificate has other ways to sign in
-      ...(direct ? { ALPNProtocols: ['xmpp-client'] } : {}),
+      ...(alpn === null ? {} : { ALPNProtocols: [alpn] }),
     });
     return new Promise((resolve, reject) => {
       const settle = (failed: Error | null) => {
