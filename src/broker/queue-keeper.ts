@@ -166,7 +166,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
       const ticket = outbox.recovered(stored);
       ticket.possibleDuplicate = stored.possibleDuplicate;
       ticket.attempts = stored.attempts;
-      ticket.faults = stored.faults;
+      if (stored.faults > 0) ticket.trouble = { faults: stored.faults, losses: 0 };
       this.journal.recovered(ticket, key, at).isMarked = handed !== null;
       return ticket;
     } catch (cause) {
@@ -183,7 +183,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     if (!this.journal.found(ticket, handed !== null) || !queue.remove(ticket)) return null;
     ticket.possibleDuplicate ||= possibleDuplicate;
     ticket.attempts = attempts;
-    ticket.faults = faults;
+    if (faults > 0) ticket.trouble = { faults, losses: 0 };
     return ticket;
   }
 

@@ -69,9 +69,11 @@ export class Suspects {
 
   /** A link is gone with these on their way. */
   suspect(tickets: readonly Ticket[], verdict: Verdict): void {
+    if (verdict === 'none') return;
     for (const ticket of tickets) {
-      if (verdict === 'blamed') ticket.faults += 1;
-      else if (verdict === 'silent') ticket.losses += 1;
+      const trouble = (ticket.trouble ??= { faults: 0, losses: 0 });
+      if (verdict === 'blamed') trouble.faults += 1;
+      else trouble.losses += 1;
     }
   }
 
@@ -82,7 +84,7 @@ export class Suspects {
 
   /** Whether a stanza may be sent without being asked for: not what was on its way each time the link was lost. */
   mayGoByItself(ticket: Ticket): boolean {
-    return ticket.losses < MAX_LOSSES;
+    return ticket.trouble === null || ticket.trouble.losses < MAX_LOSSES;
   }
 
   /** Takes out of the queue what goes now of what is picked, oldest first. */
@@ -124,7 +126,7 @@ export class Suspects {
     if (waiting === null || this.#isUnderWay) return now;
     const inOrder = [...waiting].sort((one, other) => suspicion(one) - suspicion(other));
     for (const ticket of inOrder) {
-      const isAlone = ticket.faults >= this.#maxFaults - 1 || ticket.losses >= MAX_LOSSES - 1;
+      const isAlone = this.#isLastChance(ticket);
       if (ticket.held && isAlone && now.size > 0) break;
       waiting.delete(ticket);
       if (!ticket.held) continue;
@@ -133,6 +135,10 @@ export class Suspects {
       if (isAlone || now.size >= this.#atOnce) break;
     }
     return now;
+  }
+
+  #isLastChance({ trouble }: Ticket): boolean {
+    return trouble !== null && (trouble.faults >= this.#maxFaults - 1 || trouble.losses >= MAX_LOSSES - 1);
   }
 
   #watch(ticket: Ticket): void {
@@ -149,6 +155,6 @@ export class Suspects {
   }
 }
 
-function suspicion({ faults, losses }: Ticket): number {
-  return Math.max(faults, losses);
+function suspicion({ trouble }: Ticket): number {
+  return trouble === null ? 0 : Math.max(trouble.faults, trouble.losses);
 }

@@ -24,6 +24,14 @@ export interface TrackedRequest {
   readonly event: string | null;
 }
 
+/** Ends of links for which a stanza may be to blame. */
+export interface Trouble {
+  /** The server ended the stream with an error. */
+  faults: number;
+  /** The link was lost for good, without a word. */
+  losses: number;
+}
+
 /** How a ticket ends for what remembers it. `sent`: written, and nothing can tell more. */
 export type TicketEnd = 'acked' | 'sent' | 'dropped' | 'failed';
 
@@ -76,13 +84,8 @@ export class Ticket {
   possibleDuplicate = false;
   /** True while the stanza is held in the queue; one that was handed on or is waiting for the socket is not. */
   held = false;
-  /**
-   * How often the server ended the stream with an error while the stanza was on its way, which may be why. Such stanzas are
-   * sent with care, and given up after `queue.maxFaults`.
-   */
-  faults = 0;
-  /** @internal how often the link was lost for good without a word while the stanza was on its way */
-  losses = 0;
+  /** @internal what became of links while the stanza was on its way; null for nearly all: nothing */
+  trouble: Trouble | null = null;
   /**
    * How often the stanza was handed to a socket, in earlier processes too: more than once when a link was lost before the
    * stanza was proved to be through.
@@ -138,9 +141,17 @@ export class Ticket {
     return this.record.stored;
   }
 
+  /**
+   * How often the server ended the stream with an error while the stanza was on its way, which may be why. Such stanzas are
+   * sent with care, and given up after `queue.maxFaults`.
+   */
+  get faults(): number {
+    return this.trouble === null ? 0 : this.trouble.faults;
+  }
+
   /** @internal whether it may be why links end; being lost once without a word is ordinary */
   get isSuspect(): boolean {
-    return this.faults > 0 || this.losses > 1;
+    return this.trouble !== null && (this.trouble.faults > 0 || this.trouble.losses > 1);
   }
 
   /** Size on the wire in bytes. */
