@@ -140,8 +140,10 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     const others: Ticket[] = [];
     const mine = this.#wasOpen ? null : session;
     const seen = new Set<string>();
+    const { ending } = this.journal;
     for (const stored of held) {
       seen.add(stored.key);
+      if (ending.has(stored.key)) continue;
       const ticket = this.#recovered(stored);
       if (ticket === null) continue;
       const { handed } = stored;

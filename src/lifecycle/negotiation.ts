@@ -149,17 +149,7 @@ export class StreamNegotiation implements Negotiation {
       this.#parts.traffic.received(element);
       if (isStreamError(element)) throw redirectable(streamError(element), this.tls?.verified === true);
       if (match?.(element) === true) return element;
-      if (isStanza(element) && (!this.#authenticated || this.#step === 'bind')) {
-        throw new BrokerError(
-          'STREAM_EARLY_STANZA',
-          `the server sent <${element.localName}/> before ${this.#authenticated ? 'binding' : 'authentication'} was complete`,
-          {
-            layer: 'stream',
-            origin: 'peer',
-            sentCondition: 'not-authorized',
-          },
-        );
-      }
+      if (isStanza(element) && !this.#authenticated) throw earlyStanza(element);
       if (match === undefined) return element;
       // The features of a stream and the like mean nothing once the dialect waits for something else.
       if (element.namespaceURI !== NS.STREAM) this.#defer(element);
@@ -358,6 +348,13 @@ export class StreamNegotiation implements Negotiation {
       },
     );
   }
+}
+
+/** Behind authentication it is clear who sends it, and that it is for us: it is delivered when the stream is ready. */
+function earlyStanza({ localName }: Element): BrokerError {
+  const text = `the server sent <${localName}/> before authentication was complete`;
+  const facts = { layer: 'stream', origin: 'peer', sentCondition: 'not-authorized', retryable: true } as const;
+  return new BrokerError('STREAM_EARLY_STANZA', text, facts);
 }
 
 /** A stream error in place of a header, in whichever namespace servers put it that have no stream yet. */

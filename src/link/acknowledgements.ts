@@ -94,26 +94,18 @@ export class Acknowledgements {
 
   /**
    * An element of the stream management namespace arrived.
-   * @throws BrokerError `SM_BAD_H`, `SM_UNEXPECTED`; `appCondition` is what the stream error should carry besides
+   * @returns what is wrong with it: `SM_BAD_H`, `SM_UNEXPECTED`. `appCondition` is what the stream error should carry
+   * besides; `ignored`: nothing follows from it
    */
-  receive(element: Element): { error: BrokerError; appCondition?: Element } | null {
+  receive(element: Element): { error: BrokerError; appCondition?: Element; ignored?: boolean } | null {
     if (element.localName === 'r') {
       this.#tell();
       return null;
     }
     if (element.localName !== 'a') {
-      return {
-        error: new BrokerError(
-          'SM_UNEXPECTED',
-          `the server sent <${element.nodeName}/> in the middle of a managed session`,
-          {
-            layer: 'sm',
-            origin: 'peer',
-            phase: 'ready',
-            sentCondition: 'undefined-condition',
-          },
-        ),
-      };
+      // What was said once may be said again: nothing changes by it.
+      const repeats = element.localName === 'enabled' || element.localName === 'resumed';
+      return { error: unexpected(element), ignored: repeats };
     }
     const h = element.getAttribute('h');
     let acked: Ticket[];
@@ -191,6 +183,12 @@ export class Acknowledgements {
     this.#timer = null;
     if (this.session.size > 0) this.request();
   };
+}
+
+function unexpected(element: Element): BrokerError {
+  const text = `the server sent <${element.nodeName}/> in the middle of a managed session`;
+  const facts = { layer: 'sm', origin: 'peer', phase: 'ready', sentCondition: 'undefined-condition' } as const;
+  return new BrokerError('SM_UNEXPECTED', text, { ...facts, retryable: true });
 }
 
 /** The stream error for an acknowledgement of more than was sent (XEP-0198 §6). */

@@ -105,7 +105,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (this.#isOver) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
     const counts = this.#established.countsDeferred ?? this.#established.resumed ?? false;
-    for (const element of this.#deferredElements) this.#receive(element, counts);
+    // An acknowledgement from before <enabled/> or <resumed/> is older than what that said.
+    for (const element of this.#deferredElements) if (!element.is('a', NS.SM)) this.#receive(element, counts);
     this.#deferredElements = NONE;
     this.#stream.flow(this);
   }
@@ -396,7 +397,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const fault = acks.receive(element);
     if (fault === null) return;
     this.#parts.status.publish('PCJ_PROTOCOLERROR', fault.error);
-    this.#giveUp(fault.error, fault.appCondition);
+    if (fault.ignored !== true) this.#giveUp(fault.error, fault.appCondition);
   }
 
   /** Asks for a sign of life in the cheapest way the stream has. */
@@ -410,7 +411,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   #ask(): void {
     try {
       const question = this.#probe.ask();
-      this.#writeUrgent(() => question);
+      if (question === null) this.speak();
+      else this.#writeUrgent(() => question);
     } catch (error) {
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
     }

@@ -35,11 +35,11 @@ export class Probe {
     return this.pings || this.#isQuestion;
   }
 
-  /** The text that asks: white space if the dialect has no question now. @throws BrokerError what the dialect throws */
-  ask(): string {
+  /** The text that asks; null if the dialect has no question now. @throws BrokerError what the dialect throws */
+  ask(): string | null {
     this.#isQuestion = false;
     const text = this.#parts.translation.question((this.#id ??= newId()));
-    if (text === null) return ' ';
+    if (text === null) return null;
     this.#isQuestion = true;
     this.#unanswered += 1;
     return text;

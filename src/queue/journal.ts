@@ -78,6 +78,15 @@ export class Journal implements RecordOwner {
     return [...this.#records.values()];
   }
 
+  /** Keys of stanzas that are done with, which the store does not know yet. */
+  get ending(): ReadonlySet<string> {
+    const keys = new Set<string>();
+    for (const step of this.#pending) {
+      if (step.kind === 'change' && step.change.kind === 'end') keys.add(step.change.key);
+    }
+    return keys;
+  }
+
   /** The store is open: what was accepted before goes into it. */
   open(store: OpenStore): void {
     this.#store = store;

@@ -19,6 +19,7 @@ export const TCP_FRAMING: Framing = Object.freeze<Framing>({
   renewed: (old, handler, limits) => {
     const rest = old.take();
     const reader = new Tokenizer(handler, limits);
+    reader.skipSpace();
     reader.pause();
     reader.write(rest);
     return reader;

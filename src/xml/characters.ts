@@ -73,6 +73,19 @@ export function indexOfForbidden(text: string): number {
   return text.search(NOT_CHAR);
 }
 
+/** Whether a byte, or a code unit, is white space to XML. */
+export function isSpace(code: number): boolean {
+  return code === 0x20 || code === TAB || code === LF || code === CR;
+}
+
+/** A text without white space around it. */
+export function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
 /** Whether a code point may stand in an XML document. */
 export function isChar(code: number): boolean {
   return (

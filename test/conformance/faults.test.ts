@@ -1,4 +1,7 @@
 // What people who ran the library met, by kind. The letters are explained in test/README.md.
+// Elsewhere: A10 test/wire/oddities.test.ts; A12 test/wire/probe.test.ts, test/servers/frozen.test.ts;
+// B11 test/wire/own-dialect.test.ts; C1, C3 test/wire/memory.test.ts; C2 test/wire/component/turns.test.ts;
+// C4 test/wire/trickle.test.ts; C6 test/wire/jabberd2/bounds.test.ts.
 import { inspect } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { Broker, NS, XMPP, xml, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';

@@ -211,14 +211,6 @@ describe('what belongs where in a stream', () => {
         await server.send("<iq type='set' id='1' from='a@b'><x/></iq>");
       },
     ],
-    [
-      'before the bind result',
-      async (server) => {
-        await authenticate(server);
-        await greet(server, features(BIND), { id: 'auth-1' });
-        await server.send(`<message from='a@b'/>`);
-      },
-    ],
   ] as [string, (server: Parameters<typeof greet>[0]) => Promise<void>][])(
     'S-STREAM-14 A-NEG-2: a stanza %s ends the attempt, and nobody sees it',
     async (_, script) => {

@@ -236,7 +236,7 @@ describe('counting', () => {
   it('an element of the namespace that does not belong here ends the link', async () => {
     const { server, broker } = await rig.ready();
     const closed = broker.closed;
-    await server.send(`<enabled xmlns='${NS.SM}' id='again'/>`);
+    await server.send(`<enable xmlns='${NS.SM}'/>`);
     expect(await closed).toMatchObject({ error: { code: 'SM_UNEXPECTED' } });
   });
 });

@@ -1,6 +1,7 @@
 // Our own address as the server tells it: RFC 6120 §7.6, XEP-0388 §2.6.
 import { BrokerError } from '../../errors.js';
 import { JID } from '../../jid/jid.js';
+import { trimmed } from '../../xml/characters.js';
 import type { Negotiation } from '../dialect.js';
 
 /** The server decides the resource, but not whose account it is. */
@@ -16,7 +17,7 @@ export interface AddressRules {
 export function readOwnAddress(text: string, { domain, bound, bad }: AddressRules): JID {
   let jid: JID;
   try {
-    jid = JID.parse(text);
+    jid = JID.parse(trimmed(text));
   } catch (cause) {
     throw bad('it names no valid JID', cause);
   }

@@ -16,6 +16,10 @@ function offersManagement(features: Element): boolean {
   return features.getChild('sm', NS.SM) !== null;
 }
 
+function isAnswer({ localName, namespaceURI }: Element, success: 'enabled' | 'resumed'): boolean {
+  return namespaceURI === NS.SM && (localName === success || localName === 'failed');
+}
+
 /** What asks for stream management. */
 export const enabling = (resume: boolean): Element => xml('enable', { xmlns: NS.SM, resume: resume ? 'true' : null });
 
@@ -32,7 +36,8 @@ export async function enable(
 ): Promise<ManagedSession | null> {
   if (!offersManagement(features)) return null;
   session.send(enabling(resume));
-  const answer = await session.next((element) => element.namespaceURI === NS.SM);
+  // A server that counts already may ask, or tell, before it says that it does.
+  const answer = await session.next((element) => isAnswer(element, 'enabled'));
   return enabled(session, answer, jid, resume);
 }
 
@@ -124,9 +129,7 @@ export function behindResuming(error: unknown, managed: ManagedSession): unknown
  */
 async function answerToResume(session: Negotiation, managed: ManagedSession): Promise<Element> {
   try {
-    const isAnswer = ({ localName, namespaceURI }: Element): boolean =>
-      namespaceURI === NS.SM && (localName === 'resumed' || localName === 'failed');
-    return await session.next(isAnswer);
+    return await session.next((element) => isAnswer(element, 'resumed'));
   } catch (error) {
     if (!(error instanceof BrokerError) || error.layer === 'usage') throw error;
     if (error.layer !== 'tcp' || managed.lostWhileResuming() > 1) managed.abandon();

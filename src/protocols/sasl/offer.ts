@@ -1,4 +1,5 @@
 // What a server offers for signing in: RFC 6120 §6.3.3, XEP-0388 §2.1, XEP-0440.
+import { trimmed } from '../../xml/characters.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Element } from '../../xml/element.js';
 
@@ -56,7 +57,7 @@ function properNames(advertised: readonly string[]): Set<string> {
 }
 
 function namesIn(list: Element | null): string[] {
-  return list?.getChildren('mechanism', list.namespaceURI ?? '').map(({ textContent }) => textContent) ?? [];
+  return list?.getChildren('mechanism', list.namespaceURI ?? '').map(({ textContent }) => trimmed(textContent)) ?? [];
 }
 
 function readBindings(features: Element): string[] | null {

@@ -1,5 +1,6 @@
 import type { Optional } from '../../arguments/optional.js';
 import { BrokerError, usageError } from '../../errors.js';
+import { isSpace } from '../characters.js';
 import type { Element } from '../element.js';
 import { Fault } from './fault.js';
 import { xmlLimits, type XmlLimits } from './limits.js';
@@ -40,6 +41,7 @@ export class Tokenizer implements ScannerEvents {
   private running = false;
   private finished = false;
   private isPaused = false;
+  private skipsSpace = false;
 
   /** @throws BrokerError `USAGE_LIMITS` for a limit that is none */
   constructor(
@@ -75,12 +77,24 @@ export class Tokenizer implements ScannerEvents {
       throw usageError('USAGE_TYPE', `Tokenizer.write wants bytes (a Buffer or Uint8Array), not ${typeof chunk}`);
     }
     if (this.finished || chunk.length === 0) return;
+    if (this.skipsSpace) {
+      this.writeBehindSpace(chunk);
+      return;
+    }
     if (this.running || this.isPaused) {
       this.kept.push(chunk);
       return;
     }
     this.scan(chunk);
     this.scanKept();
+  }
+
+  /**
+   * White space in front of the document is no part of it: behind a restart it belongs to the stream before, and an XML
+   * declaration may follow. To be called before anything is written.
+   */
+  skipSpace(): void {
+    this.skipsSpace = true;
   }
 
   /** Stops before the next token; what arrives is kept. */
@@ -136,6 +150,13 @@ export class Tokenizer implements ScannerEvents {
 
   streamEnd(): void {
     this.deliver(() => this.handler.onStreamEnd());
+  }
+
+  private writeBehindSpace(chunk: Uint8Array): void {
+    const start = chunk.findIndex((byte) => !isSpace(byte));
+    if (start < 0) return;
+    this.skipsSpace = false;
+    this.write(chunk.subarray(start));
   }
 
   private scanKept(): void {

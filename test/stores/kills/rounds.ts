@@ -18,10 +18,10 @@ export interface Place {
 }
 
 /** The program with the thread of its store, as two files. @returns the path of the program */
-export async function build(folder: string): Promise<string> {
+export async function build(folder: string, source = 'test/stores/kills/program.ts'): Promise<string> {
   const bundle = await rolldown({
     input: {
-      program: join(ROOT, 'test/stores/kills/program.ts'),
+      program: join(ROOT, source),
       'sqlite-writer': join(ROOT, 'src/stores/sqlite-writer.ts'),
     },
     external: (id) => !/^[./]|^xmpp-broker/.test(id),

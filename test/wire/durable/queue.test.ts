@@ -137,6 +137,21 @@ describe('a queue with a store', () => {
   });
 });
 
+it('does not hold again what ended while the store was away', async () => {
+  const { broker } = rig.broker(await rig.listen(), { ...options(), timeouts: { close: 20 } });
+  await broker.openQueue();
+  const ticket = send(broker, '1', 'k');
+  await ticket.stored;
+  store.fail(new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true }));
+  broker.queue.drop();
+  await broker.shutdown();
+  const again = send(broker, '2', 'k');
+  store.fail(null);
+  expect(await broker.openQueue()).toEqual({ held: 1, possibleDuplicates: 0 });
+  await again.stored;
+  expect(ids()).toEqual(['2']);
+});
+
 describe('a store that fails', () => {
   const FULL = new BrokerError('QUEUE_STORE_FAILED', 'the disk is full', { layer: 'queue' });
   const AWAY = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
