@@ -12,7 +12,7 @@ const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')
 
 /** What may be in it: compiled code with its types, the pages, the examples and the papers. */
 const ALLOWED =
-  /^(package\.json|LICENSE|(README|CHANGELOG|SECURITY)\.md|docs\/.+\.(md|svg|png|json)|examples\/.+\.ts|dist\/.+\.(js|js\.map|d\.ts))$/;
+  /^(package\.json|LICENSE|(README|CHANGELOG|SECURITY)\.md|docs\/.+\.(md|svg|png|json)|examples\/.+\.ts|dist\/.+\.(js|js\.map|d\.ts)|dist\/xmpp-broker\.1)$/;
 /** Tests and tools must not slip in through dist. */
 const FORBIDDEN = /(^|\/)(test|tests|bench|scripts)\/|\.test\.|\.tsbuildinfo$/;
 
@@ -67,6 +67,7 @@ const problems = [
     'SECURITY.md',
     'docs/getting-started.md',
     'examples/component.ts',
+    'dist/xmpp-broker.1',
     ...needed,
   ]
     .filter((path) => !paths.includes(path))

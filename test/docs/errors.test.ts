@@ -6,6 +6,7 @@ import { ROOT } from './support/markdown.js';
 const OTHERS: readonly RegExp[] = [
   /^PCJ_/, // status events
   /^JABBERD\d+_COMPONENT$/, // dialects
+  /^(XMPP_PASSWORD|NO_COLOR)$/, // variables of the environment
   /^MODULE_NOT_FOUND$/, // what Node calls a package that is not there
   // what Node and OpenSSL call the faults of a certificate
   /^(CERT|CRL|ERR|UNABLE|DEPTH_ZERO|SELF_SIGNED|HOSTNAME|INVALID|PATH_LENGTH|ERROR_IN)_/,

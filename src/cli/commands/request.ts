@@ -1,0 +1,78 @@
+import { Broker } from '../../broker/broker.js';
+import { usageError } from '../../errors.js';
+import { StanzaError } from '../../stanza/stanza-error.js';
+import { parse } from '../../xml/tokenizer/parse.js';
+import type { Element } from '../../xml/element.js';
+import { xml } from '../../xml/builder.js';
+import { ACCOUNT, accountOf } from '../account.js';
+import type { Command } from '../command.js';
+import { connected } from '../connected.js';
+import { pretty } from '../pretty.js';
+
+/** One request and its answer. */
+export const request: Command = {
+  name: 'request',
+  summary: 'sends one request, and prints its answer',
+  operands: '[IQ | PAYLOAD]',
+  count: [0, 1],
+  details: [
+    'The operand is a whole <iq/>, or what goes into one; - or nothing reads it from what comes in.',
+    'Exit codes: 0 a result, 1 an error or no answer.',
+  ],
+  options: {
+    ...ACCOUNT,
+    to: { value: 'JID', help: 'whom it is for; default the domain' },
+    set: { help: 'a request of type set in place of get' },
+    timeout: { value: 'SECONDS', help: 'how long to wait for the answer; default 30' },
+  },
+  async run(given, terminal) {
+    const [operand] = given.positionals;
+    const text = (operand === undefined || operand === '-' ? await terminal.input() : operand).trim();
+    const element = elementIn(text);
+    await using broker = new Broker({ ...(await accountOf(given, terminal)), reconnect: false });
+    await connected(broker, terminal);
+    const to = given.text('to') ?? broker.jid?.domain ?? broker.config.domain;
+    const isWhole = element.localName === 'iq';
+    const iq = isWhole
+      ? text
+      : xml(
+          'iq',
+          {
+            type: given.has('set') ? 'set' : 'get',
+            to,
+            from: broker.config.username === undefined ? broker.config.domain : undefined,
+          },
+          element,
+        );
+    try {
+      const answer = await broker.request(iq, {
+        timeout: secondsOf(given.text('timeout')) * 1_000,
+        signal: terminal.signal,
+      });
+      terminal.out(given.has('json') ? JSON.stringify({ answer: answer.toString() }) : pretty(answer));
+      return 0;
+    } catch (error) {
+      if (!(error instanceof StanzaError)) throw error;
+      if (given.has('json'))
+        terminal.out(JSON.stringify({ error: error.condition, text: error.text, answer: error.stanza.toString() }));
+      else terminal.out(pretty(error.stanza));
+      return 1;
+    }
+  },
+};
+
+/** @throws BrokerError `USAGE_ARGUMENT` for what is no element */
+function elementIn(text: string): Element {
+  try {
+    return parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw usageError('USAGE_ARGUMENT', `what is asked must be one element of XML: ${reason}`);
+  }
+}
+
+function secondsOf(text = '30'): number {
+  const seconds = Number(text);
+  if (seconds > 0 && seconds < 1e6) return seconds;
+  throw usageError('USAGE_ARGUMENT', `--timeout takes a number of seconds, not ${JSON.stringify(text)}`);
+}
