@@ -8,7 +8,7 @@ import {
   Broker,
   Delegation,
   errorReply,
-  JABBERD14_COMPONENT,
+  COMPONENT,
   JID,
   NS,
   Privileges,
@@ -30,7 +30,7 @@ interface Kept {
 const archive = new Map<string, Kept[]>();
 
 const broker = new Broker<{ keep: FilterMatch }>({
-  connectionType: JABBERD14_COMPONENT,
+  connectionType: COMPONENT,
   host: process.env['XMPP_HOST'] ?? '127.0.0.1',
   port: Number(process.env['XMPP_PORT'] ?? 5347),
   domain: process.env['XMPP_DOMAIN'] ?? 'archive.localhost',

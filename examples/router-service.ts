@@ -12,8 +12,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import {
   Broker,
   BrokerError,
-  JABBERD14_COMPONENT,
-  JABBERD20_COMPONENT,
+  COMPONENT,
+  ROUTER,
   reply,
   xml,
   type BrokerOptions,
@@ -30,7 +30,7 @@ function connection(domain: string, shared: boolean): BrokerOptions {
   const { XMPP_KIND: kind = 'jabberd2', XMPP_SERVERNAME: servername } = process.env;
   const native = kind === 'jabberd2';
   return {
-    connectionType: native ? JABBERD20_COMPONENT.with({ multi: shared }) : JABBERD14_COMPONENT,
+    connectionType: native ? ROUTER.with({ multi: shared }) : COMPONENT,
     host: process.env['XMPP_HOST'] ?? '127.0.0.1',
     port: Number(process.env['XMPP_PORT'] ?? 5347),
     domain,
