@@ -268,7 +268,18 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   fenced(error: BrokerError): void {
-    this.#parts.status.publish('PCJ_FENCED', error);
+    const open = this.#open;
+    if (open === null) return;
+    const { outbox, resumption, lifecycle, status } = this.#parts;
+    this.#open = null;
+    this.#wasOpen = false;
+    this.journal.disown();
+    resumption.forget();
+    outbox.queue.take(({ state }) => state === 'failed');
+    void letGo(open);
+    lifecycle.fenced(error, () => {
+      status.publish('PCJ_FENCED', error);
+    });
   }
 
   purge(): number {

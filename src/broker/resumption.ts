@@ -158,6 +158,17 @@ export class Resumption implements SessionKeeper {
     if (previous !== null) this.#giveUp(previous);
   }
 
+  /** Another process has the session, and what was sent in it; what it does not know, such as requests, is over. */
+  forget(): void {
+    this.#current = null;
+    this.#hold(
+      this.#take()
+        ?.takeUnacked()
+        .filter(({ state }) => state !== 'failed') ?? [],
+      [],
+    );
+  }
+
   /** Ends everything: stanzas and requests fail. */
   halt(error: BrokerError): void {
     const { outbox, journal } = this.#parts;

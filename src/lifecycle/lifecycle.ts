@@ -191,6 +191,31 @@ export class Lifecycle implements LinkOwner {
     this.#rest({ clean: false, error });
   }
 
+  /**
+   * Another process has the queue: what there is of a link is dropped at once, and nothing is written any more. As behind a
+   * lost link, another attempt follows, which waits until this process has the queue again.
+   * @param tell called when nothing can be written any more
+   */
+  fenced(error: BrokerError, tell: () => void): void {
+    if (this.#state === 'halted') return;
+    const isLeaving = this.#shutdown !== null;
+    if (!isLeaving) {
+      this.#epoch += 1;
+      this.#stopTimer();
+      this.#attempt?.drop(error);
+      this.#attempt = null;
+    }
+    const link = this.#link;
+    link?.halt(error);
+    const epoch = this.#epoch;
+    tell();
+    if (this.#epoch !== epoch) return;
+    const byUs = isLeaving ? 'shutdown' : null;
+    if (link !== null) {
+      this.ended({ byUs, clean: false, error, inFlight: [], waiting: [], session: null, good: false, doubted: false });
+    } else if (!isLeaving && this.#state !== 'idle' && this.#state !== 'disconnected') this.#failed(error, true);
+  }
+
   /** Makes room, then runs the first attempt of a operation. */
   async #begin(epoch: number, operation: ConnectOperation): Promise<void> {
     if (this.#attempt !== null) {
@@ -206,27 +231,29 @@ export class Lifecycle implements LinkOwner {
       await this.#link.replace();
       if (this.#epoch !== epoch) return;
     }
-    const opening = this.#owner.open();
-    if (opening !== null && !(await this.#opened(epoch, opening))) return;
     operation.begun = true;
     this.#run(epoch);
   }
 
-  /** Waits for the store of the queue. Returns whether it is open, and nothing has become obsolete. */
-  async #opened(epoch: number, opening: Promise<void>): Promise<boolean> {
-    this.#state = 'standby';
-    try {
-      await opening;
-      return this.#epoch === epoch;
-    } catch (error) {
-      if (this.#epoch !== epoch) return false;
-      this.#rejectOperation(error as BrokerError);
-      this.#restDisconnected(error as BrokerError);
-      return false;
+  /** Runs an attempt, with the store of the queue open. */
+  #run(epoch: number, place: Endpoint = this.#target): void {
+    const opening = this.#owner.open();
+    if (opening === null) {
+      this.#dial(epoch, place);
+      return;
     }
+    this.#state = 'standby';
+    opening.then(
+      () => {
+        if (this.#epoch === epoch) this.#dial(epoch, place);
+      },
+      (error: unknown) => {
+        if (this.#epoch === epoch) this.#unsuccessful(error as BrokerError);
+      },
+    );
   }
 
-  #run(epoch: number, place: Endpoint = this.#target): void {
+  #dial(epoch: number, place: Endpoint): void {
     this.#state = 'connecting';
     this.#borrowed = place !== this.#target;
     const attempt = new Attempt(this.#parts, () => {
@@ -258,7 +285,7 @@ export class Lifecycle implements LinkOwner {
       if (this.#epoch !== epoch) return;
       const failure = error as BrokerError;
       if (this.#redirected(epoch, failure)) return;
-      this.#failed(this.#judged(failure, 'negotiating'), this.#operation === null || this.#retriesInitial());
+      this.#unsuccessful(failure);
       return;
     }
     // A later command may have come in the very moment of success: this attempt ends with it.
@@ -290,6 +317,11 @@ export class Lifecycle implements LinkOwner {
       if (this.#link === link) link.start();
     });
     this.#owner.afterReady();
+  }
+
+  /** No link came of it. */
+  #unsuccessful(error: BrokerError): void {
+    this.#failed(this.#judged(error, 'negotiating'), this.#operation === null || this.#retriesInitial());
   }
 
   /** After a failed attempt or a lost link: dial again later, or come to rest. */

@@ -106,6 +106,16 @@ export class Journal implements RecordOwner {
     this.#settleIdle();
   }
 
+  /** Somebody else has what is stored: tickets of it say that it is kept. */
+  disown(): void {
+    this.close();
+    for (const record of [...this.#records.values()]) {
+      if (!record.mayBeStored) continue;
+      this.forget(record);
+      record.ticket.markFailed(kept(record.ticket));
+    }
+  }
+
   /** Nothing is stored any more, for ever. Tickets of stanzas that the store may have say that they are kept. */
   halt(): void {
     this.#isOver = true;

@@ -126,6 +126,14 @@ export class MemoryStore implements QueueStore {
     for (const queue of this.#queues.values()) queue.holder = null;
   }
 
+  /** What another process does that takes a queue over. */
+  fence(queue: string): void {
+    const { holder } = this.#queue(queue);
+    this.#queue(queue).holder = null;
+    const text = `another process has the queue ${queue}`;
+    holder?.owner.fenced(new BrokerError('QUEUE_FENCED', text, { layer: 'queue', retryable: true }));
+  }
+
   /** What a queue has now, oldest first. */
   held(queue: string): readonly StoredStanza[] {
     return this.#queue(queue).held;

@@ -152,6 +152,34 @@ it('does not hold again what ended while the store was away', async () => {
   expect(ids()).toEqual(['2']);
 });
 
+it('lets go of everything when another process takes the queue, and waits for its turn', async () => {
+  const { broker, server, peer, recorded } = await rig.ready({
+    ...options({ onReady: 'send' }),
+    reconnect: { firstDelayMs: 1, maxDelayMs: 1 },
+  });
+  await send(broker, '1').sent;
+  let go = (): void => undefined;
+  store.hooks = { before: () => new Promise((resolve) => (go = resolve)) };
+  const ticket = send(broker, '2');
+  await new Promise(setImmediate);
+  store.fence(DOMAIN);
+  store.hooks = {};
+  go();
+  expect(await failure(ticket.sent)).toMatchObject({ code: 'QUEUE_KEPT' });
+  expect(recorded.short.slice(-4)).toEqual(['FENCED', 'SOCKETFAIL', 'SOCKETDISCONNECT', 'RECONNECTING']);
+  expect(server.received.toString()).not.toContain('<body>2');
+  const again = await peer.accept();
+  await COMPONENT.letIn(again);
+  await send(broker, '3').sent;
+  await upTo(again, '3');
+});
+
+it('with reconnect: false, rests when another process takes the queue', async () => {
+  const { broker } = await rig.ready(options());
+  store.fence(DOMAIN);
+  expect(await broker.closed).toMatchObject({ error: { code: 'QUEUE_FENCED' } });
+});
+
 describe('a store that fails', () => {
   const FULL = new BrokerError('QUEUE_STORE_FAILED', 'the disk is full', { layer: 'queue' });
   const AWAY = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
