@@ -23,14 +23,14 @@ const nothing = (): void => undefined;
 /** A logger that drops everything. */
 export const silence: Logger = Object.freeze({ debug: nothing, info: nothing, warn: nothing, error: nothing });
 
-/** The default: warnings and errors as one line each on stderr; with `debug`, everything. */
+/** The default: what goes wrong, and that it is right again, as one line each on stderr; with `debug`, everything. */
 export function stderrLogger(name: string, debug: boolean): Logger {
   const line = (level: string) => (facts: object, message: string) => {
     process.stderr.write(`${new Date().toISOString()} ${level} ${name}: ${message}${details(facts)}\n`);
   };
   return {
     debug: debug ? line('debug') : nothing,
-    info: debug ? line('info') : nothing,
+    info: line('info'),
     warn: line('warn'),
     error: line('error'),
   };
@@ -46,15 +46,19 @@ function details(facts: object): string {
   return text;
 }
 
-/** Where an error comes from: the stack of what is not ours, and whatever is below. */
+/** Where an error comes from: the stack of what is neither ours nor the system's, and whatever is below and says more. */
 function causes(error: unknown): string {
   const lines: string[] = [];
   let next: unknown = error;
+  let said = '';
   for (let depth = 0; depth < 4 && next !== undefined; depth++) {
-    const ours = next instanceof Error && next.name === 'BrokerError';
-    if (depth > 0) lines.push(`caused by ${next instanceof Error ? described(next) : typeof next}`);
-    if (!ours && next instanceof Error)
+    const known =
+      next instanceof Error && (next.name === 'BrokerError' || next instanceof AggregateError || 'syscall' in next);
+    const text = next instanceof Error ? described(next) : typeof next;
+    if (depth > 0 && !said.includes(text)) lines.push(`caused by ${text}`);
+    if (!known && next instanceof Error)
       lines.push(...(next.stack?.split('\n').slice(1, 7) ?? []).map((line) => line.trim()));
+    said += next instanceof Error ? next.message : '';
     next = next instanceof Error ? next.cause : undefined;
   }
   return lines.map((line) => `\n    ${line}`).join('');

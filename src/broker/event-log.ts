@@ -68,6 +68,11 @@ export class EventLog {
   /** How many stanzas were held when that was told at rest. */
   #heldTold = 0;
   #fault: Fault | null = null;
+  /** A fault that ends the link: it is told with the end. */
+  #fatal: BrokerError | null = null;
+  /** Whether somebody reads of trouble last. */
+  #troubled = false;
+  #wasReady = false;
   /** The last report of a shutdown. */
   #left = '';
   #kinds: Map<string, { at: number; leftOut: number }> | null = null;
@@ -81,7 +86,12 @@ export class EventLog {
     const ending = ENDINGS[name];
     if (ending !== undefined) {
       const error = payload as BrokerError;
+      this.#fatal = null;
       this.#fault = { what: name === 'PCJ_SOCKETFAIL' ? `${ending} to ${this.#endpoint}` : ending, error };
+      return;
+    }
+    if (name === 'PCJ_PROTOCOLERROR' && endsLink(payload as BrokerError)) {
+      this.#fatal = payload as BrokerError;
       return;
     }
     const what = FAULTS[name] ?? ('fault' in EVENTS[name] && name !== 'PCJ_HANDLERERROR' ? name : undefined);
@@ -100,6 +110,12 @@ export class EventLog {
         this.#endpoint = endpoint(host, port ?? 0);
         return;
       }
+      case 'PCJ_SOCKETDISCONNECT':
+        this.#brokenClosing();
+        return;
+      case 'PCJ_READY':
+        this.#ready((payload as StatusEvents['PCJ_READY']).resumed);
+        return;
       case 'PCJ_CONNECT':
         if (this.#fault !== null) this.#told('; dialling again');
         return;
@@ -119,6 +135,23 @@ export class EventLog {
         this.#limited(name, { event: name, key, err: error }, `a stanza was given up: ${error.message}`);
       }
     }
+  }
+
+  /** What ended the link came while it was being closed: no other line tells of it. */
+  #brokenClosing(): void {
+    const error = this.#fatal;
+    this.#fatal = null;
+    if (error === null) return;
+    this.#logger.warn({ code: error.code, err: error }, `the closing was cut short: ${error.message} (${error.code})`);
+  }
+
+  /** After trouble, people want to know that it is over. */
+  #ready(resumed: boolean): void {
+    const again = this.#wasReady ? ' again' : '';
+    this.#wasReady = true;
+    if (!this.#troubled) return;
+    this.#troubled = false;
+    this.#logger.info({ resumed }, `connected to ${this.#endpoint}${again}${resumed ? '; the session goes on' : ''}`);
   }
 
   /** The store of the queue says how it was opened. */
@@ -208,7 +241,10 @@ export class EventLog {
     if (this.#fault === null) return;
     const { what, error } = this.#fault;
     this.#fault = null;
-    this.#logger[level]({ code: error.code, err: error }, `${what}: ${error.message} (${error.code})${follows}`);
+    this.#troubled = true;
+    // Some messages say by themselves that nobody could be reached.
+    const text = error.message.startsWith(what) ? error.message : `${what}: ${error.message}`;
+    this.#logger[level]({ code: error.code, err: error }, `${text} (${error.code})${wordsOf(error)}${follows}`);
   }
 
   #limited(kind: string, facts: object, text: string, level: 'warn' | 'error' = 'warn'): void {
@@ -225,6 +261,16 @@ export class EventLog {
     const more = leftOut === 0 ? '' : ` (and ${String(leftOut)} like it before)`;
     this.#logger[level](leftOut === 0 ? facts : { ...facts, leftOut }, `${text}${more}`);
   }
+}
+
+/** Whether a fault of the protocol is also the end of the link. */
+function endsLink({ code, layer, phase }: BrokerError): boolean {
+  return phase === 'ready' && (code === 'STREAM_ERROR' || code === 'STREAM_BAD_ERROR' || layer === 'xml');
+}
+
+/** What the server said of it. Nobody has to believe that. */
+function wordsOf({ text }: BrokerError): string {
+  return text === undefined || text === '' ? '' : `, it said "${printable(text, 200)}"`;
 }
 
 function counted(count: number, one: string, many: string): string {

@@ -399,6 +399,7 @@ describe('D: the log', () => {
       expect.stringMatching(
         /^warn lost the connection to 127\.0\.0\.1:\d+: the server closed the stream \(STREAM_CLOSED\); attempt 1 follows in \d+ ms$/,
       ),
+      expect.stringMatching(/^info connected to 127\.0\.0\.1:\d+ again$/),
     ]);
   });
 

@@ -61,6 +61,13 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
       'halt',
     ],
     [
+      'halt in a purge, then connect',
+      [],
+      ['output', 'output', 'output', 'connect', 'until at rest or ready', 'in PCJ_NODESENT: halt', 'purge', 'connect'],
+      false,
+      'halt',
+    ],
+    [
       'connect and shutdown by a handler',
       [],
       ['when ready: shutdown', 'when lost: connect', 'connect'],
