@@ -15,6 +15,7 @@ import type { Counters } from '../stats.js';
 import { Transport } from '../stream/transport.js';
 import { loadWebSockets, openWebSocket } from '../stream/web-socket.js';
 import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
+import { discover, insecureLinks, isUnreachable } from './discovery.js';
 import { targetOf, type Route, type WebSocketRoute } from './route.js';
 import type { TlsServer } from './start-tls.js';
 import { XmlStream } from '../stream/xml-stream.js';
@@ -23,6 +24,19 @@ import { XmlStream } from '../stream/xml-stream.js';
 export interface AttemptParts extends NegotiationParts {
   readonly connector: Connector | undefined;
   readonly counters: Counters;
+}
+
+/** A connection to the server. */
+interface Dialled {
+  readonly socket: Duplex;
+  readonly target: Target;
+  readonly address: string | null;
+}
+
+interface Reached {
+  readonly dialled: Dialled;
+  /** Null for TCP. */
+  readonly websocket: WebSocketRoute | null;
 }
 
 type FailEvent =
@@ -53,6 +67,8 @@ export class Attempt {
   #transport: Transport | null = null;
   #session: StreamNegotiation | null = null;
   #target: Target | null = null;
+  /** Whether PCJ_CONNECTING was published: once an attempt, whatever has to be tried. */
+  #connecting = false;
 
   /** @param onNegotiating called when the dialect is about to get the stream */
   constructor(parts: AttemptParts, onNegotiating: () => void) {
@@ -114,10 +130,7 @@ export class Attempt {
     const { signal } = this.#abort;
     this.#warnOfOurCertificate();
     signal.throwIfAborted();
-    const route = await this.#route(given);
-    signal.throwIfAborted();
-    const { websocket } = route;
-    const dialled = await this.#dial(route.targets);
+    const { websocket, dialled } = await this.#reach(given);
     this.#target = dialled.target;
     const transport = new Transport(dialled.socket, this.#parts.counters.bytes);
     this.#transport = transport;
@@ -193,6 +206,40 @@ export class Attempt {
     });
   }
 
+  /** Connects to the server, by whichever way the options ask for. */
+  async #reach(given: { host: string | undefined; port: number | undefined }): Promise<Reached> {
+    const { signal } = this.#abort;
+    try {
+      const { targets, websocket } = await this.#route(given);
+      signal.throwIfAborted();
+      return { websocket, dialled: await this.#dial(targets) };
+    } catch (error) {
+      signal.throwIfAborted();
+      const mayDiscover = this.#parts.secrets.websocket === 'discover' && given.host === undefined;
+      if (!mayDiscover || !isUnreachable(error)) throw error;
+      return this.#discover(error);
+    }
+  }
+
+  /** Takes the first WebSocket of the domain's host-meta that can be reached. */
+  async #discover(failed: BrokerError): Promise<Reached> {
+    const { secure, insecure } = await discover(this.#parts, failed, this.#abort.signal);
+    if (insecure > 0) this.#parts.status.publish('PCJ_PROTOCOLERROR', insecureLinks(insecure));
+    const loaded = await loadWebSockets();
+    let last: unknown = failed;
+    for (const url of secure) {
+      try {
+        const dialled = await this.#dial([targetOf(url)]);
+        // The file came over TLS from the domain, which vouches for what it names (XEP-0156 §2.2).
+        return { dialled, websocket: { url, headers: {}, alternative: this.#parts.config.domain, package: loaded } };
+      } catch (error) {
+        this.#abort.signal.throwIfAborted();
+        last = error;
+      }
+    }
+    throw last;
+  }
+
   async #route(given: { host: string | undefined; port: number | undefined }): Promise<Route> {
     const { websocket } = this.#parts.secrets;
     if (websocket === undefined || websocket === 'discover' || given.host !== undefined) {
@@ -252,13 +299,15 @@ export class Attempt {
     });
   }
 
-  #dial(targets: readonly Target[]): Promise<{ socket: Duplex; target: Target; address: string | null }> {
+  #dial(targets: readonly Target[]): Promise<Dialled> {
     const { config, connector } = this.#parts;
     const options = {
       signal: this.#abort.signal,
       timeoutMs: config.timeouts.connect,
       lookupTimeoutMs: config.timeouts.resolve,
       onConnecting: (to: { host: string; port: number }) => {
+        if (this.#connecting) return;
+        this.#connecting = true;
         this.#parts.status.publish('PCJ_CONNECTING', { host: to.host, port: portOf(to) });
       },
     };
