@@ -52,9 +52,9 @@ export interface OpenStore {
   /** The managed session of the last holder that may still be resumed, or null. */
   readonly session: SessionRecord | null;
   /** What was given up while opening, since it cannot be read or trusted: PCJ_DEADLETTER for each. Left out: nothing. */
-  readonly dead?: readonly DeadLetter[];
+  readonly dead?: readonly DeadLetter[] | undefined;
   /** What a person has to know of how it was opened, such as that a broken file was moved aside: logged as a warning. */
-  readonly warning?: string;
+  readonly warning?: string | undefined;
   /**
    * Remembers changes, in their order. When it resolves, all of them survive the process. When it rejects, none of them
    * counts, and those that are still wanted come again: `key` makes a repetition harmless, also where the store is not sure.
@@ -67,7 +67,7 @@ export interface OpenStore {
    * Position of the newest stanza that anybody put. Asked at PCJ_READY and at a purge: what arrives up to there is held, or
    * picked; what is newer is sent at once. Left out by a store with one writer.
    */
-  newest?(): Promise<number>;
+  newest?: (() => Promise<number>) | undefined;
   /** Lets go of the queue at once: the next one may open it. A commit that is under way settles first. */
   close(): Promise<void>;
 }
@@ -106,7 +106,7 @@ export type Change =
       readonly key: string;
       readonly outcome: 'acked' | 'sent' | 'dropped' | 'failed';
       /** Code of the error it failed with. */
-      readonly code?: string;
+      readonly code?: string | undefined;
     }
   /** The managed session as it is now; null: there is none to be resumed. Also sent to try whether the store works again: it has to be written. */
   | { readonly kind: 'session'; readonly session: SessionRecord | null };
@@ -140,7 +140,7 @@ export interface StoredStanza {
   /** Stream errors that came while it was on its way. */
   readonly faults: number;
   /** Whom the store reports to, for its own use. */
-  readonly report?: string;
+  readonly report?: string | undefined;
 }
 
 /** A managed session (XEP-0198), as much of it as the next process needs to resume it. */
@@ -167,14 +167,14 @@ export type SessionLocation = Readonly<{ host: string; port: number | null }>;
 
 /** Which held stanzas are meant, said in data: what is left out is not looked at. */
 export interface PurgeSelection {
-  keys?: string[];
+  keys?: string[] | undefined;
   /** Kinds of stanzas. */
-  names?: ('message' | 'presence' | 'iq')[];
+  names?: ('message' | 'presence' | 'iq')[] | undefined;
   /** Address in `to`. */
-  to?: string;
-  youngerThanMs?: number;
-  olderThanMs?: number;
-  possibleDuplicate?: boolean;
+  to?: string | undefined;
+  youngerThanMs?: number | undefined;
+  olderThanMs?: number | undefined;
+  possibleDuplicate?: boolean | undefined;
   /** Most stanzas, oldest first. */
-  limit?: number;
+  limit?: number | undefined;
 }

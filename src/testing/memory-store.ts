@@ -9,6 +9,11 @@ import type {
   StoreOwner,
 } from '../queue/store.js';
 
+/** What a test leaves in a queue; what it does not say is as of a fresh stanza. */
+export type Planted = { key: string; xml: string } & {
+  readonly [Name in keyof StoredStanza]?: StoredStanza[Name] | undefined;
+};
+
 /** What is told of a commit while it is under way; a promise holds it up. */
 export interface CommitHooks {
   /** Before anything of it counts. What it throws makes the commit fail. */
@@ -150,7 +155,7 @@ export class MemoryStore implements QueueStore {
   }
 
   /** Puts what another life could have left there: a text that is no stanza, a stanza of another namespace. */
-  plant(queue: string, stanza: { key: string; xml: string } & Partial<StoredStanza>): void {
+  plant(queue: string, stanza: Planted): void {
     const { rows } = this.#queue(queue);
     const fresh = { xmlns: 'jabber:client', handed: null, possibleDuplicate: false, attempts: 0, faults: 0 };
     rows.set(stanza.key, { ...fresh, position: -1, at: Date.now(), ...stanza } as Row);

@@ -21,7 +21,7 @@ const HOSTS = new Set([
 
 /** Commands that need no check of their own. */
 const KNOWN_COMMANDS =
-  /^(?:npm install(?: --save-dev)? [@\w/-]+|openssl .*|cp .* && sqlite3 [\w./]+|npx xmpp-broker demo.*)$/;
+  /^(?:npm install(?: --save-dev)? [@\w/-]+|openssl .*|cp .* && sqlite3 [\w./]+|npx xmpp-broker (?:watch|send|request|explain|serve|demo) .*|npx xmpp-broker demo)$/;
 
 describe('README, changelog and docs', () => {
   it.each(pages)('$path: every link leads somewhere', (page) => {
@@ -46,7 +46,7 @@ describe('README, changelog and docs', () => {
     // In code a path may be XPath, and a server's configuration names its files; elsewhere one that begins at the root is
     // somebody's folder.
     const outside = pages.flatMap(({ path, text }) => {
-      const prose = text.replaceAll(/^```(?:ts|yaml|lua)\n[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
+      const prose = text.replaceAll(/^```(?:ts|sh|yaml|lua)\n[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
       return [...prose.matchAll(/(?:^|[\s'"=(])(\/[\w.-]+\/[\w./-]*)/g)].map(([, found = '']) => `${path}: ${found}`);
     });
     const hosts = [...everything.matchAll(/https?:\/\/([\w.-]+)/g)].map(([, host = '']) => host);
