@@ -310,7 +310,8 @@ export class Outbox implements QueueOwner, HeldAtExit {
   }
 
   tellAtExit(): void {
-    this.#parts.status.log.heldAtExit(this.queue);
+    const lost = [...this.queue].filter(({ record }) => !(record instanceof StoredRecord && record.isStored));
+    this.#parts.status.log.heldAtExit({ size: lost.length, at: (index) => lost[index] });
   }
 
   dropped(ticket: Ticket, cause: BrokerError): void {

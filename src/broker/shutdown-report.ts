@@ -9,7 +9,7 @@ export interface ShutdownReport {
    * with `possibleDuplicate`, but for requests, which have failed.
    */
   readonly unacked: number;
-  /** Stanzas in the queue, those among them. They are lost with the process. */
+  /** Stanzas in the queue, those among them. They are lost with the process, unless a store has them. */
   readonly held: number;
   /** Calls of handlers whose promises are not done. */
   readonly running: number;

@@ -180,6 +180,55 @@ it('with reconnect: false, rests when another process takes the queue', async ()
   expect(await broker.closed).toMatchObject({ error: { code: 'QUEUE_FENCED' } });
 });
 
+it('marks no more of a purge than can soon be written, and sends all of it in order', async () => {
+  const { broker, server } = await rig.ready(options());
+  await server.send('</stream:stream>');
+  await broker.closed;
+  const tickets = Array.from({ length: 1_000 }, (_, n) => send(broker, `n${String(n)}`));
+  await tickets.at(-1)?.stored;
+  const marks: number[] = [];
+  store.hooks = {
+    before: (changes) => {
+      const { length } = changes.filter(({ kind }) => kind === 'hand');
+      if (length > 0) marks.push(length);
+    },
+  };
+  const peer = await rig.listen();
+  const connected = broker.connect({ port: peer.port });
+  const again = await peer.accept();
+  await COMPONENT.letIn(again);
+  await connected;
+  broker.queue.send();
+  await Promise.all(tickets.map(({ sent }) => sent));
+  await upTo(again, 'n999');
+  expect(Math.max(...marks)).toBeLessThanOrEqual(256);
+  expect(marks.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+  const sent = [...again.received.toString().matchAll(/<body>n(\d+)/g)].map(([, n]) => Number(n));
+  expect(sent).toEqual(sent.map((_, n) => n));
+  expect(sent).toHaveLength(1_000);
+});
+
+it('what is output behind a purge comes behind it', async () => {
+  const { broker, server } = await rig.ready(options({ onReady: 'hold' }));
+  await server.send('</stream:stream>');
+  await broker.closed;
+  for (let n = 0; n < 600; n += 1) send(broker, `held${String(n)}`);
+  const peer = await rig.listen();
+  const connected = broker.connect({ port: peer.port });
+  const again = await peer.accept();
+  await COMPONENT.letIn(again);
+  await connected;
+  broker.queue.send();
+  const live = send(broker, 'live');
+  const question = xml('iq', { type: 'get', to: 'localhost', from: DOMAIN, id: 'q' }, xml('query', { xmlns: 'urn:x' }));
+  void broker.request(question);
+  await live.sent;
+  await again.expect('</iq>');
+  const text = again.received.toString();
+  expect(text.indexOf('<body>held599')).toBeLessThan(text.indexOf('<body>live'));
+  expect(text.indexOf('<body>live')).toBeLessThan(text.indexOf('<iq'));
+});
+
 describe('a store that fails', () => {
   const FULL = new BrokerError('QUEUE_STORE_FAILED', 'the disk is full', { layer: 'queue' });
   const AWAY = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
