@@ -25,6 +25,11 @@ export const PCJ_SSLFAIL = 'PCJ_SSLFAIL';
 export const PCJ_AUTHNEGOTIATE = 'PCJ_AUTHNEGOTIATE';
 /** The server accepted us, and proved itself where the mechanism can. */
 export const PCJ_AUTHSUCCESS = 'PCJ_AUTHSUCCESS';
+/**
+ * A token for the next sign-in was issued, used, refused or forgotten, or has expired (XEP-0484). One that is refused is
+ * followed by another attempt with the password, without PCJ_AUTHFAIL.
+ */
+export const PCJ_TOKEN = 'PCJ_TOKEN';
 /** Authentication failed. */
 export const PCJ_AUTHFAIL = 'PCJ_AUTHFAIL';
 /** A resource or domain is about to be bound. */
@@ -146,14 +151,22 @@ const EVENTS = {
   [PCJ_SSLFAIL]: { payload: of<BrokerError>(), fault: true },
   /** `profile`: which one of SASL, when it is SASL. */
   [PCJ_AUTHNEGOTIATE]: {
-    payload: of<{ mechanism: string; profile?: 'sasl' | 'sasl2' }>(),
+    payload: of<{ mechanism: string; profile?: 'sasl' | 'sasl2' | undefined }>(),
     dialect: true,
     step: 'auth',
   },
   [PCJ_AUTHSUCCESS]: {
-    payload: of<{ mechanism: string; profile?: 'sasl' | 'sasl2' }>(),
+    payload: of<{ mechanism: string; profile?: 'sasl' | 'sasl2' | undefined }>(),
     dialect: true,
     step: 'connect',
+  },
+  [PCJ_TOKEN]: {
+    payload: of<{
+      what: 'issued' | 'used' | 'refused' | 'expired' | 'forgotten';
+      mechanism: string;
+      expiry: string;
+    }>(),
+    dialect: true,
   },
   [PCJ_AUTHFAIL]: { payload: of<BrokerError>(), fault: true },
   [PCJ_BINDNEGOTIATE]: { payload: of<undefined>(), dialect: true, step: 'bind' },

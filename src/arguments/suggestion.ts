@@ -9,10 +9,13 @@ export function nearest(name: string, known: readonly string[]): string | undefi
     const wanted = plain(candidate);
     // A letter of a short name is much of it.
     const limit = wanted.length < 5 ? 1 : 2;
-    if (Math.abs(wanted.length - meant.length) > limit) continue;
+    const longer = Math.abs(wanted.length - meant.length);
+    if (longer > limit) continue;
     const far = distance(meant, wanted);
-    if (far > limit || far >= least) continue;
-    [best, least] = [candidate, far];
+    // Of two that are as near, the one of the same length: letters are mixed up more often than lost.
+    const score = far + longer / 10;
+    if (far > limit || score >= least) continue;
+    [best, least] = [candidate, score];
   }
   return best;
 }

@@ -8,6 +8,7 @@ import type { BrokerFilters } from './broker-filters.js';
 import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
 import type { BrokerStats } from './broker-stats.js';
 import { Core } from './core.js';
+import { forgetToken } from './forget-token.js';
 import type { OpenQueue } from './queue-keeper.js';
 import type { ShutdownReport } from './shutdown-report.js';
 import type { ShutdownOptions } from './shutdown.js';
@@ -86,12 +87,14 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   readonly queue: OutboundQueue;
 
   readonly #core: Core;
+  readonly #options: BrokerOptions;
 
   /** @throws BrokerError `USAGE_OPTIONS` that lists every problem at once. Nothing is dialled. */
   constructor(options: BrokerOptions) {
     const core = new Core(options);
     this.#core = core;
     core.status.subject = this;
+    this.#options = options;
     this.config = core.config;
     this.events = core.status.bus as unknown as PubSub<MyEvents, StatusEvents, StatusName>;
     this.filters = core.filters;
@@ -263,6 +266,19 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
     })();
     promise.catch(() => undefined);
     return promise;
+  }
+
+  /**
+   * Forgets the token for the next sign-in (XEP-0484), as for logging out: signs in with it on a connection of its own, tells the
+   * server that it is over, and takes it out of the store, whatever comes of that. Without a token it does nothing.
+   *
+   * Rejects with BrokerError `USAGE_FORGET_TOKEN` without `fast` in the options of XMPP, with what the store throws, and with the
+   * error of an attempt when the server could not be told: then the token is good until it expires.
+   */
+  forgetToken(): Promise<void> {
+    const done = forgetToken(this.#core, this.#options);
+    done.catch(() => undefined);
+    return done;
   }
 
   /**

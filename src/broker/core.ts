@@ -48,6 +48,7 @@ export class Core implements LifecycleOwner {
   readonly clientState: ClientState;
   readonly lifecycle: Lifecycle;
   readonly userAgentId = randomUUID();
+  readonly refusedTokens = new Set<string>();
   readonly shutdown: Shutdown;
 
   /** Null without a store. */

@@ -108,6 +108,10 @@ class PausedNegotiation implements Negotiation {
     return this.#session.userAgentId;
   }
 
+  get refusedTokens(): Set<string> {
+    return this.#session.refusedTokens;
+  }
+
   get resumable(): Negotiation['resumable'] {
     return this.#session.resumable;
   }

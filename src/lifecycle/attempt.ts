@@ -81,6 +81,12 @@ export class Attempt {
     this.#abort.abort(error);
   }
 
+  /** Why it was given up, also when it failed by something else before; null if it was not. */
+  get givenUp(): BrokerError | null {
+    const { signal } = this.#abort;
+    return signal.aborted ? (signal.reason as BrokerError) : null;
+  }
+
   /** The same, and the connection is dropped at once. */
   drop(error: BrokerError): void {
     this.#abort.abort(error);
@@ -349,7 +355,7 @@ export class Attempt {
     const stream = this.#stream;
     const transport = this.#transport;
     const event = this.#failEvent(error);
-    this.#parts.status.publish(event, error);
+    if (!isAnotherWay(error)) this.#parts.status.publish(event, error);
     if (transport === null) return;
     const lost = event === 'PCJ_SOCKETFAIL';
     if (!lost) {
@@ -378,6 +384,11 @@ export class Attempt {
     if (step === 'session') return 'PCJ_SESSIONFAIL';
     return step === 'bind' || error.layer === 'bind' ? 'PCJ_BINDFAIL' : 'PCJ_CONNECTFAIL';
   }
+}
+
+/** Whether a sign-in failed in a way that was told already, and that another one follows at once: with the password (XEP-0484). */
+export function isAnotherWay({ code, retryable }: BrokerError): boolean {
+  return code === 'SASL_TOKEN_REFUSED' && retryable;
 }
 
 function portOf({ port }: { readonly port: number }): number | null {

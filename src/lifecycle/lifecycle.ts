@@ -1,4 +1,4 @@
-import { Attempt, type AttemptParts } from './attempt.js';
+import { Attempt, isAnotherWay, type AttemptParts } from './attempt.js';
 import { CONNECT, traced } from '../channels.js';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
@@ -284,8 +284,14 @@ export class Lifecycle implements LinkOwner {
       this.#attempt = null;
       if (this.#epoch !== epoch) return;
       const failure = error as BrokerError;
-      if (this.#redirected(epoch, failure)) return;
-      this.#unsuccessful(failure);
+      // One that is given up while it still closes its socket is followed by no other.
+      const goesOn = attempt.givenUp === null;
+      if (goesOn && this.#redirected(epoch, failure)) return;
+      if (goesOn && isAnotherWay(failure)) {
+        this.#run(epoch, place);
+        return;
+      }
+      this.#unsuccessful(isAnotherWay(failure) ? (attempt.givenUp ?? failure) : failure);
       return;
     }
     // A later command may have come in the very moment of success: this attempt ends with it.

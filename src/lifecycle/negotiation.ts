@@ -29,6 +29,7 @@ export interface NegotiationParts {
   readonly traffic: Traffic;
   readonly resumption: { readonly resumable: ManagedSession | null };
   readonly userAgentId: string;
+  readonly refusedTokens: Set<string>;
 }
 
 /** What is negotiated. */
@@ -88,6 +89,10 @@ export class StreamNegotiation implements Negotiation {
 
   get userAgentId(): string {
     return this.#parts.userAgentId;
+  }
+
+  get refusedTokens(): Set<string> {
+    return this.#parts.refusedTokens;
   }
 
   /** Where a failure now would belong. */

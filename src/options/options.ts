@@ -352,7 +352,7 @@ function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): 
     if (need !== 'port' || needsPort) missing(need, `${name} needs it`);
   }
   for (const excluded of excludes) {
-    if (given.has(excluded))
+    if (given.has(excluded) || Object.hasOwn(said, excluded))
       problems.push(`${excluded} is not possible with ${name} as it is set up: the server makes it up`);
   }
   if (host !== undefined && defaultPort === undefined && needsPort && !needs.includes('port')) {

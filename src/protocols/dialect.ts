@@ -49,6 +49,8 @@ export interface Negotiation {
   readonly signal: AbortSignal;
   /** A UUID that this broker made up for itself: the same in every attempt, and no other broker's (XEP-0388 §2.3). */
   readonly userAgentId: string;
+  /** Tokens that a server refused this broker with since its last sign-in (XEP-0484). */
+  readonly refusedTokens: Set<string>;
   /** The password option, asked for now. @throws BrokerError `USAGE_PASSWORD` if there is none or the function fails */
   password(): Promise<string>;
   /**

@@ -24,6 +24,10 @@ export {
 export { RouterControl, type RouterBroker } from './jabberd2/router-control.js';
 export { routeOf } from './jabberd2/route.js';
 export type { NameOptions } from './jabberd2/bind.js';
+export { fileTokenStore } from './fast/file-token-store.js';
+export type { FastOptions, FastToken, TokenStore } from './fast/token-store.js';
+export type { TokenMechanism } from './sasl/hashed-token.js';
+export type { UserAgent } from './xmpp/user-agent.js';
 export type { IterationLimits } from './sasl/scram-message.js';
 export type { MechanismName } from './sasl/mechanisms.js';
 

@@ -6,6 +6,9 @@ import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { accountAddress } from './account.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
+import { FastSignIn } from './fast/fast-sign-in.js';
+import { tokenUnusable, type TokenEnding } from './fast/token-ending.js';
+import { asToken } from './fast/token-store.js';
 import { bind } from './features/bind.js';
 import type { BindRequest, BoundInline } from './features/bind2.js';
 import type { ManagedSession } from './features/managed-session.js';
@@ -18,11 +21,17 @@ import { defaultMechanisms } from './sasl/mechanisms.js';
 import { authenticate } from './sasl/negotiate.js';
 import { chooseProfile } from './sasl/profile-choice.js';
 import { SASL } from './sasl/profile.js';
-import type { SaslSettings } from './sasl/selection.js';
+import type { SaslLink, SaslSettings } from './sasl/selection.js';
 import { signInInline } from './xmpp/inline.js';
 import { XMPP_OPTIONS, type XmppOptions } from './xmpp/options.js';
 
 export type { XmppOptions } from './xmpp/options.js';
+
+/** A stream that is open, and what the server offers on it. */
+interface OpenStream {
+  readonly header: StreamHeader;
+  readonly features: Element;
+}
 
 type ManagementMode = NonNullable<XmppOptions['streamManagement']>;
 
@@ -30,7 +39,27 @@ type ManagementMode = NonNullable<XmppOptions['streamManagement']>;
 export interface XmppDialect extends Dialect {
   /** The same dialect with other options. @throws BrokerError `USAGE_XMPP_OPTIONS` */
   with(options: XmppOptions): XmppDialect;
+  /** @internal How a token is forgotten; null without `fast`. */
+  readonly tokens?: TokenEnding | null;
 }
+
+/** How a server is found and spoken to, whatever the options. */
+const PLACE = {
+  name: 'XMPP',
+  xmlns: NS.CLIENT,
+  version: '1.0',
+  defaultPort: 5222,
+  directTlsPort: 5223,
+  alpn: 'xmpp-client',
+  websocket: true,
+  services: [
+    { srv: '_xmpps-client._tcp', tls: 'direct' },
+    { srv: '_xmpp-client._tcp', tls: 'starttls' },
+  ],
+  defaultTls: 'required',
+  answersRequests: true,
+  addressing: 'account',
+} as const satisfies Partial<Dialect>;
 
 /**
  * A client of an XMPP server: TLS, SASL, resource binding and stream management.
@@ -42,39 +71,23 @@ export const XMPP: XmppDialect = dialect({});
 
 function dialect(options: XmppOptions): XmppDialect {
   return Object.freeze<XmppDialect>({
-    name: 'XMPP',
-    xmlns: NS.CLIENT,
-    version: '1.0',
-    defaultPort: 5222,
-    directTlsPort: 5223,
-    alpn: 'xmpp-client',
-    websocket: true,
-    services: [
-      { srv: '_xmpps-client._tcp', tls: 'direct' },
-      { srv: '_xmpp-client._tcp', tls: 'starttls' },
-    ],
-    defaultTls: 'required',
-    answersRequests: true,
-    addressing: 'account',
+    ...PLACE,
     excludes: options.bind2 === 'on' ? ['resource'] : [],
     negotiate: (session) => negotiate(session, options),
+    tokens: endingOf(options),
     with: (more) => dialect({ ...options, ...readOptions('USAGE_XMPP_OPTIONS', 'XMPP.with()', more, XMPP_OPTIONS) }),
   });
 }
 
 async function negotiate(session: Negotiation, options: XmppOptions): Promise<Established> {
-  let { header, features } = await openStream(session, null);
-  const starttls = session.tls === null && session.config.transport === 'tcp';
-  if (starttls && (await secure(session, features))) {
-    ({ header, features } = await openStream(session, header));
-  }
-  const link = {
-    verified: session.tls?.verified ?? false,
-    bindings: session.channelBindings,
-    tlsVersion: session.tls?.version ?? null,
-    signal: session.signal,
-  };
-  const { profile, chosen } = chooseProfile(features, saslSettings(session, options), link, options.sasl2 ?? 'auto');
+  let { header, features } = await openSecured(session);
+  const link = linkOf(session);
+  const fast = await beginFast(session, features, options, link);
+  const token = fast?.choose() ?? null;
+  const { profile, chosen } =
+    token === null
+      ? chooseProfile(features, saslSettings(session, options), link, options.sasl2 ?? 'auto')
+      : { profile: 'sasl2', chosen: token };
   const mode = options.streamManagement ?? 'resume';
   const previous = mode === 'resume' ? session.resumable : null;
   if (profile === 'sasl') {
@@ -83,13 +96,25 @@ async function negotiate(session: Negotiation, options: XmppOptions): Promise<Es
     ({ header, features } = await openStream(session, header));
     return establish(session, { header, features }, mode, { previous, bound: null });
   }
-  const wishes = { userAgent: options.userAgent ?? {}, previous, bind: bindRequest(options, mode) };
+  const wishes = { userAgent: options.userAgent ?? {}, previous, bind: bindRequest(options, mode), fast };
   const outcome = await signInInline(session, features, { chosen, link }, wishes);
   if (outcome.resumed !== null) {
     return { ...goingOn(outcome.resumed, header, outcome.resumed.told), lateFeatures: true };
   }
   features = await featuresBehindSuccess(session, outcome.bound !== null);
   return establish(session, { header, features }, mode, { ...outcome, previous: outcome.tried ? null : previous });
+}
+
+/** Opens the stream, and once more inside TLS. */
+async function openSecured(session: Negotiation): Promise<OpenStream> {
+  const opened = await openStream(session, null);
+  const starttls = session.tls === null && session.config.transport === 'tcp';
+  if (!starttls || !(await secure(session, opened.features))) return opened;
+  return openStream(session, opened.header);
+}
+
+function linkOf({ tls, channelBindings, signal }: Negotiation): SaslLink {
+  return { verified: tls?.verified ?? false, bindings: channelBindings, tlsVersion: tls?.version ?? null, signal };
 }
 
 function saslSettings(session: Negotiation, options: XmppOptions): SaslSettings {
@@ -107,6 +132,43 @@ function saslSettings(session: Negotiation, options: XmppOptions): SaslSettings 
   };
 }
 
+/** Signs in with the token as ever, and tells the server to forget it. */
+async function invalidate(session: Negotiation, options: XmppOptions): Promise<Established> {
+  const { header, features } = await openSecured(session);
+  const link = linkOf(session);
+  const fast = await beginFast(session, features, options, link);
+  const chosen = fast?.choose() ?? null;
+  if (fast === null || chosen === null) throw tokenUnusable();
+  fast.invalidate();
+  const wishes = { userAgent: options.userAgent ?? {}, previous: null, bind: null, fast };
+  await signInInline(session, features, { chosen, link }, wishes);
+  const { username = '', domain } = session.config;
+  return { ...factsOf(header), jid: JID.parse(accountAddress(username, domain)), lateFeatures: true };
+}
+
+function endingOf(options: XmppOptions): TokenEnding | null {
+  const { fast = 'off' } = options;
+  if (fast === 'off') return null;
+  const { store } = fast;
+  return {
+    dialect: { ...PLACE, negotiate: (session) => invalidate(session, options) },
+    load: async (account) => asToken(await store.load(account)),
+    forget: async (account) => store.save(account, null),
+  };
+}
+
+function beginFast(
+  session: Negotiation,
+  features: Element,
+  { fast = 'off', authzid, userAgent }: XmppOptions,
+  link: SaslLink,
+): Promise<FastSignIn | null> {
+  // A token acts for nobody but its owner.
+  if (fast === 'off' || authzid !== undefined) return Promise.resolve(null);
+  const agent = userAgent === 'none' ? undefined : userAgent?.id;
+  return FastSignIn.begin(session, features, fast, { link, agent });
+}
+
 function bindRequest({ bind2, tag = 'xmpp-broker' }: XmppOptions, mode: ManagementMode): BindRequest | null {
   if (bind2 !== 'on') return null;
   return { tag, management: mode === 'off' ? null : { resume: mode === 'resume' } };
@@ -122,7 +184,7 @@ interface Beginnings {
 /** Resumes the earlier session, or begins one: binds, and enables stream management. */
 async function establish(
   session: Negotiation,
-  { header, features }: { header: StreamHeader; features: Element },
+  { header, features }: OpenStream,
   mode: ManagementMode,
   { previous, bound }: Beginnings,
 ): Promise<Established> {
@@ -156,10 +218,7 @@ async function featuresBehindSuccess(session: Negotiation, bound: boolean): Prom
 }
 
 /** Opens or restarts the stream and reads its features (RFC 6120 §4.2, §4.3). */
-async function openStream(
-  session: Negotiation,
-  before: StreamHeader | null,
-): Promise<{ header: StreamHeader; features: Element }> {
+async function openStream(session: Negotiation, before: StreamHeader | null): Promise<OpenStream> {
   const { domain, username } = session.config;
   // RFC 6120 §4.7.1: who we are is told only on a protected stream.
   const from: Record<string, string> =

@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest';
-import { BrokerError, PCJ_NODERECEIVED, PCJ_READY, xml, XMPP, type Broker, type BrokerOptions } from 'xmpp-broker';
+import {
+  BrokerError,
+  PCJ_NODERECEIVED,
+  PCJ_READY,
+  xml,
+  XMPP,
+  type Broker,
+  type BrokerOptions,
+  type FastToken,
+  type TokenStore,
+} from 'xmpp-broker';
 import { failure } from '../support/failure.js';
 import { describeServer, Prosody, Proxy, SASL2_DOMAIN, sharedServer, type TestServer } from './harness/index.js';
 import { Clients, lastAttempt, shown, type ClientPort, type Subject } from './support/client-site.js';
@@ -171,5 +181,81 @@ describeServer('prosody', 'SASL2', () => {
     const errors = recorded.payloads.filter((payload) => payload instanceof BrokerError && payload.layer !== 'tcp');
     expect(errors).toEqual([]);
     await proxy.close();
+  });
+
+  /** A store in memory. */
+  function inMemory(): TokenStore & { kept: FastToken | null } {
+    const store = {
+      kept: null as FastToken | null,
+      load: () => store.kept,
+      save: (_: string, token: FastToken | null) => {
+        store.kept = token;
+      },
+    };
+    return store;
+  }
+
+  const told = ({ names, payloads }: Subject['recorded']) =>
+    payloads.filter((_, at) => names[at] === 'PCJ_TOKEN').map((payload) => (payload as { what: string }).what);
+
+  test.each([
+    ['HT-SHA-256-EXPR', 'TLSv1.3'],
+    ['HT-SHA-256-UNIQ', 'TLSv1.2'],
+    ['HT-SHA-256-NONE', 'TLSv1.3'],
+  ] as const)('modern 4: a token for %s over %s signs in, resumes, and is forgotten', async (mechanism, maxVersion) => {
+    await using clients = new Clients();
+    const server = await shared();
+    const store = inMemory();
+    let asked = 0;
+    const options: Partial<BrokerOptions> = {
+      connectionType: XMPP.with({ fast: { store, mechanisms: [mechanism] }, channelBinding: 'none' }),
+      // An account that had a bound token gets none without binding.
+      username: mechanism === 'HT-SHA-256-NONE' ? 'alice' : 'bob',
+      password: () => {
+        asked += 1;
+        return 'secret';
+      },
+      tls: { ca: server.ca, maxVersion },
+    };
+    const first = client(clients, server, options);
+    await first.broker.connect();
+    expect(told(first.recorded)).toEqual(['issued']);
+    expect(store.kept).toMatchObject({ mechanism });
+    await first.broker.shutdown();
+    const { broker, recorded, proxy } = await behindProxy(clients, server, options);
+    await broker.connect();
+    expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism, profile: 'sasl2' });
+    expect(await cut(broker, proxy)).toMatchObject({ resumed: true });
+    expect(asked).toBe(1);
+    const before = store.kept;
+    await broker.forgetToken();
+    expect(store.kept).toBeNull();
+    store.kept = before;
+    // The server does not know it any more: the password is used.
+    await broker.shutdown();
+    await broker.connect();
+    expect(told(recorded).slice(-3)).toEqual(['forgotten', 'refused', 'issued']);
+    expect(asked).toBe(2);
+    for (const secret of [before?.token ?? '', 'secret-token:']) expect(shown(recorded)).not.toContain(secret);
+    await proxy.close();
+  });
+
+  test('modern 4.1, 4.2: tokens are rotated, and expire', { timeout: 30_000 }, async () => {
+    await using clients = new Clients();
+    await using server = await Prosody.start({ sasl2: { rotateSeconds: 0, tokenSeconds: 90 } });
+    const store = inMemory();
+    const connectionType = XMPP.with({ fast: { store } });
+    const { broker, recorded } = client(clients, server, { connectionType });
+    const seen = new Set<string>();
+    for (let times = 0; times < 3; times++) {
+      await broker.connect();
+      seen.add(store.kept?.token ?? '');
+      await broker.shutdown();
+    }
+    expect(told(recorded)).toEqual(['issued', 'used', 'issued', 'used', 'issued']);
+    expect(seen.size).toBe(3);
+    if (store.kept !== null) store.kept = { ...store.kept, expiry: new Date(Date.now() + 30_000).toISOString() };
+    await broker.connect();
+    expect(told(recorded).slice(5)).toEqual(['expired', 'issued']);
   });
 });

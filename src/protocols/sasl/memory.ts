@@ -28,3 +28,6 @@ export class SaslMemory {
 
 /** Of every sign-in of the process, whatever broker does it and over whatever profile. */
 export const sharedMemory = new SaslMemory();
+
+/** Accounts that had a token which was bound to the connection or the certificate: none without binding follows on it. */
+export const boundTokens = new SaslMemory();

@@ -1,9 +1,10 @@
-// Signing in by SASL2, and what is done with it: XEP-0388, XEP-0198 §9, XEP-0386.
+// Signing in by SASL2, and what is done with it: XEP-0388, XEP-0198 §9, XEP-0386, XEP-0484.
 import { BrokerError } from '../../errors.js';
 import { JID } from '../../jid/jid.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
 import type { Negotiation } from '../dialect.js';
+import type { FastSignIn } from '../fast/fast-sign-in.js';
 import { binding, bound, readBindOffer, type BindRequest, type BoundInline } from '../features/bind2.js';
 import type { ManagedSession } from '../features/managed-session.js';
 import { readOwnAddress, warnOfOtherUser } from '../features/own-address.js';
@@ -21,6 +22,8 @@ export interface InlineWishes {
   readonly previous: ManagedSession | null;
   /** Null: binding is left to what follows. */
   readonly bind: BindRequest | null;
+  /** Null: nothing is done with tokens. */
+  readonly fast: FastSignIn | null;
 }
 
 /** What came of it. */
@@ -46,15 +49,19 @@ export async function signInInline(
   const offer = features.getChild('authentication', NS.SASL2)?.getChild('inline', NS.SASL2) ?? null;
   const previous = offer?.getChild('sm', NS.SM) == null ? null : wishes.previous;
   const bind = requestFor(readBindOffer(offer), wishes.bind);
+  const { fast } = wishes;
+  const agent = userAgent(wishes.userAgent, fast?.userAgentId ?? session.userAgentId);
   const profile = sasl2(
     [
-      userAgent(wishes.userAgent, session.userAgentId),
+      agent,
       previous === null ? null : await resuming(previous),
       bind === null ? null : binding(bind),
+      ...(fast?.wishes() ?? []),
     ].filter((element) => element !== null),
   );
-  const success = await authenticate(session, profile, chosen, link).catch((error: unknown) => {
-    throw previous === null ? error : behindResuming(error, previous);
+  const success = await authenticate(session, profile, chosen, link).catch(async (error: unknown) => {
+    const seen = fast === null ? error : await fast.failed(error);
+    throw previous === null ? seen : behindResuming(seen, previous);
   });
   const boundAnswer = bind === null ? null : success.getChild('bound', NS.BIND2);
   const resumption = previous === null ? null : managementAnswer(success);
@@ -63,6 +70,7 @@ export async function signInInline(
     boundAnswer,
   });
   session.publish('PCJ_AUTHSUCCESS', { mechanism: chosen.mechanism.name, profile: 'sasl2' });
+  await fast?.succeeded(success, agent?.getAttribute('id') ?? '');
   const tried = previous !== null;
   if (tried && resumed(session, resumption, previous)) return { resumed: previous, tried, bound: null };
   if (bind === null || boundAnswer === null || jid === null) return { resumed: null, tried, bound: null };

@@ -5,6 +5,7 @@ import type { OptionTable } from '../../arguments/options.js';
 import { CHANNEL_BINDING_TYPES, type ChannelBindingType } from '../../tls/channel-binding.js';
 import { DEFAULT_ITERATION_LIMITS, type IterationLimits } from '../sasl/scram-message.js';
 import { MECHANISM_NAMES, type MechanismName } from '../sasl/mechanisms.js';
+import { FAST_OPTIONS, type FastOptions } from '../fast/token-store.js';
 import type { Sasl2Use } from '../sasl/profile-choice.js';
 import { USER_AGENT, type UserAgent } from './user-agent.js';
 
@@ -39,6 +40,11 @@ export interface XmppOptions {
   userAgent?: UserAgent | 'none' | undefined;
   /** Begins the resource that the server makes up with Bind 2. No name of a user or machine belongs there. Default `xmpp-broker`. */
   tag?: string | undefined;
+  /**
+   * Tokens for the next sign-in (FAST, XEP-0484): with one of the store no password is needed, and a sign-in takes a round trip
+   * less. One that the server refuses is forgotten, and the password is used. Needs SASL2 and a verified certificate. Default `off`.
+   */
+  fast?: FastOptions | 'off' | undefined;
 }
 
 const TAG = /^[A-Za-z0-9._-]{1,32}$/;
@@ -60,11 +66,15 @@ export const XMPP_OPTIONS: OptionTable<XmppOptions> = {
     sasl2: oneOf('auto', 'off', 'required'),
     bind2: oneOf('on', 'off'),
     userAgent: USER_AGENT,
+    fast: FAST_OPTIONS,
     tag: must(
       '1 to 32 letters, digits, dots, hyphens or underscores',
       (value) => typeof value === 'string' && TAG.test(value),
     ),
   },
-  rule: ({ sasl2, bind2 }) =>
-    sasl2 === 'off' && bind2 === 'on' ? ["bind2: 'on' needs SASL2, which sasl2: 'off' forbids"] : [],
+  rule: ({ sasl2, bind2, fast = 'off', userAgent }) => [
+    ...(sasl2 === 'off' && bind2 === 'on' ? ["bind2: 'on' needs SASL2, which sasl2: 'off' forbids"] : []),
+    ...(sasl2 === 'off' && fast !== 'off' ? ["fast needs SASL2, which sasl2: 'off' forbids"] : []),
+    ...(userAgent === 'none' && fast !== 'off' ? ["fast needs a user agent, which userAgent: 'none' leaves out"] : []),
+  ],
 };

@@ -8,6 +8,7 @@ import {
   Delegation,
   Element,
   errorReply,
+  fileTokenStore,
   fromDom,
   JABBERD14_COMPONENT,
   JID,
@@ -124,6 +125,9 @@ const ROWS: readonly Row[] = [
   row('broker.shutdown(options)', /shutdown\(/, ['undefined', ...EMPTY_OBJECTS], (value) => broker().shutdown(value)),
   row('broker.shutdown({ timeoutMs })', /timeoutMs/, ['undefined', 'one', 'fraction'], (timeoutMs) =>
     broker().shutdown({ timeoutMs }),
+  ),
+  row('fileTokenStore(path)', /fileTokenStore\(\)/, [...STRINGS.slice(1, 4), 'lone surrogate'], (path) =>
+    fileTokenStore(path),
   ),
   row('broker.shutdownOn(signal)', /shutdownOn\(/, [], (signal) => broker().shutdownOn(signal)),
   row('broker.output(node)', /element|iq/, ['element'], (node) => broker().output(node)),
@@ -420,6 +424,7 @@ describe('the table is complete', () => {
   const WITHOUT = [
     ...[
       'broker.halt',
+      'broker.forgetToken',
       'broker.stats',
       'broker.openQueue',
       'broker.events.listing',

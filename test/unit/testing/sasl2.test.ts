@@ -1,6 +1,16 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { Broker, NS, PCJ_NODERECEIVED, PCJ_READY, xml, XMPP, type BrokerOptions } from 'xmpp-broker';
+import {
+  Broker,
+  NS,
+  PCJ_NODERECEIVED,
+  PCJ_READY,
+  xml,
+  XMPP,
+  type BrokerOptions,
+  type FastToken,
+  type TokenStore,
+} from 'xmpp-broker';
 import { LoopbackServer, type LoopbackOptions } from 'xmpp-broker/testing';
 import { trace } from '../../support/trace.js';
 import { ACCOUNTS, RawClient } from './raw-client.js';
@@ -255,5 +265,25 @@ describe('a broker', () => {
     expect(await ready).toMatchObject({ resumed: true });
     expect((await arrived).getAttribute('id')).toBe('missed');
     expect(recorded.names).not.toContain('PCJ_PROTOCOLERROR');
+  });
+
+  test('modern 4: signs in with tokens that the server rotates, and forgets them', async () => {
+    await using server = await LoopbackServer.start({ ...ACCOUNTS, sasl2: { fast: { rotateSeconds: 0 } } });
+    let kept: FastToken | null = null;
+    const load = () => kept;
+    const store: TokenStore = { load, save: (_, token) => void (kept = token) };
+    await using broker = new Broker(options(server, { connectionType: XMPP.with({ fast: { store } }) }));
+    const mechanisms: string[] = [];
+    server.subscribe('authenticated', ({ mechanism }) => void mechanisms.push(mechanism));
+    for (let times = 0; times < 3; times++) {
+      await broker.connect();
+      await broker.shutdown();
+    }
+    expect(mechanisms).toEqual(['SCRAM-SHA-512-PLUS', 'HT-SHA-512-EXPR', 'HT-SHA-512-EXPR']);
+    expect(load()?.previous).not.toBe(load()?.token);
+    await broker.forgetToken();
+    expect(load()).toBeNull();
+    await broker.connect();
+    expect(mechanisms.slice(3)).toEqual(['HT-SHA-512-EXPR', 'SCRAM-SHA-512-PLUS']);
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { BrokerError, XMPP, type XmppOptions } from 'xmpp-broker';
+import { BrokerError, XMPP, type TokenStore, type XmppOptions } from 'xmpp-broker';
+
+const STORE: TokenStore = { load: () => null, save: () => undefined };
 
 const problemOf = (options: unknown): string => {
   try {
@@ -23,6 +25,9 @@ describe('XMPP.with()', () => {
     { authzid: 'boss@localhost', streamManagement: 'off' },
     { sasl2: 'required', bind2: 'on', tag: 'a.b_c-9', userAgent: 'none' },
     { userAgent: {} },
+    { fast: 'off', sasl2: 'off' },
+    { fast: { store: STORE } },
+    { fast: { store: STORE, mechanisms: ['HT-SHA-256-NONE'] } },
     { userAgent: { id: '0E5B4D8A-6BC5-4F6A-9D3A-2F9F6AB0C3DE', software: 'Bot & Co', device: 'x'.repeat(100) } },
   ])('takes %j', (options) => {
     expect(problemOf(options)).toBe('none');
@@ -59,6 +64,14 @@ describe('XMPP.with()', () => {
     [{ userAgent: { software: '' } }, /userAgent\.software must be a name of 1 to 100 characters/],
     [{ userAgent: { device: '\u0000' } }, /userAgent\.device must be a name/],
     [{ userAgent: { name: 'x' } }, /userAgent\.name is no option/],
+    [{ fast: true }, /fast must be 'off' or an object with a store/],
+    [{ fast: {} }, /fast\.store is missing: pass fileTokenStore\(path\)/],
+    [{ fast: { store: {} } }, /fast\.store must be an object with the methods load and save/],
+    [{ fast: { store: { load: () => null } } }, /fast\.store must be an object with the methods load and save/],
+    [{ fast: { store: STORE, mechanisms: [] } }, /fast\.mechanisms must be a list of one or more of HT-SHA-512-EXPR/],
+    [{ fast: { store: STORE, mechanisms: ['SCRAM-SHA-1'] } }, /fast\.mechanisms must be .*, without "SCRAM-SHA-1"/],
+    [{ fast: { store: STORE }, sasl2: 'off' }, /fast needs SASL2, which sasl2: 'off' forbids/],
+    [{ fast: { store: STORE }, userAgent: 'none' }, /fast needs a user agent, which userAgent: 'none' leaves out/],
   ])('refuses %j', (options, message) => {
     expect(problemOf(options)).toMatch(message);
   });
