@@ -8,7 +8,7 @@ export type Row = Readonly<Record<string, Value>>;
 
 /** A statement that was prepared. */
 export interface Statement {
-  run(...values: Value[]): { readonly changes: number | bigint };
+  run(...values: Value[]): { readonly lastInsertRowid: number | bigint };
   get(...values: Value[]): Row | undefined;
   all(...values: Value[]): Row[];
 }

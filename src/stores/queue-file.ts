@@ -2,6 +2,7 @@
 import type { SessionRecord, StoredStanza } from '../queue/store.js';
 import type { Batch } from './batch.js';
 import type { Database, Driver, Row } from './driver.js';
+import { Keys } from './keys.js';
 import { Identity, isThere, prepare } from './place.js';
 import { sessionOf, stanzaOf } from './record.js';
 import { discard, readAll, replace, writeAll } from './salvage.js';
@@ -45,8 +46,11 @@ export class QueueFile {
   #connection: Connection | null = null;
   /** Epochs of the queues that are open. */
   readonly #epochs: Map<string, number>;
-  /** Stanzas of commits that failed, by queue: after a failed flush nobody knows whether they are there. */
-  readonly #undone = new Map<string, Set<string>>();
+  readonly #keys = new Keys();
+  /** Rows of the queues that nobody has opened yet, as they were when the file was opened. */
+  #unread = new Map<string, number[]>();
+  /** Rows that commits made which failed: after a failed flush nobody knows whether they are there. */
+  #undone: number[] = [];
   /** What the next one who opens a queue has to be told. */
   #warning: string | null = null;
   #dead: OpenedQueue['dead'][number][] = [];
@@ -64,14 +68,22 @@ export class QueueFile {
       db.exec('BEGIN IMMEDIATE');
       const epoch = statements.nextEpoch(queue);
       const held: StoredStanza[] = [];
-      for (const row of statements.rows(queue)) {
+      const rows = new Map<string, number>();
+      for (const place of this.#unread.get(queue) ?? []) {
+        const row = statements.stanza(place);
+        if (row === undefined) continue;
         const stanza = stanzaOf(row, queue);
-        if (stanza === null) this.#bury(statements, queue, row);
-        else held.push(stanza);
+        if (stanza === null || rows.has(stanza.key)) this.#bury(statements, queue, row);
+        else {
+          held.push(stanza);
+          rows.set(stanza.key, place);
+        }
       }
       const session = sessionOf(statements.session(queue), queue);
       db.exec('COMMIT');
       this.#epochs.set(queue, epoch);
+      this.#keys.open(queue, rows);
+      this.#unread.delete(queue);
       const opened = { epoch, held, session, dead: this.#dead, warning: this.#warning };
       [this.#warning, this.#dead] = [null, []];
       return opened;
@@ -83,32 +95,31 @@ export class QueueFile {
    * @throws BrokerError
    */
   commit(batches: readonly Batch[]): void {
-    const put = new Map<string, string[]>();
     try {
       this.#guarded(({ db, statements, identity }) => {
         db.exec('BEGIN IMMEDIATE');
-        for (const [queue, keys] of this.#undone) for (const key of keys) statements.remove(queue, key);
-        for (const batch of batches) statements.apply(batch, put);
+        for (const row of this.#undone) statements.remove(row);
+        for (const batch of batches) statements.apply(batch);
         db.exec('COMMIT');
         identity.check(this.#settings.file);
       });
-      this.#undone.clear();
+      this.#undone = [];
+      this.#keys.keep();
     } catch (error) {
-      for (const [queue, keys] of put) {
-        this.#undone.set(queue, new Set([...(this.#undone.get(queue) ?? []), ...keys]));
-      }
+      this.#undone.push(...this.#keys.takeBack());
       throw error;
     }
   }
 
   leave(queue: string): void {
     this.#epochs.delete(queue);
+    this.#unread.set(queue, this.#keys.close(queue));
   }
 
   /** Lets go of the file. */
   close(): void {
     try {
-      if (this.#undone.size > 0) this.commit([]);
+      if (this.#undone.length > 0) this.commit([]);
     } catch {
       // Then they may be there at the next start, as they were when a process was killed.
     }
@@ -142,11 +153,22 @@ export class QueueFile {
     const { file, onCorrupt } = this.#settings;
     prepare(file);
     try {
-      return this.#opened(file);
+      return this.#first(file);
     } catch (error) {
       const fault = faultOf(error, file);
       if (fault.code !== 'QUEUE_CORRUPT' || onCorrupt !== 'salvage') throw fault;
       return this.#salvaged(fault.message);
+    }
+  }
+
+  #first(file: string): Connection {
+    const connection = this.#opened(file);
+    try {
+      this.#look(connection);
+      return connection;
+    } catch (error) {
+      attempt(() => connection.db.close());
+      throw error;
     }
   }
 
@@ -174,13 +196,13 @@ export class QueueFile {
     db.close();
     const aside = replace(file, fresh);
     this.#warning = `${why}; it was moved to ${aside}; ${saved.stanzas.length} stanzas were read out of it, all of which may have been sent already, and ${saved.spoilt.length} more that do not fit their checksums lie in its table dead now`;
-    return this.#opened(file);
+    return this.#first(file);
   }
 
   #opened(file: string): Connection {
     const db = this.#locked(file);
     try {
-      const reindexed = settle(db, file);
+      settle(db, file);
       db.exec(`PRAGMA journal_size_limit=${LOG_LIMIT}`);
       if (Object.values(db.prepare('PRAGMA journal_mode=WAL').get() ?? {})[0] !== 'wal') {
         throw failed(file, 'lies where SQLite cannot keep its log beside it: use a local disk');
@@ -188,9 +210,8 @@ export class QueueFile {
       const sync = this.#settings.sync === 'full' ? 'FULL' : 'NORMAL';
       // macOS flushes to the disk itself only when it is told so.
       db.exec(`PRAGMA synchronous=${sync}; PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1`);
-      const statements = new Statements(db);
-      if (reindexed) this.#sweep(db, statements);
-      else db.exec('BEGIN IMMEDIATE; COMMIT'); // the log is there
+      const statements = new Statements(db, this.#keys);
+      db.exec('BEGIN IMMEDIATE; COMMIT'); // the log is there
       return { db, statements, identity: new Identity([file, `${file}-wal`]) };
     } catch (error) {
       attempt(() => db.close());
@@ -215,12 +236,20 @@ export class QueueFile {
     }
   }
 
-  /** All rows are looked at, of every queue: the name in one may be wrong, so that nobody would ever ask for it. */
-  #sweep(db: Database, statements: Statements): void {
+  /** Finds out what there is. A queue that never was may be a wrong name in a row: nobody would ever ask for it. */
+  #look({ db, statements }: Connection): void {
+    this.#unread = new Map();
+    const known = statements.queues();
     db.exec('BEGIN IMMEDIATE');
-    for (const row of statements.everything()) {
-      const queue = String(row['queue']);
-      if (stanzaOf(row, queue) === null) this.#bury(statements, queue, row);
+    for (const { seq, queue } of statements.places()) {
+      const [place, name] = [Number(seq), String(queue)];
+      const row = known.has(name) ? undefined : statements.stanza(place);
+      if (row !== undefined && stanzaOf(row, name) === null) this.#bury(statements, name, row);
+      else {
+        const places = this.#unread.get(name);
+        if (places === undefined) this.#unread.set(name, [place]);
+        else places.push(place);
+      }
     }
     db.exec('COMMIT');
   }

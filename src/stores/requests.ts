@@ -1,7 +1,8 @@
 // What is asked of the writer thread, and what it answers: plain values that can be posted.
 import type { Batch } from './batch.js';
 import type { DriverName } from './driver.js';
-import type { FileSettings, OpenedQueue } from './queue-file.js';
+import type { PostedQueue } from './posted.js';
+import type { FileSettings } from './queue-file.js';
 import type { Fault } from './store-faults.js';
 
 /** What a thread is started with. */
@@ -18,4 +19,4 @@ export type Request =
   | { readonly kind: 'close' };
 
 /** One for each request, in their order. */
-export type Reply = { readonly fault: Fault } | { readonly opened: OpenedQueue } | { readonly done: true };
+export type Reply = { readonly fault: Fault } | { readonly opened: PostedQueue } | { readonly done: true };

@@ -4,6 +4,7 @@ import { BrokerError, printable } from '../errors.js';
 import type { Change, OpenStore, QueueStore, StoreOwner } from '../queue/store.js';
 import { listed, type Batch } from './batch.js';
 import { canonical } from './place.js';
+import { received } from './posted.js';
 import type { OpenedQueue } from './queue-file.js';
 import type { Reply, Request, WriterData } from './requests.js';
 import { locked, unpacked } from './store-faults.js';
@@ -67,7 +68,7 @@ export class SqliteStore implements QueueStore {
   async #opened(queue: string): Promise<OpenedQueue> {
     const reply = await this.#ask({ kind: 'open', queue });
     if (!('opened' in reply)) throw new TypeError('the writer opened nothing');
-    return reply.opened;
+    return received(reply.opened);
   }
 
   #claim(): void {

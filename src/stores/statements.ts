@@ -2,6 +2,7 @@
 import type { Handed } from '../queue/store.js';
 import { FOLLOWING, Op, type Batch } from './batch.js';
 import type { Database, Row, Statement, Value } from './driver.js';
+import type { Keys } from './keys.js';
 import { checksum, markOf, sessionCheck, YES } from './record.js';
 import { MOST_DEAD } from './schema.js';
 
@@ -9,10 +10,12 @@ const COLUMNS = 'seq, queue, key, handed, session, ordinal, duplicate, attempts,
 
 export class Statements {
   readonly #db: Database;
+  readonly #keys: Keys;
   readonly #prepared = new Map<string, Statement>();
 
-  constructor(db: Database) {
+  constructor(db: Database, keys: Keys) {
     this.#db = db;
+    this.#keys = keys;
   }
 
   /** Each is prepared when it is needed first. */
@@ -33,44 +36,53 @@ export class Statements {
     return epoch;
   }
 
-  /** The stanzas of a queue, oldest first. */
-  rows(queue: string): Row[] {
-    return this.#do(`SELECT ${COLUMNS} FROM stanza WHERE queue=? ORDER BY seq`).all(queue);
+  /** The queues that were ever opened. */
+  queues(): Set<Value | undefined> {
+    return new Set(
+      this.#do('SELECT queue FROM life')
+        .all()
+        .map(({ queue }) => queue),
+    );
   }
 
-  everything(): Row[] {
-    return this.#do(`SELECT ${COLUMNS} FROM stanza NOT INDEXED ORDER BY seq`).all();
+  /** The rows of all stanzas, oldest first, and the queues that they are of. */
+  places(): Row[] {
+    return this.#do('SELECT seq, queue FROM stanza ORDER BY seq').all();
+  }
+
+  stanza(row: number): Row | undefined {
+    return this.#do(`SELECT ${COLUMNS} FROM stanza WHERE seq=?`).get(row);
   }
 
   session(queue: string): Row | undefined {
     return this.#do('SELECT record, crc FROM session WHERE queue=?').get(queue);
   }
 
-  /** @param put keys of stanzas that were not there before are added to those of their queue */
-  apply({ queue, xmlns, ops }: Batch, put: Map<string, string[]>): void {
-    let keys = put.get(queue);
-    if (keys === undefined) put.set(queue, (keys = []));
+  apply({ queue, xmlns, ops }: Batch): void {
     for (let at = 0; at < ops.length; at += 1 + following(ops[at])) {
-      const [key, one, two, three, four] = ops.slice(at + 1, at + 6) as [string, Value, number, Value, number | null];
+      const key = ops[at + 1] as string;
+      const one = ops[at + 2] as string | null;
+      const two = ops[at + 3] as number;
       switch (ops[at]) {
         case Op.put:
-          if (this.#put(queue, key, xmlns, one as string, two, null)) keys.push(key);
+          this.#put(queue, key, xmlns, one ?? '', two, null);
           break;
-        case Op.putHanded:
-          if (this.#put(queue, key, xmlns, one as string, two, { session: three as string | null, ordinal: four }))
-            keys.push(key);
+        case Op.putHanded: {
+          const handed = { session: ops[at + 4] as string | null, ordinal: ops[at + 5] as number | null };
+          this.#put(queue, key, xmlns, one ?? '', two, handed);
           break;
+        }
         case Op.hand:
-          this.#hand(queue, key, { session: one as string | null, ordinal: two });
+          this.#hand(queue, key, { session: one, ordinal: ops[at + 3] as number | null });
           break;
         case Op.hold:
-          this.#hold(queue, key, one === 1, two);
+          this.#hold(queue, key, ops[at + 2] === 1, two);
           break;
         case Op.end:
-          this.remove(queue, key);
+          this.#end(queue, key);
           break;
         case Op.bury:
-          this.#bury(queue, key, one as string | null);
+          this.#bury(queue, key, one);
           break;
         default:
           this.#do('INSERT OR REPLACE INTO session VALUES (?, ?, ?)').run(queue, key, sessionCheck(queue, key));
@@ -78,44 +90,60 @@ export class Statements {
     }
   }
 
-  /** @returns whether it was not there before */
-  #put(queue: string, key: string, xmlns: string, xml: string, at: number, handed: Handed | null): boolean {
-    const insert = this.#do(
-      `INSERT OR IGNORE INTO stanza (${COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?)`,
+  #put(queue: string, key: string, xmlns: string, xml: string, at: number, handed: Handed | null): void {
+    if (this.#keys.row(queue, key) !== undefined) {
+      if (handed !== null) this.#hand(queue, key, handed);
+      return;
+    }
+    const { lastInsertRowid } = this.#do(
+      `INSERT INTO stanza (${COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?)`,
+    ).run(
+      queue,
+      key,
+      handed === null ? 0 : markOf(key, handed),
+      handed?.session ?? null,
+      handed?.ordinal ?? null,
+      handed === null ? 0 : 1,
+      at,
+      checksum(queue, key, at, xmlns, xml),
+      xmlns,
+      xml,
     );
-    const crc = checksum(queue, key, at, xmlns, xml);
-    const mark = handed === null ? 0 : markOf(key, handed);
-    const [session, ordinal] = [handed?.session ?? null, handed?.ordinal ?? null];
-    const attempts = handed === null ? 0 : 1;
-    const { changes } = insert.run(queue, key, mark, session, ordinal, attempts, at, crc, xmlns, xml);
-    if (Number(changes) === 1) return true;
-    if (handed !== null) this.#hand(queue, key, handed);
-    return false;
+    this.#keys.add(queue, key, Number(lastInsertRowid));
   }
 
   #hand(queue: string, key: string, handed: Handed): void {
-    this.#do('UPDATE stanza SET handed=?, session=?, ordinal=?, attempts=attempts+1 WHERE queue=? AND key=?').run(
-      markOf(key, handed),
-      handed.session,
-      handed.ordinal,
-      queue,
-      key,
-    );
+    const row = this.#keys.row(queue, key);
+    if (row === undefined) return;
+    const sql = 'UPDATE stanza SET handed=?, session=?, ordinal=?, attempts=attempts+1 WHERE seq=?';
+    this.#do(sql).run(markOf(key, handed), handed.session, handed.ordinal, row);
   }
 
   #hold(queue: string, key: string, possibleDuplicate: boolean, faults: number): void {
-    this.#do(
-      'UPDATE stanza SET handed=0, session=NULL, ordinal=NULL, duplicate=max(duplicate, ?), faults=? WHERE queue=? AND key=?',
-    ).run(possibleDuplicate ? YES : 0, faults, queue, key);
+    const row = this.#keys.row(queue, key);
+    if (row === undefined) return;
+    const sql =
+      'UPDATE stanza SET handed=0, session=NULL, ordinal=NULL, duplicate=max(duplicate, ?), faults=? WHERE seq=?';
+    this.#do(sql).run(possibleDuplicate ? YES : 0, faults, row);
   }
 
-  remove(queue: string, key: string): void {
-    this.#do('DELETE FROM stanza WHERE queue=? AND key=?').run(queue, key);
+  #end(queue: string, key: string): void {
+    const row = this.#keys.row(queue, key);
+    if (row === undefined) return;
+    this.remove(row);
+    this.#keys.remove(queue, key);
+  }
+
+  remove(row: number): void {
+    this.#do('DELETE FROM stanza WHERE seq=?').run(row);
   }
 
   #bury(queue: string, key: string, code: string | null): void {
-    const row = this.#do(`SELECT ${COLUMNS} FROM stanza WHERE queue=? AND key=?`).get(queue, key);
-    if (row !== undefined) this.bury(row, queue, code);
+    const place = this.#keys.row(queue, key);
+    const row = place === undefined ? undefined : this.stanza(place);
+    if (row === undefined) return;
+    this.bury(row, queue, code);
+    this.#keys.remove(queue, key);
   }
 
   /** A row becomes a dead letter. */

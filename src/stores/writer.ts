@@ -1,5 +1,6 @@
 // What the writer thread does with what it is asked.
 import type { Driver } from './driver.js';
+import { posted } from './posted.js';
 import { QueueFile } from './queue-file.js';
 import type { Reply, Request, WriterData } from './requests.js';
 import { faultOf, packed } from './store-faults.js';
@@ -31,7 +32,7 @@ export class Writer {
       return { done: true };
     }
     this.#file ??= new QueueFile(this.#data, this.#driver(), this.#data.epochs);
-    if (request.kind === 'open') return { opened: this.#file.openQueue(request.queue) };
+    if (request.kind === 'open') return { opened: posted(this.#file.openQueue(request.queue)) };
     if (request.kind === 'commit') this.#file.commit(request.batches);
     else this.#file.leave(request.queue);
     return { done: true };
