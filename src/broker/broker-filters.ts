@@ -34,6 +34,8 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
   /** Made with the first filter: a thousand brokers without filters shall be cheap. */
   #set: FilterSet | null = null;
   #publications: Map<string, Published> | null = null;
+  /** For how many events the log was told that nobody hears them. */
+  #told = 0;
   /** Promises of the handlers of the stanza that is delivered now, when they matter. */
   #pending: Promise<void>[] | undefined;
   #onMatch: (filter: Filter, match: FilterMatch) => void = nobody;
@@ -149,6 +151,8 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
 
   /** Tells once of an event that nobody is subscribed to when it comes for the first time. */
   #unheard({ event, expression }: Filter): void {
+    if (this.#told >= MOST_TOLD) return;
+    this.#told += 1;
     const { bus, log } = this.#parts.status;
     const heard = bus.listing().filter(({ event: name, subscribers }) => subscribers > 0 && !name.startsWith('PCJ_'));
     log.unheard(
@@ -170,5 +174,8 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
     known.publication.rescind();
   }
 }
+
+/** Of more events than this the log need not hear that nobody is subscribed to them. */
+const MOST_TOLD = 20;
 
 const nobody = (): void => undefined;

@@ -1,5 +1,5 @@
 import { readOptions } from '../arguments/options.js';
-import { suggestion } from '../arguments/suggestion.js';
+import { nearest } from '../arguments/suggestion.js';
 import { kindOf } from '../arguments/values.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Element } from '../xml/element.js';
@@ -184,8 +184,10 @@ export class FilterSet {
     checkText('filters.explain()', 'the event', event);
     const known = this.#byEvent.get(event);
     if (known === undefined) {
-      const hint = this.#byEvent.size === 0 ? 'there are none' : suggestion(event, [...this.#byEvent.keys()]);
-      const text = `filters.explain(): no filter publishes "${printable(event, 80)}"; ${hint}; explainExpression() takes an expression`;
+      const meant = nearest(event, [...this.#byEvent.keys()]);
+      const hint =
+        meant === undefined ? `${String(this.#byEvent.size)} other events have some` : `did you mean ${meant}?`;
+      const text = `filters.explain(): no filter publishes "${printable(event, 80)}"; ${printable(hint, 200)}; explainExpression() takes an expression`;
       throw usageError('USAGE_FILTER', text);
     }
     return (known instanceof Entry ? [known] : [...known]).map((entry) => ({

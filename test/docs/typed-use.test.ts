@@ -6,9 +6,10 @@ import { typeErrors } from './support/type-check.js';
 
 const PRELUDE = `
 import {
-  Broker, COMPONENT, StanzaError, serveDisco, xml,
+  Broker, COMPONENT, Delegation, Privileges, RouterControl, StanzaError, serveDisco, xml,
   type BrokerOptions, type Closed, type Element, type FilterMatch, type Matching, type Ticket,
 } from 'xmpp-broker';
+import { Room } from 'xmpp-broker/muc';
 interface Mine { chat: FilterMatch; pong: Element; door: { room: string }; anything: unknown }
 type Also = { chat: FilterMatch; pong: Element };
 declare const options: BrokerOptions;
@@ -74,6 +75,10 @@ const TAKEN: readonly [what: string, program: string][] = [
   [
     'parts of the library that take any broker',
     `serveDisco(mine, { identities: [{ category: 'client', type: 'bot' }] })`,
+  ],
+  [
+    'helpers that take any broker',
+    `use(new Privileges(mine), new Delegation(mine, { handlers: {} }), new RouterControl(mine), new Room(mine, 'a@b', { nick: 'c' }))`,
   ],
   [
     'undefined for every option',

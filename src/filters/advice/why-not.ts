@@ -190,7 +190,7 @@ export class WhyNot {
 const are = (count: number): string => (count === 1 ? 'is 1' : `are ${String(count)}`);
 
 function shownText(text: string): string {
-  return quoted(printable(text, 80));
+  return quoted(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
 function listed(all: readonly string[]): string {

@@ -1,4 +1,5 @@
 // Expressions as text again, for what is said about them.
+import { printable } from '../../errors.js';
 import type { Expr, NodeTest, PathExpr, Step } from '../xpath/expression.js';
 
 /** A name as it is said: `{namespace}local`, without braces for what needs no prefix. */
@@ -7,9 +8,10 @@ export function writtenName(localName: string | null, namespaceURI: string | nul
   return namespaceURI === null || namespaceURI === undefined ? local : `{${namespaceURI}}${local}`;
 }
 
-/** A text in quotes, as XPath has them. */
+/** A text in quotes, as XPath has them. It may be anybody's: the value of a variable. */
 export function quoted(text: string): string {
-  return text.includes('"') ? `'${text}'` : `"${text}"`;
+  const shown = printable(text, 200);
+  return shown.includes('"') ? `'${shown}'` : `"${shown}"`;
 }
 
 function writtenTest(test: NodeTest): string {

@@ -220,6 +220,10 @@ describe('test(): whether an expression matches, and why not', () => {
   });
 
   it('shows nothing that a terminal would obey', () => {
+    const variables = { v: '\u001b[31m' };
+    expect(new FilterSet().test('@id = $v', tree('<iq id="1"/>'), { variables }).why).toBe(
+      '@id of <iq/> is "1", not "\\u001b[31m"',
+    );
     const { why } = new FilterSet().test('@id = "1"', tree('<iq id="&#x9b;31m&#xa;"/>'));
     expect(why).toBe('@id of <iq/> is "\\u009b31m\\u000a", not "1"');
   });
