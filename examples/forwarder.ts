@@ -80,11 +80,9 @@ broker.subscribe('PCJ_RECONNECTING', ({ delayMs, error }) => {
 });
 broker.subscribe('PCJ_DEADLETTER', ({ key, error }) => console.error(`alert ${key} was given up: ${error.message}`));
 
-async function close(): Promise<void> {
-  server.close();
-  await broker.shutdown();
-}
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close());
+// No more alerts are taken then; those that were go out now, or with the next process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.close());
+broker.shutdownOn('SIGTERM', 'SIGINT');
 
 try {
   // A file that cannot be used is told before the first alert is taken.
