@@ -18,6 +18,15 @@ export type ErrorLayer =
 /** How far the connection attempt had come. */
 export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'ready' | 'closing';
 
+/** Where a server wants us to go. */
+export interface Redirect {
+  host: string;
+  /** Null: whatever is usual. */
+  port: number | null;
+  /** A WebSocket there (RFC 7395 §3.6.1). */
+  url?: string | undefined;
+}
+
 /** What a {@link BrokerError} may carry beside its code and message. */
 export interface ErrorFacts {
   layer: ErrorLayer;
@@ -37,7 +46,7 @@ export interface ErrorFacts {
   /** Whether trying again later can help. Default false. */
   retryable?: boolean | undefined;
   /** Where a server that proved itself wants us to connect instead (RFC 6120 §4.9.3.19). */
-  redirect?: { host: string; port: number | null } | undefined;
+  redirect?: Redirect | undefined;
   /** Byte offset in the current stream, or character offset in an expression or string. */
   offset?: number | undefined;
   /** What is known about a stanza that failed: not written, perhaps written, acknowledged by the server. */
@@ -74,7 +83,7 @@ export class BrokerError extends Error {
   declare readonly text?: string;
   declare readonly sentCondition?: string;
   readonly retryable: boolean;
-  declare readonly redirect?: { host: string; port: number | null };
+  declare readonly redirect?: Redirect;
   declare readonly offset?: number;
   declare readonly sent?: 'no' | 'maybe' | 'acked';
 

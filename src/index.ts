@@ -24,7 +24,7 @@ export type { OnReady, QueueConfig, QueueDecision, QueueOptions } from './option
 export type { Connector } from './dial/connector.js';
 export type { Pem, TlsOptions } from './tls/options.js';
 export type { Logger } from './logger.js';
-export { BrokerError, type ErrorFacts, type ErrorLayer, type ErrorPhase } from './errors.js';
+export { BrokerError, type ErrorFacts, type ErrorLayer, type ErrorPhase, type Redirect } from './errors.js';
 export { StanzaError } from './stanza/stanza-error.js';
 export type { StanzaErrorType } from './stanza/conditions.js';
 export * from './events.js';

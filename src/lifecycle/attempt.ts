@@ -16,7 +16,7 @@ import { Transport } from '../stream/transport.js';
 import { loadWebSockets, openWebSocket } from '../stream/web-socket.js';
 import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
 import { discover, insecureLinks, isUnreachable } from './discovery.js';
-import { targetOf, type Route, type WebSocketRoute } from './route.js';
+import { targetOf, type Dialled, type Place, type Reached, type Route, type WebSocketRoute } from './route.js';
 import type { TlsServer } from './start-tls.js';
 import { XmlStream } from '../stream/xml-stream.js';
 
@@ -24,19 +24,6 @@ import { XmlStream } from '../stream/xml-stream.js';
 export interface AttemptParts extends NegotiationParts {
   readonly connector: Connector | undefined;
   readonly counters: Counters;
-}
-
-/** A connection to the server. */
-interface Dialled {
-  readonly socket: Duplex;
-  readonly target: Target;
-  readonly address: string | null;
-}
-
-interface Reached {
-  readonly dialled: Dialled;
-  /** Null for TCP. */
-  readonly websocket: WebSocketRoute | null;
 }
 
 type FailEvent =
@@ -97,7 +84,7 @@ export class Attempt {
    * Dials and negotiates. Publishes every event of the attempt, the failure's tail included.
    * @throws BrokerError the one outcome of a failed attempt, after its socket is closed
    */
-  async run(target: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
+  async run(target: Place): Promise<Negotiated> {
     const { timeouts } = this.#parts.config;
     const timer = setTimeout(() => {
       this.abort(
@@ -130,7 +117,7 @@ export class Attempt {
     return this.#fail(this.#asBrokerError(this.#abort.signal.reason ?? late));
   }
 
-  async #negotiate(given: { host: string | undefined; port: number | undefined }): Promise<Negotiated> {
+  async #negotiate(given: Place): Promise<Negotiated> {
     const { config } = this.#parts;
     const dialect = config.connectionType;
     const { signal } = this.#abort;
@@ -213,7 +200,7 @@ export class Attempt {
   }
 
   /** Connects to the server, by whichever way the options ask for. */
-  async #reach(given: { host: string | undefined; port: number | undefined }): Promise<Reached> {
+  async #reach(given: Place): Promise<Reached> {
     const { signal } = this.#abort;
     try {
       const { targets, websocket } = await this.#route(given);
@@ -221,7 +208,8 @@ export class Attempt {
       return { websocket, dialled: await this.#dial(targets) };
     } catch (error) {
       signal.throwIfAborted();
-      const mayDiscover = this.#parts.secrets.websocket === 'discover' && given.host === undefined;
+      const mayDiscover =
+        this.#parts.secrets.websocket === 'discover' && given.host === undefined && given.url === undefined;
       if (!mayDiscover || !isUnreachable(error)) throw error;
       return this.#discover(error);
     }
@@ -246,13 +234,25 @@ export class Attempt {
     throw last;
   }
 
-  async #route(given: { host: string | undefined; port: number | undefined }): Promise<Route> {
+  async #route(given: Place): Promise<Route> {
     const { websocket } = this.#parts.secrets;
+    if (given.url !== undefined) return this.#elsewhere(new URL(given.url));
     if (websocket === undefined || websocket === 'discover' || given.host !== undefined) {
       return { targets: await this.#targets(given), websocket: null };
     }
     const route = { ...websocket, alternative: null, package: await loadWebSockets() };
     return { targets: [targetOf(websocket.url)], websocket: route };
+  }
+
+  /** A WebSocket that the server named. Headers are for the place that they were given for. */
+  async #elsewhere(url: URL): Promise<Route> {
+    const { websocket } = this.#parts.secrets;
+    const isSame = websocket !== undefined && websocket !== 'discover' && websocket.url.host === url.host;
+    const headers = isSame ? websocket.headers : {};
+    return {
+      targets: [targetOf(url)],
+      websocket: { url, headers, alternative: null, package: await loadWebSockets() },
+    };
   }
 
   /** Opens the WebSocket inside TLS, or whatever there is. */
@@ -280,7 +280,7 @@ export class Attempt {
     return { name: websocket.url.hostname, alternative: websocket.alternative, alpn: 'http/1.1' };
   }
 
-  async #targets(given: { host: string | undefined; port: number | undefined }): Promise<readonly Target[]> {
+  async #targets(given: Place): Promise<readonly Target[]> {
     const { config } = this.#parts;
     const { connectionType: dialect } = config;
     const { policy } = config.tls;

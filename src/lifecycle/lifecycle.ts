@@ -1,7 +1,7 @@
 import { Attempt, isAnotherWay, type AttemptParts } from './attempt.js';
 import { CONNECT, traced } from '../channels.js';
 import { Deferred } from '../deferred.js';
-import { BrokerError } from '../errors.js';
+import { BrokerError, type Redirect } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
 import { Link } from '../link/link.js';
 import type { LinkEnd } from '../link/closing.js';
@@ -68,6 +68,8 @@ const MAX_REDIRECTS = 3;
 interface Endpoint {
   readonly host: string | undefined;
   readonly port: number | undefined;
+  /** Of a WebSocket that a server named. */
+  readonly url?: string | undefined;
 }
 
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
@@ -370,14 +372,19 @@ export class Lifecycle implements LinkOwner {
    * whether it did.
    */
   #redirected(epoch: number, { redirect }: BrokerError): boolean {
-    // What a WebSocket was asked for is not to be had over TCP.
-    if (redirect === undefined || this.#redirects >= MAX_REDIRECTS || this.#isOnWebSocket) return false;
+    if (redirect === undefined || this.#redirects >= MAX_REDIRECTS || !this.#mayGo(redirect)) return false;
     this.#redirects += 1;
     this.#run(epoch, this.#placeOf(redirect));
     return true;
   }
 
-  #placeOf({ host, port }: { readonly host: string; readonly port: number | null }): Endpoint {
+  /** Who asked for a WebSocket is not sent to TCP, and the other way round. */
+  #mayGo({ url }: Redirect): boolean {
+    return url === undefined ? !this.#isOnWebSocket : this.#parts.config.websocket !== undefined;
+  }
+
+  #placeOf({ host, port, url }: Redirect): Endpoint {
+    if (url !== undefined) return { host: undefined, port: undefined, url };
     return { host, port: port ?? this.#target.port ?? this.#parts.config.connectionType.defaultPort };
   }
 

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Target } from '../dial/resolve.js';
 import type { WebSocketPackage } from '../stream/web-socket.js';
 
@@ -14,6 +15,28 @@ export interface WebSocketRoute {
 /** Where an attempt may find the server, in the order to try. */
 export interface Route {
   readonly targets: readonly Target[];
+  /** Null for TCP. */
+  readonly websocket: WebSocketRoute | null;
+}
+
+/** Where to go. */
+export interface Place {
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  /** Of a WebSocket that the server named. */
+  readonly url?: string | undefined;
+}
+
+/** A connection to the server. */
+export interface Dialled {
+  readonly socket: Duplex;
+  readonly target: Target;
+  readonly address: string | null;
+}
+
+/** A connection, and what it is for. */
+export interface Reached {
+  readonly dialled: Dialled;
   /** Null for TCP. */
   readonly websocket: WebSocketRoute | null;
 }

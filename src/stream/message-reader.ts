@@ -1,5 +1,6 @@
 import type { Optional } from '../arguments/optional.js';
 import { BrokerError } from '../errors.js';
+import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { XmlLimits } from '../xml/tokenizer/limits.js';
@@ -113,12 +114,22 @@ export class MessageReader implements StreamReader {
   #tell(element: Element): void {
     try {
       if (element.is('open', NS.FRAMING)) this.#handler.onStreamStart(element);
-      else if (element.is('close', NS.FRAMING)) this.#handler.onStreamEnd();
+      else if (element.is('close', NS.FRAMING)) this.#tellEnd(element.getAttribute('see-other-uri'));
       else this.#handler.onElement(element);
     } catch (cause) {
       const text = 'the handler of the stream threw, see the cause';
       this.#fail(new BrokerError('XML_HANDLER', text, { layer: 'xml', condition: 'internal-server-error', cause }));
     }
+  }
+
+  /** An end that sends us elsewhere (RFC 7395 §3.6.1) is what is a stream error over TCP. */
+  #tellEnd(seeOther: string | null): void {
+    if (seeOther !== null) {
+      const condition = xml('see-other-host', { xmlns: NS.STREAMS });
+      const where = xml('see-other-uri', { xmlns: NS.FRAMING }, seeOther);
+      this.#handler.onElement(xml('stream:error', { 'xmlns:stream': NS.STREAM }, condition, where));
+    }
+    this.#handler.onStreamEnd();
   }
 
   #fail(error: BrokerError): void {

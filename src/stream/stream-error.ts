@@ -1,7 +1,7 @@
 // Stream errors: RFC 6120 §4.9.
 import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
-import { BrokerError, printable, type ErrorFacts } from '../errors.js';
+import { BrokerError, printable, type ErrorFacts, type Redirect } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 
@@ -55,6 +55,7 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   let text: string | undefined;
   let lang: string | undefined;
   let seeOther: string | undefined;
+  let seeOtherUri: string | undefined;
   for (const child of element.children) {
     if (child.namespaceURI === NS.STREAMS && child.localName === 'text') {
       text = child.textContent;
@@ -62,6 +63,8 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
     } else if (child.namespaceURI === NS.STREAMS) {
       conditions.push(child.localName === 'xml-not-well-formed' ? 'not-well-formed' : child.localName);
       if (child.localName === 'see-other-host') seeOther = child.textContent;
+    } else if (child.is('see-other-uri', NS.FRAMING)) {
+      seeOtherUri = child.textContent;
     } else {
       appCondition ??= { ns: child.namespaceURI ?? '', name: child.localName };
     }
@@ -69,7 +72,8 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   // Servers of before RFC 3920 put the text right into the error.
   if (text === undefined && conditions.length === 0 && element.firstElementChild === null) text = element.textContent;
   const named = conditions.length === 1 ? conditions[0] : undefined;
-  const redirect = seeOther === undefined ? null : redirectTarget(seeOther);
+  const elsewhere = seeOther === undefined ? null : redirectTarget(seeOther);
+  const redirect = seeOtherUri === undefined ? elsewhere : webSocketTarget(seeOtherUri);
   const condition = named !== undefined && CONDITIONS.has(named) ? named : 'undefined-condition';
   const malformed = conditions.length > 1 || (conditions.length === 0 && (text === undefined || text === ''));
   return new BrokerError(
@@ -123,6 +127,13 @@ export function redirectTarget(text: string): { host: string; port: number | nul
   const host = v6 ?? (name === undefined ? '' : asciiName(name));
   if (host === '' || (v6 !== undefined && !isIPv6(v6))) return null;
   return { host, port: port === undefined ? null : Number(port) };
+}
+
+/** Reads the URL of a WebSocket inside TLS (RFC 7395 §3.6.1). Null for anything else. */
+function webSocketTarget(text: string): Redirect | null {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol !== 'wss:' || url.username !== '' || url.password !== '' || url.hash !== '') return null;
+  return { host: url.hostname, port: url.port === '' ? null : Number(url.port), url: url.href };
 }
 
 function asciiName(name: string): string {

@@ -21,6 +21,7 @@ beforeAll(async () => {
     accounts: { juliet: 'r0m30' },
     components: { 'echo.localhost': 'secret' },
     routerUsers: { jabberd: 'secret' },
+    websocket: true,
   });
 });
 beforeAll(async () => {
@@ -81,6 +82,11 @@ const real: Record<string, () => Promise<string[]>> = {
       await ready;
     });
     return names.slice(names.indexOf('CONNECT'));
+  },
+  'XMPP over WebSocket': async () => {
+    const websocket = `wss://localhost:${String(server.ports.websocketTls)}/xmpp-websocket`;
+    await using broker = client({ websocket, host: undefined, port: undefined });
+    return await during(broker, () => broker.connect());
   },
   'XMPP with SASL2': async () => {
     await using broker = client({ port: modern.ports.client, tls: { ca: modern.ca } });

@@ -434,6 +434,84 @@ describe('modern 5.9, 5.10: how it ends', () => {
   });
 });
 
+describe('modern 5: see-other-uri', () => {
+  const elsewhere = (uri: string) => `<close xmlns='${NS.FRAMING}' see-other-uri='${uri}'/>`;
+  const url = ({ port }: { port: number }, path = '/') => `wss://localhost:${String(port)}${path}`;
+
+  it('of a server that proved itself is followed while signing in; headers go to the same host only', async () => {
+    const headers = { Authorization: 'Bearer s3cr3t' };
+    const { server, peer, connected, recorded } = await dialled({ headers });
+    const other = await rig.listen('direct', { ...rig.identity, ALPNProtocols: ['http/1.1'] } as typeof rig.identity);
+    await server.open();
+    await server.expect(/^<open /);
+    await server.send(open('s1'), elsewhere(url(peer, '/same')));
+    const second = new WebSocketPeer(await peer.accept());
+    expect(await second.asked()).toMatch(/^GET \/same [^]*Authorization: Bearer s3cr3t/);
+    await second.conversation.send(second.answer());
+    await second.expect(/^<open /);
+    await second.send(open('s2'), elsewhere(url(other, '/other')));
+    const third = new WebSocketPeer(await other.accept());
+    expect(await third.asked()).not.toContain('Authorization');
+    await third.conversation.send(third.answer());
+    await welcome(third);
+    await connected;
+    expect(recorded.short.filter((name) => name === 'CONNECTFAIL')).toHaveLength(2);
+  });
+
+  it('is followed from a ready link, too', async () => {
+    const { broker, server, peer } = await ready({ reconnect: { firstDelayMs: 1 } }, { managed: false });
+    const again = broker.events.once('PCJ_READY');
+    await server.send(elsewhere(url(peer, '/new')));
+    const second = new WebSocketPeer(await peer.accept());
+    expect(await second.asked()).toContain('GET /new ');
+    await second.conversation.send(second.answer());
+    await welcome(second, { managed: false });
+    await again;
+  });
+
+  it('in a circle ends after three', async () => {
+    const { server, peer, connected } = await dialled();
+    let current = server;
+    for (let times = 0; times < 4; times += 1) {
+      await current.open();
+      await current.expect(/^<open /);
+      await current.send(open(`s${String(times)}`), elsewhere(url(peer)));
+      if (times < 3) current = new WebSocketPeer(await peer.accept());
+    }
+    expect(await failure(connected)).toMatchObject({ condition: 'see-other-host' });
+  });
+
+  it.each(['ws://localhost/', 'https://localhost/', 'wss://a:b@localhost/', 'localhost', ''])(
+    'to %s is not followed',
+    async (uri) => {
+      const { server, connected } = await dialled();
+      await server.open();
+      await server.expect(/^<open /);
+      await server.send(open('s1'), elsewhere(uri));
+      const error = await failure(connected);
+      expect(error).toMatchObject({ code: 'STREAM_ERROR', condition: 'see-other-host' });
+      expect(error.redirect).toBeUndefined();
+    },
+  );
+
+  it('of a server that did not prove itself is not followed', async () => {
+    const { server, peer, connected } = await dialled({}, false);
+    await server.open();
+    await server.expect(/^<open /);
+    await server.send(open('s1'), elsewhere(url(peer)));
+    expect(await failure(connected)).toMatchObject({ code: 'REDIRECT_UNTRUSTED' });
+  });
+
+  it('a see-other-host leads to TCP, where nobody asked to go', async () => {
+    const { server, connected } = await dialled();
+    await server.open();
+    await server.expect(/^<open /);
+    const error = `<see-other-host xmlns='${NS.STREAMS}'>localhost:1</see-other-host>`;
+    await server.send(open('s1'), `<stream:error xmlns:stream='${NS.STREAM}'>${error}</stream:error>`);
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_ERROR', condition: 'see-other-host' });
+  });
+});
+
 describe('modern 5: what must not be seen', () => {
   it('headers, and the query of the URL, are in no event, error, log or inspect', async () => {
     const lines: unknown[] = [];
