@@ -83,8 +83,8 @@ export class Core implements LifecycleOwner {
     return this.keeper === null ? null : this.keeper.open();
   }
 
-  close(): Promise<void> | null {
-    return this.keeper === null ? null : this.keeper.close();
+  close(limitMs?: number): Promise<void> | null {
+    return this.keeper === null ? null : this.keeper.close(limitMs);
   }
 
   settled(): Promise<void> | null {

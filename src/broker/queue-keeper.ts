@@ -7,10 +7,11 @@ import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { StoreConfig } from '../options/queue.js';
 import type { Placed } from '../protocols/features/managed-session.js';
-import { asStoreError, Journal, kept, type JournalOwner } from '../queue/journal.js';
+import { asStoreError, Journal, type JournalOwner } from '../queue/journal.js';
 import type { Turn } from '../queue/lane.js';
 import type { QueueLimits } from '../queue/outbound-queue.js';
 import type { OpenStore, QueueStore, SessionRecord, StoredStanza, StoreOwner } from '../queue/store.js';
+import { StoredRecord } from '../queue/stored-record.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
 
@@ -80,10 +81,10 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   /** Stores what is left to be stored, and lets go of the store. Never rejects; null when there is nothing to close. */
-  close(): Promise<void> | null {
+  close(limitMs?: number): Promise<void> | null {
     this.#abort.abort(closed());
     this.#abort = new AbortController();
-    return this.#open === null ? null : this.#closed(this.#open);
+    return this.#open === null ? null : this.#closed(this.#open, limitMs ?? this.#parts.config.timeouts.close);
   }
 
   /** Lets go of the store at once; what it has stays there. */
@@ -120,14 +121,13 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     return this.#store.open(this, signal);
   }
 
-  async #closed(open: OpenStore): Promise<void> {
-    const { close } = this.#parts.config.timeouts;
-    await within(close, this.journal.settled() ?? Promise.resolve());
+  async #closed(open: OpenStore, limitMs: number): Promise<void> {
+    await within(limitMs, this.journal.settled() ?? Promise.resolve());
     // Halted meanwhile.
     if (this.#open !== open) return;
     this.#open = null;
     this.journal.close();
-    await within(close, letGo(open));
+    await within(limitMs, letGo(open));
   }
 
   /** Takes up what earlier lives left: in the session that may be resumed, or held, in front of what was output here. */
@@ -179,10 +179,19 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     }
   }
 
-  /** A key was output here before the store was open, and is there already: it is the same stanza. */
+  /**
+   * A stanza is here already. Either its key was output before the store was open: it is the same one. Or the store had been
+   * closed, and somebody else may have had it meanwhile.
+   */
   #found(ticket: Ticket, { handed, possibleDuplicate, attempts, faults }: StoredStanza): Ticket | null {
     const { queue } = this.#parts.outbox;
-    if (!this.journal.found(ticket, handed !== null) || !queue.remove(ticket)) return null;
+    if (!this.journal.found(ticket, handed !== null)) {
+      const { record } = ticket;
+      const isNews = handed !== null && record instanceof StoredRecord && !record.isMarked;
+      ticket.possibleDuplicate ||= possibleDuplicate || isNews;
+      return null;
+    }
+    if (!queue.remove(ticket)) return null;
     ticket.possibleDuplicate ||= possibleDuplicate;
     ticket.attempts = attempts;
     if (faults > 0) ticket.trouble = { faults, losses: 0 };
@@ -194,7 +203,6 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     for (const record of this.journal.records()) {
       if (!record.isStored || seen.has(record.key) || !this.#parts.outbox.queue.remove(record.ticket)) continue;
       this.journal.forget(record);
-      record.ticket.markFailed(kept(record.ticket));
     }
   }
 

@@ -38,7 +38,7 @@ export interface LifecycleOwner {
   /** Before an attempt, and before anything is dialled; null when nothing has to be opened. Rejects with a BrokerError. */
   open(): Promise<void> | null;
   /** At the end of `shutdown`, or in place of what `open` waits for; null when nothing has to be closed. */
-  close(): Promise<void> | null;
+  close(limitMs?: number): Promise<void> | null;
   /** As a link asks. */
   settled(): Promise<void> | null;
   /** Stanzas may be sent; PCJ_READY was not published yet. */
@@ -445,7 +445,7 @@ export class Lifecycle implements LinkOwner {
     } else this.#lastEnd = { clean: true };
     // Also the session of a link that was being replaced.
     this.#owner.shutDown();
-    const closing = this.#owner.close();
+    const closing = this.#owner.close(limitMs);
     if (closing !== null) await closing;
     if (this.#isHalted() || this.#operation !== null) return;
     this.#state = 'idle';

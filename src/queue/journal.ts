@@ -106,14 +106,11 @@ export class Journal implements RecordOwner {
     this.#settleIdle();
   }
 
-  /** Somebody else has what is stored: tickets of it say that it is kept. */
+  /** Somebody else has what is stored: tickets of it say that it is kept, and nothing more is said of it. */
   disown(): void {
     this.close();
-    for (const record of [...this.#records.values()]) {
-      if (!record.mayBeStored) continue;
-      this.forget(record);
-      record.ticket.markFailed(kept(record.ticket));
-    }
+    this.#pending = this.#pending.filter((step) => step.kind === 'put' && !step.record.mayBeStored);
+    for (const record of [...this.#records.values()]) if (record.mayBeStored) this.forget(record);
   }
 
   /** Nothing is stored any more, for ever. Tickets of stanzas that the store may have say that they are kept. */
@@ -146,18 +143,18 @@ export class Journal implements RecordOwner {
   found(ticket: Ticket, isMarked: boolean): boolean {
     const { record } = ticket;
     if (!(record instanceof StoredRecord) || record.isStored) return false;
-    this.#forget(record);
+    this.#pending = this.#pending.filter((step) => step.kind !== 'put' || step.record !== record);
     record.mayBeStored = true;
     record.isMarked = isMarked;
     record.wasStored();
     return true;
   }
 
-  /** The store does not have it any more. */
+  /** The store has it no more, or it is somebody else's. */
   forget(record: StoredRecord): void {
     record.isOver = true;
     this.#records.delete(record.key);
-    this.#forget(record);
+    record.ticket.markFailed(kept(record.ticket));
   }
 
   /** A stanza is held again. */
@@ -197,7 +194,8 @@ export class Journal implements RecordOwner {
   clear(): Ticket[] {
     const tickets = this.lane.clear();
     this.#wake();
-    return tickets;
+    // Not what somebody else has now.
+    return tickets.filter(({ state }) => state === 'queued');
   }
 
   /** Hands a stanza on to the link when it is its turn and the store has its mark. */
@@ -233,10 +231,8 @@ export class Journal implements RecordOwner {
     }
     if (this.#records.get(record.key) === record) this.#records.delete(record.key);
     const { key } = record;
-    if (!record.mayBeStored) {
-      this.#forget(record);
-      return;
-    }
+    // Its put is left out when it is its turn.
+    if (!record.mayBeStored) return;
     this.#add(record, {
       kind: 'end',
       key,
@@ -249,10 +245,6 @@ export class Journal implements RecordOwner {
   #add(record: StoredRecord | null, change: Change): void {
     this.#pending.push({ kind: 'change', record, change });
     this.#wake();
-  }
-
-  #forget(record: StoredRecord): void {
-    this.#pending = this.#pending.filter((step) => !isOf(step, record));
   }
 
   /** What is said in one turn of the event loop is stored at once. */
@@ -300,6 +292,7 @@ export class Journal implements RecordOwner {
     for (const step of steps) {
       if (step.kind === 'put') {
         const { record } = step;
+        if (record.isOver) continue;
         record.mayBeStored = true;
         record.put = { kind: 'put', key: record.key, xml: record.ticket.xml, at: record.at, handed: null };
         puts.push(record);
@@ -322,8 +315,9 @@ export class Journal implements RecordOwner {
       this.#owner.working();
     }
     for (const step of steps) {
-      if (step.kind === 'put') step.record.wasStored();
-      else if (step.kind === 'session') step.stored(step.session);
+      if (step.kind === 'put') {
+        if (step.record.mayBeStored) step.record.wasStored();
+      } else if (step.kind === 'session') step.stored(step.session);
       else if (step.kind === 'then') step.then();
     }
     this.#passMarked();
@@ -349,6 +343,9 @@ export class Journal implements RecordOwner {
     this.#flight = null;
     this.lane.unmark();
     if (error.code === 'QUEUE_FENCED') {
+      // None of it counts: what was to be put waits for the next time.
+      for (const step of steps) if (step.kind === 'put' && !step.record.isStored) step.record.mayBeStored = false;
+      this.#pending = [...steps, ...this.#pending];
       this.#owner.fenced(error);
       return;
     }
@@ -366,6 +363,7 @@ export class Journal implements RecordOwner {
     this.#pending = this.#pending.filter((step) => !isRefused(step));
     for (const record of refused) {
       record.mayBeStored = false;
+      if (record.isOver) continue;
       this.#records.delete(record.key);
       this.lane.remove(record.ticket);
       record.wasNotStored(error);
@@ -387,8 +385,7 @@ export class Journal implements RecordOwner {
   #tryAgain(): void {
     const store = this.#store;
     if (store === null || this.#flight !== null) return;
-    if (this.#pending.every(({ kind }) => kind === 'then'))
-      this.#pending.push({ kind: 'session', stored: nothing, session: null });
+    if (!this.#pending.some(isWritten)) this.#pending.push({ kind: 'session', stored: nothing, session: null });
     this.#commit(store, this.#pending);
   }
 
@@ -413,9 +410,9 @@ async function committed(store: OpenStore, changes: readonly Change[]): Promise<
   await store.commit(changes);
 }
 
-/** Whether a step is about a record. */
-function isOf(step: Step, record: StoredRecord): boolean {
-  return (step.kind === 'put' || step.kind === 'change') && step.record === record;
+/** Whether a step has something for the store. */
+function isWritten(step: Step): boolean {
+  return step.kind === 'put' ? !step.record.isOver : step.kind !== 'then';
 }
 
 /** What a store says, or that it said something else. */

@@ -97,7 +97,11 @@ class Model {
     };
     const journal = new Journal(owner);
     this.#journal = journal;
-    const outbox = { takeBack: () => undefined, queue: { take: () => [] } } as unknown as Outbox;
+    const outbox = {
+      takeBack: () => undefined,
+      queue: { take: () => [] },
+      suspects: { clear: () => undefined, suspect: () => undefined },
+    } as unknown as Outbox;
     const requests = { failWhere: () => undefined, held: () => undefined } as unknown as PendingRequests;
     this.#resumption = new Resumption({ journal, outbox, requests });
     journal.open(this.#disk.open());

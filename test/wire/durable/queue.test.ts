@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BrokerError, xml, type Broker, type BrokerOptions, type Ticket } from 'xmpp-broker';
+import { BrokerError, xml, type Broker, type BrokerOptions, type StoreOwner, type Ticket } from 'xmpp-broker';
 import { MemoryStore } from 'xmpp-broker/testing';
 import { COMPONENT, DOMAIN } from '../support/component.js';
 import { failure, useRig, type Ready } from '../support/index.js';
@@ -172,6 +172,52 @@ it('lets go of everything when another process takes the queue, and waits for it
   await COMPONENT.letIn(again);
   await send(broker, '3').sent;
   await upTo(again, '3');
+  expect(again.received.toString()).not.toContain('<body>2');
+  expect(broker.queue.size).toBe(0);
+});
+
+it('keeps what was not stored yet when a commit tells that another process has the queue', async () => {
+  const { broker, peer } = await rig.ready({
+    ...options({ onReady: 'send' }),
+    reconnect: { firstDelayMs: 1, maxDelayMs: 1 },
+  });
+  store.fail(new BrokerError('QUEUE_FENCED', 'another process has it', { layer: 'queue', retryable: true }));
+  const ticket = send(broker, '1');
+  await broker.events.once('PCJ_FENCED');
+  store.fail(null);
+  store.kill();
+  const again = await peer.accept();
+  await COMPONENT.letIn(again);
+  await ticket.stored;
+  await upTo(again, '1');
+  expect(ticket.possibleDuplicate).toBe(false);
+});
+
+it('flags what another process had meanwhile', async () => {
+  const { broker } = rig.broker(await rig.listen(), options());
+  await broker.openQueue();
+  const ticket = send(broker, '1', 'k');
+  await ticket.stored;
+  await broker.shutdown();
+  // The other one marked it, and died.
+  const other = await store.open(
+    { queue: DOMAIN, xmlns: 'jabber:component:accept' } as StoreOwner,
+    new AbortController().signal,
+  );
+  await other.commit([{ kind: 'hand', key: 'k', handed: { session: null, ordinal: null } }]);
+  store.kill();
+  await broker.openQueue();
+  expect(broker.queue.at(0)).toBe(ticket);
+  expect(ticket.possibleDuplicate).toBe(true);
+});
+
+it('drops tens of thousands that were not stored yet in no time', async () => {
+  const { broker } = rig.broker(await rig.listen(), options({ maxStanzas: 50_000, maxBytes: 2 ** 30 }));
+  for (let n = 0; n < 30_000; n += 1) send(broker, String(n));
+  expect(broker.queue.drop()).toHaveLength(30_000);
+  expect(await broker.openQueue()).toEqual({ held: 0, possibleDuplicates: 0 });
+  await broker.shutdown();
+  expect(ids()).toEqual([]);
 });
 
 it('with reconnect: false, rests when another process takes the queue', async () => {
