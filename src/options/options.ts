@@ -108,7 +108,7 @@ export interface BrokerOptions {
   username?: string | undefined;
   /** A secret that is not empty, or a function that gives it. Default none; most dialects need it. */
   password?: Secret | undefined;
-  /** Resource to ask for. Default: the server assigns one. */
+  /** Resource to ask for; there can be none with Bind 2, where the server makes it up. Default: the server assigns one. */
   resource?: string | undefined;
   /** Name of this broker in logs. Default the domain. */
   alias?: string | undefined;

@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Broker, JABBERD14_COMPONENT, JABBERD20_COMPONENT, LEGACY, XMPP, xml, type BrokerOptions } from 'xmpp-broker';
+import {
+  Broker,
+  JABBERD14_COMPONENT,
+  JABBERD20_COMPONENT,
+  LEGACY,
+  XMPP,
+  xml,
+  type BrokerOptions,
+  type FastToken,
+  type TokenStore,
+} from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { trace } from '../support/trace.js';
 import { readPages } from './support/markdown.js';
@@ -28,6 +38,11 @@ beforeAll(async () => {
   modern = await LoopbackServer.start({ accounts: { juliet: 'r0m30' }, sasl2: {} });
 });
 afterAll(() => Promise.all([server.stop({ abrupt: true }), modern.stop({ abrupt: true })]));
+
+function inMemory(): TokenStore {
+  let kept: FastToken | null = null;
+  return { load: () => kept, save: (_, token) => void (kept = token) };
+}
 
 const quick = { firstDelayMs: 1, maxDelayMs: 1, resumeDelayMs: 1 };
 
@@ -101,6 +116,26 @@ const real: Record<string, () => Promise<string[]>> = {
       await ready;
     });
     return names.slice(names.indexOf('CONNECT'));
+  },
+  'XMPP with a token, resumed': async () => {
+    const connectionType = XMPP.with({ fast: { store: inMemory() } });
+    const at = { port: modern.ports.client, tls: { ca: modern.ca } };
+    await using broker = client({ connectionType, ...at, reconnect: quick });
+    await broker.connect();
+    const names = await during(broker, async () => {
+      const ready = broker.events.once('PCJ_READY');
+      modern.cut(broker.jid ?? '');
+      await ready;
+    });
+    return names.slice(names.indexOf('CONNECT'));
+  },
+  'XMPP with a token that is refused': async () => {
+    const connectionType = XMPP.with({ fast: { store: inMemory() } });
+    await using broker = client({ connectionType, port: modern.ports.client, tls: { ca: modern.ca } });
+    await broker.connect();
+    await broker.shutdown();
+    modern.setAccount('juliet', 'r0m30'); // as a new password, it makes an end of tokens
+    return await during(broker, () => broker.connect());
   },
   'XMPP with Bind 2': async () => {
     const connectionType = XMPP.with({ bind2: 'on' });

@@ -81,7 +81,7 @@ for (const site of CLIENT_SITES) {
         const subject = await clients.ready(server);
         const { broker, recorded } = subject;
         expect(lastAttempt(recorded)).toEqual([...BEFORE, ...STARTTLS, ...signedIn()]);
-        expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: site.mechanisms[0] });
+        expect(recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism: site.mechanisms[0], profile: 'sasl' });
         expect(recorded.last('PCJ_READY')).toEqual({ jid: broker.jid, resumed: false });
         await useful(subject);
         recorded.clear();
@@ -120,7 +120,7 @@ for (const site of CLIENT_SITES) {
       test.each(site.mechanisms)('with %s', async (mechanism) => {
         const connectionType = XMPP.with({ mechanisms: [mechanism] });
         const subject = await clients.ready(server, { connectionType });
-        expect(subject.recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism });
+        expect(subject.recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism, profile: 'sasl' });
         expect(shown(subject.recorded)).not.toContain('secret');
         await useful(subject);
       });
@@ -157,7 +157,7 @@ for (const site of CLIENT_SITES) {
           const options = how === 'STARTTLS' ? {} : direct();
           const tls = { ca: server.ca, ...options.tls, maxVersion: 'TLSv1.2' } as const;
           const subject = await clients.ready(server, { ...options, tls, connectionType });
-          expect(subject.recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism });
+          expect(subject.recorded.last('PCJ_AUTHSUCCESS')).toEqual({ mechanism, profile: 'sasl' });
           await useful(subject);
         });
       }

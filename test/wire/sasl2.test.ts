@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { BrokerError, NS, PCJ_NODERECEIVED, PCJ_READY, xml, XMPP, type BrokerOptions, type Ticket } from 'xmpp-broker';
 import { CLIENT, greet, JID, PASSWORD } from './support/client.js';
@@ -142,6 +143,27 @@ describe('a sign-in', () => {
     const wrong = await play(() => success(data(Buffer.from(`v=${'A'.repeat(43)}=`).toString('base64'))));
     expect(await codeOf(wrong.connected)).toBe('SCRAM_SERVER_SIGNATURE');
     for (const { recorded } of [without, wrong]) expect(recorded.short).not.toContain('AUTHSUCCESS');
+  });
+
+  it.each([
+    ['of SASL2', ['PLAIN', 'SCRAM-SHA-256'], true],
+    ['of the other profile', ['SCRAM-SHA-1'], false],
+    ['with those of tokens, as ejabberd 24.12 had it', ['HT-SHA-256-NONE', 'PLAIN', 'SCRAM-SHA-256'], false],
+  ])('modern 1.7 S-CB-7: a server signs the mechanisms %s', async (_, signed, taken) => {
+    const fast = `<fast xmlns='${NS.FAST}'><mechanism>HT-SHA-256-NONE</mechanism></fast>`;
+    const offer = authentication({ mechanisms: ['SCRAM-SHA-256', 'PLAIN'], inline: fast }) + mechanisms('SCRAM-SHA-1');
+    const { server, connected, request } = await begun({ connectionType: XMPP.with({}) }, offer);
+    const scram = new ScramServer('sha256', PASSWORD);
+    scram.extension = `,h=${createHash('sha256').update(signed.join('\x1e')).digest('base64')}`;
+    const initial = /<initial-response>([^<]+)</.exec(request)?.[1] ?? '';
+    const first = scram.challenge(Buffer.from(initial, 'base64')).toString('base64');
+    await server.send(`<challenge xmlns='${NS.SASL2}'>${first}</challenge>`);
+    if (taken) {
+      expect(await server.expect('</response>')).toContain('<response ');
+      connected.catch(() => undefined);
+    } else {
+      expect(await codeOf(connected)).toBe('SASL_DOWNGRADE');
+    }
   });
 
   it('modern 1.6: success split behind every byte', async () => {

@@ -16,9 +16,9 @@ export function unexpected(mechanism: string, what: 'challenge' | 'data'): Broke
 }
 
 /** A success before the server has shown what the mechanism makes it show. */
-export function notAuthenticated(mechanism: string): BrokerError {
+export function notAuthenticated(mechanism: string, what: 'password' | 'token' = 'password'): BrokerError {
   return saslError(
     'SASL_SERVER_NOT_AUTHENTICATED',
-    `the server reported success before ${mechanism} was complete: it has not shown that it knows the password`,
+    `the server reported success before ${mechanism} was complete: it has not shown that it knows the ${what}`,
   );
 }

@@ -62,7 +62,7 @@ export function withToken(
       if (answer.type === 'challenge') throw unexpected(name, 'challenge');
       const expected = proof('Responder');
       if (answer.data?.length !== expected.length || !timingSafeEqual(answer.data, expected))
-        throw notAuthenticated(name);
+        throw notAuthenticated(name, 'token');
     },
   };
   const binding = { chosen: null, flag: 'n', suspicious: false, lacks: null } as const;

@@ -25,9 +25,9 @@ describe('signing in', () => {
       await broker.connect();
       return recorded.last('PCJ_AUTHSUCCESS');
     };
-    expect(await used(XMPP)).toEqual({ mechanism: 'SCRAM-SHA-256' });
-    expect(await used(XMPP.with({ mechanisms: ['DIGEST-MD5'] }))).toEqual({ mechanism: 'DIGEST-MD5' });
-    expect(await used(XMPP.with({ mechanisms: ['PLAIN'] }))).toEqual({ mechanism: 'PLAIN' });
+    expect(await used(XMPP)).toEqual({ mechanism: 'SCRAM-SHA-256', profile: 'sasl' });
+    expect(await used(XMPP.with({ mechanisms: ['DIGEST-MD5'] }))).toEqual({ mechanism: 'DIGEST-MD5', profile: 'sasl' });
+    expect(await used(XMPP.with({ mechanisms: ['PLAIN'] }))).toEqual({ mechanism: 'PLAIN', profile: 'sasl' });
   });
 
   test("row 56: a resource is bound, and the server's word on our address counts", async () => {

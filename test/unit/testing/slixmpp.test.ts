@@ -40,6 +40,22 @@ describeServer('slixmpp', 'a client of the loopback server', () => {
     });
   });
 
+  test.each([
+    ['SASL', false, [], 'SCRAM-SHA-512'],
+    ['SASL beside SASL2, which it does not know', {}, [], 'SCRAM-SHA-512'],
+    ['SASL with the one channel binding that it knows', {}, ['tls-unique'], 'SCRAM-SHA-512-PLUS'],
+  ] as const)('modern 1: signs in by %s', async (_, sasl2, channelBindings, mechanism) => {
+    await using server = await LoopbackServer.start({
+      accounts: { alice: 'secret' },
+      sasl2,
+      sasl: { channelBindings },
+    });
+    const signedIn = server.events.once('authenticated');
+    await using client = await signIn(server);
+    expect(client.jid).toBe('alice@localhost/slixmpp');
+    expect(await signedIn).toMatchObject({ mechanism });
+  });
+
   test('E13: is refused where they are offered, as RFC 5802 wants it', async () => {
     await using server = await LoopbackServer.start({ accounts: { alice: 'secret' } });
     await expect(signIn(server)).rejects.toThrow(/refusals: (?:malformed-request|not-authorized)/);
