@@ -67,6 +67,8 @@ const broker = new Broker({
   logger: false,
   reconnect: { initial: true, firstDelayMs: 50, maxDelayMs: 200, maxAttempts: 500 },
   queue: {
+    // Many lives may end before anything is sent.
+    maxStanzas: 1_000_000,
     store: stepped(sqliteStore({ file, sync: 'normal' })),
     onReady: (ticket) => {
       // Whether the other side can be told that it may have had it already.

@@ -164,7 +164,7 @@ export async function rounds(o: {
   for (let life = 0; life <= o.kills; life += 1) {
     const last = life === o.kills;
     const { killAfterMs, ...how } = last ? { killAfterMs: null, death: null, burst: 10 } : ordersOf(random, managed);
-    const running = new Life(o.program, { ...orders, ...how, from, count: last ? 5 : 400, last });
+    const running = new Life(o.program, { ...orders, ...how, from, count: last ? 5 : 200, last });
     if (killAfterMs !== null) {
       if (random.below(4) > 0) await running.ready;
       await pause(killAfterMs);
