@@ -2,7 +2,9 @@
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
+import { isWritten, type JournalStep } from './journal-step.js';
 import { Lane, type Turn } from './lane.js';
+import { asStoreError, kept } from './store-errors.js';
 import type { Change, OpenStore, SessionRecord } from './store.js';
 import { StoredRecord, type RecordOwner } from './stored-record.js';
 import type { Ticket, TicketEnd } from './ticket.js';
@@ -32,18 +34,6 @@ export interface JournalOwner {
   fenced(error: BrokerError): void;
 }
 
-/** A change that waits for a commit. */
-type Step =
-  | { readonly kind: 'put'; readonly record: StoredRecord }
-  | { readonly kind: 'change'; readonly record: StoredRecord | null; readonly change: Change }
-  | {
-      readonly kind: 'session';
-      readonly stored: (session: SessionRecord | null) => void;
-      /** As it was when the commit was put together. */
-      session: SessionRecord | null;
-    }
-  | { readonly kind: 'then'; readonly then: () => void };
-
 /** Collects what happens to stanzas, has it stored, and lets stanzas pass to the link behind their marks. */
 export class Journal implements RecordOwner {
   readonly lane = new Lane();
@@ -51,8 +41,8 @@ export class Journal implements RecordOwner {
   /** What is in the queue or on its way, by key. */
   readonly #records = new Map<string, StoredRecord>();
   #store: OpenStore | null = null;
-  #pending: Step[] = [];
-  #flight: Step[] | null = null;
+  #pending: JournalStep[] = [];
+  #flight: JournalStep[] | null = null;
   #isDue = false;
   #error: BrokerError | null = null;
   #retry: NodeJS.Timeout | null = null;
@@ -267,7 +257,7 @@ export class Journal implements RecordOwner {
     this.#commit(store, this.#pending);
   }
 
-  #commit(store: OpenStore, steps: Step[]): void {
+  #commit(store: OpenStore, steps: JournalStep[]): void {
     this.#pending = [];
     this.#flight = steps;
     const changes = this.#changes(steps);
@@ -286,7 +276,7 @@ export class Journal implements RecordOwner {
   }
 
   /** The changes of a commit: those of the steps, then the marks of what may go next. */
-  #changes(steps: readonly Step[]): Change[] {
+  #changes(steps: readonly JournalStep[]): Change[] {
     const changes: Change[] = [];
     const puts: StoredRecord[] = [];
     for (const step of steps) {
@@ -307,7 +297,7 @@ export class Journal implements RecordOwner {
     return changes;
   }
 
-  #done(steps: readonly Step[]): void {
+  #done(steps: readonly JournalStep[]): void {
     this.#flight = null;
     if (this.#error !== null) {
       this.#error = null;
@@ -339,7 +329,7 @@ export class Journal implements RecordOwner {
     }
   }
 
-  #failed(steps: Step[], error: BrokerError): void {
+  #failed(steps: JournalStep[], error: BrokerError): void {
     this.#flight = null;
     this.lane.unmark();
     if (error.code === 'QUEUE_FENCED') {
@@ -356,9 +346,9 @@ export class Journal implements RecordOwner {
   }
 
   /** The puts of a commit that failed fail their tickets, and whatever else was to become of them is forgotten. */
-  #refuse(steps: Step[], error: BrokerError): Step[] {
+  #refuse(steps: JournalStep[], error: BrokerError): JournalStep[] {
     const refused = new Set(steps.filter((step) => step.kind === 'put').map(({ record }) => record));
-    const isRefused = (step: Step): boolean =>
+    const isRefused = (step: JournalStep): boolean =>
       (step.kind === 'put' || step.kind === 'change') && step.record !== null && refused.has(step.record);
     this.#pending = this.#pending.filter((step) => !isRefused(step));
     for (const record of refused) {
@@ -408,22 +398,4 @@ function nothing(): void {
 /** A store may throw where it should reject. */
 async function committed(store: OpenStore, changes: readonly Change[]): Promise<void> {
   await store.commit(changes);
-}
-
-/** Whether a step has something for the store. */
-function isWritten(step: Step): boolean {
-  return step.kind === 'put' ? !step.record.isOver : step.kind !== 'then';
-}
-
-/** What a store says, or that it said something else. */
-export function asStoreError(cause: unknown): BrokerError {
-  if (cause instanceof BrokerError) return cause.sent === undefined ? cause.with({ sent: 'no' }) : cause;
-  const text = `the store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`;
-  return new BrokerError('QUEUE_STORE_FAILED', text, { layer: 'queue', sent: 'no', cause });
-}
-
-/** The process goes, and the stanza stays. */
-export function kept({ attempts }: Ticket): BrokerError {
-  const text = 'the stanza stays in the store of the queue, for whoever opens it next';
-  return new BrokerError('QUEUE_KEPT', text, { layer: 'queue', sent: attempts === 0 ? 'no' : 'maybe' });
 }

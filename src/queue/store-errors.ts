@@ -1,0 +1,16 @@
+// What is said when a store fails, and when it has what a process leaves behind.
+import { BrokerError } from '../errors.js';
+import type { Ticket } from './ticket.js';
+
+/** What a store says, or that it said something else. */
+export function asStoreError(cause: unknown): BrokerError {
+  if (cause instanceof BrokerError) return cause.sent === undefined ? cause.with({ sent: 'no' }) : cause;
+  const text = `the store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new BrokerError('QUEUE_STORE_FAILED', text, { layer: 'queue', sent: 'no', cause });
+}
+
+/** The process goes, and the stanza stays. */
+export function kept({ attempts }: Ticket): BrokerError {
+  const text = 'the stanza stays in the store of the queue, for whoever opens it next';
+  return new BrokerError('QUEUE_KEPT', text, { layer: 'queue', sent: attempts === 0 ? 'no' : 'maybe' });
+}
