@@ -3,8 +3,7 @@ import { Core } from './core.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { BrokerOptions } from '../options/options.js';
 import { accountAddress } from '../protocols/account.js';
-import type { Dialect } from '../protocols/dialect.js';
-import type { TokenEnding } from '../protocols/fast/token-ending.js';
+import { endingOf, type TokenEnding } from '../protocols/fast/token-ending.js';
 
 /**
  * Signs in with the token, on a connection of its own beside that of `core`, and tells the server to forget it. Whatever comes
@@ -49,8 +48,4 @@ async function tell(options: BrokerOptions, { dialect }: TokenEnding): Promise<v
   } finally {
     other.lifecycle.halt();
   }
-}
-
-function endingOf(dialect: Dialect & { readonly tokens?: TokenEnding | null }): TokenEnding | null {
-  return dialect.tokens ?? null;
 }

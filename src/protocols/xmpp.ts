@@ -7,8 +7,8 @@ import { NS } from '../xml/namespaces.js';
 import { accountAddress } from './account.js';
 import type { Dialect, Established, Negotiation, StreamHeader } from './dialect.js';
 import { FastSignIn } from './fast/fast-sign-in.js';
-import { tokenUnusable, type TokenEnding } from './fast/token-ending.js';
-import { asToken } from './fast/token-store.js';
+import { setEnding, tokenUnusable, type TokenEnding } from './fast/token-ending.js';
+import { asToken, type FastOptions } from './fast/token-store.js';
 import { bind } from './features/bind.js';
 import type { BindRequest, BoundInline } from './features/bind2.js';
 import type { ManagedSession } from './features/managed-session.js';
@@ -39,8 +39,6 @@ type ManagementMode = NonNullable<XmppOptions['streamManagement']>;
 export interface XmppDialect extends Dialect {
   /** The same dialect with other options. @throws BrokerError `USAGE_XMPP_OPTIONS` */
   with(options: XmppOptions): XmppDialect;
-  /** @internal How a token is forgotten; null without `fast`. */
-  readonly tokens?: TokenEnding | null;
 }
 
 /** How a server is found and spoken to, whatever the options. */
@@ -70,13 +68,14 @@ const PLACE = {
 export const XMPP: XmppDialect = dialect({});
 
 function dialect(options: XmppOptions): XmppDialect {
-  return Object.freeze<XmppDialect>({
+  const made = Object.freeze<XmppDialect>({
     ...PLACE,
     excludes: options.bind2 === 'on' ? ['resource'] : [],
     negotiate: (session) => negotiate(session, options),
-    tokens: endingOf(options),
     with: (more) => dialect({ ...options, ...readOptions('USAGE_XMPP_OPTIONS', 'XMPP.with()', more, XMPP_OPTIONS) }),
   });
+  if (options.fast !== undefined && options.fast !== 'off') setEnding(made, tokenEnding(options, options.fast));
+  return made;
 }
 
 async function negotiate(session: Negotiation, options: XmppOptions): Promise<Established> {
@@ -146,10 +145,7 @@ async function invalidate(session: Negotiation, options: XmppOptions): Promise<E
   return { ...factsOf(header), jid: JID.parse(accountAddress(username, domain)), lateFeatures: true };
 }
 
-function endingOf(options: XmppOptions): TokenEnding | null {
-  const { fast = 'off' } = options;
-  if (fast === 'off') return null;
-  const { store } = fast;
+function tokenEnding(options: XmppOptions, { store }: FastOptions): TokenEnding {
   return {
     dialect: { ...PLACE, negotiate: (session) => invalidate(session, options) },
     load: async (account) => asToken(await store.load(account)),

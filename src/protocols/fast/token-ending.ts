@@ -13,6 +13,19 @@ export interface TokenEnding {
   forget(account: string): Promise<void>;
 }
 
+/** Not in the dialect itself: `broker.config` shows that to everybody, and this gives tokens. */
+const endings = new WeakMap<Dialect, TokenEnding>();
+
+/** Notes how the tokens of a dialect end. */
+export function setEnding(dialect: Dialect, ending: TokenEnding): void {
+  endings.set(dialect, ending);
+}
+
+/** How the tokens of a dialect end; null for one without. */
+export function endingOf(dialect: Dialect): TokenEnding | null {
+  return endings.get(dialect) ?? null;
+}
+
 /** The token cannot be used, so the server cannot be told to forget it. */
 export function tokenUnusable(): BrokerError {
   return new BrokerError(
