@@ -10,6 +10,7 @@ export const serve: Command = {
   count: [0, 0],
   details: [
     'It listens on 127.0.0.1 only, keeps everything in memory, and forgets it when it ends. It is for nothing else.',
+    'Without an account, a component or a router it has the accounts juliet (r0m30) and romeo (j0l13t) without TLS, and the component echo.localhost (secret).',
   ],
   options: {
     domain: { value: 'NAME', help: 'what it serves; default localhost' },
