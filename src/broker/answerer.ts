@@ -1,6 +1,6 @@
 import { duration, signal, text } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
-import { kindOf, shown } from '../arguments/values.js';
+import { isA, kindOf, shown } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Logger } from '../logger.js';
@@ -9,8 +9,7 @@ import type { Outbox } from './outbox.js';
 import { InboundRequests, type OpenRequest } from '../requests/inbound-requests.js';
 import { errorReply, reply } from '../stanza/replies.js';
 import { StanzaError } from '../stanza/stanza-error.js';
-import type { XmlChild } from '../xml/builder.js';
-import type { Element } from '../xml/element.js';
+import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Status } from './status.js';
 
@@ -39,8 +38,11 @@ const TARGET: OptionTable<AnswerTarget> = {
 };
 const OPTIONS: OptionTable<AnswerOptions> = { checks: { timeout: duration, signal } };
 
-/** Gives the payload of the result: an element, several, or nothing; throws a {@link StanzaError} for an error. */
-export type AnswerHandler = (payload: Element, iq: Element) => XmlChild | undefined | Promise<XmlChild | undefined>;
+/** What a result carries: one element or nothing (RFC 6120 §8.2.3). */
+type Payload = Element | null | undefined | false;
+
+/** Gives the payload of the result: an element, or nothing; throws a {@link StanzaError} for an error. */
+export type AnswerHandler = (payload: Element, iq: Element) => Payload | Promise<Payload>;
 
 /** A handler that answers requests. */
 export interface Answer extends Disposable {
@@ -215,8 +217,17 @@ export class Answerer {
     }
   }
 
-  #result(open: OpenRequest, payload: XmlChild | undefined): void {
-    if (!open.later) this.#settle(open, reply(open.iq, payload));
+  /** @throws BrokerError `USAGE_ANSWER` for what can be no payload */
+  #result(open: OpenRequest, payload: Payload): void {
+    if (open.later) return;
+    const nothing = payload === null || payload === undefined || payload === false;
+    const isElement = isA(payload, Element);
+    if (!nothing && (!isElement || payload.localName === 'iq')) {
+      const what = isElement ? 'a whole <iq/>' : kindOf(payload);
+      const text = `a handler of answer() returns the payload of the result, an element or nothing, not ${what}`;
+      throw usageError('USAGE_ANSWER', text);
+    }
+    this.#settle(open, reply(open.iq, payload));
   }
 
   #failed(open: OpenRequest, error: unknown): void {

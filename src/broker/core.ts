@@ -119,8 +119,8 @@ export class Core implements LifecycleOwner {
     try {
       this.outbox.ready();
     } catch (error) {
-      // The function is the user's code.
-      this.failed(error);
+      // The function is the user's code. It has no event: what is told names the option.
+      this.status.onHandlerError(error, 'queue.onReady');
     }
     this.#tellHeld();
   }

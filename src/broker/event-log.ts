@@ -161,7 +161,8 @@ export class EventLog {
 
   /** A handler threw, or its promise rejected. */
   handlerFailed(event: string, error: unknown): void {
-    const text = `a handler of ${printable(event, 80)} failed: ${reasonOf(error)}`;
+    const who = event === 'queue.onReady' ? event : `a handler of ${printable(event, 80)}`;
+    const text = `${who} failed: ${reasonOf(error)}`;
     this.#limited(`handler ${event}`, { event, err: error }, text, 'error');
   }
 

@@ -19,7 +19,7 @@ const error = (id: string, condition: string): RegExp =>
   new RegExp(`<iq type='error' id='${id}' from='${DOMAIN}' to='a@b'><error type='\\w+'><${condition} `);
 
 describe('answer', () => {
-  it('a handler returns the payload of the result: an element, several, a text, or nothing', async () => {
+  it('a handler returns the payload of the result: an element or nothing', async () => {
     const { broker, server } = await rig.ready({ answerRequests: true });
     broker.answer('get', { namespace: 'urn:a', name: 'q' }, (payload, iq) =>
       xml('r', { xmlns: payload.namespaceURI, who: iq.getAttribute('from') }),
@@ -60,6 +60,10 @@ describe('answer', () => {
     ],
     ['rejects with anything else', 'internal-server-error', () => Promise.reject(new Error('oops')), 1],
     ['returns what is no payload', 'internal-server-error', () => new Date(), 1],
+    ['returns a text', 'internal-server-error', () => 'done', 1],
+    ['returns several elements', 'internal-server-error', () => [xml('a'), xml('b')], 1],
+    ['resolves with a text', 'internal-server-error', () => Promise.resolve('done'), 1],
+    ['returns a whole iq', 'internal-server-error', () => xml('iq', { type: 'result', id: '1' }), 1],
     ['never settles', 'resource-constraint', () => new Promise(() => undefined), 0],
   ])('one answer when the handler %s', async (_, condition, act, faults) => {
     const { broker, server } = await rig.ready({ answerRequests: true });

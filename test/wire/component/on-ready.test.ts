@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { xml, type Broker, type BrokerOptions, type QueueOptions, type Ticket } from 'xmpp-broker';
 import { COMPONENT } from '../support/component.js';
 import { stopClock, useRig } from '../support/index.js';
@@ -89,14 +89,21 @@ describe('what becomes of held stanzas at READY', () => {
   ])('a function that %s, at the third of four: all stays held, and PCJ_HANDLERERROR tells', async (_, wrong) => {
     const told: unknown[] = [];
     const peer = await rig.listen();
-    const { broker } = rig.broker(peer, { queue: { onReady: (ticket) => (idOf(ticket) === '3' ? wrong() : 'send') } });
+    const error = vi.fn();
+    const { broker } = rig.broker(peer, {
+      queue: { onReady: (ticket) => (idOf(ticket) === '3' ? wrong() : 'send') },
+      logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error },
+    });
     for (const id of ALL) broker.output(xml('message', { to: 'a@b', id }));
     broker.subscribe('PCJ_HANDLERERROR', ({ event, error }) => told.push(event, error));
     const connected = broker.connect();
     await COMPONENT.letIn(await peer.accept());
     await connected;
     expect([...broker.queue].map(idOf)).toEqual(ALL);
-    expect(told).toEqual(['PCJ_READY', expect.any(Error)]);
+    expect(told).toEqual(['queue.onReady', expect.any(Error)]);
+    expect(error.mock.calls.map(([, text]) => String(text))).toEqual([
+      expect.stringMatching(/^queue\.onReady failed: /),
+    ]);
   });
 
   it('is asked each time the broker is ready, and not about what is output while it is', async () => {
