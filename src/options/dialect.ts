@@ -53,12 +53,20 @@ const CHECKS: Record<keyof Dialect, Check> = {
 };
 
 /** What can be given as a dialect, for messages. */
-export const WANTED_DIALECT = `${DIALECTS.map(({ name }) => name).join(', ')} or a dialect of your own`;
+export const WANTED_DIALECT = `${DIALECTS.map(nameOf).join(', ')} or a dialect of your own`;
+
+/** What a dialect is called in messages: the two component dialects have shorter names, which are those of README. */
+export function nameOf({ name }: Dialect): string {
+  if (name === 'JABBERD14_COMPONENT') return 'COMPONENT';
+  return name === 'JABBERD20_COMPONENT' ? 'ROUTER' : name;
+}
 
 /** What is wrong with a dialect, be it one of ours or of a program; null when it can be used. */
 export function dialectProblem(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) {
-    return `must be ${WANTED_DIALECT}, not ${kindOf(value)}`;
+    const hint =
+      typeof value === 'string' ? ": import { XMPP } from 'xmpp-broker', without quotes around the name" : '';
+    return `must be ${WANTED_DIALECT}, not ${kindOf(value)}${hint}`;
   }
   for (const [property, check] of Object.entries(CHECKS)) {
     let problem: string | null;

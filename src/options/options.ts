@@ -20,7 +20,7 @@ import {
   type WebSocketOptions,
   type WebSocketPlace,
 } from './websocket.js';
-import { dialectProblem, WANTED_DIALECT } from './dialect.js';
+import { dialectProblem, nameOf, WANTED_DIALECT } from './dialect.js';
 import { addressProblems, partsOf, userNameProblem } from './own-address.js';
 import { QUEUE, queueInForce, storeInForce, type QueueOptions, type StoreConfig } from './queue.js';
 
@@ -345,7 +345,8 @@ function together(options: Partial<BrokerOptions>, given: ReadonlySet<string>): 
   missing('connectionType', `pass ${WANTED_DIALECT}`);
   missing('domain', "pass the XMPP domain, or the component's name, or jid: 'alice@example.org'");
   if (dialect === undefined) return problems;
-  const { name, needs = [], excludes = [], tlsPolicies, defaultPort } = dialect;
+  const name = nameOf(dialect);
+  const { needs = [], excludes = [], tlsPolicies, defaultPort } = dialect;
   const isUnix = host !== undefined && unixSocketPath(host) !== null;
   const needsPort = connector === undefined && !isUnix;
   for (const need of needs) {

@@ -3,6 +3,7 @@ import { shown } from '../arguments/values.js';
 import { printable } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import { accountAddress } from '../protocols/account.js';
+import { nameOf } from './dialect.js';
 import type { Dialect } from '../protocols/dialect.js';
 
 /** The options that an address says. */
@@ -29,7 +30,9 @@ export function addressProblems({ jid, connectionType: dialect, ...options }: Ad
   if (jid === undefined) return [];
   const parts = partsOf(jid);
   if (dialect?.addressing === 'domain' && Object.keys(parts).length > 1) {
-    return [`jid must be a name alone with ${dialect.name}, such as ${shown(parts.domain)}, not ${shown(String(jid))}`];
+    return [
+      `jid must be a name alone with ${nameOf(dialect)}, such as ${shown(parts.domain)}, not ${shown(String(jid))}`,
+    ];
   }
   return (['domain', 'username', 'resource'] as const).flatMap((name) => {
     const [said, given] = [parts[name], options[name]];

@@ -4,6 +4,7 @@ import { isText, type Check } from '../arguments/checks.js';
 import type { OptionTable } from '../arguments/options.js';
 import { shown } from '../arguments/values.js';
 import { hostName } from '../dial/host-name.js';
+import { nameOf } from './dialect.js';
 import type { Dialect } from '../protocols/dialect.js';
 import type { TlsOptions } from '../tls/options.js';
 
@@ -61,7 +62,7 @@ export function webSocketProblems(
     if (given.has(name)) problems.push(`${name} has no meaning with websocket: leave one of them out`);
   }
   if (dialect !== undefined && dialect.websocket !== true) {
-    problems.push(`websocket is not possible with ${dialect.name}: only clients have it (RFC 7395)`);
+    problems.push(`websocket is not possible with ${nameOf(dialect)}: only clients have it (RFC 7395)`);
   }
   const place = webSocketPlace(websocket);
   const policy = tls?.policy;

@@ -3,7 +3,7 @@ import { X509Certificate, constants } from 'node:crypto';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import { flag, isText, oneOf, type Check } from '../arguments/checks.js';
 import type { OptionTable } from '../arguments/options.js';
-import { isA, isArray, shown } from '../arguments/values.js';
+import { isA, isArray, kindOf, shown } from '../arguments/values.js';
 import { hostName } from '../dial/host-name.js';
 
 /** PEM text, or bytes of PEM. */
@@ -54,6 +54,8 @@ export interface TlsOptions {
 
 /** What each option must be. No value of a key or passphrase is in a message. */
 export const TLS_OPTIONS: OptionTable<TlsOptions> = {
+  instead: (value) =>
+    `must be an object, not ${kindOf(value)}${value === false ? ": without TLS is { policy: 'disabled' }" : ''}`,
   checks: {
     policy: oneOf('required', 'preferred', 'direct', 'disabled'),
     ca: eachPem(certificateProblem),

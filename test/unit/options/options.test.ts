@@ -57,7 +57,8 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
   connectionType: {
     good: [JABBERD14_COMPONENT, own],
     bad: [
-      ['XMPP', /must be XMPP, LEGACY, .*or a dialect of your own, not a string/],
+      ['XMPP', /must be XMPP, LEGACY, COMPONENT, ROUTER or a dialect of your own, not a string: import \{ XMPP \}/],
+      [null, /must be XMPP, .*or a dialect of your own, not null$/],
       [{}, /its name must be a string that is not empty, not undefined/],
       [{ name: 'X' }, /its xmlns must be a string that is not empty/],
       [{ name: 'X', xmlns: 'urn:x' }, /its negotiate must be a function/],
@@ -88,7 +89,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       [7, /jid is no JID: a JID is given as a string, not as a number/],
       ['@comp.localhost', /jid is no JID/],
       ['other.localhost', /jid and domain differ: "other\.localhost" and "comp\.localhost"; leave domain out/],
-      ['alice@comp.localhost', /jid must be a name alone with JABBERD14_COMPONENT, such as "comp\.localhost", not/],
+      ['alice@comp.localhost', /jid must be a name alone with COMPONENT, such as "comp\.localhost", not/],
       ['comp.localhost/r', /jid must be a name alone/],
     ],
   },
@@ -138,9 +139,10 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
   tls: {
     good: [{}, { policy: 'direct' }, { policy: 'disabled' }, { minVersion: 'TLSv1.3' }],
     bad: [
-      [true, /tls must be an object, not a boolean/],
+      [true, /tls must be an object, not a boolean$/],
+      [false, /tls must be an object, not a boolean: without TLS is \{ policy: 'disabled' \}/],
       [{ policy: 'maybe' }, /tls\.policy must be 'required', 'preferred', 'direct' or 'disabled', not "maybe"/],
-      [{ policy: 'required' }, /tls\.policy required is not possible with JABBERD14_COMPONENT: use direct or disabled/],
+      [{ policy: 'required' }, /tls\.policy required is not possible with COMPONENT: use direct or disabled/],
       [{ ca: 'no pem' }, /tls\.ca has no certificate in PEM/],
       [{ passphrase: 1 }, /tls\.passphrase must be a string/],
       [{ rejectUnauthorized: false }, /tls\.rejectUnauthorized is no option; there are policy,/],
@@ -315,8 +317,8 @@ describe('what is missing', () => {
     expect(() => new Broker({} as BrokerOptions)).toThrow(
       /^new Broker\(\): 2 problems:\n- connectionType is missing: pass XMPP, .*\n- domain is missing: pass/,
     );
-    expect(problems({ password: undefined })).toEqual(['password is missing: JABBERD14_COMPONENT needs it']);
-    expect(problems({ port: undefined })).toEqual(['port is missing: JABBERD14_COMPONENT needs it']);
+    expect(problems({ password: undefined })).toEqual(['password is missing: COMPONENT needs it']);
+    expect(problems({ port: undefined })).toEqual(['port is missing: COMPONENT needs it']);
     expect(problems({ connectionType: own, port: undefined })).toEqual(['port is missing: OWN has no default port']);
     expect(problems({ connectionType: { ...own, defaultPort: 7 }, port: undefined })).toEqual([]);
     expect(problems({ connectionType: LEGACY })).toEqual([
