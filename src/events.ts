@@ -88,6 +88,8 @@ export const PCJ_FENCED = 'PCJ_FENCED';
 export const PCJ_PURGED = 'PCJ_PURGED';
 /** A stanza was given up, and will not be sent; with a store the error says where it lies. */
 export const PCJ_DEADLETTER = 'PCJ_DEADLETTER';
+/** Reading from the server was paused, because too many handlers are not done; or it goes on (`acknowledge: 'settled'`). */
+export const PCJ_INTAKE = 'PCJ_INTAKE';
 /** Stream management is on (XEP-0198 §3). */
 export const PCJ_SM_ENABLED = 'PCJ_SM_ENABLED';
 /** The last session was resumed (XEP-0198 §5). */
@@ -201,6 +203,7 @@ const EVENTS = {
   /** `by` is who asked: `program`, or `ready`, which is `queue.onReady`. */
   [PCJ_PURGED]: { payload: of<{ queue: string; by: string; count: number }>() },
   [PCJ_DEADLETTER]: { payload: of<{ key: string; xml: string; error: BrokerError }>() },
+  [PCJ_INTAKE]: { payload: of<{ paused: boolean; unsettled: number }>() },
   [PCJ_SM_ENABLED]: { payload: of<{ id: string | null; max: number | null; resumable: boolean }>(), dialect: true },
   [PCJ_SM_RESUMED]: { payload: of<{ id: string; replayed: number }>(), dialect: true },
   [PCJ_SM_FAILED]: { payload: of<BrokerError>(), fault: true, dialect: true },

@@ -30,7 +30,7 @@ const OPTIONS: OptionTable<RequestOptions> = { checks: { timeout: duration, sign
 /** What the requester works with. */
 export interface RequesterParts {
   readonly config: BrokerConfig;
-  readonly lifecycle: { readonly state: BrokerState };
+  readonly lifecycle: { readonly state: BrokerState; readonly link: { requestBegan(): void } | null };
   readonly status: Status;
   readonly requests: PendingRequests;
   readonly outbox: Outbox;
@@ -153,6 +153,7 @@ export class Requester {
         settle(outcome, ended);
       },
     });
+    lifecycle.link?.requestBegan();
     if (trace !== null) traceStart(trace);
     status.publish('PCJ_RTS_START', stanza);
     if (signal?.aborted === true) requests.fail(request, aborted(signal, 'no'));

@@ -8,6 +8,7 @@ import type { Element } from '../xml/element.js';
 
 /** What the router works with. */
 export interface RouterParts {
+  readonly config: { readonly acknowledge: 'delivered' | 'settled' };
   readonly status: Status;
   readonly identity: OwnIdentity;
   readonly requests: PendingRequests;
@@ -30,20 +31,25 @@ export class Router {
     this.#parts = parts;
   }
 
-  deliver(stanza: Element): void {
-    const { status, identity, requests, filters, answerer } = this.#parts;
+  /** @returns a promise of the end of what its handlers do, if somebody wants to know and they are not done; it never rejects */
+  deliver(stanza: Element): Promise<void> | null {
+    const { config, status, identity, requests, filters, answerer } = this.#parts;
     const match = requests.match(stanza, identity);
     if (match.kind === 'answer') {
       match.request.ticket.markAcked();
       match.deliver();
-      return;
+      return null;
     }
     if (match.kind !== 'none') this.#suspicious(stanza, match.kind);
     const open = isRequest(stanza) ? answerer.arrived(stanza) : null;
-    const pending: Promise<void>[] | undefined = open === null ? undefined : [];
+    const settles = config.acknowledge === 'settled';
+    const pending: Promise<void>[] | undefined = open === null && !settles ? undefined : [];
     filters.deliver(stanza, pending);
     status.publish('PCJ_NODERECEIVED', stanza, pending);
-    if (open !== null && pending !== undefined) void answerer.delivered(open, pending);
+    if (pending === undefined) return null;
+    const answered = open === null ? null : answerer.delivered(open, pending);
+    if (!settles || (pending.length === 0 && answered === null)) return null;
+    return Promise.allSettled([...pending, answered]).then(() => undefined);
   }
 
   /** Warns of an answer that is none: from the wrong address, or too late. It is delivered as an ordinary stanza. */

@@ -131,6 +131,17 @@ export class Acknowledgements {
     return null;
   }
 
+  /** Tells what we have handled, though nobody has asked: it was asked before, and there is more now. */
+  tell(): void {
+    this.#tell();
+  }
+
+  /** Nothing is read for a while, so no answer can come: the time for it begins anew behind that. */
+  hold(held: boolean): void {
+    this.#stopDeadline();
+    if (!held && this.#awaited) this.#await(this.#answerMs);
+  }
+
   /** Ends all waiting. */
   stop(): void {
     this.#stopQuiet();
@@ -143,6 +154,10 @@ export class Acknowledgements {
     this.#stopQuiet();
     this.#owner.write(() => REQUEST);
     this.#owner.asked();
+    this.#await(limit);
+  }
+
+  #await(limit: number | null): void {
     if (limit === null) return;
     this.#deadline ??= setTimeout(() => {
       this.#owner.unanswered(limit);

@@ -15,9 +15,11 @@ export interface LinkParts {
   readonly traffic: Traffic;
   readonly counters: Counters;
   /** Gets every stanza, in wire order. */
-  readonly router: { deliver(stanza: Element): void };
+  readonly router: { deliver(stanza: Element): Promise<void> | null };
   /** Asks the server for a sign of life (XEP-0199). */
   readonly requester: { ping(to: string): void };
+  /** Requests that wait for their answers. */
+  readonly requests: { readonly size: number };
 }
 
 /** Who has a link, and hears how far it is. */

@@ -1,6 +1,7 @@
 import { Acknowledgements } from './acknowledgements.js';
 import { closingOf, ENDED, HALTED, OPEN, outcome, type Closing, type LinkState, type Remains } from './closing.js';
 import { Deferred } from '../deferred.js';
+import { Intake, type IntakeOwner } from './intake.js';
 import { dialectLink } from './dialect-link.js';
 import type { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
@@ -45,8 +46,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #proof: Proof;
   readonly #translation: Translation;
   readonly #probe: Probe;
+  /** Null: a stanza is handled when it was delivered. */
+  readonly #intake: Intake | null;
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
+  /** The peer asked what we have handled, and there was more that was not settled. */
+  #toldTooLittle = false;
   #closeTimer: NodeJS.Timeout | null = null;
   #closesAt = Number.POSITIVE_INFINITY;
 
@@ -65,6 +70,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
+    const { acknowledge, limits } = parts.config;
+    this.#intake = acknowledge === 'settled' ? new Intake(limits.unsettled, this.#intakeOwner()) : null;
     const { certificateExpiry } = negotiated;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
     this.#watchdogs = new Watchdogs(parts.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
@@ -215,13 +222,16 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       return;
     }
     this.#proof.received();
+    let handled: Promise<void> | null = null;
     if (stanza !== undefined) {
       countStanza(this.#parts.counters.stanzas.in, stanza.localName);
-      this.#parts.router.deliver(stanza);
+      handled = this.#parts.router.deliver(stanza);
     }
-    // Handled means: every handler has seen it. One that threw has seen it, too.
+    // Handled means: every handler has seen it, and is done if that is asked for. One that threw has seen it, too.
     const { xmlns } = this.#parts.config;
-    if (counts && isStanzaKind(element.localName) && namespaceURI === xmlns) this.#acks?.session.onHandled();
+    const counted = counts && isStanzaKind(element.localName) && namespaceURI === xmlns;
+    if (this.#intake !== null) this.#intake.take(handled, counted);
+    else if (counted) this.#acks?.session.onHandled();
   }
 
   onStreamEnd(): void {
@@ -267,6 +277,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (this.#closeTimer !== null) clearTimeout(this.#closeTimer);
     this.#watchdogs.stop();
     this.#acks?.stop();
+    this.#intake?.close();
     return { ...this.#buffer.close(), session: this.#acks?.session ?? null };
   }
 
@@ -285,6 +296,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const closing: Closing = { is: 'closing', byUs, peerEnded: false, dropped: false };
     this.#state = closing;
     this.#owner.notReady();
+    this.#intake?.look();
     const goesOn = byUs === 'replace' && this.#acks?.session.id != null;
     await this.#drained(goesOn);
     if (this.#isOver) return;
@@ -343,6 +355,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (this.#proof.doubted && error.layer !== 'tcp') this.#acks?.session.abandon();
     this.#state = { is: 'lost', error, closing: closingOf(state) };
     this.#owner.notReady();
+    this.#stream.hold(false);
     this.#buffer.flush();
     lastWords();
     this.#stream.transport.end();
@@ -360,6 +373,31 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (element.localName === 'features' && this.#established.lateFeatures === true) return;
     // RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete.
     this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
+  }
+
+  #intakeOwner(): IntakeOwner {
+    const { status, requests } = this.#parts;
+    return {
+      settled: (counted) => this.#acks?.session.onHandled(counted),
+      empty: () => {
+        if (this.#toldTooLittle && this.#isAlive) this.#acks?.tell();
+        this.#toldTooLittle = false;
+      },
+      hold: (held, unsettled) => {
+        this.#stream.hold(held);
+        this.#watchdogs.hold(held);
+        this.#acks?.hold(held);
+        status.publish('PCJ_INTAKE', { paused: held, unsettled });
+      },
+      // At the end of the stream the peer's end is waited for, which is behind everything.
+      awaitsAnswer: () => requests.size > 0 || !this.ready,
+      overflow: (error) => this.#giveUp(error),
+    };
+  }
+
+  /** A request was sent: its answer must not wait behind what is not read. */
+  requestBegan(): void {
+    this.#intake?.look();
   }
 
   #acknowledgements(session: ManagedSession): Acknowledgements {
@@ -394,6 +432,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   #managementElement(element: Element, acks: Acknowledgements): void {
+    if (element.localName === 'r') this.#toldTooLittle = (this.#intake?.size ?? 0) > 0;
     const fault = acks.receive(element);
     if (fault === null) return;
     this.#parts.status.publish('PCJ_PROTOCOLERROR', fault.error);

@@ -72,6 +72,18 @@ export class Watchdogs {
     this.#liveness?.restart();
   }
 
+  /** Nothing is read for a while, so silence says nothing: the watch begins anew behind it. */
+  hold(held: boolean): void {
+    if (this.#stopped) return;
+    if (held) {
+      this.#liveness?.stop();
+      this.#stanza.stop();
+    } else {
+      this.#liveness?.restart();
+      this.#stanza.activity();
+    }
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#stanza.stop();

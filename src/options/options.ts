@@ -1,6 +1,6 @@
 // Every option of a broker: its declaration, and a row that says what it must be and what is in force.
 import type { Complete, Optional } from '../arguments/optional.js';
-import { count, flag, host, milliseconds, must, password, port, text, type Check } from '../arguments/checks.js';
+import { count, flag, host, milliseconds, must, oneOf, password, port, text, type Check } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { unixSocketPath } from '../arguments/unix-socket.js';
 import type { Connector } from '../dial/connector.js';
@@ -79,6 +79,11 @@ export interface Limits extends XmlLimits {
   requests: number;
   /** Node visits one filter may cost for one stanza. Default 50 000. */
   filterVisits: number;
+  /**
+   * Stanzas whose handlers are not done before nothing more is read; with `acknowledge: 'settled'` alone, and not while a
+   * request of ours waits for its answer. At ten times as many the link is closed with `INTAKE_FULL`. Default 1 000.
+   */
+  unsettled: number;
 }
 
 /** What `new Broker()` takes. */
@@ -132,6 +137,12 @@ export interface BrokerOptions {
   queue?: QueueOptions | undefined;
   /** Answers iq requests that nobody answered with service-unavailable (RFC 6120 §8.2.3). Default the dialect's. */
   answerRequests?: boolean | undefined;
+  /**
+   * When a stanza counts as handled for stream management (XEP-0198): when every handler has been called, or when the
+   * promises that they returned have settled, too. Then what a program has not done yet is delivered again behind its
+   * death, if the session is resumed. Default `'delivered'`.
+   */
+  acknowledge?: 'delivered' | 'settled' | undefined;
   /** Logs every element, in and out, without credentials. Default false. */
   debug?: boolean | undefined;
   /** A pino-like logger, or false for silence. Default: warnings and errors on stderr. */
@@ -175,6 +186,7 @@ const DEFAULT_ALL_LIMITS: Readonly<Limits> = Object.freeze({
   ...DEFAULT_LIMITS,
   requests: 10_000,
   filterVisits: DEFAULT_FILTER_VISITS,
+  unsettled: 1_000,
 });
 
 type PublicTls = Readonly<Omit<TlsOptions, 'key' | 'passphrase'>>;
@@ -254,6 +266,7 @@ const ROWS = {
     inForce: (given: boolean | undefined, { connectionType }: Addressed) =>
       given ?? connectionType.answersRequests ?? false,
   },
+  acknowledge: { check: oneOf('delivered', 'settled'), inForce: (given = 'delivered' as const) => given },
   debug: { check: flag, inForce: (given = false) => given },
   logger: {
     check: must(

@@ -64,6 +64,9 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   readonly #turn = new Turn();
   /** Other work has its turn: nothing is delivered until it is over. */
   #rests = false;
+  /** Whoever gets the elements wants none now. */
+  #held = false;
+  #goesOnSoon = false;
   /** What came meanwhile, and belongs behind what waits. */
   #endedAtRest = false;
   #closedAtRest = false;
@@ -223,11 +226,20 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   #rest(): void {
     this.#tokenizer.pause();
     this.transport.pause();
-    if (this.#rests) return;
     this.#rests = true;
+    if (this.#goesOnSoon) return;
+    this.#goesOnSoon = true;
     setImmediate(() => {
-      this.#goOn();
+      this.#goesOnSoon = false;
+      if (!this.#held) this.#goOn();
     });
+  }
+
+  /** Delivers nothing more until it is let go: what comes waits, and the peer feels it. */
+  hold(held: boolean): void {
+    if (this.#held === held) return;
+    this.#held = held;
+    this.#rest();
   }
 
   /** Writes `<stream:error/>` (RFC 6120 §4.9) if a header was written, then our closing tag. */
@@ -315,6 +327,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     this.#closeError = error;
     if (this.#rests) {
       this.#closedAtRest = true;
+      // Nothing more comes: what is here is delivered, and then the end.
+      this.hold(false);
       return;
     }
     if (this.#consumer !== null) {

@@ -152,9 +152,9 @@ export class ManagedSession {
     this.#cost += ticket.cost;
   }
 
-  /** A stanza of the server was handled. */
-  onHandled(): void {
-    this.#handled = (this.#handled + 1) % MODULUS;
+  /** Stanzas of the server were handled. */
+  onHandled(count = 1): void {
+    this.#handled = (this.#handled + count) % MODULUS;
   }
 
   /**

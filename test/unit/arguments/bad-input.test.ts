@@ -103,6 +103,7 @@ const OPTION_VALUES: Record<keyof BrokerOptions, readonly ValueName[]> = {
   limits: ['undefined', ...EMPTY_OBJECTS],
   queue: ['undefined', ...EMPTY_OBJECTS],
   answerRequests: ['undefined', 'true', 'false'],
+  acknowledge: ['undefined'],
   debug: ['undefined', 'true', 'false'],
   logger: ['false', 'undefined'],
   connector: ['undefined', ...FUNCTIONS],

@@ -190,8 +190,9 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
     good: [{}, { requests: 1, filterVisits: 1 }, ...Object.keys(DEFAULT_LIMITS).map((name) => ({ [name]: 1 }))],
     bad: [
       [[], /limits must be an object, not an array/],
-      ...[...Object.keys(DEFAULT_LIMITS), 'requests', 'filterVisits'].flatMap((name): [unknown, RegExp][] =>
-        [0, -1, 1.5, NaN, '7'].map((bad) => [{ [name]: bad }, new RegExp(`limits\\.${name} must be a whole number`)]),
+      ...[...Object.keys(DEFAULT_LIMITS), 'requests', 'filterVisits', 'unsettled'].flatMap(
+        (name): [unknown, RegExp][] =>
+          [0, -1, 1.5, NaN, '7'].map((bad) => [{ [name]: bad }, new RegExp(`limits\\.${name} must be a whole number`)]),
       ),
       [{ stanzas: 5 }, /limits\.stanzas is no option/],
     ],
@@ -225,6 +226,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
     ],
   },
   answerRequests: { good: [true, false], bad: [[1, /true or false/]] },
+  acknowledge: { good: ['delivered', 'settled'], bad: [['done', /'delivered' or 'settled'|delivered or settled/]] },
   debug: { good: [true, false], bad: [['*', /true or false/]] },
   logger: {
     good: [false, console],
