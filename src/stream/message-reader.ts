@@ -21,6 +21,7 @@ export class MessageReader implements StreamReader {
   readonly #handler: TokenizerHandler;
   readonly #tokenizer: Tokenizer;
   #messages: Uint8Array[] = [];
+  #pending = 0;
   /** Elements of the message that is being read. */
   #found: Element[] = [];
   #paused = false;
@@ -58,13 +59,15 @@ export class MessageReader implements StreamReader {
 
   /** Bytes of messages that were not read yet. */
   get pending(): number {
-    return this.#messages.reduce((sum, { length }) => sum + length, 0);
+    return this.#pending;
   }
 
   /** Takes one message. */
   write(message: Uint8Array): void {
-    if (this.#finished) return;
+    // One that is blank would wait for nothing, and costs no bytes.
+    if (this.#finished || message.every((byte) => BLANK.has(byte))) return;
     this.#messages.push(message);
+    this.#pending += message.length;
     this.#pump();
   }
 
@@ -84,6 +87,7 @@ export class MessageReader implements StreamReader {
   /** The messages that were not read. The reader is finished. */
   takeMessages(): Uint8Array[] {
     this.#finished = true;
+    this.#pending = 0;
     return this.#messages.splice(0);
   }
 
@@ -93,13 +97,13 @@ export class MessageReader implements StreamReader {
     while (!this.#paused && !this.#finished) {
       const message = this.#messages.shift();
       if (message === undefined) break;
+      this.#pending -= message.length;
       this.#read(message);
     }
     this.#running = false;
   }
 
   #read(message: Uint8Array): void {
-    if (message.every((byte) => BLANK.has(byte))) return;
     this.#found = [];
     this.#tokenizer.write(message);
     if (this.#finished) return;
@@ -136,6 +140,7 @@ export class MessageReader implements StreamReader {
     if (this.#finished) return;
     this.#finished = true;
     this.#messages = [];
+    this.#pending = 0;
     this.#tokenizer.pause();
     try {
       this.#handler.onError(error);

@@ -6,8 +6,8 @@ import { standalone } from './standalone.js';
 /** Bytes that may wait to be written before whoever writes is asked to wait. */
 const HIGH_WATER_MARK = 64 * 1024;
 
-/** Messages that may wait to be read before the connection is. */
-const MESSAGES = 16;
+/** Messages that may wait to be read before nothing more is read from the connection: each may be large. */
+const MESSAGES = 1;
 
 /** The status of a WebSocket that ended without one (RFC 6455 §7.1.5). */
 const NO_CLOSE_FRAME = 1006;

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { LEGACY, NS, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
 import { failure } from '../support/failure.js';
@@ -132,7 +133,38 @@ for (const site of CLIENT_SITES) {
         expect(recorded.short).not.toContain('STREAMSTART');
       });
 
-      test('modern 5.11: a session is resumed after the server was gone', async () => {
+      // Prosody 0.12 goes on in the old framing: the session proves itself in no time, and another one begins.
+      test.skipIf(site.name === 'prosody')(
+        'modern 5.11: a session of one transport is resumed over the other',
+        async () => {
+          let tcp = false;
+          const links: Socket[] = [];
+          const { broker, recorded } = clients.client(server, {
+            ...secure(),
+            websocket: 'discover',
+            connector: ({ port: wanted }, { signal }) => {
+              if (wanted === 5222 && !tcp) throw new Error('nobody listens there');
+              const known = wanted === 5222 ? port('starttls') : wanted === 443 ? port('https') : wanted;
+              const link = connect({ port: known, host: '127.0.0.1', signal });
+              links.push(link);
+              return link;
+            },
+            reconnect: { resumeDelayMs: 1 },
+            tls: { ca: server.ca },
+          });
+          await broker.connect();
+          for (const next of [true, false]) {
+            tcp = next;
+            const ready = broker.events.once('PCJ_READY');
+            links.at(-1)?.destroy();
+            expect(await ready).toMatchObject({ resumed: true });
+            expect(recorded.last('PCJ_STREAMSTART')).toHaveProperty('localName', next ? 'stream' : 'open');
+            expect((await broker.request(ping())).getAttribute('type')).toBe('result');
+          }
+        },
+      );
+
+      test('modern 5.11: the session of a server that was killed is given up, and another one begins', async () => {
         const subject = clients.client(server, { ...secure(), reconnect: { resumeDelayMs: 1, firstDelayMs: 1 } });
         const { broker } = subject;
         await broker.connect();

@@ -195,6 +195,32 @@ describe('modern 5: a stream over WebSocket', () => {
     expect(recorded.short).not.toContain('PROTOCOLERROR');
   });
 
+  it('a flood of messages before anybody reads is held back, empty ones too', async () => {
+    const asked: (() => void)[] = [];
+    const password = () => new Promise<string>((resolve) => asked.push(() => resolve(PASSWORD)));
+    const { broker, connected, server } = await dialled({ password });
+    await server.open();
+    await server.expect(/^<open /);
+    await server.send(open('s1'), features(PLAIN));
+    await expect.poll(() => asked.length).toBe(1);
+    // While the program looks for its password.
+    const flood = Buffer.concat(Array.from({ length: 20_000 }, () => frame(TEXT, '')));
+    for (let times = 0; times < 50; times += 1) await server.conversation.sendBytes(flood);
+    const large = text(`<other xmlns='urn:x'>${'x'.repeat(900_000)}</other>`);
+    const stuck = (async () => {
+      for (let times = 0; times < 60; times += 1) await server.conversation.sendBytes(large);
+    })();
+    const done = await Promise.race([
+      stuck.then(() => true),
+      new Promise((resolve) => setTimeout(resolve, 500, false)),
+    ]);
+    expect(done).toBe(false); // TCP holds it back
+    broker.halt();
+    await failure(connected);
+    server.conversation.destroy();
+    await stuck;
+  });
+
   it('modern 5.5: an offer of STARTTLS is a warning, also a required one', async () => {
     const { recorded, connected, server } = await dialled({}, false);
     await server.open();

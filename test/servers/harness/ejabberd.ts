@@ -102,6 +102,7 @@ function configuration(site: Site<EjabberdPort>, options: EjabberdOptions): stri
     modules: {
       ...Object.fromEntries(MODULES.split(' ').map((name) => [name, {}])),
       ...extra?.modules,
+      mod_host_meta: { websocket_url: `wss://@HOST@:${https}/xmpp-websocket`, bosh_service_url: 'undefined' },
       mod_mam: { default: 'roster' },
       mod_muc: { host: 'rooms.@HOST@' },
       mod_pubsub: { plugins: ['flat', 'pep'] },
