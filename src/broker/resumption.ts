@@ -20,6 +20,17 @@ const MAX_LOSSES = 3;
 /** Longest time a session is kept, in seconds. */
 const MAX_KEPT = 86_400;
 
+/** Conditions by which a server says that what it read is not what it should be (RFC 6120 §4.9.3). */
+const BYTES: ReadonlySet<string> = new Set([
+  'bad-format',
+  'bad-namespace-prefix',
+  'invalid-namespace',
+  'invalid-xml',
+  'not-well-formed',
+  'restricted-xml',
+  'unsupported-stanza-type',
+]);
+
 /** What {@link Resumption} works with. */
 export interface ResumptionParts {
   /** Null without a store. */
@@ -101,7 +112,8 @@ export class Resumption implements SessionKeeper {
     const { suspects } = this.#parts.outbox;
     suspects.clear();
     // A server that goes on with the parser of the lost connection says that our bytes are wrong, and no stanza is.
-    this.#verdict = byUs === null && !doubted ? verdictOf(error) : 'none';
+    const isOldParser = doubted && BYTES.has(error?.condition ?? '');
+    this.#verdict = byUs === null && !isOldParser ? verdictOf(error) : 'none';
     // What the server says is known now; that it says nothing counts when nobody goes on where it was.
     if (this.#verdict === 'blamed') suspects.suspect(session?.unacked() ?? inFlight, 'blamed');
     this.#hold(session === null ? this.#lost(inFlight) : resumable ? [] : this.#lost(unproved(session)), waiting);
