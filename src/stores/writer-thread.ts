@@ -13,6 +13,9 @@ export interface AsyncWriter {
 /** Starts the writer of a file. @param died it ended before it was told to; what was asked is rejected */
 export type StartWriter = (data: WriterData, died: () => void) => AsyncWriter;
 
+/** Of what Node was started with. The rest is about the program: `--input-type` and `--import` are not for this thread. */
+const PASSED_ON = /^--(?:no-warnings|disable-warning=.*|experimental-sqlite)$/;
+
 export class WriterThread implements AsyncWriter {
   readonly #worker: Worker;
   readonly #file: string;
@@ -25,6 +28,7 @@ export class WriterThread implements AsyncWriter {
     this.#worker = new Worker(new URL('./sqlite-writer.js', import.meta.url), {
       workerData: data,
       name: 'xmpp-broker queue',
+      execArgv: process.execArgv.filter((argument) => PASSED_ON.test(argument)),
     });
     this.#worker.unref();
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));

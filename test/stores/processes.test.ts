@@ -115,6 +115,25 @@ describeStore('processes', () => {
     expect(held.map(({ key }) => key).slice(0, holder.keys.length)).toEqual(holder.keys);
   });
 
+  it('may be given on the command line', async () => {
+    const path = file();
+    const source = `
+      import { sqliteStore } from 'xmpp-broker/queue/sqlite';
+      const queue = await sqliteStore({ file: process.env.FILE }).open({ queue: 'q', xmlns: '' }, AbortSignal.timeout(30_000));
+      console.log('open', queue.epoch);
+      await queue.close();`;
+    const child = spawn(process.execPath, ['--no-warnings', '--expose-gc', '--input-type=module', '--eval', source], {
+      cwd: workshop.path,
+      env: { ...process.env, FILE: path },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.push(child);
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)));
+    await once(child, 'close');
+    expect(said).toBe('open 1\n');
+  });
+
   it('end by themselves when nothing is left to be done, and not before everything is written', async () => {
     const path = file();
     const holder = new Holder(path, 'leave');
