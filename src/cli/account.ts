@@ -23,6 +23,7 @@ export const ACCOUNT: CliOptions = {
   port: { value: 'PORT', help: 'port to dial' },
   ca: { value: 'FILE', help: 'authorities to trust, in PEM, in place of the usual ones' },
   pin: { value: 'PIN', help: 'the pin of the certificate that is enough by itself, as doctor shows it' },
+  'direct-tls': { help: 'begins with TLS in place of STARTTLS, as ports such as 5223 want it' },
   'no-tls': { help: 'never uses TLS; the password is sent only if it cannot be read, or to this machine' },
 };
 
@@ -76,8 +77,10 @@ export async function tlsOf(given: Given): Promise<TlsOptions | null> {
   if (given.has('no-tls')) return { policy: 'disabled' };
   const ca = given.text('ca');
   const pin = given.text('pin');
-  if (ca === undefined && pin === undefined) return null;
+  const direct = given.has('direct-tls');
+  if (ca === undefined && pin === undefined && !direct) return null;
   return {
+    ...(direct ? { policy: 'direct' as const } : {}),
     ...(ca === undefined ? {} : { ca: await readFrom(ca, '--ca') }),
     ...(pin === undefined ? {} : { pin: [pin], pinOnly: true }),
   };

@@ -100,6 +100,10 @@ class PausedNegotiation implements Negotiation {
     return this.#session.tls;
   }
 
+  get certificate(): Negotiation['certificate'] {
+    return this.#session.certificate;
+  }
+
   get channelBindings(): Negotiation['channelBindings'] {
     return this.#session.channelBindings;
   }

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { BrokerError, usageError, type ErrorPhase } from '../errors.js';
 import EVENTS, { type NegotiationEvent, type StatusEvent, type StatusEvents } from '../events.js';
 import type { TlsFacts } from '../tls/facts.js';
@@ -76,6 +77,10 @@ export class StreamNegotiation implements Negotiation {
 
   get channelBindings(): ChannelBindings | null {
     return this.#secured?.bindings ?? null;
+  }
+
+  get certificate(): X509Certificate | null {
+    return this.#secured?.certificate ?? null;
   }
 
   /** When the server's certificate expires, or null when that does not matter. */

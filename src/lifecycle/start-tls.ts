@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { BrokerError } from '../errors.js';
 import type { BrokerConfig, Secrets } from '../options/options.js';
@@ -10,6 +11,7 @@ import { upgrade } from '../tls/upgrade.js';
 export interface TlsResult {
   readonly facts: TlsFacts;
   readonly bindings: ChannelBindings;
+  readonly certificate: X509Certificate;
   /** When the server's certificate expires; null when it is not checked. */
   readonly notAfter: Date | null;
   /** What is wrong with a certificate that is accepted all the same. */
@@ -46,8 +48,8 @@ export async function startTls(
       signal,
       timeoutMs: config.timeouts.tls,
     });
-    const { facts, notAfter, warning, certificateDer } = upgraded;
-    done.push({ facts, notAfter, warning, bindings: channelBindings(upgraded.socket, certificateDer) });
+    const { facts, notAfter, warning, certificate } = upgraded;
+    done.push({ facts, notAfter, warning, certificate, bindings: channelBindings(upgraded.socket, certificate.raw) });
     return upgraded.socket;
   });
   const [secured] = done;

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { NegotiationEvent, StatusEvents } from '../events.js';
 import type { ClientCertificate } from '../tls/client-certificate.js';
 import type { TlsFacts } from '../tls/facts.js';
@@ -41,6 +42,8 @@ export interface Negotiation {
   readonly config: DialectConfig;
   /** Facts of TLS, or null while the stream is in clear. */
   readonly tls: TlsFacts | null;
+  /** The server's certificate, with those that it showed as issuers behind it, or null while the stream is in clear. */
+  readonly certificate: X509Certificate | null;
   /** Channel bindings of TLS (RFC 5929, RFC 9266), or null while the stream is in clear. */
   readonly channelBindings: ChannelBindings | null;
   /** The managed session of a lost link that may be resumed (XEP-0198 §5), or null. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import type { X509Certificate } from 'node:crypto';
 import { connect, type TLSSocket } from 'node:tls';
 import { BrokerError } from '../errors.js';
 import type { TlsFacts } from './facts.js';
@@ -28,8 +29,8 @@ export interface Upgraded {
   /** Not flowing. As with a dialled socket, a listener that ignores errors is there until the caller listens. */
   readonly socket: TLSSocket;
   readonly facts: TlsFacts;
-  /** The server's certificate. */
-  readonly certificateDer: Buffer;
+  /** The server's certificate, with those that it showed behind it. */
+  readonly certificate: X509Certificate;
   /** When it expires; null when nobody checks that (`insecureSkipVerify`). */
   readonly notAfter: Date | null;
   /** What is wrong with a certificate that is accepted all the same, because it is not checked. */
@@ -157,7 +158,7 @@ function examine(secured: TLSSocket, options: UpgradeOptions): Omit<Upgraded, 's
     verified,
     alpn: typeof secured.alpnProtocol === 'string' ? secured.alpnProtocol : null,
   };
-  return { facts, certificateDer: certificate.raw, notAfter, warning };
+  return { facts, certificate, notAfter, warning };
 }
 
 function injection(bytes: number): BrokerError {

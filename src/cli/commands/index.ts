@@ -1,6 +1,7 @@
 import type { Command } from '../command.js';
 import { completion } from './completion.js';
 import { demo } from './demo.js';
+import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { request } from './request.js';
 import { send } from './send.js';
@@ -8,4 +9,13 @@ import { serve } from './serve.js';
 import { watch } from './watch.js';
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [watch, send, request, explain, serve, demo, completion(() => COMMANDS)];
+export const COMMANDS: readonly Command[] = [
+  doctor,
+  watch,
+  send,
+  request,
+  explain,
+  serve,
+  demo,
+  completion(() => COMMANDS),
+];

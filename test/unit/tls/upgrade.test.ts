@@ -36,7 +36,7 @@ describe('a handshake', () => {
       verified: true,
       alpn: null,
     });
-    expect(upgraded.certificateDer.equals(good.der)).toBe(true);
+    expect(upgraded.certificate.raw.equals(good.der)).toBe(true);
     expect(upgraded.notAfter).toEqual(new Date(new X509Certificate(good.der).validTo));
     const echo = once(upgraded.socket, 'data');
     upgraded.socket.write('<x/>');
@@ -156,8 +156,8 @@ describe('a handshake', () => {
     const port = await tlsServer({ ...good, maxVersion: 'TLSv1.2' }, (socket) => {
       renegotiate = (done) => socket.renegotiate({}, done);
     });
-    const { socket, certificateDer } = await secure(port);
-    const bindings = channelBindings(socket, certificateDer);
+    const { socket, certificate } = await secure(port);
+    const bindings = channelBindings(socket, certificate.raw);
     const bound = bindings('tls-exporter');
     expect(bound).toHaveLength(32);
     const ours = await new Promise<Error | null>((resolve) => socket.renegotiate({}, resolve));
