@@ -1,6 +1,7 @@
 // Checks of single values.
 import { unixSocketProblem } from './unix-socket.js';
-import { isA, isArray, shown } from './values.js';
+import { printable } from '../errors.js';
+import { isA, isArray, isRecord, ownProperties, shown } from './values.js';
 
 /** Code of an error about an argument. */
 export type UsageCode = `USAGE_${string}`;
@@ -98,8 +99,16 @@ export function listOf(what: string, check: Check, least = 0): Check {
     if (!isArray(value)) return `must be a list of ${what}, not ${shown(value)}`;
     if (value.length < least) return `must be a list of ${what}, not an empty one`;
     const odd = value.findIndex((one) => check(one) !== null);
-    return odd < 0 ? null : `must be a list of ${what}, without ${shown(value[odd])}`;
+    return odd < 0 ? null : `must be a list of ${what}, without ${shown(value[odd])}${namesOf(value[odd])}`;
   };
+}
+
+/** The names in an object, never its values: one of them may be misspelt. */
+function namesOf(value: unknown): string {
+  const names = isRecord(value) ? Object.keys(ownProperties(value) ?? {}) : [];
+  if (names.length === 0) return '';
+  const some = names.slice(0, 5).map((name) => printable(name, 40));
+  return ` that has ${some.join(', ')}${names.length > some.length ? ', …' : ''}`;
 }
 
 /** Words as a choice: `'a', 'b' or 'c'`. */

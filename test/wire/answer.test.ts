@@ -248,6 +248,12 @@ describe('serveDisco', () => {
     );
     expect(broker.answers).toEqual([]);
   });
+
+  it('a misspelt name in a list is told with the names that are there', async () => {
+    const { broker } = rig.broker(await rig.listen());
+    const identities = [{ category: 'client', typ: 'bot' }] as never;
+    expect(() => serveDisco(broker, { identities })).toThrow(/without an object that has category, typ$/);
+  });
 });
 
 describe('match', () => {
