@@ -9,6 +9,7 @@ import { Requester } from './requester.js';
 import { Resumption } from './resumption.js';
 import { Router } from './router.js';
 import { Shutdown } from './shutdown.js';
+import type { RestingPlace } from './event-log.js';
 import { Status } from './status.js';
 import type { Connector } from '../dial/connector.js';
 import type { BrokerError } from '../errors.js';
@@ -136,8 +137,10 @@ export class Core implements LifecycleOwner {
   }
 
   /** What becomes of what is held when nobody is connected. */
-  get restingPlace(): 'rest' | 'stored' {
-    return this.keeper === null ? 'rest' : 'stored';
+  get restingPlace(): RestingPlace {
+    const { keeper, config } = this;
+    if (config.queue.onReady === 'hold') return keeper === null ? 'rest' : 'stored';
+    return keeper === null ? 'decided' : 'storedDecided';
   }
 
   rested({ clean, error }: Closed): void {

@@ -33,7 +33,13 @@ const HELD = {
   exit: 'they end with the process',
   rest: 'queue.send() after a next connect() sends them, the end of the process loses them',
   stored: 'queue.send() after a next connect() sends them, in this process or in the next',
+  // With `queue.onReady` nobody has to call send().
+  decided: 'queue.onReady decides after a next connect(), the end of the process loses them',
+  storedDecided: 'queue.onReady decides after a next connect(), in this process or in the next',
 } as const;
+
+/** Where stanzas are held when nobody is connected. */
+export type RestingPlace = Exclude<keyof typeof HELD, 'ready' | 'exit'>;
 
 type Fault = { readonly what: string; readonly error: BrokerError };
 

@@ -6,6 +6,7 @@ import type { Link } from '../link/link.js';
 import type { Outbox } from './outbox.js';
 import type { Resumption } from './resumption.js';
 import type { ShutdownReport } from './shutdown-report.js';
+import type { RestingPlace } from './event-log.js';
 import type { Status } from './status.js';
 import type { RunningCall } from '../pubsub/running-calls.js';
 
@@ -16,7 +17,7 @@ export interface OrderlyEndParts {
   readonly outbox: Outbox;
   readonly resumption: Resumption;
   /** What becomes of what is held when nobody is connected. */
-  readonly restingPlace: 'rest' | 'stored';
+  readonly restingPlace: RestingPlace;
 }
 
 /** How it is asked for. */

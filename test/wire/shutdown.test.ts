@@ -52,6 +52,18 @@ describe.each(DIALECTS)('D5: shutdown() of %s', (_, dialect) => {
     expect(await broker.shutdown()).toMatchObject({ clean: false, held: 0 });
   });
 
+  it('what is held with queue.onReady needs no queue.send(), and is told so', async () => {
+    const { logger, lines } = recording();
+    const { broker } = rig.broker({ port: 1 }, { logger, queue: { onReady: 'send' } });
+    broker.output(text('m1'));
+    await broker.shutdown();
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^warn 1 stanza is held since \d+ ms; queue\.onReady decides after a next connect\(\), the end/,
+      ),
+    ]);
+  });
+
   it('connecting: the attempt fails, and that is all', async () => {
     const { broker, connected, server } = await rig.dialled();
     await server.expect(dialect.transport === 'direct' ? /^/ : OPENING);
