@@ -19,7 +19,7 @@ const FORBIDDEN = /(^|\/)(test|tests|bench|scripts)\/|\.test\.|\.tsbuildinfo$/;
 /** Files of code that importing the package reads, at most. */
 const MOST_FILES = 12;
 /** Packages that few programs need: loaded with the first filter, DOM node or password outside of ASCII. */
-const LATE = ['@xmldom/xmldom', 'xpath', '@mongodb-js/saslprep'];
+const LATE = ['@xmldom/xmldom', 'xpath', '@mongodb-js/saslprep', 'better-sqlite3'];
 
 /** Those that importing the package loads. */
 function loadedTooEarly() {
@@ -81,11 +81,13 @@ const problems = [
 const STRICT = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--skipLibCheck', 'false'];
 const PROGRAM = `
 import { Broker, JABBERD14_COMPONENT, JID, xml, type Dialect } from 'xmpp-broker';
+import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
 const domain: string = JID.parse('echo.example.org').domain;
 const dialect: Dialect = JABBERD14_COMPONENT.with({ names: [domain] });
 await using server = await LoopbackServer.start({ components: { [domain]: 'secret' } });
-const queue = { maxStanzas: domain === '' ? 1 : undefined };
+const store = domain === '' ? sqliteStore({ file: 'queue.db', sync: domain === '' ? 'full' : undefined }) : undefined;
+const queue = { maxStanzas: domain === '' ? 1 : undefined, store };
 const port = domain === '' ? undefined : server.ports.component;
 await using broker = new Broker({ connectionType: dialect, domain, port, password: 'secret', queue });
 broker.subscribe('PCJ_NODERECEIVED', (node) => broker.output(xml('message', { to: node.getAttribute('from') ?? domain })));
@@ -126,7 +128,27 @@ function required() {
   return status === 0 ? [] : [`require() does not load it\n${stderr}`];
 }
 
-problems.push(...shippedInternals(root), ...compiled(), ...required());
+/** What goes wrong when the thread of a store is started. A Node without SQLite says so, and it is the thread that does. */
+function stored() {
+  const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-store-'));
+  const program = `
+    import { sqliteStore } from ${JSON.stringify(new URL('../dist/stores/sqlite.js', import.meta.url))};
+    const owner = { queue: 'q', xmlns: 'jabber:client' };
+    try {
+      const queue = await sqliteStore({ file: ${JSON.stringify(join(folder, 'queue.db'))} }).open(owner, AbortSignal.timeout(30_000));
+      await queue.close();
+    } catch (error) {
+      if (error.code !== 'QUEUE_NO_DRIVER') throw error;
+    }
+  `;
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  });
+  rmSync(folder, { recursive: true });
+  return status === 0 ? [] : [`the thread of a store does not work\n${stderr}`];
+}
+
+problems.push(...shippedInternals(root), ...compiled(), ...required(), ...stored());
 const started = loadedBy('dist/index.js');
 if (started.size > MOST_FILES)
   problems.push(`a program that starts reads ${started.size} files of code: ${[...started].join(', ')}`);
