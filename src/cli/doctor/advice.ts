@@ -116,6 +116,12 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     'here',
     'say --direct-tls, or take the port for STARTTLS, usually 5222; found by SRV, the port belongs to _xmpps-client',
   ),
+  'tls-left-out': row('TLS left out where it is required', 'here', 'leave --no-tls out'),
+  'tls-undecided': row(
+    'TLS not decided on',
+    'here',
+    'a component has no STARTTLS: say --direct-tls where the server has a port for that, or --no-tls where nobody can listen',
+  ),
   'starttls-only': row(
     'STARTTLS in place of TLS from the start',
     'here',
@@ -193,8 +199,11 @@ const SAME: Readonly<Record<string, string>> = {
   ATTEMPT_TIMEOUT: 'STREAM_TIMEOUT',
 };
 
+/** What may be found out beside an error. */
+export type Finding = 'tls-at-once' | 'starttls-only' | 'tls-left-out' | 'tls-undecided';
+
 /** Explains an error. With `key`, as what was found out about it. */
-export function problemOf(error: BrokerError, key?: 'tls-at-once' | 'starttls-only'): Problem {
+export function problemOf(error: BrokerError, key?: Finding): Problem {
   const named = error.condition === undefined || error.layer === 'xml' ? '' : ` ${error.condition}`;
   const code = error.code + named;
   const isHttp = error.code === 'STREAM_NOT_XMPP' && error.message.includes('HTTP');

@@ -31,14 +31,14 @@ export async function examine(
   const first = await look(plan, glance);
   if (first.error === null) {
     tellSeen(report, first, null);
-    return shortcomings(plan, first);
+    return shortcomings(plan, place, first);
   }
   const refusal = /^TLS_(?:CERT|PIN)/.test(first.error.code) ? first.error : null;
   if (refusal !== null) {
     // It is looked at all the same, to show what it has: nothing secret is said to it.
     const second = await look(plan, { ...glance, anybody: true });
     tellSeen(report, second, refusal);
-    return [problemOf(refusal), ...shortcomings(plan, second)];
+    return [problemOf(refusal), ...shortcomings(plan, place, second)];
   }
   tellSeen(report, first, null);
   report.line('fail', first.error.message, { step: 'look', error: first.error.code, condition: first.error.condition });
@@ -86,13 +86,26 @@ async function otherStart(
 }
 
 /** What would be in the way although the server talks to us. */
-function shortcomings({ tls, kind }: Plan, { seen, error }: Look): Problem[] {
+function shortcomings(plan: Plan, place: Place | null, { seen, error }: Look): Problem[] {
   if (error !== null) return [problemOf(error)];
-  const problems: BrokerError[] = [];
-  if (seen.starttls === 'absent' && tls.policy !== 'disabled') {
-    problems.push(new BrokerError('TLS_REQUIRED', 'the server offers no STARTTLS', { layer: 'tls', origin: 'peer' }));
-  } else if (seen.choice instanceof BrokerError && kind !== 'component') {
-    problems.push(seen.choice);
+  const { tls, kind } = plan;
+  if (seen.starttls === 'absent' && tls.policy !== 'disabled')
+    return [problemOf(tlsError('the server offers no STARTTLS'))];
+  if (seen.starttls === 'required' && tls.policy === 'disabled') {
+    return [problemOf(tlsError('the server requires STARTTLS'), 'tls-left-out')];
   }
-  return problems.map((one) => problemOf(one));
+  if (kind === 'component') {
+    if (tls.policy !== undefined || place === null || isHere(place.address)) return [];
+    return [problemOf(tlsError(`${place.address} is not this machine, and the stream is in clear`), 'tls-undecided')];
+  }
+  return seen.choice instanceof BrokerError ? [problemOf(seen.choice)] : [];
+}
+
+function tlsError(message: string): BrokerError {
+  return new BrokerError('TLS_REQUIRED', message, { layer: 'tls', origin: 'peer' });
+}
+
+/** Whether an address is of this machine's loopback, or a unix socket. */
+function isHere(address: string): boolean {
+  return address.startsWith('unix:') || address === '::1' || /^(?:::ffff:)?127\./.test(address);
 }

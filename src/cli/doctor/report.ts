@@ -30,7 +30,8 @@ export class Report {
   line(mark: Mark, text: string, facts: Readonly<Record<string, unknown>> | null): void {
     const { out, colour } = this.#terminal;
     if (this.#json) {
-      if (facts !== null) out(JSON.stringify({ result: mark, ...facts }, rounded));
+      // What moves a cursor is escaped in JSON in the same way.
+      if (facts !== null) out(printable(JSON.stringify({ result: mark, ...facts }, rounded), Infinity));
       return;
     }
     const sign = (mark === 'info' ? '' : mark).padEnd(5);

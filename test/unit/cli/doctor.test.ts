@@ -106,6 +106,10 @@ const BROKEN: Readonly<Record<string, () => Promise<string[]>>> = {
   'unknown domain': () => component('nobody.localhost'),
   'wrong secret': () => component('echo.localhost'),
   'no STARTTLS': () => client({ tls: false }),
+  'TLS left out where it is required': async () => {
+    const { cert, key } = await authority.issue();
+    return [...(await client({ tls: { cert, key, starttls: 'required' } })), '--no-tls'];
+  },
   'TLS from the start in place of STARTTLS': async () => ['localhost', ...at((await server()).ports.clientDirectTls)],
   'STARTTLS in place of TLS from the start': async () => [...(await client()), '--direct-tls'],
   'no TLS in common': async () => {
@@ -214,7 +218,8 @@ describe('doctor, servers that work', () => {
   });
 
   it('TLS from the start, WebSocket, a component and the router', async () => {
-    const started = await server({ components: { 'echo.localhost': SECRET }, routerUsers: { jabberd: SECRET } });
+    const components = { 'echo.localhost': SECRET, 'echo.broker.test': SECRET };
+    const started = await server({ components, routerUsers: { jabberd: SECRET } });
     const { ports } = started;
     const account = ['--jid', 'juliet@localhost', ...ours()];
     for (const args of [
@@ -229,6 +234,7 @@ describe('doctor, servers that work', () => {
         'juliet@localhost',
       ],
       ['echo.localhost', '--component', ...at(ports.component)],
+      ['echo.broker.test', '--component', ...at(ports.componentDirectTls), '--direct-tls', ...ours()],
       ['service.broker.test', '--router', ...at(ports.router), ...ours()],
     ]) {
       const { code, out, err } = await command(['doctor', ...args, '--json'], env);
