@@ -7,12 +7,12 @@
 import { Broker, BrokerError, NS, reply, StanzaError, XMPP, xml } from 'xmpp-broker';
 
 const { XMPP_HOST: host, XMPP_PORT: port, XMPP_PASSWORD: password = 'secret' } = process.env;
+const { XMPP_USER: user = 'juliet', XMPP_DOMAIN: domain = 'example.org' } = process.env;
 
 const broker = new Broker({
   connectionType: XMPP,
-  domain: process.env['XMPP_DOMAIN'] ?? 'example.org',
+  jid: `${user}@${domain}`,
   ...(host === undefined ? {} : { host, port: Number(port ?? 5222) }),
-  username: process.env['XMPP_USER'] ?? 'juliet',
   password: () => password,
   // Also waits for a server that is not there yet. A wrong password is not tried twice.
   reconnect: { initial: true, firstDelayMs: 2_000, maxDelayMs: 60_000 },

@@ -7,7 +7,7 @@ const broker = new Broker({
   connectionType: COMPONENT,
   host: process.env['XMPP_HOST'] ?? '127.0.0.1',
   port: Number(process.env['XMPP_PORT'] ?? 5347),
-  domain: process.env['XMPP_DOMAIN'] ?? 'echo.localhost',
+  jid: process.env['XMPP_DOMAIN'] ?? 'echo.localhost',
   password: () => process.env['XMPP_SECRET'] ?? 'secret',
   // Requests that nothing below answers get an error instead of silence.
   answerRequests: true,

@@ -33,7 +33,7 @@ const broker = new Broker<{ keep: FilterMatch }>({
   connectionType: COMPONENT,
   host: process.env['XMPP_HOST'] ?? '127.0.0.1',
   port: Number(process.env['XMPP_PORT'] ?? 5347),
-  domain: process.env['XMPP_DOMAIN'] ?? 'archive.localhost',
+  jid: process.env['XMPP_DOMAIN'] ?? 'archive.localhost',
   password: () => process.env['XMPP_SECRET'] ?? 'secret',
   answerRequests: true,
 });
