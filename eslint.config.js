@@ -45,7 +45,7 @@ export const LAW = {
   muc: ['broker', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],
-  cli: [...BROKER, ...GROUND, 'testing'],
+  cli: [...BROKER, ...GROUND, 'testing', 'stores'],
 };
 
 const SOURCES = fileURLToPath(new URL('src/', import.meta.url));

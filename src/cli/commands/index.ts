@@ -3,6 +3,7 @@ import { completion } from './completion.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
+import { queue } from './queue.js';
 import { request } from './request.js';
 import { send } from './send.js';
 import { serve } from './serve.js';
@@ -14,6 +15,7 @@ export const COMMANDS: readonly Command[] = [
   watch,
   send,
   request,
+  queue,
   explain,
   serve,
   demo,
