@@ -33,7 +33,7 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const ours = (): string[] => ['--ca', join(folder, 'ca.pem')];
-const at = (port: number): string[] => ['--host', '127.0.0.1', '--port', String(port), '--timeout', '5'];
+const at = (port: number): string[] => ['--host', '127.0.0.1', '--port', String(port), '--timeout', '30'];
 
 /** The loopback server with a certificate of the tests' authority. */
 async function server(options: LoopbackOptions = {}, certificate: CertificateOptions | Identity = {}) {
@@ -85,7 +85,7 @@ const BROKEN: Readonly<Record<string, () => Promise<string[]>>> = {
   },
   'silent server': async () => {
     const sockets = createServer((socket) => socket.resume());
-    return ['localhost', ...at(await listen(sockets)), '--timeout', '0.4'];
+    return ['localhost', ...at(await listen(sockets)), '--timeout', '1.5'];
   },
   'closed without a word': async () => [
     'localhost',
