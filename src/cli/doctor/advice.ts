@@ -182,6 +182,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   'SASL_FAILURE account-disabled': row('disabled account', 'server', 'have the account enabled'),
   'SASL_FAILURE temporary-auth-failure': row('server cannot check passwords', 'server', LATER),
   BIND_FAILED: row('not bound', 'server or here', 'the name may be in use, or not allowed for this user'),
+  RESOLVE_HOST_META: row(
+    'no WebSocket named by the domain',
+    'server or here',
+    'have https://DOMAIN/.well-known/host-meta name it (XEP-0156), or say --websocket and its URL',
+  ),
   WS_NOT_INSTALLED: row('no package ws', 'here', 'npm install ws'),
   WS_REFUSED: row(
     'no WebSocket there',

@@ -60,7 +60,7 @@ function titleOf({ websocket, kind }: Plan, place: Place | null): string {
   if (place === null) {
     // Its query may be a secret.
     const shown = shownWebSocket(websocket);
-    return `the WebSocket ${typeof shown === 'object' ? shown.url : 'that the domain names'}`;
+    return `the WebSocket ${typeof shown === 'object' ? shown.url : 'that the domain names, if nothing else can be reached'}`;
   }
   const { target, address } = place;
   const how = target.tls === 'direct' ? ', TLS from the start' : kind === 'component' ? '' : ', STARTTLS';
