@@ -11,10 +11,7 @@ export interface StanzaCounts {
 /** The kinds of {@link StanzaCounts}. */
 export type CountedKind = keyof StanzaCounts;
 
-/**
- * What is counted from the first `connect` on, in all links together. To add a counter, declare it here, let it begin in
- * {@link counters}, and add one line where it happens; `docs/monitoring.md` says what it means.
- */
+/** What is counted from the first `connect` on, in all links together. docs/monitoring.md says what each means. */
 export interface Counters {
   /** Bytes of XML read and written, negotiations included: inside TLS, without what TLS adds. */
   readonly bytes: { in: number; out: number };
@@ -34,32 +31,72 @@ export interface Counters {
   lastReadyAt: number | null;
 }
 
-/** Counters that begin. */
-export function counters(): Counters {
-  return {
-    bytes: { in: 0, out: 0 },
-    stanzas: { in: noStanzas(), out: noStanzas() },
-    requests: { ok: 0, failed: 0, latencyMs: { count: 0, sum: 0, max: 0 } },
-    reconnects: 0,
-    lastReadyAt: null,
-  };
-}
+/**
+ * The counters as they are kept: one flat object, because a process may have ten thousand brokers. To add a counter, give it
+ * a field here, a place in {@link read}, and one line where it happens.
+ */
+export class Tally {
+  bytesIn = 0;
+  bytesOut = 0;
+  #messagesIn = 0;
+  #presencesIn = 0;
+  #iqsIn = 0;
+  #othersIn = 0;
+  #messagesOut = 0;
+  #presencesOut = 0;
+  #iqsOut = 0;
+  #othersOut = 0;
+  requestsOk = 0;
+  requestsFailed = 0;
+  /** Null before the first answer. */
+  #latencyMs: { count: number; sum: number; max: number } | null = null;
+  #reconnects = 0;
+  #lastReadyAt: number | null = null;
 
-function noStanzas(): StanzaCounts {
-  return { message: 0, presence: 0, iq: 0, other: 0 };
-}
+  /** A stanza arrived. It runs for each one. */
+  stanzaIn(name: string): void {
+    if (name === 'message') this.#messagesIn += 1;
+    else if (name === 'presence') this.#presencesIn += 1;
+    else if (name === 'iq') this.#iqsIn += 1;
+    else this.#othersIn += 1;
+  }
 
-/** Counts a stanza by its name. It runs for each one. */
-export function countStanza(counts: StanzaCounts, name: string): void {
-  if (name === 'message') counts.message += 1;
-  else if (name === 'presence') counts.presence += 1;
-  else if (name === 'iq') counts.iq += 1;
-  else counts.other += 1;
-}
+  /** A stanza was handed to the socket. It runs for each one. */
+  stanzaOut(kind: CountedKind): void {
+    if (kind === 'message') this.#messagesOut += 1;
+    else if (kind === 'presence') this.#presencesOut += 1;
+    else if (kind === 'iq') this.#iqsOut += 1;
+    else this.#othersOut += 1;
+  }
 
-/** Counts the answer of a request. */
-export function countAnswer({ latencyMs }: Counters['requests'], ms: number): void {
-  latencyMs.count += 1;
-  latencyMs.sum += ms;
-  if (ms > latencyMs.max) latencyMs.max = ms;
+  /** A request was answered behind so many milliseconds. */
+  answered(ms: number): void {
+    const latency = (this.#latencyMs ??= { count: 0, sum: 0, max: 0 });
+    latency.count += 1;
+    latency.sum += ms;
+    if (ms > latency.max) latency.max = ms;
+  }
+
+  ready(at: number): void {
+    if (this.#lastReadyAt !== null) this.#reconnects += 1;
+    this.#lastReadyAt = at;
+  }
+
+  /** A copy for programs. */
+  read(): Counters {
+    return {
+      bytes: { in: this.bytesIn, out: this.bytesOut },
+      stanzas: {
+        in: { message: this.#messagesIn, presence: this.#presencesIn, iq: this.#iqsIn, other: this.#othersIn },
+        out: { message: this.#messagesOut, presence: this.#presencesOut, iq: this.#iqsOut, other: this.#othersOut },
+      },
+      requests: {
+        ok: this.requestsOk,
+        failed: this.requestsFailed,
+        latencyMs: { ...(this.#latencyMs ?? { count: 0, sum: 0, max: 0 }) },
+      },
+      reconnects: this.#reconnects,
+      lastReadyAt: this.#lastReadyAt,
+    };
+  }
 }

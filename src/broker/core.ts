@@ -19,7 +19,7 @@ import type { LinkEnd } from '../link/closing.js';
 import type { Link } from '../link/link.js';
 import { Traffic } from '../link/traffic.js';
 import type { Logger } from '../logger.js';
-import { counters } from '../stats.js';
+import { Tally } from '../stats.js';
 import type { BrokerStats } from './broker-stats.js';
 import { validateOptions, type BrokerConfig, type BrokerOptions, type Secrets } from '../options/options.js';
 import type { Established } from '../protocols/dialect.js';
@@ -35,7 +35,7 @@ export class Core implements LifecycleOwner {
   readonly secrets: Secrets;
   readonly connector: Connector | undefined;
   readonly logger: Logger;
-  readonly counters = counters();
+  readonly tally = new Tally();
   readonly status: Status;
   readonly traffic: Traffic;
   readonly identity: OwnIdentity;
@@ -48,8 +48,8 @@ export class Core implements LifecycleOwner {
   readonly router: Router;
   readonly clientState: ClientState;
   readonly lifecycle: Lifecycle;
-  readonly userAgentId = randomUUID();
-  readonly refusedTokens = new Set<string>();
+  #userAgentId: string | null = null;
+  #refusedTokens: Set<string> | null = null;
   readonly shutdown: Shutdown;
 
   /** Null without a store. */
@@ -67,7 +67,7 @@ export class Core implements LifecycleOwner {
     this.traffic = new Traffic(this);
     this.identity = new OwnIdentity(config.connectionType);
     this.filters = new BrokerFilters(this);
-    this.requests = new PendingRequests(config.limits.requests, config.timeouts.request, this.counters.requests);
+    this.requests = new PendingRequests(config.limits.requests, config.timeouts.request, this.tally);
     this.keeper = store === null ? null : new QueueKeeper(store, this);
     this.journal = this.keeper?.journal ?? null;
     this.outbox = new Outbox(this);
@@ -78,6 +78,18 @@ export class Core implements LifecycleOwner {
     this.lifecycle = new Lifecycle(this, this);
     this.clientState = new ClientState(this);
     this.shutdown = new Shutdown(this);
+  }
+
+  /** Tokens that were refused (XEP-0484). Most brokers have none. */
+  get refusedTokens(): Set<string> {
+    this.#refusedTokens ??= new Set();
+    return this.#refusedTokens;
+  }
+
+  /** Names this program to servers (XEP-0388 §2.3). Made when it is asked for: most brokers need none. */
+  get userAgentId(): string {
+    this.#userAgentId ??= randomUUID();
+    return this.#userAgentId;
   }
 
   open(): Promise<void> | null {
@@ -93,8 +105,7 @@ export class Core implements LifecycleOwner {
   }
 
   ready(link: Link, established: Established): void {
-    if (this.counters.lastReadyAt !== null) this.counters.reconnects += 1;
-    this.counters.lastReadyAt = Date.now();
+    this.tally.ready(Date.now());
     this.identity.linkReady(established);
     this.resumption.linkReady(link, established.management ?? null);
     this.clientState.linkReady(established);
@@ -103,7 +114,7 @@ export class Core implements LifecycleOwner {
 
   stats(): BrokerStats {
     const { lifecycle, resumption, requests, outbox } = this;
-    const counted = structuredClone(this.counters);
+    const counted = this.tally.read();
     return {
       state: lifecycle.state,
       ...counted,

@@ -14,7 +14,7 @@ import { OutboundQueue, queueFull, type QueueOwner } from '../queue/outbound-que
 import type { StoredStanza } from '../queue/store.js';
 import { readBack } from '../queue/read-back.js';
 import { StoredRecord } from '../queue/stored-record.js';
-import { Suspects } from '../queue/suspects.js';
+import { Suspects, type SuspectsOwner } from '../queue/suspects.js';
 import { randomKey, Ticket, Unstored } from '../queue/ticket.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
 import type { CountedKind } from '../stats.js';
@@ -48,9 +48,9 @@ interface Output {
 }
 
 /** Where every outbound stanza goes through: to the ready link, or into the queue. */
-export class Outbox implements QueueOwner, HeldAtExit {
+export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
   readonly queue: OutboundQueue;
-  readonly suspects: Suspects;
+  #suspects: Suspects | null = null;
   readonly #parts: OutboxParts;
   readonly #scope: SerializeScope;
   #ids = 0;
@@ -65,11 +65,17 @@ export class Outbox implements QueueOwner, HeldAtExit {
     this.#parts = parts;
     this.#scope = { defaultNamespace: parts.config.xmlns };
     this.queue = new OutboundQueue(parts.config.queue, this);
-    this.suspects = new Suspects(parts.config.queue.maxFaults, {
-      next: () => {
-        if (parts.lifecycle.state !== 'halted') this.send(nothing);
-      },
-    });
+  }
+
+  /** Made when the first link is lost: until then nothing speaks against anything. */
+  get suspects(): Suspects {
+    this.#suspects ??= new Suspects(this.#parts.config.queue.maxFaults, this);
+    return this.#suspects;
+  }
+
+  /** Suspects may be sent. */
+  next(): void {
+    if (this.#parts.lifecycle.state !== 'halted') this.send(nothing);
   }
 
   /** Sends a stanza now, or holds it. @throws BrokerError as `Broker.output`; nothing was accepted then */
@@ -179,7 +185,7 @@ export class Outbox implements QueueOwner, HeldAtExit {
     if (lifecycle.state === 'halted') throw halted();
     if (!this.#isReady || this.#behindPurge !== null) return [];
     this.queue.expire();
-    const tickets = this.suspects.take(this.queue, select);
+    const tickets = this.#suspects === null ? this.queue.take(select) : this.#suspects.take(this.queue, select);
     const { journal, keeper, status } = this.#parts;
     if (journal !== null) {
       for (const ticket of tickets) journal.pass(ticket, undefined, true);

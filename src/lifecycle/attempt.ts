@@ -11,7 +11,7 @@ import { dial } from '../dial/dial.js';
 import { portHint } from '../dial/port-hint.js';
 import { dialThrough, type Connector } from '../dial/connector.js';
 import { resolve, type Target } from '../dial/resolve.js';
-import type { Counters } from '../stats.js';
+import type { Tally } from '../stats.js';
 import { Transport } from '../stream/transport.js';
 import { loadWebSockets, openWebSocket } from '../stream/web-socket.js';
 import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
@@ -23,7 +23,7 @@ import { XmlStream } from '../stream/xml-stream.js';
 /** What an attempt works with. */
 export interface AttemptParts extends NegotiationParts {
   readonly connector: Connector | undefined;
-  readonly counters: Counters;
+  readonly tally: Tally;
 }
 
 type FailEvent =
@@ -125,7 +125,7 @@ export class Attempt {
     signal.throwIfAborted();
     const { websocket, dialled } = await this.#reach(given);
     this.#target = dialled.target;
-    const transport = new Transport(dialled.socket, this.#parts.counters.bytes);
+    const transport = new Transport(dialled.socket, this.#parts.tally);
     this.#transport = transport;
     signal.throwIfAborted();
     const address = dialled.address ?? dialled.target.host;

@@ -1,7 +1,7 @@
 // Whom a link works with, whom it tells of itself, and what it is made from.
 import type { BrokerConfig } from '../options/options.js';
 import type { DialectConfig, Established } from '../protocols/dialect.js';
-import type { Counters } from '../stats.js';
+import type { Tally } from '../stats.js';
 import type { XmlStream } from '../stream/xml-stream.js';
 import type { Element } from '../xml/element.js';
 import type { LinkEnd } from './closing.js';
@@ -13,7 +13,7 @@ export interface LinkParts {
   readonly config: BrokerConfig;
   readonly status: StatusPublisher;
   readonly traffic: Traffic;
-  readonly counters: Counters;
+  readonly tally: Tally;
   /** Gets every stanza, in wire order. */
   readonly router: { deliver(stanza: Element): Promise<void> | null };
   /** Asks the server for a sign of life (XEP-0199). */

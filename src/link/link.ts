@@ -15,7 +15,6 @@ import type { LinkOwner, LinkParts, Negotiated } from './contract.js';
 import { isStreamError, redirectable } from '../stream/stream-error.js';
 import type { StreamConsumer, XmlStream } from '../stream/xml-stream.js';
 import { isStanzaKind } from '../stanza/kinds.js';
-import { countStanza } from '../stats.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { SerializeScope } from '../xml/serializer.js';
@@ -178,7 +177,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   handedOver(ticket: Ticket, element: Element | undefined): void {
-    countStanza(this.#parts.counters.stanzas.out, ticket.kind);
+    this.#parts.tally.stanzaOut(ticket.kind);
     ticket.attempts += 1;
     this.#acks?.sent(ticket);
     ticket.record?.handedOver();
@@ -224,7 +223,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#proof.received();
     let handled: Promise<void> | null = null;
     if (stanza !== undefined) {
-      countStanza(this.#parts.counters.stanzas.in, stanza.localName);
+      this.#parts.tally.stanzaIn(stanza.localName);
       handled = this.#parts.router.deliver(stanza);
     }
     // Handled means: every handler has seen it, and is done if that is asked for. One that threw has seen it, too.

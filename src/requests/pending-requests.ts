@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../errors.js';
 import { JID } from '../jid/jid.js';
 import type { Ticket, TrackedRequest } from '../queue/ticket.js';
-import { countAnswer, type Counters } from '../stats.js';
+import type { Tally } from '../stats.js';
 import type { Element } from '../xml/element.js';
 
 /** One request on its way. */
@@ -45,13 +45,13 @@ const NONE: Match = { kind: 'none' };
 export class PendingRequests {
   #entries: Map<string, Entry> | null = null;
   #expired: Set<string> | null = null;
-  readonly #counted: Counters['requests'];
+  readonly #tally: Tally;
   #sentCostAtMost = 0;
   readonly #limit: number;
   readonly #timeoutMs: number;
 
-  constructor(limit: number, timeoutMs: number, counted: Counters['requests']) {
-    this.#counted = counted;
+  constructor(limit: number, timeoutMs: number, tally: Tally) {
+    this.#tally = tally;
     this.#limit = limit;
     this.#timeoutMs = timeoutMs;
   }
@@ -157,10 +157,11 @@ export class PendingRequests {
       request: entry,
       deliver: () => {
         if (!this.#remove(entry)) return;
-        this.#counted[type === 'result' ? 'ok' : 'failed'] += 1;
+        if (type === 'result') this.#tally.requestsOk += 1;
+        else this.#tally.requestsFailed += 1;
         // The answer may be here before we hear that the request was written.
         const { writtenAt } = entry;
-        countAnswer(this.#counted, writtenAt === null ? entry.ticket.ageMs : performance.now() - writtenAt);
+        this.#tally.answered(writtenAt === null ? entry.ticket.ageMs : performance.now() - writtenAt);
         entry.settle(stanza, entry);
       },
     };
@@ -170,7 +171,7 @@ export class PendingRequests {
   fail(request: TrackedRequest, error: BrokerError): void {
     const entry = this.#entries?.get(request.id);
     if (entry !== request || !this.#remove(entry)) return;
-    this.#counted.failed += 1;
+    this.#tally.requestsFailed += 1;
     entry.settle(error, entry);
   }
 

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
-import type { Counters } from '../stats.js';
+import { Tally } from '../stats.js';
 
 /** Who is told what happens on a transport. Every callback may be called again after an upgrade to TLS. */
 export interface TransportHandler {
@@ -20,7 +20,7 @@ export interface TransportHandler {
  */
 export class Transport {
   #socket: Duplex;
-  readonly #bytes: Counters['bytes'];
+  readonly #tally: Tally;
   #handler: TransportHandler | null = null;
   #error: BrokerError | null = null;
   #closed = false;
@@ -28,9 +28,9 @@ export class Transport {
   readonly #gone = new Deferred<void>();
 
   /** @param bytes counts what is read and written */
-  constructor(socket: Duplex, bytes: Counters['bytes'] = { in: 0, out: 0 }) {
+  constructor(socket: Duplex, tally = new Tally()) {
     this.#socket = socket;
-    this.#bytes = bytes;
+    this.#tally = tally;
     this.#attach(socket);
   }
 
@@ -63,7 +63,7 @@ export class Transport {
       if (done !== undefined) queueMicrotask(() => done(error));
       return false;
     }
-    this.#bytes.out += Buffer.byteLength(text);
+    this.#tally.bytesOut += Buffer.byteLength(text);
     return this.#socket.write(text, 'utf8', done);
   }
 
@@ -120,7 +120,7 @@ export class Transport {
 
   /** @internal called by the socket's listeners */
   onData(chunk: Buffer): void {
-    this.#bytes.in += chunk.length;
+    this.#tally.bytesIn += chunk.length;
     this.#handler?.onData(chunk);
   }
 
