@@ -274,7 +274,7 @@ export const TECHNIQUES = [
     key: 'bytes at most',
     text: 'bytes of a stanza are counted when it matters',
     workloads: ['output'],
-    patches: [patch('queue/ticket.js', '    get bytesAtMost() {', '$& return this.bytes;')],
+    patches: [patch('queue/send-buffer.js', /get costAtMost\(\) \{/, '$& return this.cost;')],
   },
   {
     key: 'bloom filter',

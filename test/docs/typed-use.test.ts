@@ -106,10 +106,10 @@ const TAKEN: readonly [what: string, program: string][] = [
     `plain.match('/a:b', async () => undefined, { namespaces: { a: 'urn:a' }, variables: { v: 1 }, concurrency: 2, signal: AbortSignal.timeout(1) })`,
   ],
   [
-    'answer(): an element, a text, several, nothing',
+    'answer(): an element, now or later, or nothing',
     `
      plain.answer('get', { namespace: 'urn:a' }, (payload, iq) => xml(payload.localName, { of: iq.getAttribute('from') }));
-     plain.answer('get', { namespace: 'urn:b', name: 'b' }, async () => [xml('a'), 'text']);
+     plain.answer('get', { namespace: 'urn:b', name: 'b' }, async () => xml('a'));
      plain.answer('set', { namespace: 'urn:c', name: undefined }, () => undefined, { timeout: 1_000 });
      plain.answer('set', { namespace: 'urn:d' }, () => { throw new StanzaError('forbidden', { text: 'no' }) }).cancel()`,
   ],
