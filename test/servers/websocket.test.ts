@@ -99,6 +99,30 @@ for (const site of CLIENT_SITES) {
       expect(recorded.short).not.toContain('SOCKETFAIL');
     });
 
+    test('modern 5.12: a server takes what is not protected, so it is the program that has to say so', async () => {
+      // Prosody and ejabberd let nobody in here without TLS, but for a WebSocket.
+      const domain = site.name === 'jabberd2' ? 'localhost' : 'broker.test';
+      expect(() => clients.client(server, { ...plain(), domain, tls: {} })).toThrow(/ws: URL has no TLS/);
+      const { broker } = clients.client(server, { ...plain(), domain });
+      await broker.connect();
+      expect(broker.jid?.domain).toBe(domain);
+    });
+
+    test.skipIf(site.name !== 'prosody')('modern 5.4: what is too large ends the link, and only that', async () => {
+      const again = { reconnect: { resumeDelayMs: 1, firstDelayMs: 1 } };
+      const { broker } = clients.client(server, { ...plain(), ...again });
+      await broker.connect();
+      const lost = broker.events.once('PCJ_SOCKETFAIL');
+      const large = broker.output(
+        xml('message', { to: broker.jid?.toString() }, xml('body', {}, 'x'.repeat(300 * 1_024))),
+      );
+      expect(await lost).toMatchObject({ retryable: true });
+      do await broker.events.once('PCJ_READY');
+      while (large.state !== 'queued');
+      expect(large.possibleDuplicate).toBe(true);
+      expect((await broker.request(ping())).getAttribute('type')).toBe('result');
+    });
+
     test.skipIf(site.name === 'jabberd2')('another path is refused, and what that means is said', async () => {
       const url = `ws://localhost:${String(port('http'))}/nothing`;
       const { broker } = clients.client(server, { ...plain(), reconnect: false, websocket: url });
@@ -114,7 +138,7 @@ for (const site of CLIENT_SITES) {
       });
 
       test.each(['localhost', 'broker.test'])(
-        'modern 5.7: the certificate is that of the host, whatever the domain: %s',
+        'modern 5.7 5.8: the certificate is that of the host, whatever the domain: %s',
         async (domain) => {
           const subject = clients.client(server, secure(domain));
           await subject.broker.connect();
@@ -122,6 +146,8 @@ for (const site of CLIENT_SITES) {
             verified: true,
             verifiedBy: 'DNS:localhost',
           });
+          // modern 5.8: neither server binds SASL to TLS that may end at somebody else's.
+          expect(JSON.stringify(subject.recorded.last('PCJ_AUTHNEGOTIATE'))).not.toContain('PLUS');
           await useful(subject);
         },
       );

@@ -122,6 +122,21 @@ describe('Privileges: what is granted', () => {
     });
   });
 
+  it('modern 7.7: the presence of all users comes at once, and all of it is delivered', async () => {
+    const { broker, server } = await privileged();
+    let seen = 0;
+    const all = new Promise<void>((resolve) => {
+      broker.subscribe('PCJ_NODERECEIVED', ({ localName }) => {
+        if (localName === 'presence' && (seen += 1) === 5_000) resolve();
+      });
+    });
+    await server.send(
+      Array.from({ length: 5_000 }, (_, n) => `<presence from='u${String(n)}@example.org/x' to='${DOMAIN}'/>`).join(''),
+    );
+    await all;
+    expect(broker.state).toBe('ready');
+  });
+
   it('modern 7.1: version 1 is answered in version 1', async () => {
     const { privileges, server } = await privileged(
       announce(1, 'example.org', "<perm access='message' type='outgoing'/>"),
