@@ -43,11 +43,13 @@ function arrivals(broker: Broker): { ids: Set<string>; until(id: string): Promis
   };
 }
 
-/** Sends what is held, so many at a time that the server can follow. */
+/** Sends what is held, so many at a time that the server can follow; what is suspected goes in its turn. */
 async function sendHeld(broker: Broker): Promise<void> {
   while (broker.queue.size > 0) {
     const last = broker.queue.at(999)?.id ?? Infinity;
-    await Promise.all(broker.purgeQueue(({ id }) => id <= last).map(({ acked }) => acked));
+    const now = [...broker.queue].filter(({ id }) => id <= last);
+    broker.queue.send(({ id }) => id <= last);
+    await Promise.all(now.map(({ acked }) => acked));
   }
 }
 
