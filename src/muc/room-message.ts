@@ -24,11 +24,17 @@ export interface RoomMessage {
   readonly private: boolean;
 }
 
-/** When a stanza was sent, if it was delayed by somebody (XEP-0203). */
-export function stampOf(node: Element): Date | null {
-  const delay = node.children.find(({ localName, namespaceURI }) => localName === 'delay' && namespaceURI === NS.DELAY);
-  const stamp = new Date(delay?.getAttribute('stamp') ?? NaN);
-  return Number.isNaN(stamp.getTime()) ? null : stamp;
+/**
+ * When a stanza was sent, if it was delayed by somebody (XEP-0203). What the room itself says counts before what a sender
+ * may have put there (XEP-0045 §7.2.13), and nothing was said in the future.
+ */
+export function stampOf(node: Element, room: string): Date | null {
+  const delays = node.children.filter(
+    ({ localName, namespaceURI }) => localName === 'delay' && namespaceURI === NS.DELAY,
+  );
+  const delay = delays.find((one) => one.getAttribute('from') === room) ?? delays.at(-1);
+  const stamp = Date.parse(delay?.getAttribute('stamp') ?? '');
+  return Number.isNaN(stamp) ? null : new Date(Math.min(stamp, Date.now()));
 }
 
 /** The new subject in a message; null where it has none. A subject beside a body is part of what is said. */

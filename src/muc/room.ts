@@ -113,6 +113,7 @@ export class Room implements Member, AsyncDisposable {
    */
   join(): Promise<void> {
     if (this.#state === 'inside') return Promise.resolve();
+    if (this.#broker.state === 'halted') return Promise.reject(offline(undefined));
     if (this.#joining === null) {
       this.#joining = new Deferred();
       if (this.#state === 'outside') {
@@ -203,11 +204,7 @@ export class Room implements Member, AsyncDisposable {
   /** @internal the broker has come to rest, and does not come back by itself */
   onRest(error: BrokerError | undefined): void {
     if (this.#state === 'outside') return;
-    const offline = new BrokerError('MUC_OFFLINE', 'the broker has come to rest, so the room is out of reach', {
-      layer: 'stanza',
-      cause: error,
-    });
-    this.#gone('lost', false, NO_DETAILS, offline);
+    this.#gone('lost', false, NO_DETAILS, offline(error));
   }
 
   /** @internal the room cannot be asked: `Entrance` says why */
@@ -334,7 +331,7 @@ export class Room implements Member, AsyncDisposable {
 
   #onMessage(node: Element, nick: string | null, type: string | null): void {
     if (type === 'error') return;
-    const stamp = stampOf(node);
+    const stamp = stampOf(node, this.jid);
     const subject = type === 'groupchat' ? subjectOf(node) : null;
     if (subject !== null) {
       this.#live = true;
@@ -348,7 +345,8 @@ export class Room implements Member, AsyncDisposable {
     // A private word is none of an invitation or a configuration change.
     if (isPrivate && nick === null) return;
     const history = !isPrivate && !this.#live && stamp !== null;
-    if (!isPrivate) this.#newest = stamp ?? new Date();
+    // What was said now was said now, whatever its sender claims: it is asked for from here on.
+    if (!isPrivate) this.#newest = history ? stamp : new Date();
     const body = node.getChildText('body');
     const mine = nick === this.nick;
     this.#fire('message', { node, nick, body, mine, history, stamp, private: isPrivate });
@@ -401,4 +399,9 @@ export class Room implements Member, AsyncDisposable {
   #fire<Name extends keyof RoomEvents>(event: Name, payload: RoomEvents[Name]): void {
     this.#publications.get(event)?.fire(payload);
   }
+}
+
+function offline(cause: BrokerError | undefined): BrokerError {
+  const text = 'the broker has come to rest, so the room is out of reach';
+  return new BrokerError('MUC_OFFLINE', text, { layer: 'stanza', cause });
 }

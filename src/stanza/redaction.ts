@@ -21,20 +21,29 @@ function carriesCredentials(element: Element): boolean {
   if (element.namespaceURI === NS.SASL) return SASL_CONTENT.has(element.localName);
   if (element.namespaceURI === NS.SASL2) return true;
   if (element.localName === 'handshake') return true;
+  if (element.localName === 'presence') return roomPassword(element) !== null;
   if (element.localName !== 'iq') return false;
   const query = element.firstElementChild;
   return query !== null && PASSWORD_QUERIES.has(query.namespaceURI);
 }
 
+/** The password that lets somebody into a room (XEP-0045 §7.2.6). */
+function roomPassword(presence: Element): Element | null {
+  return presence.getChild('x', NS.MUC)?.getChild('password') ?? null;
+}
+
 /**
  * The element as events and logs may show it: itself, or a copy without credentials (exchanges of SASL and SASL2 with their
- * tokens, handshakes, password fields of jabber:iq:auth and jabber:iq:register).
+ * tokens, handshakes, password fields of jabber:iq:auth and jabber:iq:register, passwords of rooms).
  */
 export function redacted(element: Element, secret = false): Element {
   if (!secret && !carriesCredentials(element)) return element;
   const copy = element.clone();
   if (copy.namespaceURI === NS.SASL2 && SASL2_FRAMES.has(copy.localName)) {
     for (const child of copy.children) hideInFrame(child);
+  } else if (copy.localName === 'presence' && !secret) {
+    const password = roomPassword(copy);
+    if (password !== null) hide(password);
   } else if (copy.localName === 'iq') {
     const query = copy.firstElementChild;
     for (const field of query === null ? [] : query.children) {

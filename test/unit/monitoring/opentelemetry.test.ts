@@ -30,6 +30,9 @@ test('spans for attempts, requests and handlers; what a handler asks is a child 
   await using life = await Life.begin();
   using first = instrument();
   const second = instrument();
+  // The test server has a bus of its own, whose handlers are nobody's spans.
+  let served = 0;
+  life.server.subscribe('connection', () => (served += 1));
   let asked: Promise<unknown> = Promise.resolve();
   life.echo.match('/message[body]', () => {
     trace.getTracer('the program').startSpan('work').end();
@@ -41,6 +44,7 @@ test('spans for attempts, requests and handlers; what a handler asks is a child 
   second[Symbol.dispose]();
   second[Symbol.dispose]();
   expect(first).toBeDefined();
+  expect(served).toBe(2);
   const all = spans.getFinishedSpans();
   const named = (name: string) => all.filter((span) => span.name === name);
   expect(named('xmpp connect peer.localhost')[0]?.attributes).toMatchObject({
