@@ -8,8 +8,8 @@ const OVERFLOW = 10;
 export interface IntakeOwner {
   /** The oldest stanzas that were not settled are, so many of them that stream management counts. */
   settled(counted: number): void;
-  /** Everything that arrived is settled. */
-  empty(): void;
+  /** The peer asked for the count when it was lower than it is now. */
+  tell(): void;
   /** Reading is to stop, or to go on. */
   hold(held: boolean, unsettled: number): void;
   /** Whether an answer is waited for that may be behind what would not be read. */
@@ -33,6 +33,8 @@ export class Intake {
   readonly #owner: IntakeOwner;
   readonly #arrivals: Arrival[] = [];
   #held = false;
+  /** The peer asked what we have handled, and there was more that was not settled. */
+  #toldTooLittle = false;
   #closed = false;
 
   constructor(limit: number, owner: IntakeOwner) {
@@ -60,6 +62,11 @@ export class Intake {
     this.#look();
   }
 
+  /** The peer asks for the count, and is told what there is. */
+  asked(): void {
+    this.#toldTooLittle = this.size > 0;
+  }
+
   /** Whether to read is looked at again: a request was sent, or has its answer. */
   look(): void {
     this.#look();
@@ -83,7 +90,10 @@ export class Intake {
     if (settled === 0) return;
     this.#arrivals.splice(0, settled);
     if (counted > 0) this.#owner.settled(counted);
-    if (this.size === 0) this.#owner.empty();
+    if (this.size === 0 && this.#toldTooLittle) {
+      this.#toldTooLittle = false;
+      this.#owner.tell();
+    }
     this.#look();
   }
 

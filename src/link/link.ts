@@ -49,8 +49,6 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #intake: Intake | null;
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
-  /** The peer asked what we have handled, and there was more that was not settled. */
-  #toldTooLittle = false;
   #closeTimer: NodeJS.Timeout | null = null;
   #closesAt = Number.POSITIVE_INFINITY;
 
@@ -378,9 +376,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const { status, requests } = this.#parts;
     return {
       settled: (counted) => this.#acks?.session.onHandled(counted),
-      empty: () => {
-        if (this.#toldTooLittle && this.#isAlive) this.#acks?.tell();
-        this.#toldTooLittle = false;
+      tell: () => {
+        if (this.#isAlive) this.#acks?.tell();
       },
       hold: (held, unsettled) => {
         this.#stream.hold(held);
@@ -431,7 +428,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   #managementElement(element: Element, acks: Acknowledgements): void {
-    if (element.localName === 'r') this.#toldTooLittle = (this.#intake?.size ?? 0) > 0;
+    if (element.localName === 'r') this.#intake?.asked();
     const fault = acks.receive(element);
     if (fault === null) return;
     this.#parts.status.publish('PCJ_PROTOCOLERROR', fault.error);
