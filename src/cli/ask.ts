@@ -1,20 +1,24 @@
 import { createInterface } from 'node:readline';
-import { Writable } from 'node:stream';
+import { Writable, type Readable } from 'node:stream';
 
-/** Asks for a secret at a terminal: what is typed is not shown. */
-export function ask(prompt: string): Promise<string> {
-  process.stderr.write(prompt);
+/** Asks for a secret at a terminal: what is typed is not shown. Rejects when nothing was typed, or who was asked went away. */
+export function ask(
+  prompt: string,
+  input: Readable = process.stdin,
+  output: { write(text: string): unknown } = process.stderr,
+): Promise<string> {
+  output.write(prompt);
   const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const reader = createInterface({ input: process.stdin, output: nothing, terminal: true });
+  const reader = createInterface({ input, output: nothing, terminal: true });
   return new Promise((resolve, reject) => {
     reader.question('', (answer) => {
+      if (answer !== '') resolve(answer);
       reader.close();
-      process.stderr.write('\n');
-      resolve(answer);
     });
-    reader.on('SIGINT', () => {
-      reader.close();
-      process.stderr.write('\n');
+    reader.on('SIGINT', () => reader.close());
+    // Behind an answer too: then it changes nothing.
+    reader.on('close', () => {
+      output.write('\n');
       reject(new Error('no password was given'));
     });
   });
