@@ -27,8 +27,10 @@ for (const site of CLIENT_SITES) {
       const known = alice.clientState('inactive');
       expect(known).toBe(site.managed); // jabberd2 has none
       if (!known) return;
-      // The server has read it when it answers what came behind it; bob's stanza takes another way.
-      await alice.request(xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: NS.PING })));
+      // The server has read it when bob has what came behind it; an answer to alice would let go what is held.
+      const behind = bob.events.once('PCJ_NODERECEIVED');
+      alice.output(xml('message', { to: bob.jid?.toString(), type: 'chat' }, xml('body', {}, 'behind it')));
+      await behind;
       recorded.clear();
       bob.output(xml('message', { to, type: 'chat' }, xml('composing', { xmlns: NS.CHAT_STATES })));
       await bob.request(xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: NS.PING })));
