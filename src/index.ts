@@ -9,7 +9,7 @@ export type { ShutdownReport } from './broker/shutdown-report.js';
 export type { ShutdownOptions } from './broker/shutdown.js';
 export type { ShutdownSignals } from './broker/signal-watch.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
-export type { ConnectOptions } from './lifecycle/lifecycle.js';
+export type { ConnectOptions } from './lifecycle/contract.js';
 export type { BrokerState } from './lifecycle/state.js';
 export type {
   BrokerConfig,

@@ -18,7 +18,7 @@ import { BrokerError, usageError } from '../errors.js';
 import type { Closed, StatusEvent, StatusEvents, StatusName } from '../events.js';
 import type { Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
-import type { ConnectOptions } from '../lifecycle/lifecycle.js';
+import type { ConnectOptions } from '../lifecycle/contract.js';
 import type { BrokerState } from '../lifecycle/state.js';
 import { NO_PORT, type BrokerConfig, type BrokerOptions } from '../options/options.js';
 import { asStanza } from '../stanza/outbound.js';

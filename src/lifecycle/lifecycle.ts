@@ -1,97 +1,28 @@
-import { Attempt, isAnotherWay, type AttemptParts } from './attempt.js';
+import { Attempt, isAnotherWay } from './attempt.js';
 import { CONNECT, traced } from '../channels.js';
 import { Deferred } from '../deferred.js';
-import { BrokerError, type Redirect } from '../errors.js';
-import type { Established } from '../protocols/dialect.js';
+import { BrokerError } from '../errors.js';
 import { Link } from '../link/link.js';
 import type { LinkEnd } from '../link/closing.js';
-import type { LinkOwner, LinkParts, Negotiated } from '../link/contract.js';
+import type { LinkOwner, Negotiated } from '../link/contract.js';
 import { ConnectOperation } from './connect-operation.js';
-import { reconnectDelay } from './reconnect-delay.js';
-import { whatFollows, type Where } from './what-follows.js';
+import type { ConnectOptions, LifecycleOwner, LifecycleParts, ShutdownTerms } from './contract.js';
+import { aborted, replaced, shutDown, superseded } from './errors.js';
+import { Retries } from './retries.js';
+import type { Place } from './route.js';
 import type { Closed } from '../events.js';
 import type { BrokerState } from './state.js';
-
-/** What `connect` takes. Host and port stay in force for later attempts. */
-export interface ConnectOptions {
-  /** Name or address to dial from now on, or `unix:` and a path. Default: the one in force. */
-  host?: string | undefined;
-  /** TCP port from now on. Default: the one in force. */
-  port?: number | undefined;
-  /** Gives up the attempt, and the waiting for the next one. Default none. */
-  signal?: AbortSignal | undefined;
-}
-
-/** How `shutdown` is asked for. */
-export interface ShutdownTerms {
-  /** Milliseconds that closing a link may take. */
-  readonly limitMs: number;
-  /** Whether the process ends behind it: nothing is dialled any more. */
-  readonly leaving: boolean;
-}
-
-/** What the lifecycle works with. */
-export interface LifecycleParts extends AttemptParts, LinkParts {}
-
-/** Who has a lifecycle, and hears what becomes of links. */
-export interface LifecycleOwner {
-  /** Before an attempt, and before anything is dialled; null when nothing has to be opened. Rejects with a BrokerError. */
-  open(): Promise<void> | null;
-  /** At the end of `shutdown`, or in place of what `open` waits for; null when nothing has to be closed. */
-  close(limitMs?: number): Promise<void> | null;
-  /** As a link asks. */
-  settled(): Promise<void> | null;
-  /** Stanzas may be sent; PCJ_READY was not published yet. */
-  ready(link: Link, established: Established): void;
-  /** PCJ_READY was published. */
-  afterReady(): void;
-  /** Something of the program, such as its dialect, threw where nothing should. */
-  failed(error: unknown): void;
-  /** A link is gone; what it leaves behind is in `end`. Before the events that tell. */
-  linkEnded(end: LinkEnd): void;
-  /** After the events that tell of the end of a link. */
-  afterLinkEnded(): void;
-  /** No link is left that `shutdown` would have to close. */
-  shutDown(): void;
-  /** Nobody dials any more. */
-  rested(closed: Closed): void;
-  /** Before everything is dropped for ever. */
-  halting(): void;
-  /** For ever. Nothing is published behind this. */
-  halted(error: BrokerError): void;
-}
-
-/** Redirects followed in a row (RFC 6120 §4.9.3.19 wants a bound of 2 to 5). */
-const MAX_REDIRECTS = 3;
-
-/** Where to dial. */
-interface Endpoint {
-  readonly host: string | undefined;
-  readonly port: number | undefined;
-  /** Of a WebSocket that a server named. */
-  readonly url?: string | undefined;
-}
 
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
 export class Lifecycle implements LinkOwner {
   readonly #parts: LifecycleParts;
   readonly #owner: LifecycleOwner;
+  readonly #retries: Retries;
   #state: BrokerState = 'idle';
-  #target: Endpoint;
   #attempt: Attempt | null = null;
   #attemptDone: Promise<void> = Promise.resolve();
   #link: Link | null = null;
   #operation: ConnectOperation | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #failures = 0;
-  /** Whether a link was ready since `connect`. */
-  #served = false;
-  /** Attempts in a row that were refused, by a server that had let us in before. */
-  #refusals = 0;
-  /** Whether the attempt or link is at an address that a server named. */
-  #borrowed = false;
-  /** Redirects followed since the last wait. */
-  #redirects = 0;
   /** From a `connect` to the rest that follows. */
   #life = new Deferred<Closed>();
   #shutdown: Promise<void> | null = null;
@@ -104,7 +35,7 @@ export class Lifecycle implements LinkOwner {
   constructor(parts: LifecycleParts, owner: LifecycleOwner) {
     this.#parts = parts;
     this.#owner = owner;
-    this.#target = { host: parts.config.host, port: parts.config.port };
+    this.#retries = new Retries(parts.config);
   }
 
   get state(): BrokerState {
@@ -137,15 +68,9 @@ export class Lifecycle implements LinkOwner {
       refused.rejectLeaving(shutDown());
       return refused.promise;
     }
-    if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
-    else if (port !== undefined) this.#target = { ...this.#target, port };
     if (this.#life.settled) this.#life = new Deferred();
     if (this.#operation !== null) this.#rejectOperation(superseded());
-    this.#stopTimer();
-    this.#failures = 0;
-    this.#refusals = 0;
-    this.#served = false;
-    this.#redirects = 0;
+    this.#retries.begin({ host, port });
     const epoch = ++this.#epoch;
     const operation = new ConnectOperation(signal, () => {
       if (this.#epoch === epoch && signal !== undefined) this.#giveUp(aborted(signal));
@@ -180,7 +105,7 @@ export class Lifecycle implements LinkOwner {
     const error = new BrokerError('BROKER_HALTED', 'the broker was halted', { layer: 'usage' });
     this.#epoch += 1;
     this.#state = 'halted';
-    this.#stopTimer();
+    this.#retries.stop();
     this.#owner.halting();
     this.#attempt?.drop(error);
     this.#attempt = null;
@@ -203,7 +128,7 @@ export class Lifecycle implements LinkOwner {
     const isLeaving = this.#shutdown !== null;
     if (!isLeaving) {
       this.#epoch += 1;
-      this.#stopTimer();
+      this.#retries.stop();
       this.#attempt?.drop(error);
       this.#attempt = null;
     }
@@ -238,7 +163,7 @@ export class Lifecycle implements LinkOwner {
   }
 
   /** Runs an attempt, with the store of the queue open. */
-  #run(epoch: number, place: Endpoint = this.#target): void {
+  #run(epoch: number, place: Place = this.#retries.target): void {
     const opening = this.#owner.open();
     if (opening === null) {
       this.#dial(epoch, place);
@@ -255,9 +180,9 @@ export class Lifecycle implements LinkOwner {
     );
   }
 
-  #dial(epoch: number, place: Endpoint): void {
+  #dial(epoch: number, place: Place): void {
     this.#state = 'connecting';
-    this.#borrowed = place !== this.#target;
+    this.#retries.dials(place);
     const attempt = new Attempt(this.#parts, () => {
       if (this.#epoch === epoch) this.#state = 'negotiating';
     });
@@ -278,7 +203,7 @@ export class Lifecycle implements LinkOwner {
   }
 
   /** Waits for the outcome of an attempt, and acts on it unless a later command made it obsolete. */
-  async #attend(epoch: number, attempt: Attempt, place: Endpoint): Promise<void> {
+  async #attend(epoch: number, attempt: Attempt, place: Place): Promise<void> {
     let negotiated: Negotiated;
     try {
       negotiated = await this.#traced(place, () => attempt.run(place));
@@ -288,7 +213,11 @@ export class Lifecycle implements LinkOwner {
       const failure = error as BrokerError;
       // One that is given up while it still closes its socket is followed by no other.
       const goesOn = attempt.givenUp === null;
-      if (goesOn && this.#redirected(epoch, failure)) return;
+      const redirect = goesOn ? this.#retries.redirected(failure) : null;
+      if (redirect !== null) {
+        this.#run(epoch, redirect);
+        return;
+      }
       if (goesOn && isAnotherWay(failure)) {
         this.#run(epoch, place);
         return;
@@ -302,7 +231,7 @@ export class Lifecycle implements LinkOwner {
     if (this.#epoch === epoch) this.#negotiated(negotiated);
   }
 
-  #traced(place: Endpoint, run: () => Promise<Negotiated>): Promise<Negotiated> {
+  #traced(place: Place, run: () => Promise<Negotiated>): Promise<Negotiated> {
     if (!CONNECT.start.hasSubscribers) return run();
     const { config, status } = this.#parts;
     const { host, port } = place;
@@ -311,8 +240,7 @@ export class Lifecycle implements LinkOwner {
   }
 
   #negotiated(negotiated: Negotiated): void {
-    this.#served = true;
-    this.#refusals = 0;
+    this.#retries.ready();
     const link = new Link(this.#parts, this, negotiated);
     this.#link = link;
     this.#state = 'ready';
@@ -329,73 +257,24 @@ export class Lifecycle implements LinkOwner {
 
   /** No link came of it. */
   #unsuccessful(error: BrokerError): void {
-    this.#failed(this.#judged(error, 'negotiating'), this.#operation === null || this.#retriesInitial());
+    this.#failed(this.#retries.judged(error, 'negotiating'), this.#operation === null || this.#retries.initial);
   }
 
   /** After a failed attempt or a lost link: dial again later, or come to rest. */
   #failed(error: BrokerError, mayRetry: boolean): void {
-    const { reconnect } = this.#parts.config;
-    if (!mayRetry || reconnect === false || !error.retryable || this.#failures >= reconnect.maxAttempts) {
+    const retry = mayRetry ? this.#retries.after(error, this.#parts.resumption.resumable) : null;
+    if (retry === null) {
       this.#rejectOperation(error);
       this.#restDisconnected(error);
       return;
     }
-    const session = this.#parts.resumption.resumable;
-    const firstDelayMs = session === null ? reconnect.firstDelayMs : reconnect.resumeDelayMs;
-    const pace = { firstDelayMs, maxDelayMs: reconnect.maxDelayMs };
-    const delayMs = reconnectDelay(pace, this.#failures, Math.random());
-    const place =
-      this.#failures === 0 && !this.#borrowed && !this.#isOnWebSocket && session?.location != null
-        ? this.#placeOf(session.location)
-        : this.#target;
-    this.#failures += 1;
-    this.#redirects = 0;
     this.#state = 'waiting';
     const epoch = this.#epoch;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
+    const { attempt, delayMs, place } = retry;
+    this.#retries.wait(retry, () => {
       this.#run(epoch, place);
-    }, delayMs);
-    this.#parts.status.publish('PCJ_RECONNECTING', { attempt: this.#failures, delayMs, error });
-  }
-
-  /** The error with what the rules say of another attempt. */
-  #judged(error: BrokerError, where: Where): BrokerError {
-    const circumstances = { where, borrowed: this.#borrowed, served: this.#served, refusals: this.#refusals };
-    const retryable = whatFollows(error, circumstances) === 'again';
-    if (where === 'negotiating' && retryable && !error.retryable) this.#refusals += 1;
-    return error.retryable === retryable ? error : error.with({ retryable });
-  }
-
-  /**
-   * Follows a `see-other-host`, a few times; then it is a failure like others, and the next attempt waits. Returns
-   * whether it did.
-   */
-  #redirected(epoch: number, { redirect }: BrokerError): boolean {
-    if (redirect === undefined || this.#redirects >= MAX_REDIRECTS || !this.#mayGo(redirect)) return false;
-    this.#redirects += 1;
-    this.#run(epoch, this.#placeOf(redirect));
-    return true;
-  }
-
-  /** Who asked for a WebSocket is not sent to TCP, and the other way round. */
-  #mayGo({ url }: Redirect): boolean {
-    return url === undefined ? !this.#isOnWebSocket : this.#parts.config.websocket !== undefined;
-  }
-
-  #placeOf({ host, port, url }: Redirect): Endpoint {
-    if (url !== undefined) return { host: undefined, port: undefined, url };
-    return { host, port: port ?? this.#target.port ?? this.#parts.config.connectionType.defaultPort };
-  }
-
-  get #isOnWebSocket(): boolean {
-    const { websocket } = this.#parts.config;
-    return websocket !== undefined && websocket !== 'discover';
-  }
-
-  #retriesInitial(): boolean {
-    const { reconnect } = this.#parts.config;
-    return reconnect !== false && reconnect.initial;
+    });
+    this.#parts.status.publish('PCJ_RECONNECTING', { attempt, delayMs, error });
   }
 
   /** Ends whatever is going on because an abort signal says so. */
@@ -406,7 +285,7 @@ export class Lifecycle implements LinkOwner {
       return;
     }
     this.#epoch += 1;
-    this.#stopTimer();
+    this.#retries.stop();
     this.#rejectOperation(error);
     if (this.#shutdown !== null) return;
     if (this.#state === 'standby') void this.#owner.close();
@@ -431,7 +310,7 @@ export class Lifecycle implements LinkOwner {
   async #close(limitMs: number): Promise<void> {
     if (this.#state === 'halted') return;
     this.#epoch += 1;
-    this.#stopTimer();
+    this.#retries.stop();
     const operation = this.#operation;
     if (this.#attempt !== null) {
       this.#attempt.abort(shutDown());
@@ -466,8 +345,8 @@ export class Lifecycle implements LinkOwner {
 
   ended(end: LinkEnd): void {
     this.#link = null;
-    if (end.good) this.#failures = 0;
-    const error = end.error === null || end.byUs !== null ? end.error : this.#judged(end.error, 'ready');
+    if (end.good) this.#retries.wentWell();
+    const error = end.error === null || end.byUs !== null ? end.error : this.#retries.judged(end.error, 'ready');
     this.#lastEnd = end.clean ? { clean: true } : { clean: false, error: error ?? replaced() };
     if (end.byUs === null) this.#state = 'disconnected';
     this.#owner.linkEnded(end);
@@ -479,12 +358,9 @@ export class Lifecycle implements LinkOwner {
     // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
     const obsolete = this.#state !== 'disconnected' || this.#operation !== null || this.#shutdown !== null;
     if (end.byUs !== null || error === null || obsolete) return;
-    if (this.#parts.config.reconnect === false || !this.#redirected(this.#epoch, error)) this.#failed(error, true);
-  }
-
-  #stopTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    const redirect = this.#parts.config.reconnect === false ? null : this.#retries.redirected(error);
+    if (redirect === null) this.#failed(error, true);
+    else this.#run(this.#epoch, redirect);
   }
 
   #resolveOperation(): void {
@@ -504,24 +380,4 @@ export class Lifecycle implements LinkOwner {
     this.#owner.rested(closed);
     this.#life.resolve(closed);
   }
-}
-
-function superseded(): BrokerError {
-  return new BrokerError('CONNECT_SUPERSEDED', 'a later connect() took the place of this one', { layer: 'usage' });
-}
-
-function replaced(): BrokerError {
-  const text = 'connect() left the link for a new one, on which its session goes on';
-  return new BrokerError('CONNECT_SUPERSEDED', text, { layer: 'usage', phase: 'closing' });
-}
-
-function shutDown(): BrokerError {
-  return new BrokerError('CONNECT_ABORTED', 'shutdown() ended the attempt to connect', { layer: 'usage' });
-}
-
-function aborted(signal: AbortSignal): BrokerError {
-  return new BrokerError('CONNECT_ABORTED', 'the abort signal ended the attempt to connect', {
-    layer: 'usage',
-    cause: signal.reason,
-  });
 }
