@@ -1,6 +1,6 @@
 import { Acknowledgements } from './acknowledgements.js';
-import { closingOf, ENDED, HALTED, OPEN, outcome, type Closing, type LinkState, type Remains } from './closing.js';
-import { Deferred } from '../deferred.js';
+import type { Remains } from './closing.js';
+import { Ending, type EndingOwner } from './ending.js';
 import { Intake, type IntakeOwner } from './intake.js';
 import { dialectLink } from './dialect-link.js';
 import type { BrokerError } from '../errors.js';
@@ -20,12 +20,6 @@ import { NS } from '../xml/namespaces.js';
 import type { SerializeScope } from '../xml/serializer.js';
 import { Translation } from './translation.js';
 import { Watchdogs, type WatchdogsOwner } from './watchdogs.js';
-
-/** How long a peer gets to close after an error or before a reconnect, in milliseconds. */
-const HASTY_CLOSE_MS = 1_000;
-
-/** How long a peer gets to close the socket when both have closed the stream, in milliseconds. */
-const FAREWELL_MS = 250;
 
 const NONE: readonly Element[] = [];
 
@@ -47,10 +41,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #probe: Probe;
   /** Null: a stanza is handled when it was delivered. */
   readonly #intake: Intake | null;
-  readonly #gone = new Deferred<void>();
-  #state: LinkState = OPEN;
-  #closeTimer: NodeJS.Timeout | null = null;
-  #closesAt = Number.POSITIVE_INFINITY;
+  readonly #ending: Ending;
 
   constructor(parts: LinkParts, owner: LinkOwner, negotiated: Negotiated) {
     this.#parts = parts;
@@ -72,6 +63,9 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const { certificateExpiry } = negotiated;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
     this.#watchdogs = new Watchdogs(parts.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
+    const { status } = parts;
+    const ending = { config: parts.config, status, stream: this.#stream, buffer: this.#buffer, acks: this.#acks };
+    this.#ending = new Ending({ ...ending, proof: this.#proof }, this.#endingOwner());
   }
 
   /** Most bytes of a stanza that the server takes, or null. */
@@ -81,12 +75,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** Whether stanzas may be sent. */
   get ready(): boolean {
-    return this.#state.is === 'open';
+    return this.#ending.isOpen;
   }
 
   /** Whether what was accepted for it may still go out. */
   get takes(): boolean {
-    return this.ready || (this.#state.is === 'closing' && !this.#state.dropped && !this.#stream.endSent);
+    return this.#ending.takes;
   }
 
   /** What it costs to keep what was accepted and not yet written, or with stream management not yet acknowledged. */
@@ -106,7 +100,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
   start(): void {
-    if (this.#isOver) return;
+    if (this.#ending.isOver) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
     const counts = this.#established.countsDeferred ?? this.#established.resumed ?? false;
     // An acknowledgement from before <enabled/> or <resumed/> is older than what that said.
@@ -152,21 +146,20 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
    * only makes the time shorter.
    */
   shutdown(limitMs: number): Promise<void> {
-    return this.#close('shutdown', limitMs);
+    return this.#ending.shutdown(limitMs);
   }
 
   /** Closes the stream to make room for a new attempt. Resolves as {@link shutdown} does. */
   replace(): Promise<void> {
-    return this.#close('replace', Math.min(HASTY_CLOSE_MS, this.#parts.config.timeouts.close));
+    return this.#ending.replace();
   }
 
   /** Drops everything at once, without an event. What was not written fails with the error. */
   halt(error: BrokerError): void {
-    this.#state = HALTED;
-    this.#stream.transport.destroy();
+    this.#ending.halt();
     const { inFlight, waiting, session } = this.#stop();
     for (const ticket of [...inFlight, ...waiting, ...(session?.takeUnacked() ?? [])]) ticket.markFailed(error);
-    this.#gone.resolve();
+    this.#ending.over();
   }
 
   write(text: string, done: (error?: Error | null) => void): boolean {
@@ -200,7 +193,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** @param counts whether stream management counts it, if it is a stanza */
   #receive(element: Element, counts: boolean): void {
-    if (!this.#isAlive || this.#probe.isAnswer(element)) return;
+    if (!this.#ending.isAlive || this.#probe.isAnswer(element)) return;
     this.#parts.traffic.received(element);
     const { namespaceURI } = element;
     if (namespaceURI === NS.STREAM) {
@@ -232,17 +225,11 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   onStreamEnd(): void {
-    const closing = closingOf(this.#state);
-    if (closing === null) {
-      this.#lose(linkErrors.streamClosed(), () => this.#stream.sendEnd());
-      return;
-    }
-    closing.peerEnded = true;
-    if (this.#stream.endSent) this.#farewell();
+    this.#ending.peerEnded();
   }
 
   onXmlError(error: BrokerError): void {
-    if (!this.#isAlive) return;
+    if (!this.#ending.isAlive) return;
     const condition = error.condition ?? 'not-well-formed';
     // A peer that sends broken XML once may be healthy again after a reconnect.
     const seen = error.with({ phase: 'ready', sentCondition: condition, retryable: true });
@@ -251,120 +238,28 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   onClose(error: BrokerError | null): void {
-    const state = this.#state;
-    if (state.is === 'ended' || state.is === 'halted') return;
-    this.#state = ENDED;
+    const outcome = this.#ending.socketClosed(error);
+    if (outcome === null) return;
     const remains = this.#stop();
     const { good, doubted } = this.#proof;
-    this.#owner.ended({ ...outcome(state, error, this.#stream.endSent), ...remains, good, doubted });
-    this.#gone.resolve();
-  }
-
-  /** Whether what arrives is delivered. */
-  get #isAlive(): boolean {
-    return this.#state.is === 'open' || this.#state.is === 'closing';
-  }
-
-  get #isOver(): boolean {
-    return this.#state.is === 'ended' || this.#state.is === 'halted';
+    this.#owner.ended({ ...outcome, ...remains, good, doubted });
+    this.#ending.over();
   }
 
   /** Ends all waiting and sending. */
   #stop(): Remains {
-    if (this.#closeTimer !== null) clearTimeout(this.#closeTimer);
+    this.#ending.stop();
     this.#watchdogs.stop();
     this.#acks?.stop();
     this.#intake?.close();
     return { ...this.#buffer.close(), session: this.#acks?.session ?? null };
   }
 
-  #close(byUs: Closing['byUs'], limitMs: number): Promise<void> {
-    if (this.ready) {
-      this.#leave(byUs).catch((error: unknown) => {
-        this.#gone.reject(error as Error);
-        this.#stream.transport.destroy();
-      });
-    }
-    if (closingOf(this.#state) !== null) this.#closeWithin(limitMs);
-    return this.#gone.promise;
-  }
-
-  async #leave(byUs: Closing['byUs']): Promise<void> {
-    const closing: Closing = { is: 'closing', byUs, peerEnded: false, dropped: false };
-    this.#state = closing;
-    this.#owner.notReady();
-    this.#intake?.look();
-    const goesOn = byUs === 'replace' && this.#acks?.session.id != null;
-    await this.#drained(goesOn);
-    if (this.#isOver) return;
-    if (goesOn) {
-      // The session goes on: ending the stream would end it, too.
-      closing.dropped = true;
-      this.#stream.transport.destroy();
-      return;
-    }
-    if (this.#acks !== null) {
-      this.#acks.farewell();
-      this.#buffer.flush();
-    }
-    this.#stream.sendEnd();
-    if (byUs === 'shutdown') {
-      this.#parts.status.publish('PCJ_STREAMEND', undefined);
-      this.#parts.status.publish('PCJ_SHUTDOWN_START', undefined);
-    }
-    if (closing.peerEnded) this.#farewell();
-  }
-
-  /** What was accepted is with the socket, and what we have handled may be told unless the session goes on. */
-  async #drained(goesOn: boolean): Promise<void> {
-    const settled = this.#owner.settled();
-    if (settled !== null) await settled;
-    await this.#buffer.drain();
-    const tellable = goesOn ? null : (this.#acks?.session.allTellable() ?? null);
-    if (tellable !== null) await tellable;
-  }
-
-  #closeWithin(limitMs: number): void {
-    const at = performance.now() + limitMs;
-    if (at >= this.#closesAt) return;
-    this.#closesAt = at;
-    if (this.#closeTimer !== null) clearTimeout(this.#closeTimer);
-    this.#closeTimer = setTimeout(() => {
-      const state = this.#state;
-      const { endSent } = this.#stream;
-      if (state.is === 'closing' && !(state.peerEnded && endSent)) {
-        this.#state = { is: 'lost', error: linkErrors.notClosed(limitMs, endSent), closing: state };
-      }
-      this.#stream.transport.destroy();
-    }, limitMs);
-  }
-
-  /** Both streams are closed: nothing more is to come. */
-  #farewell(): void {
-    this.#stream.transport.end();
-    void this.#stream.transport.closedWithin(FAREWELL_MS);
-  }
-
-  #lose(error: BrokerError, lastWords: () => void): void {
-    const state = this.#state;
-    if (state.is !== 'open' && state.is !== 'closing') return;
-    // What the server says of our bytes, or does not, speaks of the session: it is not resumed again.
-    if (this.#proof.doubted && error.layer !== 'tcp') this.#acks?.session.abandon();
-    this.#state = { is: 'lost', error, closing: closingOf(state) };
-    this.#owner.notReady();
-    this.#stream.hold(false);
-    this.#buffer.flush();
-    lastWords();
-    this.#stream.transport.end();
-    this.#stream.transport.resume();
-    void this.#stream.transport.closedWithin(Math.min(HASTY_CLOSE_MS, this.#parts.config.timeouts.close));
-  }
-
   #streamElement(element: Element): void {
     if (isStreamError(element)) {
       const error = redirectable(linkErrors.streamErrorOf(element), this.#verified);
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
-      this.#lose(error, () => this.#stream.sendEnd());
+      this.#ending.lose(error, () => this.#stream.sendEnd());
       return;
     }
     if (element.localName === 'features' && this.#established.lateFeatures === true) return;
@@ -372,12 +267,23 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
   }
 
+  #endingOwner(): EndingOwner {
+    return {
+      settled: () => this.#owner.settled(),
+      notReady: () => {
+        this.#owner.notReady();
+      },
+      // The peer's end is waited for, which is behind everything.
+      closes: () => this.#intake?.look(),
+    };
+  }
+
   #intakeOwner(): IntakeOwner {
     const { status, requests } = this.#parts;
     return {
       settled: (counted) => this.#acks?.session.onHandled(counted),
       tell: () => {
-        if (this.#isAlive) this.#acks?.tell();
+        if (this.#ending.isAlive) this.#acks?.tell();
       },
       hold: (held, unsettled) => {
         this.#stream.hold(held);
@@ -471,13 +377,13 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   slowStanza(limitMs: number): void {
     const error = linkErrors.slowStanza(limitMs);
-    if (this.#isAlive) this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
+    if (this.#ending.isAlive) this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
     this.#giveUp(error);
   }
 
   /** Ends the link because of what we found, and tells the peer why. */
   #giveUp(error: BrokerError, appCondition?: Element): void {
-    this.#lose(error, () => {
+    this.#ending.lose(error, () => {
       this.#stream.closeWithError(error.sentCondition ?? 'undefined-condition', appCondition);
     });
   }
