@@ -72,9 +72,9 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   // Servers of before RFC 3920 put the text right into the error.
   if (text === undefined && conditions.length === 0 && element.firstElementChild === null) text = element.textContent;
   const named = conditions.length === 1 ? conditions[0] : undefined;
-  const elsewhere = seeOther === undefined ? null : redirectTarget(seeOther);
-  const redirect = seeOtherUri === undefined ? elsewhere : webSocketTarget(seeOtherUri);
   const condition = named !== undefined && CONDITIONS.has(named) ? named : 'undefined-condition';
+  // With any other condition nobody would ask whether the server may send us anywhere.
+  const redirect = condition === 'see-other-host' ? redirectOf(seeOther, seeOtherUri) : null;
   const malformed = conditions.length > 1 || (conditions.length === 0 && (text === undefined || text === ''));
   return new BrokerError(
     malformed ? 'STREAM_BAD_ERROR' : 'STREAM_ERROR',
@@ -93,6 +93,11 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
       ...facts,
     },
   );
+}
+
+function redirectOf(host: string | undefined, uri: string | undefined): Redirect | null {
+  if (uri !== undefined) return webSocketTarget(uri);
+  return host === undefined ? null : redirectTarget(host);
 }
 
 /** What the server said, with the condition of its application where that says more. */

@@ -53,4 +53,22 @@ describe('streamError', () => {
     expect(error).toMatchObject({ condition: 'see-other-host', retryable: true });
     expect(error.redirect).toBeUndefined();
   });
+
+  const HOST = `<see-other-host xmlns='${NS.STREAMS}'>127.0.0.1:1</see-other-host>`;
+  const URI = `<see-other-uri xmlns='${NS.FRAMING}'>wss://localhost/</see-other-uri>`;
+
+  it('S-ERR-7: see-other-host alone, or with a URI, names a place to go', () => {
+    expect(read(HOST).redirect).toEqual({ host: '127.0.0.1', port: 1 });
+    expect(read(HOST + URI).redirect).toEqual({ host: 'localhost', port: null, url: 'wss://localhost/' });
+  });
+
+  it.each([
+    ['a URI with another condition', `<reset xmlns='${NS.STREAMS}'/>${URI}`],
+    ['a URI with a condition that is not known', `<moved xmlns='${NS.STREAMS}'/>${URI}`],
+    ['a URI alone', URI],
+    ['a host with a second condition', `${HOST}<reset xmlns='${NS.STREAMS}'/>`],
+    ['two hosts', HOST + HOST],
+  ])('S-ERR-7: %s names none: what is not see-other-host is not asked for its trust', (_, inside) => {
+    expect(read(inside).redirect).toBeUndefined();
+  });
 });
