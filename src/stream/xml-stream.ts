@@ -200,6 +200,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     this.#item = null;
     if (item?.kind === 'element') consumer.onElement(item.element);
     else if (item?.kind === 'end') consumer.onStreamEnd();
+    else if (item?.kind === 'header') this.#xmlError ??= openedAgain();
     // It was found behind everything that could be read.
     if (this.#xmlError !== null) consumer.onXmlError(this.#xmlError);
     this.#closedAtRest = this.transport.closed;
@@ -260,7 +261,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   }
 
   onStreamStart(element: Element): void {
-    this.#onItem({ kind: 'header', element });
+    if (this.#consumer === null) this.#onItem({ kind: 'header', element });
+    else this.onError(openedAgain());
   }
 
   onElement(element: Element): void {
@@ -293,7 +295,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
       reader.resolve(item);
     } else if (item.kind !== 'failed') {
       this.#tokenizer.pause();
-      this.#item = item;
+      // An end may come with what says why (RFC 7395 §3.6.1), which is read first.
+      this.#item ??= item;
     }
   }
 
@@ -350,6 +353,15 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     this.#reader = null;
     reader?.resolve(this.#final);
   }
+}
+
+/** Over WebSocket nothing but the peer's good manners prevents a second header. */
+function openedAgain(): BrokerError {
+  return new BrokerError('STREAM_UNEXPECTED', 'the server opened a stream that is open', {
+    layer: 'stream',
+    origin: 'peer',
+    condition: 'bad-format',
+  });
 }
 
 const STREAM_PREFIX: Readonly<Record<string, string>> = { stream: NS.STREAM };

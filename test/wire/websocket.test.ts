@@ -495,6 +495,30 @@ describe('modern 5: see-other-uri', () => {
     await again;
   });
 
+  it('is read also where it came with what was waited for', async () => {
+    const { server, peer, connected } = await dialled();
+    await server.open();
+    await server.expect(/^<open /);
+    await server.send(open('s1'), features(PLAIN));
+    await server.expect(/^<auth /);
+    await server.send(`<success xmlns='${NS.SASL}'/>`, elsewhere(url(peer, '/new')));
+    const second = new WebSocketPeer(await peer.accept());
+    expect(await second.asked()).toContain('GET /new ');
+    await second.conversation.send(second.answer());
+    await welcome(second);
+    await connected;
+  });
+
+  it('with another condition, of a server that did not prove itself: nobody is dialled', async () => {
+    const { server, peer, connected } = await dialled({ tls: { insecureSkipVerify: true } });
+    await server.open();
+    await server.expect(/^<open /);
+    const error = `<reset xmlns='${NS.STREAMS}'/><see-other-uri xmlns='${NS.FRAMING}'>${url(peer)}</see-other-uri>`;
+    await server.send(open('s1'), `<stream:error xmlns:stream='${NS.STREAM}'>${error}</stream:error>`);
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_ERROR', condition: 'reset' });
+    expect(peer.conversations).toHaveLength(1);
+  });
+
   it('in a circle ends after three', async () => {
     const { server, peer, connected } = await dialled();
     let current = server;
@@ -535,6 +559,19 @@ describe('modern 5: see-other-uri', () => {
     const error = `<see-other-host xmlns='${NS.STREAMS}'>localhost:1</see-other-host>`;
     await server.send(open('s1'), `<stream:error xmlns:stream='${NS.STREAM}'>${error}</stream:error>`);
     expect(await failure(connected)).toMatchObject({ code: 'STREAM_ERROR', condition: 'see-other-host' });
+  });
+});
+
+describe('modern 5: a second <open/>', () => {
+  it.each<[string, Welcome]>([
+    ['on a ready link', { managed: false }],
+    ['right behind the last answer', { managed: false, behind: open('s3') }],
+  ])('%s ends it, and nothing waits behind it', async (_, said) => {
+    const { broker, server, recorded } = await ready({}, said);
+    if (said.behind === undefined) await server.send(open('s3'));
+    const { error } = await broker.closed;
+    expect(error).toMatchObject({ code: 'STREAM_UNEXPECTED', sentCondition: 'bad-format' });
+    expect(recorded.last('PCJ_PROTOCOLERROR')).toMatchObject({ code: 'STREAM_UNEXPECTED' });
   });
 });
 
