@@ -2,6 +2,7 @@ import { nearest } from '../arguments/suggestion.js';
 import { BrokerError } from '../errors.js';
 import { readArguments, type Terminal } from './command.js';
 import { COMMANDS } from './commands/index.js';
+import { escaped } from './escaped.js';
 import { helpOf, overview } from './help.js';
 import { manPage } from './man-page.js';
 
@@ -39,7 +40,7 @@ export async function run(args: readonly string[], version: string, terminal: Te
     }
     return await command.run(given, terminal);
   } catch (error) {
-    terminal.err(`xmpp-broker: ${textOf(error)}`);
+    terminal.err(`xmpp-broker: ${escaped(textOf(error))}`);
     return isUsage(error) ? 2 : 1;
   }
 }

@@ -1,5 +1,6 @@
 import type { Command } from '../command.js';
 import { demo as run } from '../demo.js';
+import { escaped } from '../escaped.js';
 
 /** The main job, visibly. */
 export const demo: Command = {
@@ -26,7 +27,7 @@ export const demo: Command = {
       secret: given.text('secret') ?? (given.text('server') === undefined ? undefined : env['XMPP_PASSWORD']),
       peerDomain: given.text('peer-domain'),
       peerSecret: given.text('peer-secret'),
-      print: (line) => out(json ? JSON.stringify({ line }) : line),
+      print: (line) => out(escaped(json ? JSON.stringify({ line }) : line)),
     });
     return 0;
   },

@@ -4,6 +4,7 @@ import { usageError } from '../../errors.js';
 import { JABBERD14_COMPONENT } from '../../protocols/jabberd14.js';
 import { serialize } from '../../xml/serializer.js';
 import type { Command, Terminal } from '../command.js';
+import { escaped } from '../escaped.js';
 import { namespacesOf, NAMESPACES } from '../filter-arguments.js';
 
 /** Whether an expression matches a stanza, and why not; or what can never match in it. */
@@ -40,11 +41,11 @@ export const explain: Command = {
       options,
     );
     if (given.has('json')) {
-      terminal.out(JSON.stringify({ expression, matches, nodes: nodes.map(shown), why, warnings }));
+      terminal.out(escaped(JSON.stringify({ expression, matches, nodes: nodes.map(shown), why, warnings })));
       return matches ? 0 : 1;
     }
-    terminal.out(matches ? 'it matches' : `it does not match: ${why ?? 'no reason is known'}`);
-    for (const node of nodes) terminal.out(`  ${shown(node)}`);
+    terminal.out(matches ? 'it matches' : escaped(`it does not match: ${why ?? 'no reason is known'}`));
+    for (const node of nodes) terminal.out(`  ${escaped(shown(node))}`);
     for (const warning of warnings) terminal.out(`note: ${warning}`);
     return matches ? 0 : 1;
   },

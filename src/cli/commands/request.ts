@@ -7,6 +7,7 @@ import { xml } from '../../xml/builder.js';
 import { ACCOUNT, accountOf } from '../account.js';
 import type { Command } from '../command.js';
 import { connected } from '../connected.js';
+import { escaped } from '../escaped.js';
 import { pretty } from '../pretty.js';
 
 /** One request and its answer. */
@@ -49,13 +50,13 @@ export const request: Command = {
         timeout: secondsOf(given.text('timeout')) * 1_000,
         signal: terminal.signal,
       });
-      terminal.out(given.has('json') ? JSON.stringify({ answer: answer.toString() }) : pretty(answer));
+      terminal.out(escaped(given.has('json') ? JSON.stringify({ answer: answer.toString() }) : pretty(answer)));
       return 0;
     } catch (error) {
       if (!(error instanceof StanzaError)) throw error;
-      if (given.has('json'))
-        terminal.out(JSON.stringify({ error: error.condition, text: error.text, answer: error.stanza.toString() }));
-      else terminal.out(pretty(error.stanza));
+      const { condition, text, stanza: refusal } = error;
+      const facts = { error: condition, text, answer: refusal.toString() };
+      terminal.out(escaped(given.has('json') ? JSON.stringify(facts) : pretty(refusal)));
       return 1;
     }
   },

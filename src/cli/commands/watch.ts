@@ -7,6 +7,7 @@ import { Element } from '../../xml/element.js';
 import { xml } from '../../xml/builder.js';
 import { ACCOUNT, accountOf } from '../account.js';
 import type { Command, Terminal } from '../command.js';
+import { escaped } from '../escaped.js';
 import { namespacesOf, NAMESPACES } from '../filter-arguments.js';
 import { pretty } from '../pretty.js';
 
@@ -82,7 +83,7 @@ function printer(json: boolean, { out, colour }: Terminal): (what: string, paylo
   if (json) {
     return (what, payload) => {
       const value = payload instanceof Element ? { xml: redacted(payload).toString() } : { payload };
-      out(JSON.stringify({ time: new Date().toISOString(), event: what, ...value }));
+      out(escaped(JSON.stringify({ time: new Date().toISOString(), event: what, ...value })));
     };
   }
   const dim = (text: string): string => (colour ? `\u001b[2m${text}\u001b[22m` : text);
@@ -94,14 +95,6 @@ function printer(json: boolean, { out, colour }: Terminal): (what: string, paylo
     else if (payload instanceof Error) out(`${time} ${bold(what)} ${escaped(payload.message)}`);
     else out(`${time} ${bold(what)}${payload === undefined ? '' : ` ${escaped(JSON.stringify(payload))}`}`);
   };
-}
-
-/** What moves the cursor, or turns the direction of writing: but for the end of a line, which we write ourselves. */
-const UNFIT = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-
-/** What others sent must not change what is on the screen. */
-function escaped(text: string): string {
-  return text.replace(UNFIT, (c) => (c === '\n' ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`));
 }
 
 /** Asked anew behind a wait, in which it may have changed. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Broker, COMPONENT, xml } from 'xmpp-broker';
+import { Broker, COMPONENT, StanzaError, xml } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { COMMANDS } from '../../../src/cli/commands/index.js';
 import { command, TestTerminal } from './terminal.js';
@@ -184,6 +184,62 @@ describe('with a server', () => {
     expect(refused.code).toBe(1);
     expect(JSON.parse(refused.out)).toMatchObject({ error: 'service-unavailable' });
     expect((await ask('localhost', '<query')).code).toBe(2);
+  });
+
+  describe('what others sent does not reach the terminal as it is', () => {
+    // U+009B begins a sequence as ESC [ does, and XML may hold it.
+    const EVIL = 'a\u009b2Jb\u202ec';
+
+    test.each([[[]], [['--json']]])('request %j', async (more) => {
+      const payload = (name: string) => xml(name, { xmlns: 'urn:evil' }, EVIL);
+      const result = peer.answer('get', { namespace: 'urn:evil' }, () => payload('answer'));
+      const refusal = peer.answer('set', { namespace: 'urn:evil' }, () => {
+        throw new StanzaError('conflict', { text: EVIL });
+      });
+      try {
+        for (const type of [[], ['--set']]) {
+          const { out } = await command(
+            ['request', ...place(), '--to', 'peer.localhost', ...more, ...type, "<q xmlns='urn:evil'/>"],
+            env,
+          );
+          // What a StanzaError says is escaped where it is made, too.
+          expect(out).toMatch(/a\\+u009b2Jb\\+u202ec/);
+          expect(out).not.toMatch(/[\u009b\u202e]/);
+          if (more.length > 0) JSON.parse(out);
+        }
+      } finally {
+        result.cancel();
+        refusal.cancel();
+      }
+    });
+
+    test('watch --json', async () => {
+      const terminal = new TestTerminal(env);
+      const watching = terminal.run('watch', ...place(), '--json');
+      await terminal.wrote(/PCJ_READY/);
+      peer.output(xml('message', { to: 'echo.localhost' }, xml('body', {}, EVIL)));
+      await terminal.wrote(/2Jb/);
+      terminal.interrupt();
+      const { out } = await watching;
+      expect(out).toContain('a\\u009b2Jb\\u202ec');
+      expect(out).not.toMatch(/[\u009b\u202e]/);
+      for (const line of out.trim().split('\n')) JSON.parse(line);
+    });
+
+    test.each([[[]], [['--json']]])('explain %j', async (more) => {
+      const { out } = await command(
+        ['explain', '/message/body', ...more, '-'],
+        {},
+        `<message><body>${EVIL}</body></message>`,
+      );
+      expect(out).toContain('a\\u009b2Jb\\u202ec');
+      expect(out).not.toMatch(/[\u009b\u202e]/);
+    });
+
+    test('what went wrong', async () => {
+      const { err } = await command(['explain', `/message[${EVIL}`]);
+      expect(err).not.toMatch(/[\u009b\u202e]/);
+    });
   });
 
   test('watch: events and stanzas, as text and as JSON, to the end that it is told', async () => {
