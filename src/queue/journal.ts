@@ -221,6 +221,8 @@ export class Journal implements RecordOwner {
     }
     if (this.#records.get(record.key) === record) this.#records.delete(record.key);
     const { key } = record;
+    // What was marked and never gets to the socket keeps nobody waiting.
+    this.lane.fellBehind(record);
     // Its put is left out when it is its turn.
     if (!record.mayBeStored) return;
     this.#add(record, {
