@@ -247,6 +247,8 @@ export class Ticket {
   markHeld(possibleDuplicate: boolean): void {
     this.state = 'queued';
     this.inSession = false;
+    // The next link need not have stream management. An answer may still come.
+    if (this.request === null) this.#ackable = false;
     this.possibleDuplicate ||= possibleDuplicate;
   }
 
