@@ -43,6 +43,8 @@ export class Liveness {
   /** Begins anew, with a peer that need not answer. */
   restart(): void {
     this.#stopped = false;
+    // A question of before may have gone unheard: the next silence asks anew, with a limit of its own.
+    this.#asked = false;
     this.#watch();
   }
 
