@@ -137,15 +137,15 @@ export class OrderlyEnd {
   #closeLink(): void {
     this.#step = 'closing';
     clearTimeout(this.#timer);
+    const { lifecycle, resumption } = this.#parts;
+    // What a session has sent that nobody will resume.
+    if (lifecycle.link === null) this.#unacked += resumption.unacknowledged;
     this.#closing = this.#close();
     void this.#attend();
   }
 
   #close(): Promise<void> {
-    const { lifecycle, resumption } = this.#parts;
-    // What a session has sent that nobody will resume.
-    if (lifecycle.link === null) this.#unacked += resumption.unacknowledged;
-    return lifecycle.shutdown({ limitMs: this.#leftMs, leaving: this.#leaving });
+    return this.#parts.lifecycle.shutdown({ limitMs: this.#leftMs, leaving: this.#leaving });
   }
 
   async #attend(): Promise<void> {

@@ -170,6 +170,20 @@ describe('the next process', () => {
   });
 });
 
+it('counts what a kept session has not had acknowledged once, however often the end is asked for', async () => {
+  const { broker, server } = await rig.ready({
+    ...options(),
+    reconnect: { resumeDelayMs: 60_000, firstDelayMs: 60_000 },
+  });
+  send(broker, '1');
+  await upTo(server, '1');
+  server.reset();
+  await broker.events.once('PCJ_SOCKETDISCONNECT');
+  const [first, second] = await Promise.all([broker.shutdown(), broker.shutdown()]);
+  expect(first.unacked).toBe(1);
+  expect(second).toEqual(first);
+});
+
 describe('an acknowledgement of ours', () => {
   it('waits until its count is stored', async () => {
     const { server } = await rig.ready(options());
