@@ -22,7 +22,9 @@ export interface EntranceOwner {
 /** Asking a room to let us in, until it does, or never will. */
 export class Entrance {
   /** What we ask to be called. */
-  nick: string;
+  #nick: string;
+  /** What we want to be called, when nobody else is. */
+  #wanted: string;
   readonly #broker: Broker;
   readonly #options: RoomOptions;
   readonly #owner: EntranceOwner;
@@ -35,7 +37,18 @@ export class Entrance {
     this.#broker = broker;
     this.#options = options;
     this.#owner = owner;
-    this.nick = options.nick;
+    this.#wanted = options.nick;
+    this.#nick = options.nick;
+  }
+
+  get nick(): string {
+    return this.#nick;
+  }
+
+  /** The room has given us the nickname that we asked it for. */
+  renamed(nick: string): void {
+    this.#wanted = nick;
+    this.#nick = nick;
   }
 
   /** Asks, or waits for the broker to be ready. */
@@ -64,7 +77,7 @@ export class Entrance {
     else {
       const other = this.#otherNick(error);
       if (typeof other !== 'string') return other ?? error;
-      this.nick = other;
+      this.#nick = other;
       this.ask();
     }
     return null;
@@ -80,13 +93,24 @@ export class Entrance {
   /** We are in, under that name: the next time begins without failures. */
   entered(nick: string): void {
     this.stop();
-    this.nick = nick;
+    this.#nick = nick;
     this.#failures = 0;
   }
 
   /** Another entry is wanted: under the name that the program gave. */
   begin(): void {
-    this.nick = this.#options.nick;
+    this.#wanted = this.#options.nick;
+    this.#startOver();
+  }
+
+  /** We were in, and want to be again: under the name we had before one was taken, which our own ghost may have held. */
+  comeBack(): void {
+    this.#startOver();
+    this.askLater();
+  }
+
+  #startOver(): void {
+    this.#nick = this.#wanted;
     this.#failures = 0;
     this.#underscores = 0;
   }

@@ -107,11 +107,12 @@ export class Room implements Member, AsyncDisposable {
 
   /**
    * Enters the room, and stays. While the broker is not ready it waits; what may pass, such as a room that is full, is
-   * tried again. Called while inside it does nothing.
+   * tried again. Called while inside it does nothing; while leaving, it enters again behind that.
    * @returns a promise that resolves when we are in. Rejects with the StanzaError of a refusal that will not pass, or a
    * BrokerError: `MUC_LEFT`, `MUC_OFFLINE`, `MUC_NOT_CREATED`
    */
   join(): Promise<void> {
+    if (this.#leaving !== null) return this.#leaving.promise.then(() => this.join());
     if (this.#state === 'inside') return Promise.resolve();
     if (this.#broker.state === 'halted') return Promise.reject(offline(undefined));
     if (this.#joining === null) {
@@ -252,7 +253,7 @@ export class Room implements Member, AsyncDisposable {
     if (codes.has(303) && newNick !== null) {
       const renamed = { ...(before ?? occupant), nick: newNick };
       this.#occupants.set(newNick, renamed);
-      if (mine) this.#entrance.nick = newNick;
+      if (mine) this.#entrance.renamed(newNick);
       this.#fire('occupant', { change: 'renamed', occupant: renamed, before, departure: null });
     } else if (mine) {
       // Destroying a room that must not be made puts us out; why is told by what was to be done.
@@ -320,7 +321,8 @@ export class Room implements Member, AsyncDisposable {
     const leaving = this.#leaving;
     if (!again) this.#joining = null;
     this.#leaving = null;
-    if (again) this.#entrance.askLater();
+    if (again && wasInside) this.#entrance.comeBack();
+    else if (again) this.#entrance.askLater();
     // Who waits for join() is told by its promise.
     if (wasInside || joining === null) this.#fire('left', { departure, again, ...details, error });
     joining?.reject(
