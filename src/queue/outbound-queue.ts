@@ -75,7 +75,9 @@ export class OutboundQueue implements Iterable<Ticket> {
   /**
    * Sends what is held, all or what `select` picks, oldest first; later outputs line up behind it. What is older than
    * `queue.maxAgeMs` is dropped before that.
-   * @returns the tickets that are sent; none while not ready
+   * What was on its way when links ended for no better reason goes behind one another, as its turn comes, and stays held
+   * until then; being picked once is enough. So a loop that waits for an empty queue must wait for events or time in it.
+   * @returns the tickets that are sent now; none while not ready, or while what is picked waits for its turn
    * @throws BrokerError `USAGE_SELECT`, `BROKER_HALTED`
    */
   send(select?: (ticket: Ticket) => boolean): Ticket[] {
@@ -160,7 +162,7 @@ export class OutboundQueue implements Iterable<Ticket> {
 
   /** @internal Holds a stanza that was accepted to be sent at once. No bound refuses it any more. */
   returnToBack(ticket: Ticket): void {
-    this.#tickets = [...this.#tickets, ticket];
+    this.#tickets.push(ticket);
     this.#entered(ticket);
   }
 
