@@ -1,32 +1,12 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { PCJ_NODERECEIVED, xml, type Broker, type BrokerError, type BrokerOptions, type Element } from 'xmpp-broker';
+import { xml, type Broker, type BrokerError, type BrokerOptions, type Element } from 'xmpp-broker';
 import { describeServer, Proxy, type TestServer } from './harness/index.js';
 import { CLIENT_SITES, Clients, type ClientPort } from './support/client-site.js';
+import { inbox } from './support/inbox.js';
 
 const BOB = 'bob@localhost/desk';
 
 const message = (id: string): Element => xml('message', { to: BOB, id, type: 'chat' }, xml('body', {}, id));
-
-/** Ids of the messages that a broker receives, and a way to wait for one of them. */
-function inbox(broker: Broker): { ids: string[]; until(id: string, times?: number): Promise<void> } {
-  const ids: string[] = [];
-  let look = (): void => undefined;
-  broker.subscribe(PCJ_NODERECEIVED, (node) => {
-    if (node.localName !== 'message') return;
-    ids.push(node.getAttribute('id') ?? '');
-    look();
-  });
-  return {
-    ids,
-    until: (id, times = 1) =>
-      new Promise((resolve) => {
-        look = () => {
-          if (ids.filter((one) => one === id).length >= times) resolve();
-        };
-        look();
-      }),
-  };
-}
 
 /** Resolves when the server has handled everything that was sent before. */
 const settled = (broker: Broker) =>

@@ -1,31 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { NS, PCJ_NODERECEIVED, xml, type Broker, type BrokerOptions, type Element } from 'xmpp-broker';
+import { NS, PCJ_NODERECEIVED, xml, type BrokerOptions, type Element } from 'xmpp-broker';
 import { trace } from '../support/trace.js';
 import { describeServer, type TestServer } from './harness/index.js';
 import { Brokers, SITES } from './support/component-site.js';
+import { inbox } from './support/inbox.js';
 
 const message = (id: string): Element => xml('message', { to: 'sink@comp2.localhost', id }, xml('body', {}, id));
-
-/** Ids of the messages that a broker receives, and a way to wait for one of them. */
-function inbox(broker: Broker): { ids: string[]; until(id: string): Promise<void> } {
-  const ids: string[] = [];
-  let look = (): void => undefined;
-  broker.subscribe(PCJ_NODERECEIVED, (node) => {
-    if (node.localName !== 'message') return;
-    ids.push(node.getAttribute('id') ?? '');
-    look();
-  });
-  return {
-    ids,
-    until: (id) =>
-      new Promise((resolve) => {
-        look = () => {
-          if (ids.includes(id)) resolve();
-        };
-        look();
-      }),
-  };
-}
 
 for (const site of SITES) {
   describeServer(site.name, 'outages under a component', () => {

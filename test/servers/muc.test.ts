@@ -3,6 +3,7 @@ import { NS, StanzaError, xml, type Broker, type BrokerOptions } from 'xmpp-brok
 import { Room, type RoomEvents, type RoomOptions } from 'xmpp-broker/muc';
 import { describeServer, Ejabberd, Prosody, Proxy, type TestServer } from './harness/index.js';
 import { Clients, type ClientPort } from './support/client-site.js';
+import { Collected } from './support/collected.js';
 
 const SITES = [
   { name: 'prosody' as const, start: () => Prosody.start() },
@@ -11,26 +12,20 @@ const SITES = [
 
 /** Everything that a room told, and a way to wait for something. */
 function told(room: Room) {
-  const all: { name: keyof RoomEvents; payload: RoomEvents[keyof RoomEvents] }[] = [];
-  let look = (): void => undefined;
+  const events = new Collected<{ name: keyof RoomEvents; payload: RoomEvents[keyof RoomEvents] }>();
   for (const name of ['joined', 'left', 'message', 'subject', 'occupant'] as const) {
     room.subscribe(name, (payload) => {
-      all.push({ name, payload });
-      look();
+      events.add({ name, payload });
     });
   }
   return {
-    all,
-    until: <Name extends keyof RoomEvents>(name: Name, fits: (payload: RoomEvents[Name]) => boolean = () => true) =>
-      new Promise<RoomEvents[Name]>((resolve) => {
-        const before = look;
-        look = () => {
-          before();
-          const found = all.find((one) => one.name === name && fits(one.payload as RoomEvents[Name]));
-          if (found !== undefined) resolve(found.payload as RoomEvents[Name]);
-        };
-        look();
-      }),
+    all: events.all,
+    until: async <Name extends keyof RoomEvents>(
+      name: Name,
+      fits: (payload: RoomEvents[Name]) => boolean = () => true,
+    ) =>
+      (await events.until((one) => one.name === name && fits(one.payload as RoomEvents[Name])))
+        .payload as RoomEvents[Name],
   };
 }
 
