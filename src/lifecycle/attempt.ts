@@ -7,22 +7,19 @@ import type { DialectConfig } from '../protocols/dialect.js';
 import { checkEstablished } from '../protocols/established.js';
 import { clientCertificate, clientCertificateWarning } from '../tls/client-certificate.js';
 import { StreamNegotiation, type NegotiationParts } from './negotiation.js';
-import { dial } from '../dial/dial.js';
 import { portHint } from '../dial/port-hint.js';
-import { dialThrough, type Connector } from '../dial/connector.js';
-import { resolve, type Target } from '../dial/resolve.js';
+import type { Target } from '../dial/resolve.js';
 import type { Tally } from '../stats.js';
 import { Transport } from '../stream/transport.js';
-import { loadWebSockets, openWebSocket } from '../stream/web-socket.js';
+import { openWebSocket } from '../stream/web-socket.js';
 import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
-import { discover, insecureLinks, isUnreachable } from './discovery.js';
-import { targetOf, type Dialled, type Place, type Reached, type Route, type WebSocketRoute } from './route.js';
+import { Reach, type ReachParts } from './reach.js';
+import { portOf, type Place, type WebSocketRoute } from './route.js';
 import type { TlsServer } from './start-tls.js';
 import { XmlStream } from '../stream/xml-stream.js';
 
 /** What an attempt works with. */
-export interface AttemptParts extends NegotiationParts {
-  readonly connector: Connector | undefined;
+export interface AttemptParts extends NegotiationParts, ReachParts {
   readonly tally: Tally;
 }
 
@@ -54,8 +51,6 @@ export class Attempt {
   #transport: Transport | null = null;
   #session: StreamNegotiation | null = null;
   #target: Target | null = null;
-  /** Whether PCJ_CONNECTING was published: once an attempt, whatever has to be tried. */
-  #connecting = false;
 
   /** @param onNegotiating called when the dialect is about to get the stream */
   constructor(parts: AttemptParts, onNegotiating: () => void) {
@@ -123,7 +118,7 @@ export class Attempt {
     const { signal } = this.#abort;
     this.#warnOfOurCertificate();
     signal.throwIfAborted();
-    const { websocket, dialled } = await this.#reach(given);
+    const { websocket, dialled } = await new Reach(this.#parts, signal).to(given);
     this.#target = dialled.target;
     const transport = new Transport(dialled.socket, this.#parts.tally);
     this.#transport = transport;
@@ -199,62 +194,6 @@ export class Attempt {
     });
   }
 
-  /** Connects to the server, by whichever way the options ask for. */
-  async #reach(given: Place): Promise<Reached> {
-    const { signal } = this.#abort;
-    try {
-      const { targets, websocket } = await this.#route(given);
-      signal.throwIfAborted();
-      return { websocket, dialled: await this.#dial(targets) };
-    } catch (error) {
-      signal.throwIfAborted();
-      const mayDiscover =
-        this.#parts.secrets.websocket === 'discover' && given.host === undefined && given.url === undefined;
-      if (!mayDiscover || !isUnreachable(error)) throw error;
-      return this.#discover(error);
-    }
-  }
-
-  /** Takes the first WebSocket of the domain's host-meta that can be reached. */
-  async #discover(failed: BrokerError): Promise<Reached> {
-    const { secure, insecure } = await discover(this.#parts, failed, this.#abort.signal);
-    if (insecure > 0) this.#parts.status.publish('PCJ_PROTOCOLERROR', insecureLinks(insecure));
-    const loaded = await loadWebSockets();
-    let last: unknown = failed;
-    for (const url of secure) {
-      try {
-        const dialled = await this.#dial([targetOf(url)]);
-        // The file came over TLS from the domain, which vouches for what it names (XEP-0156 §2.2).
-        return { dialled, websocket: { url, headers: {}, alternative: this.#parts.config.domain, package: loaded } };
-      } catch (error) {
-        this.#abort.signal.throwIfAborted();
-        last = error;
-      }
-    }
-    throw last;
-  }
-
-  async #route(given: Place): Promise<Route> {
-    const { websocket } = this.#parts.secrets;
-    if (given.url !== undefined) return this.#elsewhere(new URL(given.url));
-    if (websocket === undefined || websocket === 'discover' || given.host !== undefined) {
-      return { targets: await this.#targets(given), websocket: null };
-    }
-    const route = { ...websocket, alternative: null, package: await loadWebSockets() };
-    return { targets: [targetOf(websocket.url)], websocket: route };
-  }
-
-  /** A WebSocket that the server named. Headers are for the place that they were given for. */
-  async #elsewhere(url: URL): Promise<Route> {
-    const { websocket } = this.#parts.secrets;
-    const isSame = websocket !== undefined && websocket !== 'discover' && websocket.url.host === url.host;
-    const headers = isSame ? websocket.headers : {};
-    return {
-      targets: [targetOf(url)],
-      websocket: { url, headers, alternative: null, package: await loadWebSockets() },
-    };
-  }
-
   /** Opens the WebSocket inside TLS, or whatever there is. */
   #openWebSocket(stream: XmlStream, { package: loaded, url, headers }: WebSocketRoute): Promise<void> {
     const { xmlns, xmlLimits, timeouts } = this.#parts.config;
@@ -278,46 +217,6 @@ export class Attempt {
       return { name: domain, alternative: null, alpn: direct ? (connectionType.alpn ?? null) : null };
     }
     return { name: websocket.url.hostname, alternative: websocket.alternative, alpn: 'http/1.1' };
-  }
-
-  async #targets(given: Place): Promise<readonly Target[]> {
-    const { config } = this.#parts;
-    const { connectionType: dialect } = config;
-    const { policy } = config.tls;
-    const tls = policy === 'direct' ? 'direct' : 'starttls';
-    if (given.host !== undefined && unixSocketPath(given.host) !== null) {
-      return [{ host: given.host, port: 0, tls, srv: null }];
-    }
-    const port = given.port ?? (tls === 'direct' ? dialect.directTlsPort : undefined) ?? dialect.defaultPort ?? 0;
-    if (given.host !== undefined || this.#parts.connector !== undefined) {
-      return [{ host: given.host ?? config.domain, port, tls, srv: null }];
-    }
-    const services = (dialect.services ?? []).filter((service) => {
-      if (policy === 'direct') return service.tls === 'direct';
-      return policy !== 'disabled' || service.tls !== 'direct';
-    });
-    return resolve(config.domain, {
-      services: given.port === undefined ? services : [],
-      fallbackPort: port,
-      fallbackTls: tls,
-      signal: this.#abort.signal,
-      timeoutMs: config.timeouts.resolve,
-    });
-  }
-
-  #dial(targets: readonly Target[]): Promise<Dialled> {
-    const { config, connector } = this.#parts;
-    const options = {
-      signal: this.#abort.signal,
-      timeoutMs: config.timeouts.connect,
-      lookupTimeoutMs: config.timeouts.resolve,
-      onConnecting: (to: { host: string; port: number }) => {
-        if (this.#connecting) return;
-        this.#connecting = true;
-        this.#parts.status.publish('PCJ_CONNECTING', { host: to.host, port: portOf(to) });
-      },
-    };
-    return connector === undefined ? dial(targets, options) : dialThrough(connector, targets, options);
   }
 
   #tlsPolicy(tls: 'direct' | 'starttls', loopback: boolean): DialectConfig['tlsPolicy'] {
@@ -389,10 +288,6 @@ export class Attempt {
 /** Whether a sign-in failed in a way that was told already, and that another one follows at once: with the password (XEP-0484). */
 export function isAnotherWay({ code, retryable }: BrokerError): boolean {
   return code === 'SASL_TOKEN_REFUSED' && retryable;
-}
-
-function portOf({ port }: { readonly port: number }): number | null {
-  return port === 0 ? null : port;
 }
 
 function isLoopback(socket: Duplex & { remoteAddress?: string }): boolean {

@@ -47,3 +47,8 @@ export function targetOf({ hostname, port, protocol }: URL): Target {
   const number = port === '' ? (secure ? 443 : 80) : Number(port);
   return { host: hostname, port: number, tls: secure ? 'direct' : 'starttls', srv: null };
 }
+
+/** The port as events tell it: null for none. */
+export function portOf({ port }: { readonly port: number }): number | null {
+  return port === 0 ? null : port;
+}
