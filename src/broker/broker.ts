@@ -169,7 +169,8 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
    * Held stanzas stay. What is left behind is logged once, as a warning.
    *
    * A handler may wait for it: that one is not waited for.
-   * @param options - `timeoutMs`: milliseconds for all of it. Default `timeouts.close`
+   * @param options - `timeoutMs`: milliseconds for all of it; a store of the queue may take as long again to write what is
+   * left. Default `timeouts.close`
    * @returns how it ended and what is left behind
    * @throws BrokerError `USAGE_SHUTDOWN`; nothing was begun then
    */

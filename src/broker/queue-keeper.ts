@@ -123,12 +123,13 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   async #closed(open: OpenStore, limitMs: number): Promise<void> {
+    const endsAt = performance.now() + limitMs;
     await within(limitMs, this.journal.settled() ?? Promise.resolve());
     // Halted meanwhile.
     if (this.#open !== open) return;
     this.#open = null;
     this.journal.close();
-    await within(limitMs, letGo(open));
+    await within(Math.max(1, endsAt - performance.now()), letGo(open));
   }
 
   /** Takes up what earlier lives left: in the session that may be resumed, or held, in front of what was output here. */

@@ -8,7 +8,10 @@ import { checkSignals, SignalWatch, type ShutdownSignals } from './signal-watch.
 
 /** Options of one `shutdown`. */
 export interface ShutdownOptions {
-  /** Milliseconds for all of it: handlers that are running, and closing the stream. Default `timeouts.close`. */
+  /**
+   * Milliseconds for all of it: handlers that are running, and closing the stream. A store of the queue may take as long
+   * again behind that. Default `timeouts.close`.
+   */
   timeoutMs?: number | undefined;
 }
 

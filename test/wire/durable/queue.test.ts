@@ -1,8 +1,16 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BrokerError, xml, type Broker, type BrokerOptions, type StoreOwner, type Ticket } from 'xmpp-broker';
+import {
+  BrokerError,
+  xml,
+  type Broker,
+  type BrokerOptions,
+  type QueueStore,
+  type StoreOwner,
+  type Ticket,
+} from 'xmpp-broker';
 import { MemoryStore } from 'xmpp-broker/testing';
 import { COMPONENT, DOMAIN } from '../support/component.js';
-import { failure, useRig, type Ready } from '../support/index.js';
+import { failure, stopClock, useRig, type Ready } from '../support/index.js';
 
 const rig = useRig(COMPONENT);
 
@@ -319,4 +327,19 @@ it('the stanza of a request is never kept, and waits for its turn', async () => 
   await answer;
   await ticket.sent;
   await expect.poll(() => store.held(DOMAIN)).toEqual([]);
+});
+
+it('a store that answers nothing any more keeps a shutdown for its time once', async () => {
+  const clock = stopClock();
+  const never = new Promise<void>(() => undefined);
+  const deaf: QueueStore = {
+    name: 'deaf',
+    open: () => Promise.resolve({ epoch: 1, held: [], session: null, commit: () => never, close: () => never }),
+  };
+  const { broker } = rig.broker(await rig.listen(), { queue: { store: deaf } });
+  await broker.openQueue();
+  send(broker, '1');
+  const begun = performance.now();
+  await clock.until(broker.shutdown({ timeoutMs: 100 }));
+  expect(performance.now() - begun).toBeLessThan(200);
 });
