@@ -11,16 +11,9 @@ export type { ShutdownSignals } from './broker/signal-watch.js';
 export type { BrokerFilters } from './broker/broker-filters.js';
 export type { ConnectOptions } from './lifecycle/contract.js';
 export type { BrokerState } from './lifecycle/state.js';
-export type {
-  BrokerConfig,
-  BrokerOptions,
-  Limits,
-  LivenessOptions,
-  ReconnectOptions,
-  Secret,
-  Timeouts,
-} from './options/options.js';
+export type { BrokerConfig, BrokerOptions, Limits, LivenessOptions, Secret, Timeouts } from './options/options.js';
 export type { OnReady, QueueConfig, QueueDecision, QueueOptions } from './options/queue.js';
+export type { ReconnectOptions } from './options/reconnect.js';
 export type { Connector } from './dial/connector.js';
 export type { Pem, TlsOptions } from './tls/options.js';
 export type { Logger } from './logger.js';

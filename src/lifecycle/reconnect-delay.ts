@@ -1,6 +1,6 @@
 // Reconnecting: RFC 6120 §3.3.
 import type { Complete } from '../arguments/optional.js';
-import type { ReconnectOptions } from '../options/options.js';
+import type { ReconnectOptions } from '../options/reconnect.js';
 
 /**
  * How long to wait before the next attempt, in milliseconds: random below a bound that doubles with each failure up

@@ -1,5 +1,5 @@
 // Every option of a broker: its declaration, and a row that says what it must be and what is in force.
-import type { Complete, Optional } from '../arguments/optional.js';
+import type { Optional } from '../arguments/optional.js';
 import { count, flag, host, milliseconds, must, oneOf, password, port, text, type Check } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { unixSocketPath } from '../arguments/unix-socket.js';
@@ -22,7 +22,9 @@ import {
 } from './websocket.js';
 import { dialectProblem, nameOf, WANTED_DIALECT } from './dialect.js';
 import { addressProblems, partsOf, userNameProblem } from './own-address.js';
+import { filled } from './filled.js';
 import { QUEUE, queueInForce, storeInForce, type QueueOptions, type StoreConfig } from './queue.js';
+import { RECONNECT, reconnectInForce, type ReconnectOptions } from './reconnect.js';
 
 /** When a link counts as dead. */
 export interface LivenessOptions {
@@ -34,20 +36,6 @@ export interface LivenessOptions {
 
 /** A secret, or a function that gives it each time it is needed. */
 export type Secret = string | (() => string | Promise<string>);
-
-/** When a lost link is dialled again. */
-export interface ReconnectOptions {
-  /** Whether the first attempt is retried, too. Default false. */
-  initial?: boolean | undefined;
-  /** Upper bound of the first, random delay in milliseconds (RFC 6120 §3.3). Default 60 000. */
-  firstDelayMs?: number | undefined;
-  /** Cap of the bound, which doubles with each failure, in milliseconds. Default 300 000. */
-  maxDelayMs?: number | undefined;
-  /** Upper bound of the delay before a resumable session is taken up again, in milliseconds. Default 1 000. */
-  resumeDelayMs?: number | undefined;
-  /** Attempts in a row before giving up. Default `Infinity`. */
-  maxAttempts?: number | undefined;
-}
 
 /** Time limits in milliseconds. */
 export interface Timeouts {
@@ -172,14 +160,6 @@ export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = Object.freeze({
   request: 30_000,
 });
 
-const DEFAULT_RECONNECT: Readonly<Complete<ReconnectOptions>> = Object.freeze({
-  initial: false,
-  firstDelayMs: 60_000,
-  maxDelayMs: 300_000,
-  resumeDelayMs: 1_000,
-  maxAttempts: Number.POSITIVE_INFINITY,
-});
-
 const DEFAULT_LIVENESS: Readonly<LivenessOptions> = Object.freeze({ intervalMs: 300_000, timeoutMs: 30_000 });
 
 const DEFAULT_ALL_LIMITS: Readonly<Limits> = Object.freeze({
@@ -193,17 +173,6 @@ type PublicTls = Readonly<Omit<TlsOptions, 'key' | 'passphrase'>>;
 
 const TLS_SECRETS: readonly string[] = ['key', 'passphrase'];
 const NO_TLS_OPTIONS: PublicTls = Object.freeze({});
-
-const RECONNECT: OptionTable<ReconnectOptions> = {
-  checks: {
-    initial: flag,
-    firstDelayMs: milliseconds,
-    maxDelayMs: milliseconds,
-    resumeDelayMs: milliseconds,
-    maxAttempts: (value) => (value === Number.POSITIVE_INFINITY ? null : count(value)),
-  },
-  instead: must('true, false or an object', (value) => typeof value === 'boolean'),
-};
 
 /**
  * A row for each option: what it must be, and what is in force when it is given or left out. Those with nothing in
@@ -238,13 +207,7 @@ const ROWS = {
   },
   stream: { check: headerText, inForce: (given = 'http://etherx.jabber.org/streams') => given },
   tls: { check: TLS_OPTIONS, inForce: withoutSecrets },
-  reconnect: {
-    check: RECONNECT,
-    inForce: (given: boolean | ReconnectOptions = true, { connectionType }) => {
-      const { firstDelayMs = DEFAULT_RECONNECT.firstDelayMs } = connectionType;
-      return given !== false && filled(Object.freeze({ ...DEFAULT_RECONNECT, firstDelayMs }), given);
-    },
-  },
+  reconnect: { check: RECONNECT, inForce: reconnectInForce },
   timeouts: {
     check: { checks: allOf(DEFAULT_TIMEOUTS, milliseconds) },
     inForce: (given: Partial<Timeouts> = {}) => filled(DEFAULT_TIMEOUTS, given),
@@ -400,14 +363,6 @@ function asGiven<Value>(given: Value | undefined): Value | undefined {
 function withoutSecrets(given: TlsOptions | undefined): PublicTls {
   if (given === undefined) return NO_TLS_OPTIONS;
   return Object.freeze(Object.fromEntries(Object.entries(given).filter(([name]) => !TLS_SECRETS.includes(name))));
-}
-
-/** The defaults, with the given values of their names: the defaults themselves, where nothing else is given. */
-function filled<T extends object>(defaults: Readonly<T>, given: true | Optional<NoInfer<T>>): Readonly<T> {
-  if (given === true) return defaults;
-  const names = (Object.keys(defaults) as (keyof T)[]).filter((name) => given[name] !== undefined);
-  if (names.length === 0) return defaults;
-  return Object.freeze({ ...defaults, ...Object.fromEntries(names.map((name) => [name, given[name]])) });
 }
 
 function allOf<T extends object>(defaults: T, check: Check): Record<keyof T & string, Check> {

@@ -6,6 +6,7 @@ import type { QueueLimits } from '../queue/outbound-queue.js';
 import type { QueueStore } from '../queue/store.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
+import { filled } from './filled.js';
 
 const DECISIONS = ['send', 'hold', 'drop'] as const;
 
@@ -96,11 +97,8 @@ export function isDecision(value: unknown): value is QueueDecision {
 
 /** The options in force. */
 export function queueInForce({ purgeOnReady, ...given }: QueueOptions = {}): QueueConfig {
-  const names = Object.keys(DEFAULT_QUEUE) as (keyof QueueConfig)[];
-  const rest = names.filter((name) => given[name] !== undefined).map((name) => [name, given[name]] as const);
-  if (rest.length === 0 && purgeOnReady === undefined) return DEFAULT_QUEUE;
-  const onReady = purgeOnReady === undefined ? {} : { onReady: fromOldForm(purgeOnReady) };
-  return Object.freeze({ ...DEFAULT_QUEUE, ...onReady, ...Object.fromEntries(rest) });
+  const inForce = filled(DEFAULT_QUEUE, given);
+  return purgeOnReady === undefined ? inForce : Object.freeze({ ...inForce, onReady: fromOldForm(purgeOnReady) });
 }
 
 /** The store with what is said of it, or null. @param account what the queue is called when it is given no name */
