@@ -1,4 +1,5 @@
 import type { Element } from '../xml/element.js';
+import { isStanzaKind } from './kinds.js';
 import { NS } from '../xml/namespaces.js';
 import { Text } from '../xml/text.js';
 
@@ -16,20 +17,35 @@ const INLINE = new Set<string | null>([NS.SM, NS.BIND2, NS.FAST, NS.SASL]);
 /** Stands where a credential was. */
 const HIDDEN = '[redacted]';
 
+/** What lets somebody into rooms stands in these (XEP-0045 §7.2.6, §7.8, §10.9; XEP-0249). */
+const ROOMS = new Set<string | null>([NS.MUC, NS.MUC_USER, NS.MUC_OWNER, 'jabber:x:conference']);
+/** Fields of forms that hold passwords without saying so by their type, such as `muc#roomconfig_roomsecret`. */
+const SECRET_FIELD = /(?:password|secret)$/i;
+
 /** Whether an element carries credentials by the rules of the known protocols. */
 function carriesCredentials(element: Element): boolean {
   if (element.namespaceURI === NS.SASL) return SASL_CONTENT.has(element.localName);
   if (element.namespaceURI === NS.SASL2) return true;
   if (element.localName === 'handshake') return true;
-  if (element.localName === 'presence') return roomPassword(element) !== null;
+  if (passwordsOfRooms(element).length > 0) return true;
   if (element.localName !== 'iq') return false;
   const query = element.firstElementChild;
   return query !== null && PASSWORD_QUERIES.has(query.namespaceURI);
 }
 
-/** The password that lets somebody into a room (XEP-0045 §7.2.6). */
-function roomPassword(presence: Element): Element | null {
-  return presence.getChild('x', NS.MUC)?.getChild('password') ?? null;
+/** Whatever of a stanza holds the password of a room. */
+function passwordsOfRooms({ children }: Element): Element[] {
+  return children.filter(({ namespaceURI }) => ROOMS.has(namespaceURI)).flatMap(passwordsIn);
+}
+
+/** The element, or what is in it: whatever has a password. */
+function passwordsIn(element: Element): Element[] {
+  const { localName, namespaceURI } = element;
+  const isField = localName === 'field' && namespaceURI === NS.DATA_FORMS;
+  const isOne = isField
+    ? element.getAttribute('type') === 'text-private' || SECRET_FIELD.test(element.getAttribute('var') ?? '')
+    : localName === 'password' || element.hasAttribute('password');
+  return isOne ? [element] : element.children.flatMap(passwordsIn);
 }
 
 /**
@@ -39,32 +55,40 @@ function roomPassword(presence: Element): Element | null {
 export function redacted(element: Element, secret = false): Element {
   if (!secret && !carriesCredentials(element)) return element;
   const copy = element.clone();
+  for (const holder of passwordsOfRooms(copy)) hidePassword(holder);
   if (copy.namespaceURI === NS.SASL2 && SASL2_FRAMES.has(copy.localName)) {
     for (const child of copy.children) hideInFrame(child);
-  } else if (copy.localName === 'presence' && !secret) {
-    const password = roomPassword(copy);
-    if (password !== null) hide(password);
   } else if (copy.localName === 'iq') {
     const query = copy.firstElementChild;
-    for (const field of query === null ? [] : query.children) {
-      if ((secret || PASSWORD_FIELDS.has(field.localName)) && field.firstChild !== null) hide(field);
-    }
-  } else if (copy.firstChild !== null) {
+    for (const field of query === null ? [] : query.children) hideField(field, secret);
+  } else if (secret || !isStanzaKind(copy.localName)) {
     hide(copy);
   }
   return copy;
+}
+
+/** A field of a query, or a form with fields. */
+function hideField(field: Element, secret: boolean): void {
+  if (secret || PASSWORD_FIELDS.has(field.localName)) hide(field);
+  else for (const holder of passwordsIn(field)) hidePassword(holder);
+}
+
+function hidePassword(holder: Element): void {
+  if (holder.hasAttribute('password')) holder.setAttribute('password', HIDDEN);
+  else hide(holder);
 }
 
 function hideInFrame(child: Element): void {
   const { namespaceURI, localName } = child;
   if (namespaceURI === NS.SASL2 ? SASL2_SHOWN.has(localName) : INLINE.has(namespaceURI)) {
     if (child.hasAttribute('token')) child.setAttribute('token', HIDDEN);
-  } else if (child.firstChild !== null) {
+  } else {
     hide(child);
   }
 }
 
 function hide(element: Element): void {
+  if (element.childNodes.length === 0) return;
   while (element.firstChild !== null) element.removeChild(element.firstChild);
   element.appendChild(new Text(HIDDEN));
 }

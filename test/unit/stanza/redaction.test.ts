@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { xml } from 'xmpp-broker';
+import { redacted } from '../../../src/stanza/redaction.js';
+import { NS } from '../../../src/xml/namespaces.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
+
+const SECRET = 's3cr3t';
+const form = (attributes: string) =>
+  `<x xmlns='${NS.DATA_FORMS}' type='submit'><field var='FORM_TYPE'><value>shown</value></field><field ${attributes}><value>${SECRET}</value></field></x>`;
+const stanza = (kind: string, inside: string) => `<${kind} xmlns='${NS.CLIENT}' to='a@b'>${inside}</${kind}>`;
+const owner = (inside: string) => stanza('iq', `<query xmlns='${NS.MUC_OWNER}'>${inside}</query>`);
+
+describe('redacted', () => {
+  it.each([
+    ['what asks to be let into a room', stanza('presence', `<x xmlns='${NS.MUC}'><password>${SECRET}</password></x>`)],
+    [
+      'an invitation',
+      stanza('message', `<x xmlns='${NS.MUC_USER}'><invite from='shown'/><password>${SECRET}</password></x>`),
+    ],
+    ['a direct invitation', stanza('message', `<x xmlns='jabber:x:conference' jid='shown' password='${SECRET}'/>`)],
+    ['one behind a body', stanza('message', `<body>shown</body><x xmlns='jabber:x:conference' password='${SECRET}'/>`)],
+    ['a room that is configured', owner(form("var='muc#roomconfig_roomsecret'"))],
+    ['a room that is set up by a form with types', owner(form("var='any' type='text-private'"))],
+    ['a room that is destroyed', owner(`<destroy jid='shown'><password>${SECRET}</password></destroy>`)],
+    [
+      'one that was destroyed',
+      stanza('presence', `<x xmlns='${NS.MUC_USER}'><destroy jid='shown'><password>${SECRET}</password></destroy></x>`),
+    ],
+    [
+      'a registration',
+      stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'><username>shown</username><password>${SECRET}</password></query>`),
+    ],
+    ['a registration by a form', stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'>${form("var='password'")}</query>`)],
+  ])('of %s shows all but the password', (_, text) => {
+    const element = parse(text);
+    const shown = redacted(element).toString();
+    expect(shown).not.toContain(SECRET);
+    expect(shown).toContain('[redacted]');
+    expect(shown.includes('shown')).toBe(text.includes('shown'));
+    expect(element.toString()).toContain(SECRET);
+  });
+
+  it.each([
+    stanza('message', '<body>password</body>'),
+    stanza('message', `<x xmlns='${NS.MUC_USER}'><invite/></x>`),
+    stanza('presence', `<x xmlns='${NS.MUC}'/>`),
+    owner(form("var='muc#roomconfig_roomname'")),
+  ])('of %s is the element itself', (text) => {
+    const element = parse(text);
+    expect(redacted(element)).toBe(element);
+  });
+
+  it('of a stanza that was not sent yet, without a namespace, shows the rest, too', () => {
+    const join = xml(
+      'presence',
+      { to: 'a@b' },
+      xml('x', { xmlns: NS.MUC }, xml('password', {}, SECRET)),
+      xml('show', {}, 'away'),
+    );
+    expect(redacted(join).toString()).toContain('<password>[redacted]</password></x><show>away</show>');
+  });
+});
