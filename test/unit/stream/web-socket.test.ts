@@ -35,3 +35,12 @@ it('the package ws is imported in one place, when it is needed', () => {
   );
   expect(importing).toEqual(['stream/web-socket.ts']);
 });
+
+it('the package ws is asked for in the version that bounds what a server makes it keep', () => {
+  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    peerDependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
+  };
+  // 8.18 answers pings without end that nobody reads, and keeps fragments without number; this one has limits for both.
+  expect(manifest.peerDependencies['ws']).toBe(manifest.devDependencies['ws']);
+});
