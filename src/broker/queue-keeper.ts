@@ -1,4 +1,5 @@
 // The store of a broker's queue: opening it, what earlier lives left in it, and what is told of it.
+import { reasonOf } from '../arguments/values.js';
 import { BrokerError } from '../errors.js';
 import type { Outbox } from './outbox.js';
 import type { Resumption } from './resumption.js';
@@ -304,8 +305,7 @@ function closed(): BrokerError {
 }
 
 function unreadable(key: string, cause: unknown): BrokerError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  const text = `the stored stanza ${JSON.stringify(key)} cannot be sent: ${why}; it lies with the dead letters of the store`;
+  const text = `the stored stanza ${JSON.stringify(key)} cannot be sent: ${reasonOf(cause)}; it lies with the dead letters of the store`;
   return new BrokerError('QUEUE_UNREADABLE', text, { layer: 'queue', sent: 'no', cause });
 }
 

@@ -1,11 +1,12 @@
 // What is said when a store fails, and when it has what a process leaves behind.
+import { isA, reasonOf } from '../arguments/values.js';
 import { BrokerError } from '../errors.js';
 import type { Ticket } from './ticket.js';
 
 /** What a store says, or that it said something else. */
 export function asStoreError(cause: unknown): BrokerError {
-  if (cause instanceof BrokerError) return cause.sent === undefined ? cause.with({ sent: 'no' }) : cause;
-  const text = `the store of the queue failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+  if (isA(cause, BrokerError)) return cause.sent === undefined ? cause.with({ sent: 'no' }) : cause;
+  const text = `the store of the queue failed: ${reasonOf(cause)}`;
   return new BrokerError('QUEUE_STORE_FAILED', text, { layer: 'queue', sent: 'no', cause });
 }
 

@@ -1,4 +1,4 @@
-import { kindOf } from '../arguments/values.js';
+import { kindOf, reasonOf } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import type { JID } from '../jid/jid.js';
 import { fromDom } from '../xml/dom.js';
@@ -18,7 +18,7 @@ export function asStanza(node: unknown, xmlns: string): Element {
     } catch (cause) {
       throw usageError(
         'USAGE_NOT_ONE_STANZA',
-        `the string is not exactly one well-formed element: ${cause instanceof Error ? cause.message : String(cause)}`,
+        `the string is not exactly one well-formed element: ${reasonOf(cause)}`,
         { cause },
       );
     }
@@ -27,11 +27,7 @@ export function asStanza(node: unknown, xmlns: string): Element {
     try {
       if ('nodeType' in node) return fromDom(node as Parameters<typeof fromDom>[0]);
     } catch (cause) {
-      throw usageError(
-        'USAGE_NOT_ONE_STANZA',
-        `the DOM element cannot be sent: ${cause instanceof Error ? cause.message : String(cause)}`,
-        { cause },
-      );
+      throw usageError('USAGE_NOT_ONE_STANZA', `the DOM element cannot be sent: ${reasonOf(cause)}`, { cause });
     }
   }
   throw usageError(
