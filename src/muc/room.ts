@@ -2,7 +2,7 @@
 import { kindOf } from '../arguments/values.js';
 import type { Broker } from '../broker/broker.js';
 import { Deferred } from '../deferred.js';
-import { BrokerError, usageError } from '../errors.js';
+import { usageError, type BrokerError } from '../errors.js';
 import { addressOf, roomAddress } from './address.js';
 import type { Handler, Publication, SubscribeOptions, Subscription } from '../pubsub/pubsub.js';
 import type { Ticket } from '../queue/ticket.js';
@@ -11,6 +11,7 @@ import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { configure } from './configure.js';
 import { Entrance } from './entrance.js';
+import { left, notAsked, notCreated, offline, outside } from './errors.js';
 import { readPresence, type Occupant, type RoomPresence } from './occupant.js';
 import { EVENTS, type RoomEvents, type RoomState } from './room-events.js';
 import { readRoomOptions, type RoomOptions } from './options.js';
@@ -137,7 +138,7 @@ export class Room implements Member, AsyncDisposable {
       this.#broker.output(xml('presence', { to: addressOf(this.jid, this.nick), type: 'unavailable' }, children));
     }
     if (!inside || !told) {
-      this.#gone('left', false, NO_DETAILS, new BrokerError('MUC_LEFT', 'the room was left', { layer: 'stanza' }));
+      this.#gone('left', false, NO_DETAILS, left(this.jid, 'left'));
       return;
     }
     const leaving = (this.#leaving = new Deferred());
@@ -210,8 +211,7 @@ export class Room implements Member, AsyncDisposable {
 
   /** @internal the room cannot be asked: `Entrance` says why */
   notAsked(cause: unknown): void {
-    const message = 'the room could not be asked: our nickname or the password cannot be had or used';
-    this.#gone('refused', false, NO_DETAILS, new BrokerError('MUC_NOT_ASKED', message, { layer: 'stanza', cause }));
+    this.#gone('refused', false, NO_DETAILS, notAsked(cause));
   }
 
   #enter(): void {
@@ -281,8 +281,7 @@ export class Room implements Member, AsyncDisposable {
       if (!asking.signal.aborted) this.#inside(true);
     } catch (cause) {
       if (asking.signal.aborted) return;
-      const message = `the room ${this.jid} did not exist, and was not made`;
-      this.#gone('refused', false, NO_DETAILS, new BrokerError('MUC_NOT_CREATED', message, { layer: 'stanza', cause }));
+      this.#gone('refused', false, NO_DETAILS, notCreated(this.jid, cause));
     }
   }
 
@@ -325,9 +324,7 @@ export class Room implements Member, AsyncDisposable {
     else if (again) this.#entrance.askLater();
     // Who waits for join() is told by its promise.
     if (wasInside || joining === null) this.#fire('left', { departure, again, ...details, error });
-    joining?.reject(
-      error ?? new BrokerError('MUC_LEFT', `the room ${this.jid} was left: ${departure}`, { layer: 'stanza' }),
-    );
+    joining?.reject(error ?? left(this.jid, departure));
     leaving?.resolve();
   }
 
@@ -377,15 +374,7 @@ export class Room implements Member, AsyncDisposable {
 
   #refuseOutside(): void {
     if (this.#state === 'inside') return;
-    throw new BrokerError(
-      'MUC_OUTSIDE',
-      `the room ${this.jid} is not entered; join() it, or wait for its event joined`,
-      {
-        layer: 'stanza',
-        sent: 'no',
-        retryable: true,
-      },
-    );
+    throw outside(this.jid);
   }
 
   #wait(ms: number, then: () => void): void {
@@ -401,9 +390,4 @@ export class Room implements Member, AsyncDisposable {
   #fire<Name extends keyof RoomEvents>(event: Name, payload: RoomEvents[Name]): void {
     this.#publications.get(event)?.fire(payload);
   }
-}
-
-function offline(cause: BrokerError | undefined): BrokerError {
-  const text = 'the broker has come to rest, so the room is out of reach';
-  return new BrokerError('MUC_OFFLINE', text, { layer: 'stanza', cause });
 }
