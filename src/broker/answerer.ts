@@ -121,9 +121,7 @@ export class Answerer {
   arrived(iq: Element): OpenRequest | null {
     if (!this.#parts.config.answerRequests && this.#registered === null) return null;
     if (!this.#parts.config.answerRequests && this.#find(iq) === null) return null;
-    const { open, pushedOut } = this.#requests.arrived(iq);
-    if (pushedOut !== null) this.#send(pushedOut, errorReply(pushedOut.iq, 'resource-constraint'));
-    return open;
+    return this.#opened(iq);
   }
 
   /** Every handler has seen a request; `pending` are the promises of those that are not done. */
@@ -142,12 +140,17 @@ export class Answerer {
       const text = 'answerLater() takes an iq request that was delivered and has no answer yet, with answerRequests on';
       throw usageError('USAGE_ANSWER', text);
     }
-    open.later = true;
-    if (open.timer !== null) clearTimeout(open.timer);
-    open.timer = setTimeout(() => {
-      open.later = false;
-      this.#refuse(open);
-    }, withinMs).unref();
+    this.#wait(open, withinMs);
+  }
+
+  /** Somebody else answers a request that is being delivered, also where nobody has to see to it. See `HandOver.later`. */
+  elsewhere(iq: Element, withinMs: number, unanswered: () => void): void {
+    this.#wait(this.#requests.of(iq) ?? this.#opened(iq), withinMs, unanswered);
+  }
+
+  /** Whether a request has its answer from here: a handler is registered for it, or it is a ping. */
+  answers(iq: Element): boolean {
+    return this.#find(iq) !== null || isPing(iq);
   }
 
   /** An iq result or error goes out. */
@@ -179,6 +182,23 @@ export class Answerer {
 
   get #isReady(): boolean {
     return this.#parts.lifecycle.state === 'ready';
+  }
+
+  #opened(iq: Element): OpenRequest {
+    const { open, pushedOut } = this.#requests.arrived(iq);
+    if (pushedOut !== null) this.#send(pushedOut, errorReply(pushedOut.iq, 'resource-constraint'));
+    return open;
+  }
+
+  /** @param unanswered called when the time is over */
+  #wait(open: OpenRequest, withinMs: number, unanswered?: () => void): void {
+    open.later = true;
+    if (open.timer !== null) clearTimeout(open.timer);
+    open.timer = setTimeout(() => {
+      open.later = false;
+      unanswered?.();
+      this.#refuse(open);
+    }, withinMs).unref();
   }
 
   #find(iq: Element): Registered | null {
@@ -246,8 +266,7 @@ export class Answerer {
     const { iq } = open;
     const type = iq.getAttribute('type');
     const known = type === 'get' || type === 'set';
-    const ping = type === 'get' && iq.getChild('ping', NS.PING) !== null;
-    const answer = ping ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request');
+    const answer = isPing(iq) ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request');
     if (this.#settle(open, answer)) this.#requests.remember(open);
   }
 
@@ -277,6 +296,10 @@ export class Answerer {
 }
 
 const keyOf = (type: string, namespace: string, name: string | null): string => `${type} ${name ?? '*'} ${namespace}`;
+
+function isPing(iq: Element): boolean {
+  return iq.getAttribute('type') === 'get' && iq.getChild('ping', NS.PING) !== null;
+}
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && 'then' in value;

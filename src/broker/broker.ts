@@ -9,6 +9,7 @@ import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answe
 import type { BrokerStats } from './broker-stats.js';
 import { Core } from './core.js';
 import { forgetToken } from './forget-token.js';
+import type { HandOver } from './hand-over.js';
 import type { OpenQueue } from './queue-keeper.js';
 import type { ShutdownReport } from './shutdown-report.js';
 import type { ShutdownOptions } from './shutdown.js';
@@ -375,6 +376,11 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
     }
     const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => ReturnType<Commands[Command]>;
     return run(this, ...args);
+  }
+
+  /** @internal for those who hand what arrives on to other processes */
+  get handOver(): HandOver {
+    return this.#core.handOver;
   }
 
   #refuseHalted(): void {

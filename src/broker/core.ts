@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Answerer } from './answerer.js';
 import { ClientState } from './client-state.js';
 import { BrokerFilters } from './broker-filters.js';
+import { HandOver } from './hand-over.js';
 import { OwnIdentity } from './identity.js';
 import { Outbox } from './outbox.js';
 import { QueueKeeper } from './queue-keeper.js';
@@ -33,6 +34,7 @@ import { PendingRequests } from '../requests/pending-requests.js';
  */
 export class Core implements LifecycleOwner {
   readonly config: BrokerConfig;
+  readonly queueName: string;
   readonly secrets: Secrets;
   readonly connector: Connector | undefined;
   readonly logger: Logger;
@@ -51,6 +53,7 @@ export class Core implements LifecycleOwner {
   readonly lifecycle: Lifecycle;
   #userAgentId: string | null = null;
   #refusedTokens: Set<string> | null = null;
+  #handOver: HandOver | null = null;
   readonly shutdown: Shutdown;
 
   /** Null without a store. */
@@ -59,8 +62,9 @@ export class Core implements LifecycleOwner {
 
   /** @throws BrokerError `USAGE_OPTIONS` */
   constructor(options: BrokerOptions) {
-    const { config, secrets, logger, connector, store } = validateOptions(options);
+    const { config, secrets, logger, connector, store, queueName } = validateOptions(options);
     this.config = config;
+    this.queueName = queueName;
     this.secrets = secrets;
     this.connector = connector;
     this.logger = logger;
@@ -91,6 +95,12 @@ export class Core implements LifecycleOwner {
   get userAgentId(): string {
     this.#userAgentId ??= randomUUID();
     return this.#userAgentId;
+  }
+
+  /** Made when it is asked for: most brokers need none. */
+  get handOver(): HandOver {
+    this.#handOver ??= new HandOver(this);
+    return this.#handOver;
   }
 
   open(): Promise<void> | null {

@@ -36,6 +36,8 @@ export class Intake {
   /** The peer asked what we have handled, and there was more that was not settled. */
   #toldTooLittle = false;
   #closed = false;
+  /** Those among the arrivals that count. */
+  #counting = 0;
 
   constructor(limit: number, owner: IntakeOwner) {
     this.#limit = limit;
@@ -47,6 +49,11 @@ export class Intake {
     return this.#arrivals.length;
   }
 
+  /** Stanzas among them that stream management is to count. */
+  get counting(): number {
+    return this.#counting;
+  }
+
   /** @param handled when its handlers are done; never rejects. Null: they are */
   take(handled: Promise<void> | null, counts: boolean): void {
     if (handled === null && this.size === 0) {
@@ -55,6 +62,7 @@ export class Intake {
     }
     const arrival: Arrival = { counts, settled: handled === null };
     this.#arrivals.push(arrival);
+    if (counts) this.#counting += 1;
     void handled?.then(() => {
       arrival.settled = true;
       this.#count();
@@ -76,6 +84,7 @@ export class Intake {
   close(): void {
     this.#closed = true;
     this.#arrivals.length = 0;
+    this.#counting = 0;
   }
 
   #count(): void {
@@ -89,6 +98,7 @@ export class Intake {
     }
     if (settled === 0) return;
     this.#arrivals.splice(0, settled);
+    this.#counting -= counted;
     if (counted > 0) this.#owner.settled(counted);
     if (this.size === 0 && this.#toldTooLittle) {
       this.#toldTooLittle = false;

@@ -7,7 +7,7 @@ import type { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
 import { SendBuffer, type SendBufferOwner } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
-import type { ManagedSession } from '../protocols/features/managed-session.js';
+import type { ManagedSession, Place } from '../protocols/features/managed-session.js';
 import * as linkErrors from './errors.js';
 import { Probe } from './probe.js';
 import { Proof } from './proof.js';
@@ -42,6 +42,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   /** Null: a stanza is handled when it was delivered. */
   readonly #intake: Intake | null;
   readonly #ending: Ending;
+  /** The stanza that is being delivered, if stream management counts it. */
+  #counted: Element | null = null;
 
   constructor(parts: LinkParts, owner: LinkOwner, negotiated: Negotiated) {
     this.#parts = parts;
@@ -91,6 +93,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   /** Stanzas that the server has acknowledged in the session of this link; 0 without stream management. */
   get acknowledged(): number {
     return this.#acks?.session.acked ?? 0;
+  }
+
+  /** Where a stanza that is being delivered stands in a session that can be resumed, else null. */
+  placeOf(stanza: Element): Place | null {
+    if (this.#acks === null || this.#counted !== stanza) return null;
+    return this.#acks.session.placeBehind(this.#intake?.counting ?? 0);
   }
 
   /** A bound of {@link cost} that costs nothing. */
@@ -212,14 +220,16 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       return;
     }
     this.#proof.received();
+    const { xmlns } = this.#parts.config;
+    const counted = counts && isStanzaKind(element.localName) && namespaceURI === xmlns;
     let handled: Promise<void> | null = null;
     if (stanza !== undefined) {
       this.#parts.tally.stanzaIn(stanza.localName);
+      if (counted) this.#counted = stanza;
       handled = this.#parts.router.deliver(stanza);
+      this.#counted = null;
     }
     // Handled means: every handler has seen it, and is done if that is asked for. One that threw has seen it, too.
-    const { xmlns } = this.#parts.config;
-    const counted = counts && isStanzaKind(element.localName) && namespaceURI === xmlns;
     if (this.#intake !== null) this.#intake.take(handled, counted);
     else if (counted) this.#acks?.session.onHandled();
   }

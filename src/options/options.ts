@@ -279,6 +279,8 @@ export function validateOptions(options: unknown): {
   logger: Logger;
   connector: Connector | undefined;
   store: StoreConfig | null;
+  /** What the queue is called, also without a store. */
+  queueName: string;
 } {
   const read = readOptions('USAGE_OPTIONS', 'new Broker()', options, BROKER_OPTIONS);
   // The table's rule has seen to it that there is a domain.
@@ -295,6 +297,7 @@ export function validateOptions(options: unknown): {
     logger: logger === false ? silence : guarded(logger),
     connector,
     store: storeInForce(given.queue, bareAddress(given)),
+    queueName: given.queue?.name ?? bareAddress(given),
   };
 }
 

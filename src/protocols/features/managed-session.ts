@@ -25,6 +25,14 @@ export interface SessionKeeper {
   keep(session: ManagedSession, then: () => void): void;
 }
 
+/** Where a stanza of the server stands in a session that can be resumed. */
+export interface Place {
+  /** Id of the session. */
+  readonly session: string;
+  /** 1 is the first in the session, mod 2^32. */
+  readonly ordinal: number;
+}
+
 /** A stanza of a session of an earlier process, and its place there. */
 export interface Placed {
   readonly ticket: Ticket;
@@ -114,6 +122,11 @@ export class ManagedSession {
   /** The count is kept. */
   keptHandled(handled: number): void {
     this.#kept = handled;
+  }
+
+  /** Where a stanza stands that arrives now. @param ahead stanzas before it that are not handled yet */
+  placeBehind(ahead: number): Place | null {
+    return this.#id === null ? null : { session: this.#id, ordinal: (this.#handled + ahead + 1) % MODULUS };
   }
 
   /** Stanzas that the server acknowledged, mod 2^32. */
