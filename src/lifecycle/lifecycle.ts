@@ -27,6 +27,8 @@ export class Lifecycle implements LinkOwner {
   #life = new Deferred<Closed>();
   #shutdown: Promise<void> | null = null;
   #lastEnd: Closed = { clean: true };
+  /** Resolved when the end of a link is told to all; null at other times. */
+  #telling: Promise<void> | null = null;
   /** Whether the process is about to end. */
   #leaving = false;
   /** Rises with every command that makes what runs now obsolete. */
@@ -145,6 +147,10 @@ export class Lifecycle implements LinkOwner {
 
   /** Makes room, then runs the first attempt of a operation. */
   async #begin(epoch: number, operation: ConnectOperation): Promise<void> {
+    if (this.#telling !== null) {
+      await this.#telling;
+      if (this.#epoch !== epoch) return;
+    }
     if (this.#attempt !== null) {
       this.#attempt.abort(superseded());
       await this.#attemptDone;
@@ -312,6 +318,7 @@ export class Lifecycle implements LinkOwner {
     this.#epoch += 1;
     this.#retries.stop();
     const operation = this.#operation;
+    if (this.#telling !== null) await this.#telling;
     if (this.#attempt !== null) {
       this.#attempt.abort(shutDown());
       await this.#attemptDone;
@@ -349,18 +356,28 @@ export class Lifecycle implements LinkOwner {
     const error = end.error === null || end.byUs !== null ? end.error : this.#retries.judged(end.error, 'ready');
     this.#lastEnd = end.clean ? { clean: true } : { clean: false, error: error ?? replaced() };
     if (end.byUs === null) this.#state = 'disconnected';
-    this.#owner.linkEnded(end);
-    if (end.byUs === null && error !== null) this.#parts.status.publish('PCJ_SOCKETFAIL', error);
-    this.#parts.status.publish('PCJ_SOCKETDISCONNECT', this.#lastEnd);
-    this.#owner.afterLinkEnded();
-    // Nothing follows it.
-    if (end.byUs === 'shutdown') this.#parts.status.publish('PCJ_SHUTDOWN_FINISH', undefined);
+    this.#tell(end, error);
     // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.
     const obsolete = this.#state !== 'disconnected' || this.#operation !== null || this.#shutdown !== null;
     if (end.byUs !== null || error === null || obsolete) return;
     const redirect = this.#parts.config.reconnect === false ? null : this.#retries.redirected(error);
     if (redirect === null) this.#failed(error, true);
     else this.#run(this.#epoch, redirect);
+  }
+
+  /** What a handler commands meanwhile begins when all were told. */
+  #tell(end: LinkEnd, error: BrokerError | null): void {
+    const told = new Deferred<void>();
+    this.#telling = told.promise;
+    const closed = this.#lastEnd;
+    this.#owner.linkEnded(end);
+    if (end.byUs === null && error !== null) this.#parts.status.publish('PCJ_SOCKETFAIL', error);
+    this.#parts.status.publish('PCJ_SOCKETDISCONNECT', closed);
+    this.#owner.afterLinkEnded();
+    // Nothing follows it.
+    if (end.byUs === 'shutdown') this.#parts.status.publish('PCJ_SHUTDOWN_FINISH', undefined);
+    this.#telling = null;
+    told.resolve();
   }
 
   #resolveOperation(): void {

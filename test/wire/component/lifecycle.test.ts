@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { StatusEvent } from 'xmpp-broker';
 import { COMPONENT, header } from '../support/component.js';
 import { OPENING, ScriptedPeer, streamError, type Conversation } from '../support/index.js';
-import { live, liveAnyhow, World, type WorldStep } from '../support/world.js';
+import { live, liveAnyhow, REACTIONS, World, type WorldStep } from '../support/world.js';
 
 /** What the server does with one connection. */
 const MANNERS = ['good', 'good', 'good', 'deaf', 'refuses', 'silent', 'closes', 'resets', 'breaks'] as const;
@@ -76,6 +77,45 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
     ],
   ])('%s', async (_, manners, steps, reconnect, end) => {
     for (let round = 0; round < 5; round++) await live(SERVER, { manners, steps, reconnect, end });
+  });
+
+  /** A life that publishes each event of a link, and what a handler does in the middle of it. */
+  const LIVES: readonly (readonly [event: StatusEvent, manner: Manner, behind: readonly WorldStep[]])[] = [
+    ['PCJ_CONNECT', 'good', []],
+    ['PCJ_CONNECTING', 'good', []],
+    ['PCJ_CONNECTED', 'good', []],
+    ['PCJ_STREAMSTART', 'good', []],
+    ['PCJ_AUTHNEGOTIATE', 'good', []],
+    ['PCJ_AUTHSUCCESS', 'good', []],
+    ['PCJ_AUTHFAIL', 'refuses', []],
+    ['PCJ_CONNECTFAIL', 'silent', []],
+    ['PCJ_SOCKETFAIL', 'resets', []],
+    ['PCJ_SOCKETDISCONNECT', 'refuses', []],
+    ['PCJ_RECONNECTING', 'refuses', []],
+    ['PCJ_READY', 'good', []],
+    ['PCJ_SOCKETFAIL', 'good', ['peer: RST']],
+    ['PCJ_SOCKETDISCONNECT', 'good', ['peer: RST']],
+    ['PCJ_RECONNECTING', 'good', ['peer: RST']],
+    ['PCJ_SOCKETFAIL', 'good', ['peer: system-shutdown']],
+    ['PCJ_STREAMEND', 'good', ['peer: end of stream']],
+    ['PCJ_SOCKETDISCONNECT', 'good', ['peer: end of stream']],
+    ['PCJ_SHUTDOWN_START', 'good', ['shutdown']],
+    ['PCJ_STREAMEND', 'good', ['shutdown']],
+    ['PCJ_SOCKETDISCONNECT', 'good', ['shutdown']],
+    ['PCJ_SHUTDOWN_FINISH', 'good', ['shutdown']],
+  ];
+
+  it.each(LIVES)('faults B: in the middle of %s (%s, %j) whatever a handler does', async (event, manner, behind) => {
+    for (const what of REACTIONS)
+      for (const reconnect of [true, false]) {
+        const steps: WorldStep[] = ['output', `in ${event}: ${what}`, 'connect', 'until at rest or ready', ...behind];
+        await live(SERVER, {
+          manners: [manner],
+          steps: [...steps, 'until lost', 'until at rest or ready'],
+          reconnect,
+          end: 'shutdown',
+        });
+      }
   });
 
   it('connect, shutdown, connect: the last word counts', async () => {

@@ -27,7 +27,7 @@ export const STEPS = [
 ] as const;
 
 /** What a handler of any event may do, in the middle of whatever publishes it. */
-const REACTIONS = [
+export const REACTIONS = [
   ...['halt', 'shutdown', 'connect', 'abort', 'abort requests', 'output', 'request', 'purge', 'drop', 'throw'],
 ] as const;
 
@@ -38,6 +38,7 @@ const anyReaction: fc.Arbitrary<WorldStep> = fc
   .map(([event, what]) => `in ${event}: ${what}` as const);
 
 const GO: readonly WorldStep[] = ['connect', 'until at rest or ready'];
+const LOST: readonly WorldStep[] = ['peer: RST', 'until lost', 'until at rest or ready'];
 
 /** An event in the middle of a change, and how to get there: before its handler is there, and behind. */
 const SCENES: readonly (readonly [event: StatusEvent, before: readonly WorldStep[], behind: readonly WorldStep[]])[] = [
@@ -48,7 +49,8 @@ const SCENES: readonly (readonly [event: StatusEvent, before: readonly WorldStep
   ['PCJ_NODEQUEUED', [], ['request']],
   ['PCJ_RTS_FAIL', ['request'], ['abort requests']],
   ['PCJ_READY', ['output', 'request'], GO],
-  ['PCJ_SOCKETDISCONNECT', [...GO, 'output', 'request'], ['peer: RST', 'until at rest or ready']],
+  ['PCJ_SOCKETFAIL', [...GO, 'output', 'request'], LOST],
+  ['PCJ_SOCKETDISCONNECT', [...GO, 'output', 'request'], LOST],
 ];
 
 const anyScene: fc.Arbitrary<readonly WorldStep[]> = fc
@@ -65,7 +67,7 @@ const anySteps: fc.Arbitrary<readonly WorldStep[]> = fc
       },
       {
         weight: 2,
-        arbitrary: fc.constantFrom<readonly WorldStep[]>(['peer: RST', 'until at rest or ready'], ['pause']),
+        arbitrary: fc.constantFrom<readonly WorldStep[]>(LOST, ['pause']),
       },
       { weight: 1, arbitrary: fc.constantFrom<readonly WorldStep[]>(['request', 'peer: RST']) },
       { weight: 6, arbitrary: anyScene },
@@ -284,6 +286,9 @@ export class World {
         return;
       case 'pause':
         await pause(4);
+        return;
+      case 'until lost':
+        for (let look = 0; look < 50 && broker.state === 'ready'; look++) await pause(1);
         return;
       case 'until at rest or ready':
         for (
