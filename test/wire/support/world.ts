@@ -22,7 +22,7 @@ import { ScriptedPeer } from './scripted-peer.js';
 export const STEPS = [
   ...['connect', 'reconnect', 'shutdown', 'abort'],
   ...['peer: FIN', 'peer: RST', 'peer: end of stream', 'peer: system-shutdown', 'peer: conflict', 'peer: stanza'],
-  ...['output', 'request', 'purge', 'drop', 'turn', 'pause', 'until at rest or ready'],
+  ...['output', 'request', 'purge', 'drop', 'turn', 'pause', 'until lost', 'until at rest or ready'],
   ...['when lost: connect', 'when lost: shutdown', 'when ready: shutdown', 'when ready: connect', 'when ready: throw'],
 ] as const;
 
