@@ -42,6 +42,7 @@ export const LAW = {
   privileges: ['events', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   stores: ['xml', 'queue'],
   monitoring: ['broker'],
+  nats: ['broker', 'events', 'options', 'pubsub', 'queue', 'requests', 'stanza', 'jid', 'xml'],
   muc: ['broker', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],

@@ -9,6 +9,7 @@ const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const alias = [
   { find: /^xmpp-broker$/, replacement: source('./src/index.ts') },
   { find: /^xmpp-broker\/queue\/sqlite$/, replacement: source('./src/stores/sqlite.ts') },
+  { find: /^xmpp-broker\/nats$/, replacement: source('./src/nats/index.ts') },
   { find: /^xmpp-broker\/opentelemetry$/, replacement: source('./src/monitoring/opentelemetry.ts') },
   { find: /^xmpp-broker\/prometheus$/, replacement: source('./src/monitoring/prometheus.ts') },
   { find: /^xmpp-broker\/muc$/, replacement: source('./src/muc/index.ts') },

@@ -19,7 +19,7 @@ const FORBIDDEN = /(^|\/)(test|tests|bench|scripts)\/|\.test\.|\.tsbuildinfo$/;
 /** Files of code that importing the package reads, at most. */
 const MOST_FILES = 12;
 /** Packages that few programs need: loaded with the first filter, DOM node or password outside of ASCII. */
-const LATE = ['@xmldom/xmldom', 'xpath', '@mongodb-js/saslprep', 'better-sqlite3'];
+const LATE = ['@xmldom/xmldom', 'xpath', '@mongodb-js/saslprep', 'better-sqlite3', '@nats-io'];
 
 /** Those that importing the package loads. */
 function loadedTooEarly() {

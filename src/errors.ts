@@ -13,7 +13,8 @@ export type ErrorLayer =
   | 'stanza'
   | 'rts'
   | 'filter'
-  | 'queue';
+  | 'queue'
+  | 'nats';
 
 /** How far the connection attempt had come. */
 export type ErrorPhase = 'connect' | 'pre-tls' | 'tls' | 'auth' | 'bind' | 'ready' | 'closing';

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { cruise, type ICruiseResult, type IFlattenedRuleSet } from 'dependency-cruiser';
+import { cruise, type ICruiseOptions, type ICruiseResult, type IFlattenedRuleSet } from 'dependency-cruiser';
 import { ESLint } from 'eslint';
 import { describe, expect, it } from 'vitest';
 import { ROOT, tableRows } from './support/markdown.js';
@@ -10,7 +10,10 @@ const { LAW } = (await import(`${ROOT}/eslint.config.js`)) as { readonly LAW: Re
 
 const { CIRCLES, default: circles } = (await import(`${ROOT}/.dependency-cruiser.mjs`)) as {
   readonly CIRCLES: readonly { readonly why: string; readonly files: readonly string[] }[];
-  readonly default: { readonly forbidden: IFlattenedRuleSet['forbidden'] };
+  readonly default: {
+    readonly forbidden: IFlattenedRuleSet['forbidden'];
+    readonly options: Pick<ICruiseOptions, 'enhancedResolveOptions'>;
+  };
 };
 
 /** The rooms that a cell of the table names. "`broker` and all above" are that room and those in the rows above it. */
@@ -165,6 +168,7 @@ describe('the circle check', () => {
       ruleSet: { forbidden: circles.forbidden ?? [] },
       tsPreCompilationDeps: true,
       doNotFollow: { path: 'node_modules' },
+      enhancedResolveOptions: circles.options.enhancedResolveOptions ?? {},
     });
     return output as ICruiseResult;
   };

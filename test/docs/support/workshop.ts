@@ -19,6 +19,7 @@ export class Workshop implements Disposable {
       exports: {
         '.': './src/index.js',
         './queue/sqlite': './src/stores/sqlite.js',
+        './nats': './src/nats/index.js',
         './opentelemetry': './src/monitoring/opentelemetry.js',
         './prometheus': './src/monitoring/prometheus.js',
         './muc': './src/muc/index.js',

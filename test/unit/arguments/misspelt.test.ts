@@ -17,6 +17,7 @@ import {
   XMPP,
 } from 'xmpp-broker';
 import { Room } from 'xmpp-broker/muc';
+import { prepareNats } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
@@ -70,6 +71,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'new Connection()': (options) => new Connection(options),
   'prometheus()': (options) => prometheus(broker, options),
   'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
+  'prepareNats()': (options) => prepareNats({ servers: 'nats://127.0.0.1:1' }, options),
   'sqliteStore()': (options) => sqliteStore(options),
   'LoopbackServer.start()': (options) => LoopbackServer.start(options),
   'stop()': (options) => server.stop(options),

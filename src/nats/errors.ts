@@ -1,0 +1,190 @@
+// What NATS and its client say, as errors that name the cause and what to do about it.
+import { isA, reasonOf } from '../arguments/values.js';
+import { BrokerError, printable } from '../errors.js';
+import type { NatsClient } from './client.js';
+
+/** Error codes of JetStream's API that are told apart. */
+const JS = {
+  notEnabled: 10_076,
+  notEnabledForAccount: 10_039,
+  noResources: 10_023,
+  noPeers: 10_005,
+  unavailable: 10_008,
+  noMessage: 10_037,
+  wrongLastSequence: 10_071,
+  streamNotFound: 10_059,
+  consumerNotFound: 10_014,
+  streamNameInUse: 10_058,
+  storageFull: 10_047,
+  maxConsumers: 10_026,
+  tooManyMessages: 10_077,
+} as const;
+
+/** What goes along with an error. */
+export interface NatsPlace {
+  /** Where NATS is, for messages: `127.0.0.1:4222`. */
+  readonly server: string;
+  /** What was done: `to open the queue "echo.example.org"`. */
+  readonly doing: string;
+}
+
+/** The code that JetStream's API gave, or 0. */
+export function jetStreamCode(error: unknown): number {
+  if (!isA(error, Error) || error.name === 'JetStreamStatusError') return 0;
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' ? code : 0;
+}
+
+/** Whether a compare-and-set lost: somebody else has written meanwhile. */
+export function isWrongRevision(error: unknown): boolean {
+  return jetStreamCode(error) === JS.wrongLastSequence;
+}
+
+export function isStreamMissing(error: unknown): boolean {
+  return jetStreamCode(error) === JS.streamNotFound;
+}
+
+export function isConsumerMissing(error: unknown): boolean {
+  return jetStreamCode(error) === JS.consumerNotFound;
+}
+
+export function isNameInUse(error: unknown): boolean {
+  return jetStreamCode(error) === JS.streamNameInUse;
+}
+
+/** Whether a stream, or the share of one subject in it, takes no more. */
+export function isFull(error: unknown): boolean {
+  const code = jetStreamCode(error);
+  return code === JS.storageFull || code === JS.tooManyMessages;
+}
+
+/** Whether JetStream is not there, or not yet: a cluster without a leader says the same. */
+export function isWithoutJetStream(error: unknown): boolean {
+  const code = jetStreamCode(error);
+  return nameOf(error) === 'JetStreamNotEnabled' || code === JS.notEnabled || code === JS.notEnabledForAccount;
+}
+
+/** Whether JetStream may be there in a moment: a cluster that starts, or chooses its leader. */
+export function isGettingReady(error: unknown): boolean {
+  const code = jetStreamCode(error);
+  return (
+    isWithoutJetStream(error) || nameOf(error) === 'TimeoutError' || code === JS.noPeers || code === JS.unavailable
+  );
+}
+
+/** What a call of the client failed with, as an error of ours. */
+export function natsError(cause: unknown, place: NatsPlace, client: NatsClient): BrokerError {
+  if (isA(cause, BrokerError)) return cause;
+  const { doing, server } = place;
+  const at = printable(server, 200);
+  const denied = deniedBy(cause, client);
+  if (denied !== null) return denied(at, doing);
+  if (isWithoutJetStream(cause)) return noJetStream(at, doing, cause);
+  if (isStreamMissing(cause) || isConsumerMissing(cause)) return missing(at, doing, cause);
+  const name = nameOf(cause);
+  if (name === 'ClosedConnectionError' || name === 'DrainingConnectionError') return closed(at, doing, cause);
+  if (isFull(cause)) {
+    const text = `JetStream at ${at} takes no more ${doing} (${reasonOf(cause)}): wait until it is sent, or raise the limit of the stream`;
+    return new BrokerError('QUEUE_FULL', text, { layer: 'queue', retryable: true, cause });
+  }
+  if (jetStreamCode(cause) !== 0) {
+    const text = `JetStream at ${at} refuses ${doing}: ${reasonOf(cause)}`;
+    return new BrokerError('NATS_REFUSED', text, { layer: 'nats', origin: 'peer', retryable: true, cause });
+  }
+  return unreachable(at, doing, cause);
+}
+
+/** What is said of a first connection that failed. */
+export function connectError(cause: unknown, server: string, client: NatsClient): BrokerError {
+  const denied = deniedBy(cause, client);
+  if (denied !== null) return denied(printable(server, 200), 'to connect');
+  const text = `no NATS answers at ${printable(server, 200)} (${belowOf(cause)}): is nats-server running there, is that its port for clients, and do both sides agree about TLS?`;
+  return new BrokerError('NATS_UNREACHABLE', text, { layer: 'nats', origin: 'os', retryable: true, cause });
+}
+
+export function unreachable(at: string, doing: string, cause?: unknown): BrokerError {
+  const why = cause === undefined ? 'it does not answer' : reasonOf(cause);
+  const text = `NATS at ${at} does not answer ${doing} (${why}): it goes on by itself once it does`;
+  return new BrokerError('NATS_UNREACHABLE', text, { layer: 'nats', origin: 'peer', retryable: true, cause });
+}
+
+export function closed(at: string, doing: string, cause?: unknown): BrokerError {
+  const text = `the connection to NATS at ${at} was closed, ${doing} there is none`;
+  return new BrokerError('NATS_UNREACHABLE', text, { layer: 'nats', cause });
+}
+
+export function noJetStream(at: string, doing: string, cause?: unknown): BrokerError {
+  const text = `NATS at ${at} has no JetStream ${doing}: start nats-server with -js, or "jetstream { store_dir: … }" in its configuration, and allow it for this account; a cluster needs more than half of its nodes`;
+  return new BrokerError('NATS_NO_STREAM', text, { layer: 'nats', origin: 'peer', retryable: true, cause });
+}
+
+function missing(at: string, doing: string, cause: unknown): BrokerError {
+  const text = `the streams are not there ${doing} at ${at} (${reasonOf(cause)}): prepareNats() makes them, once, with a login that may`;
+  return new BrokerError('NATS_NO_STREAM', text, { layer: 'nats', origin: 'peer', retryable: true, cause });
+}
+
+export function tooOld(server: string, version: string): BrokerError {
+  const text = `NATS at ${printable(server, 200)} is nats-server ${printable(version, 40)}: 2.9 or newer is needed`;
+  return new BrokerError('NATS_TOO_OLD', text, { layer: 'nats', origin: 'peer' });
+}
+
+export function otherSetup(stream: string, differences: readonly string[]): BrokerError {
+  const text = `the stream ${stream} is set up otherwise: ${differences.join('; ')}. Edit it (nats stream edit), or ask for what it has`;
+  return new BrokerError('NATS_SETUP', text, { layer: 'nats' });
+}
+
+/** @param limit what NATS takes, `max_payload`; @param wanted what a stanza may have, with what goes along with it */
+export function tooSmall(limit: number, wanted: number, option: string): BrokerError {
+  const text = `NATS takes messages of ${limit} bytes (max_payload), and ${wanted} may come (${option} and room for headers): raise max_payload of nats-server, or lower ${option}`;
+  return new BrokerError('NATS_TOO_BIG', text, { layer: 'nats' });
+}
+
+/** Of one stanza. */
+export function tooBig(bytes: number, most: number): BrokerError {
+  const text = `the stanza has ${bytes} bytes, and NATS takes ${most} of them (max_payload without room for headers)`;
+  return new BrokerError('NATS_TOO_BIG', text, { layer: 'nats', sent: 'no' });
+}
+
+function nameOf(error: unknown): string {
+  return isA(error, Error) ? error.name : '';
+}
+
+/** The refusal in an error, or below it. */
+function deniedBy(cause: unknown, { transport }: NatsClient): ((at: string, doing: string) => BrokerError) | null {
+  for (const error of chainOf(cause)) {
+    if (isA(error, transport.PermissionViolationError)) {
+      const { operation, subject } = error;
+      const may = operation === 'publish' ? 'publish on' : 'subscribe to';
+      return (at, doing) => {
+        const text = `NATS at ${at} does not let this login ${may} "${printable(subject, 200)}" ${doing}: see the table of permissions in docs/scaling-out.md`;
+        return new BrokerError('NATS_DENIED', text, { layer: 'nats', origin: 'peer', cause });
+      };
+    }
+    if (isA(error, transport.AuthorizationError) || isA(error, transport.UserAuthenticationExpiredError)) {
+      return (at, doing) => {
+        const text = `NATS at ${at} refuses the login ${doing} (${reasonOf(cause)}): check user, password, token or credentials of the connection`;
+        return new BrokerError('NATS_DENIED', text, { layer: 'nats', origin: 'peer', cause });
+      };
+    }
+  }
+  return null;
+}
+
+/** The innermost reason: the client wraps what the system says. */
+function belowOf(cause: unknown): string {
+  const said = chainOf(cause).filter((error) => isA(error, Error) && error.message !== '');
+  return reasonOf(said.at(-1) ?? cause);
+}
+
+/** An error, and those below it. */
+function chainOf(cause: unknown): unknown[] {
+  const chain: unknown[] = [];
+  for (
+    let error = cause;
+    error !== undefined && chain.length < 5;
+    error = isA(error, Error) ? error.cause : undefined
+  ) {
+    chain.push(error);
+  }
+  return chain;
+}
