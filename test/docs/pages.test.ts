@@ -14,6 +14,7 @@ const everything = pages.map(({ text }) => text).join('\n');
 
 /** Hosts that the pages may link to or name. */
 const HOSTS = new Set([
+  '127.0.0.1',
   'keepachangelog.com',
   'semver.org',
   'jabber.org',
@@ -22,7 +23,8 @@ const HOSTS = new Set([
 ]);
 
 /** Commands that need no check of their own. */
-const KNOWN_COMMANDS = /^(?:npm install(?: --save-dev)? [@\w/-]+|openssl .*|cp .* && sqlite3 [\w./]+)$/;
+const KNOWN_COMMANDS =
+  /^(?:npm install(?: --save-dev)?(?: [@\w/-]+)+|npm init --yes|npm pkg set type=module|(?:\w+=\S+ )*node program\.ts\b.*|openssl .*|cp .* && sqlite3 [\w./]+)$/;
 
 /** Whether it is a command line of `xmpp-broker` that would be taken. */
 function isOurs(command: string): boolean {
@@ -56,7 +58,7 @@ describe('README, changelog and docs', () => {
     // In code a path may be XPath, and a server's configuration names its files; elsewhere one that begins at the root is
     // somebody's folder.
     const outside = pages.flatMap(({ path, text }) => {
-      const prose = text.replaceAll(/^```(?:ts|sh|yaml|lua)\n[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
+      const prose = text.replaceAll(/^```(?:ts|sh|yaml|lua|ini)\n[^]*?^```/gm, '').replaceAll(/`[^`\n]*`/g, '');
       return [...prose.matchAll(/(?:^|[\s'"=(])(\/[\w.-]+\/[\w./-]*)/g)].map(([, found = '']) => `${path}: ${found}`);
     });
     const hosts = [...everything.matchAll(/https?:\/\/([\w.-]+)/g)].map(([, host = '']) => host);
@@ -86,6 +88,13 @@ describe('README, changelog and docs', () => {
       if (language === 'ts' && !(await check(`${text}\n`, options))) other.push(`${path}:${String(line)}`);
     }
     expect(other).toEqual([]);
+  });
+
+  it.each(pages)('$path: a program that is quoted is the one in its file', ({ blocks }) => {
+    for (const { notes, text } of blocks) {
+      const file = /^as (?<file>\S+)$/.exec(notes)?.groups?.['file'];
+      if (file !== undefined) expect(`${text}\n`).toBe(readFileSync(`${ROOT}/${file}`, 'utf8'));
+    }
   });
 
   it('every line of a table has as many cells as its head', () => {

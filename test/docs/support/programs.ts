@@ -7,6 +7,8 @@ import type { CodeBlock, Page } from './markdown.js';
  * - `stays`: the program runs until it is told to end (SIGTERM); others have to end by themselves.
  * - `until "text"`: it also has to print that text.
  * - `types only`: the block is compiled and not run; the prose says why.
+ * - `as examples/client.ts`: the block is that file, which has a test of its own.
+ * - `recipe`: the block is compiled here, and run by test/servers/cookbook, each against what it is for.
  */
 export interface Program {
   /** Where it begins, such as `docs/events.md:12`. */
@@ -19,7 +21,11 @@ export interface Program {
   readonly typesOnly: boolean;
 }
 
-const NOTES = /^(?:continues|stays|types only|until "[^"]+")(?:, (?:stays|until "[^"]+"))*$/;
+/** What the comment above a recipe of the cookbook says. */
+export const RECIPE = 'recipe';
+
+const NOTES =
+  /^(?:continues|stays|types only|recipe|as examples\/[\w-]+\.ts|until "[^"]+")(?:, (?:stays|until "[^"]+"))*$/;
 
 export function programsOf(page: Page): Program[] {
   const programs: CodeBlock[][] = [];
@@ -37,6 +43,6 @@ export function programsOf(page: Page): Program[] {
     lines: blocks.flatMap(({ text, line }) => text.split('\n').map((_, offset) => line + offset)),
     stays: blocks.some(({ notes }) => /\bstays\b/.test(notes)),
     until: blocks.flatMap(({ notes }) => [...notes.matchAll(/until "([^"]+)"/g)].map(([, text]) => text ?? '')),
-    typesOnly: blocks[0]?.notes === 'types only',
+    typesOnly: /^(?:types only|recipe|as .*)$/.test(blocks[0]?.notes ?? ''),
   }));
 }

@@ -1,0 +1,146 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Broker, COMPONENT, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
+import { Child } from '../../docs/support/child.js';
+import { readPages } from '../../docs/support/markdown.js';
+import { RECIPE } from '../../docs/support/programs.js';
+import { Workshop } from '../../docs/support/workshop.js';
+import { Prosody, SERVER_NAMES, type ProsodyPort, type TestServer } from '../harness/index.js';
+
+/** The passwords of the accounts at `example.org`. */
+const ACCOUNTS: Readonly<Record<string, string>> = {
+  juliet: 'r0m30',
+  romeo: 'j0l13t',
+  sensor1: 'secret',
+  sensor200: 'secret',
+};
+
+/** What the recipes find at `example.org`. Room and node are there already, so that nothing has to be set up. */
+const EXTRA = `
+VirtualHost "example.org"
+  disco_items = { { "upload.example.org" }, { "rooms.example.org" } }
+Component "rooms.example.org" "muc"
+  muc_room_locking = false
+Component "pubsub.example.org" "pubsub"
+  admins = { "romeo@example.org" }
+Component "upload.example.org" "http_file_share"
+  http_external_url = "https://upload.example.org/"
+  http_host = "upload.example.org"
+Component "gateway.example.org"
+Component "desk.example.org"
+`;
+
+/** The recipes: the programs of the pages in docs/cookbook, by page and number, such as `proxy.md` and `proxy.md 2`. */
+export function recipes(): Map<string, string> {
+  const cookbook = readPages().filter(({ path }) => path.startsWith('docs/cookbook/'));
+  return new Map(
+    cookbook.flatMap(({ path, blocks }) =>
+      blocks
+        .filter(({ notes }) => notes === RECIPE)
+        .map(({ text }, i) => [`${path.replace('docs/cookbook/', '')}${i === 0 ? '' : ` ${String(i + 1)}`}`, text]),
+    ),
+  );
+}
+
+/** The server that the cookbook tells of, and a place to run its programs. */
+export class Kitchen implements AsyncDisposable {
+  readonly server: TestServer<ProsodyPort>;
+  readonly #workshop = new Workshop();
+  readonly #folder: string;
+  readonly #brokers: Broker[] = [];
+  readonly #detour: Record<string, number>;
+  readonly #recipes = recipes();
+
+  private constructor(server: TestServer<ProsodyPort>) {
+    this.server = server;
+    const { starttls, directTls, component, https } = server.ports;
+    this.#detour = { 5222: starttls, 5223: directTls, 5347: component, 443: https };
+    this.#folder = join(this.#workshop.path, 'place');
+    mkdirSync(this.#folder);
+    writeFileSync(join(this.#folder, 'ca.pem'), server.ca);
+  }
+
+  static async open(): Promise<Kitchen> {
+    const server = await Prosody.start({
+      certificate: { names: [{ dns: 'example.org' }, { dns: '*.example.org' }, ...SERVER_NAMES] },
+      users: Object.entries(ACCOUNTS).map(([user, password]) => ({ user, password, domain: 'example.org' })),
+      extra: EXTRA,
+    });
+    return new Kitchen(server);
+  }
+
+  /** A port that a recipe names leads to another one from now on. */
+  lead(port: number, to: number): void {
+    this.#detour[port] = to;
+  }
+
+  /** Starts a recipe, as juliet, or as whatever component it is. */
+  start(name: string, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Child {
+    const source = this.#recipes.get(name);
+    if (source === undefined) throw new Error(`there is no recipe ${name}`);
+    const program = this.#workshop.add(`${name.replaceAll(/\W/g, '-')}.ts`, source);
+    const secrets = { XMPP_PASSWORD: 'r0m30', XMPP_SECRET: 'secret' };
+    return new Child(
+      this.#workshop,
+      program,
+      { folder: this.#folder, detour: this.#detour },
+      { ...secrets, ...env },
+      args,
+    );
+  }
+
+  /** Puts a file where the recipes run. @returns its path */
+  file(name: string, text: string): string {
+    writeFileSync(join(this.#folder, name), text);
+    return join(this.#folder, name);
+  }
+
+  /** Somebody with an account, who is online. */
+  async friend(username = 'romeo', resource = 'phone'): Promise<Broker> {
+    const port = this.server.ports.starttls;
+    const broker = await this.#connected({ connectionType: XMPP, port, username, resource });
+    broker.output(xml('presence'));
+    return broker;
+  }
+
+  /** A component of the server's. */
+  component(domain: string): Promise<Broker> {
+    return this.#connected({
+      connectionType: COMPONENT,
+      port: this.server.ports.component,
+      domain,
+      password: 'secret',
+    });
+  }
+
+  async #connected(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker({
+      host: this.server.host,
+      domain: 'example.org',
+      password: ACCOUNTS[options.username ?? ''],
+      tls: { ca: this.server.ca },
+      logger: false,
+      ...options,
+    });
+    this.#brokers.push(broker);
+    await broker.connect();
+    return broker;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#brokers.map((broker) => broker[Symbol.asyncDispose]()));
+    this.#workshop[Symbol.dispose]();
+    await this.server.dispose();
+  }
+}
+
+/** Resolves with the next stanza that fits. Listen first, then make it happen. */
+export function arrives(broker: Broker, fits: (stanza: Element) => boolean): Promise<Element> {
+  return new Promise((resolve) => {
+    const subscription = broker.subscribe('PCJ_NODERECEIVED', (stanza) => {
+      if (!fits(stanza)) return;
+      subscription.cancel();
+      resolve(stanza);
+    });
+  });
+}
