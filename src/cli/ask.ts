@@ -7,9 +7,10 @@ export function ask(
   input: Readable = process.stdin,
   output: { write(text: string): unknown } = process.stderr,
 ): Promise<string> {
-  output.write(prompt);
   const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input, output: nothing, terminal: true });
+  // Whoever sees the question may answer at once: from here on nothing is echoed.
+  output.write(prompt);
   return new Promise((resolve, reject) => {
     reader.question('', (answer) => {
       if (answer !== '') resolve(answer);
