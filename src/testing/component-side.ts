@@ -5,7 +5,7 @@ import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Connection } from './connection.js';
-import type { DomainLink } from './hub.js';
+import type { DomainLink } from './services/host.js';
 import { sameText } from './sasl/same-text.js';
 import type { Site } from './site.js';
 import { isStanza, jidOf, moveInto, problemOf, withFrom } from './stanza.js';

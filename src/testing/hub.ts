@@ -5,13 +5,8 @@ import type { Element } from '../xml/element.js';
 import type { StanzaErrorCondition } from '../stanza/conditions.js';
 import { errorReply } from '../stanza/replies.js';
 import type { ClientSession } from './client-session.js';
+import type { DomainLink } from './services/host.js';
 import { jidOf } from './stanza.js';
-
-/** Somebody who gets what is sent to a domain: a component, or a link to the router. */
-export interface DomainLink {
-  /** Takes a stanza in `jabber:client`. */
-  deliver(stanza: Element): void;
-}
 
 /** By what the links of a shared name are chosen: the sender, or the recipient's account. */
 export type Sharing = 'from' | 'to';
@@ -44,6 +39,8 @@ export class Hub {
   /** Sessions by account, then by resource. */
   readonly #accounts = new Map<string, Map<string, ClientSession>>();
   readonly #names = new Map<string, SharedName>();
+  /** What the server itself serves. Who connects under such a name takes its place. */
+  readonly #services = new Map<string, DomainLink>();
   /** Gets what is sent to domains nobody knows. */
   fallback: DomainLink | null = null;
 
@@ -110,6 +107,15 @@ export class Hub {
     this.#owner.gone(name);
   }
 
+  addService(name: string, service: DomainLink): void {
+    this.#services.set(name, service);
+  }
+
+  /** Domains that the server itself serves. */
+  get services(): string[] {
+    return [...this.#services.keys()];
+  }
+
   /** The link that gets this stanza, or null. */
   linkFor(domain: string, stanza: Element): DomainLink | null {
     const shared = this.#names.get(domain);
@@ -140,7 +146,7 @@ export class Hub {
   }
 
   #toDomain(stanza: Element, domain: string): void {
-    const link = this.linkFor(domain, stanza) ?? this.fallback;
+    const link = this.linkFor(domain, stanza) ?? this.#services.get(domain) ?? this.fallback;
     if (link !== null) link.deliver(stanza);
     else this.bounce(stanza, this.#owner.knows(domain) ? 'service-unavailable' : 'remote-server-not-found');
   }

@@ -22,6 +22,7 @@ export type {
   LoopbackPort,
   LoopbackSasl2Options,
   LoopbackSaslOptions,
+  LoopbackServices,
   LoopbackTimeouts,
   LoopbackTlsOptions,
   RouterUser,

@@ -298,6 +298,7 @@ export class LoopbackServer implements AsyncDisposable {
     if (!keepSessions) {
       // Nothing is given back to senders: they go as well.
       for (const session of this.#site.hub.everySession) session.end(false);
+      this.#site.services.reset();
       this.#site.resumption.forget();
     }
     return this.#reception.close(abrupt);

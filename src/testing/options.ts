@@ -46,6 +46,8 @@ export interface LoopbackOptions {
   legacy?: LoopbackLegacyOptions | false | undefined;
   /** Stream management (XEP-0198); `false` for none. Default: with resumption. */
   streamManagement?: LoopbackManagementOptions | false | undefined;
+  /** What the server has beside delivering stanzas; `false` for nothing. Default `{}`. */
+  services?: LoopbackServices | false | undefined;
   /** What a peer's XML may cost; see {@link XmlLimits}. Default `{}`. */
   limits?: Optional<XmlLimits> | undefined;
   /** Time limits in milliseconds. Default `{}`. */
@@ -167,6 +169,15 @@ export interface LoopbackManagementOptions {
   startCount?: number | undefined;
   /** Most stanzas kept for a client. One more ends its session. Default 10,000. */
   unackedLimit?: number | undefined;
+}
+
+/** What the loopback server has beside delivering stanzas. All of it is in memory, bounded, and survives {@link LoopbackServer.restart}. */
+export interface LoopbackServices {
+  /**
+   * Domain of the rooms (XEP-0045), or `false` for none. Default `conference.` in front of the server's domain, unless
+   * that is a component.
+   */
+  rooms?: string | false | undefined;
 }
 
 /** Time limits of the loopback server, in milliseconds. */

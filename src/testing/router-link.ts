@@ -5,7 +5,7 @@ import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Connection } from './connection.js';
-import type { DomainLink } from './hub.js';
+import type { DomainLink } from './services/host.js';
 import type { Site } from './site.js';
 import { isStanza, jidOf } from './stanza.js';
 
@@ -178,7 +178,8 @@ export class RouterLink implements DomainLink {
     this.#log(route);
     const link = hub.linkFor(to, stanza);
     if (link instanceof RouterLink) link.send(route);
-    else if (to === this.#site.settings.domain || OWN_NAMES.has(to)) this.#intoServer(stanza, from);
+    else if (to === this.#site.settings.domain || OWN_NAMES.has(to) || (link === null && hub.services.includes(to)))
+      this.#intoServer(stanza, from);
     else if (link !== null) link.deliver(stanza.clone());
     else if (hub.fallback instanceof RouterLink) hub.fallback.send(route);
     else this.#giveBack(route, '404');

@@ -29,6 +29,7 @@ import type {
   LoopbackPort,
   LoopbackSasl2Options,
   LoopbackSaslOptions,
+  LoopbackServices,
   LoopbackTimeouts,
   LoopbackTlsOptions,
   RouterUser,
@@ -36,6 +37,7 @@ import type {
 import type { ChannelBinding } from './sasl/channel-binding.js';
 import { TOKEN_MECHANISMS } from './sasl/hashed-token.js';
 import { MECHANISMS } from './sasl/mechanisms.js';
+import type { ServiceSettings } from './services/services.js';
 
 /** The options with everything filled in. */
 export interface Settings {
@@ -57,6 +59,7 @@ export interface Settings {
   readonly bind: Complete<LoopbackBindOptions>;
   readonly legacy: (Complete<Omit<LoopbackLegacyOptions, 'token'>> & { token?: string | undefined }) | null;
   readonly streamManagement: Complete<LoopbackManagementOptions> | null;
+  readonly services: ServiceSettings;
   readonly limits: Optional<XmlLimits>;
   readonly timeouts: Complete<LoopbackTimeouts>;
   readonly onHandlerError: (error: unknown, event: string) => void;
@@ -70,6 +73,8 @@ const TOKEN_NAMES = TOKEN_MECHANISMS.map(({ name }) => name);
 const PORT = whole(0, 65_535);
 const TLS_VERSION = oneOf('TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3');
 const orFalse = must('false or an object', (value) => value === false);
+
+const domainOrFalse: Check = (value) => (value === false ? null : domain(value));
 
 /** PEM as text. */
 const pemText: Check = (value) => string(value) ?? pem(value);
@@ -171,6 +176,10 @@ const OPTIONS: OptionTable<LoopbackOptions> = {
       },
       instead: orFalse,
     } satisfies OptionTable<LoopbackManagementOptions>,
+    services: {
+      checks: { rooms: domainOrFalse },
+      instead: orFalse,
+    } satisfies OptionTable<LoopbackServices>,
     limits: XML_LIMITS,
     timeouts: {
       checks: { negotiation: milliseconds, close: milliseconds },
@@ -237,10 +246,22 @@ export function settingsOf(options: LoopbackOptions): Settings {
             unackedLimit: 10_000,
             ...readGroup(streamManagement),
           },
+    services: servicesOf(given),
     limits: { ...given.limits },
     timeouts: { negotiation: 30_000, close: 1000, ...readGroup(given.timeouts) },
     onHandlerError: given.onHandlerError ?? warn,
   };
+}
+
+function servicesOf({ domain: own = DEFAULT_DOMAIN, components, services = {} }: LoopbackOptions): ServiceSettings {
+  if (services === false) return { rooms: null };
+  const taken = new Set(Object.keys(components ?? {}).map(preparedDomain));
+  const domainOf = (given: string | false | undefined, usual: string) => {
+    if (given !== undefined) return given === false ? null : preparedDomain(given);
+    const name = preparedDomain(`${usual}.${own}`);
+    return taken.has(name) ? null : name;
+  };
+  return { rooms: domainOf(services.rooms, 'conference') };
 }
 
 function fastOf(fast: LoopbackFastOptions | false): Complete<LoopbackFastOptions> | null {
@@ -266,6 +287,7 @@ function checkNames({
   accounts,
   components,
   routerUsers,
+  services,
 }: Partial<LoopbackOptions>): string[] {
   const problems: string[] = [];
   const check = (group: string, users: object | undefined, name: Check) => {
@@ -274,6 +296,13 @@ function checkNames({
       if (problem !== null) problems.push(`${group}.${user} has a name that ${problem}`);
     }
   };
+  const domains = Object.keys(components ?? {}).filter((name) => domain(name) === null);
+  const taken = new Set([own, ...domains].map(preparedDomain));
+  for (const [name, given] of Object.entries(services === false ? {} : (services ?? {}))) {
+    if (typeof given !== 'string') continue;
+    if (taken.has(preparedDomain(given))) problems.push(`services.${name} is the domain of something else`);
+    taken.add(preparedDomain(given));
+  }
   check('accounts', accounts, localPart);
   check('routerUsers', routerUsers, localPart);
   check(

@@ -6,6 +6,7 @@ import { LegacyAuth } from './legacy-auth.js';
 import { Resumption } from './resumption.js';
 import type { RouterLink } from './router-link.js';
 import { answerRequest } from './service.js';
+import { Services } from './services/services.js';
 import type { Settings } from './settings.js';
 import type { StreamFault } from './stream-fault.js';
 import { Tokens } from './tokens.js';
@@ -24,6 +25,7 @@ export interface Site {
   readonly routerAccounts: Accounts;
   /** Secrets by component. */
   readonly secrets: Map<string, string>;
+  readonly services: Services;
   readonly resumption: Resumption;
   readonly legacy: LegacyAuth | null;
   /** Tokens for the next sign-in (XEP-0484), or null where there are none. */
@@ -47,7 +49,8 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
   const routers = new Set<RouterLink>();
   const hub: Hub = new Hub({
     domain,
-    answer: (request, to) => answerRequest(request, to, [...new Set([...hub.names, ...secrets.keys()])]),
+    answer: (request, to) =>
+      answerRequest(request, to, [...new Set([...hub.names, ...secrets.keys(), ...hub.services])]),
     undeliverable: (stanza, condition) => publish('undeliverable', { stanza, condition }),
     knows: (name) => secrets.has(name),
     bound: (name, link) => {
@@ -64,6 +67,7 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
     accounts,
     routerAccounts,
     secrets,
+    services: new Services(hub, settings.services),
     resumption: new Resumption(),
     legacy: settings.legacy === null ? null : new LegacyAuth(accounts, settings.legacy),
     tokens: settings.sasl2?.fast == null ? null : new Tokens(settings.sasl2.fast),

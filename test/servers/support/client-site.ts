@@ -59,12 +59,20 @@ export interface Subject {
   readonly recorded: Trace;
 }
 
+/** What a client has to know of a server. */
+export interface Signable {
+  readonly host: string;
+  readonly domain: string;
+  readonly ca: string;
+  readonly ports: Readonly<Record<ClientPort, number>>;
+}
+
 /** Clients of one test, ended behind it. */
 export class Clients implements AsyncDisposable {
   readonly #brokers: Broker[] = [];
 
   /** A signed-out client of alice's, or of somebody else's. */
-  client(server: TestServer<ClientPort>, options: Partial<BrokerOptions> = {}): Subject {
+  client(server: Signable, options: Partial<BrokerOptions> = {}): Subject {
     const broker = new Broker({
       connectionType: XMPP,
       host: server.host,
@@ -82,7 +90,7 @@ export class Clients implements AsyncDisposable {
     return { broker, recorded: trace(broker) };
   }
 
-  async ready(server: TestServer<ClientPort>, options: Partial<BrokerOptions> = {}): Promise<Subject> {
+  async ready(server: Signable, options: Partial<BrokerOptions> = {}): Promise<Subject> {
     const subject = this.client(server, options);
     await subject.broker.connect();
     return subject;
