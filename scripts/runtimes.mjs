@@ -1,5 +1,5 @@
-// Brings what the store's tests need and `npm ci` does not: another release of Node, whose npm package for this platform is
-// a plain binary, and better-sqlite3, which compiles for a minute or more where no binary of it can be had. Both are kept
+// Brings what tests need and `npm ci` does not: another release of Node, whose npm package for this platform is
+// a plain binary, Bun, and better-sqlite3, which compiles for a minute or more where no binary of it can be had. Both are kept
 // in .cache/runtimes. XMPP_BROKER_NO_INSTALL=1 forbids it. Plain Node without dependencies.
 //
 //   node scripts/runtimes.mjs node 24          prints the path of the program
@@ -67,6 +67,22 @@ export function betterSqlite3() {
   const problem = install(folder, 600, 'better-sqlite3@12');
   if (problem !== null) return { missing: `better-sqlite3 could not be brought: ${problem}` };
   return loads() ? { path } : { missing: 'better-sqlite3 was installed, but cannot be loaded' };
+}
+
+/**
+ * Bun, whose npm package for this platform is a plain binary, too.
+ * @returns {{ path: string } | { missing: string }} the program, or why there is none
+ */
+export function bun() {
+  const name = `@oven/bun-${process.platform}-${process.arch === 'arm64' ? 'aarch64' : process.arch}`;
+  const folder = join(home, 'bun');
+  const path = join(folder, 'node_modules', name, 'bin', 'bun');
+  if (!existsSync(path)) {
+    say(`npm install ${name} into .cache/runtimes`);
+    const problem = install(folder, 300, '--ignore-scripts', name);
+    if (problem !== null) return { missing: `Bun could not be brought: ${problem}` };
+  }
+  return works(path, ['--version']) ? { path } : { missing: 'Bun was brought, but does not run here' };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
