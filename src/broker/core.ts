@@ -200,5 +200,6 @@ export class Core implements LifecycleOwner {
     this.answerer.close();
     this.resumption.halt(error);
     this.shutdown.halted();
+    this.#handOver?.halted();
   }
 }

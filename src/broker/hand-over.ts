@@ -14,6 +14,7 @@ export interface HandOverParts {
 /** For those who hand what arrives on to other processes. All of it is asked inside a handler, of the stanza that it was given. */
 export class HandOver {
   readonly #parts: HandOverParts;
+  readonly #atHalt = new Set<() => void>();
 
   constructor(parts: HandOverParts) {
     this.#parts = parts;
@@ -32,6 +33,11 @@ export class HandOver {
     return this.#parts.lifecycle.link?.placeOf(stanza) ?? null;
   }
 
+  /** Whether a stanza is being delivered: its handlers are called now. */
+  delivers(stanza: Element): boolean {
+    return this.#parts.lifecycle.link?.delivers(stanza) ?? false;
+  }
+
   /** Whether the broker answers an iq request itself: a handler of `answer` does, or it is a ping. */
   answers(iq: Element): boolean {
     return this.#parts.answerer.answers(iq);
@@ -43,5 +49,17 @@ export class HandOver {
    */
   later(iq: Element, withinMs: number, unanswered: () => void): void {
     this.#parts.answerer.elsewhere(iq, withinMs, unanswered);
+  }
+
+  /** Calls back when the broker is halted. @returns what ends that */
+  onHalt(callback: () => void): () => void {
+    this.#atHalt.add(callback);
+    return () => this.#atHalt.delete(callback);
+  }
+
+  /** The broker was halted. */
+  halted(): void {
+    for (const callback of this.#atHalt) callback();
+    this.#atHalt.clear();
   }
 }

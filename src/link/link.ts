@@ -42,8 +42,9 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   /** Null: a stanza is handled when it was delivered. */
   readonly #intake: Intake | null;
   readonly #ending: Ending;
-  /** The stanza that is being delivered, if stream management counts it. */
-  #counted: Element | null = null;
+  /** The stanza that is being delivered, and whether stream management counts it. */
+  #delivered: Element | null = null;
+  #isCounted = false;
 
   constructor(parts: LinkParts, owner: LinkOwner, negotiated: Negotiated) {
     this.#parts = parts;
@@ -95,9 +96,14 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     return this.#acks?.session.acked ?? 0;
   }
 
+  /** Whether a stanza is being delivered. */
+  delivers(stanza: Element): boolean {
+    return this.#delivered === stanza;
+  }
+
   /** Where a stanza that is being delivered stands in a session that can be resumed, else null. */
   placeOf(stanza: Element): Place | null {
-    if (this.#acks === null || this.#counted !== stanza) return null;
+    if (this.#acks === null || !this.#isCounted || !this.delivers(stanza)) return null;
     return this.#acks.session.placeBehind(this.#intake?.counting ?? 0);
   }
 
@@ -225,9 +231,10 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     let handled: Promise<void> | null = null;
     if (stanza !== undefined) {
       this.#parts.tally.stanzaIn(stanza.localName);
-      if (counted) this.#counted = stanza;
+      this.#delivered = stanza;
+      this.#isCounted = counted;
       handled = this.#parts.router.deliver(stanza);
-      this.#counted = null;
+      this.#delivered = null;
     }
     // Handled means: every handler has seen it, and is done if that is asked for. One that threw has seen it, too.
     if (this.#intake !== null) this.#intake.take(handled, counted);

@@ -1,3 +1,9 @@
 // `xmpp-broker/nats`: one queue served by several processes on several machines, over NATS JetStream.
 export { prepareNats, type PrepareOptions } from './prepare.js';
 export { subjectToken } from './subjects.js';
+export type { NatsGiven } from './connection.js';
+export { fanOut, type FanOutOptions } from './open-fan-out.js';
+export type { FanOut, FanOutEvents } from './fan-out.js';
+export type { GroupEvents, GroupOptions } from './groups.js';
+export { Worker, type WorkerEvents, type WorkerOptions } from './worker.js';
+export type { Work } from './work.js';

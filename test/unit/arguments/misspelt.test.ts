@@ -17,7 +17,7 @@ import {
   XMPP,
 } from 'xmpp-broker';
 import { Room } from 'xmpp-broker/muc';
-import { prepareNats } from 'xmpp-broker/nats';
+import { fanOut, prepareNats, Worker } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
@@ -35,8 +35,17 @@ const server = await LoopbackServer.start();
 const iq = xml('iq', { type: 'get', to: 'a@b' }, xml('q', { xmlns: 'urn:x' }));
 const nothing = (): void => undefined;
 
+const worker = new Worker({
+  connection: { servers: 'nats://127.0.0.1:1' },
+  queue: 'q',
+  group: 'g',
+  handler: nothing,
+});
+worker.subscribe('fail', nothing);
+
 afterAll(async () => {
   broker.halt();
+  await worker.close();
   await server.stop();
 });
 
@@ -72,6 +81,9 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'prometheus()': (options) => prometheus(broker, options),
   'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
   'prepareNats()': (options) => prepareNats({ servers: 'nats://127.0.0.1:1' }, options),
+  'fanOut()': (options) => fanOut(broker, options),
+  'new Worker()': (options) => new Worker(options),
+  'Worker.close()': (options) => worker.close(options),
   'sqliteStore()': (options) => sqliteStore(options),
   'LoopbackServer.start()': (options) => LoopbackServer.start(options),
   'stop()': (options) => server.stop(options),

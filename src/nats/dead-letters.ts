@@ -1,0 +1,39 @@
+// What workers give up is kept in the stream of dead letters, with the reason.
+import { printable } from '../errors.js';
+import type { BrokerError } from '../errors.js';
+import type { NatsLink } from './connection.js';
+import type { Delivery } from './delivery.js';
+import { AT, CODE, EVENT, headerText, KEY } from './headers.js';
+import { subjectToken, type Subjects } from './subjects.js';
+
+/** The group that gave it up. */
+const GROUP = 'Xmpp-Group';
+/** Why, for people. */
+const REASON = 'Xmpp-Reason';
+
+/** How long JetStream has to say that it has a dead letter, in milliseconds. */
+const ACK_MS = 2_000;
+
+/** Stores dead letters of a group. The promise of one rejects with what the client says. */
+export function deadLetters(
+  { client, connection }: NatsLink,
+  subjects: Subjects,
+  queue: string,
+  group: string,
+): (delivery: Delivery, error: BrokerError) => Promise<unknown> {
+  const subject = subjects.dead(queue);
+  return ({ message }, error) => {
+    const headers = client.transport.headers();
+    for (const name of [EVENT, AT]) {
+      const value = message.headers?.get(name) ?? '';
+      if (value !== '') headers.set(name, value);
+    }
+    // One for each group, also when it is not known whether the first was stored.
+    headers.set(KEY, `dead:${subjectToken(group)}:${message.headers?.get(KEY) ?? ''}`);
+    headers.set(CODE, error.code);
+    headers.set(GROUP, headerText(group));
+    headers.set(REASON, headerText(printable(error.message, 300)));
+    const jetstream = client.jetstream.jetstream(connection, { timeout: ACK_MS });
+    return jetstream.publish(subject, message.data, { headers });
+  };
+}
