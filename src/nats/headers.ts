@@ -2,6 +2,10 @@
 
 /** JetStream's: a second message with the same id within the window of the stream is the first one again. Our key. */
 export const KEY = 'Nats-Msg-Id';
+/** Our key, where another one of the same was there before and JetStream must not take it for that. */
+export const NAMED = 'Xmpp-Key';
+/** Namespace in which the stanza is to be read. Left out: it is complete by itself. */
+export const NAMESPACE = 'Xmpp-Ns';
 /** Whom to tell what becomes of the stanza: `producer/key`, the producer as a token of its subject. */
 export const TICKET = 'Xmpp-Ticket';
 /** When the stanza was accepted, in milliseconds since 1970. */

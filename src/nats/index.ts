@@ -1,5 +1,6 @@
 // `xmpp-broker/nats`: one queue served by several processes on several machines, over NATS JetStream.
 export { prepareNats, type PrepareOptions } from './prepare.js';
+export { natsStore, type NatsStoreOptions } from './nats-store.js';
 export { subjectToken } from './subjects.js';
 export type { NatsGiven } from './connection.js';
 export { fanOut, type FanOutOptions } from './open-fan-out.js';

@@ -1,10 +1,10 @@
 // `prepareNats`: a step of a deployment, with more rights than the programs need that run behind it.
-import { count, must, whole } from '../arguments/checks.js';
+import { count, whole } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { usageError } from '../errors.js';
 import { connectionCheck, openLink, type NatsGiven } from './connection.js';
 import { setUpStreams } from './streams.js';
-import { prefixCheck, Subjects } from './subjects.js';
+import { prefixCheck, replicasCheck, Subjects } from './subjects.js';
 
 /** What {@link prepareNats} takes. What is left out is not compared where the streams exist. */
 export interface PrepareOptions {
@@ -26,7 +26,7 @@ export interface PrepareOptions {
 const OPTIONS: OptionTable<PrepareOptions> = {
   checks: {
     prefix: prefixCheck,
-    replicas: must('1, 3 or 5', (value) => value === 1 || value === 3 || value === 5),
+    replicas: replicasCheck,
     maxStanzas: count,
     dedupMs: whole(100, 2 ** 40),
     keepReportsMs: whole(100, 2 ** 40),

@@ -96,9 +96,11 @@ function configs(subjects: Subjects, wishes: StreamWishes): { config: Config; wi
       config: {
         ...common,
         name: subjects.reportStream,
-        subjects: [`${prefix}.ticket.*`],
+        subjects: [`${prefix}.report.*.*`],
         retention: 'limits',
         discard: 'old',
+        max_msgs_per_subject: 1,
+        allow_direct: true,
         max_age: nanos(wishes.keepReportsMs),
       },
       wished: ['max_age'],
@@ -124,11 +126,10 @@ export async function setUpStreams(link: NatsLink, subjects: Subjects, wishes: S
 }
 
 /** Only looks whether they are there and as they must be. @throws BrokerError `NATS_SETUP`, `NATS_NO_STREAM`, `NATS_DENIED` */
-export async function checkStreams(link: NatsLink, subjects: Subjects, names: readonly string[]): Promise<void> {
+export async function checkStreams(link: NatsLink, subjects: Subjects): Promise<void> {
   const doing = 'to look at its streams';
   const manager = await managerOf(link, doing);
   for (const { config } of configs(subjects, {})) {
-    if (!names.includes(config.name)) continue;
     try {
       compare((await manager.streams.info(config.name)).config, config, new Set());
     } catch (cause) {

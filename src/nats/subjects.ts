@@ -12,6 +12,9 @@ export const prefixCheck = must(
   (value) => typeof value === 'string' && /^[a-z0-9_-]{1,32}$/.test(value),
 );
 
+/** How many nodes of a cluster keep a stream. */
+export const replicasCheck = must('1, 3 or 5', (value) => value === 1 || value === 3 || value === 5);
+
 /** Longest token that is written out. Names of consumers end at 255 characters. */
 const LONGEST = 180;
 const KEPT = 120;
@@ -90,7 +93,21 @@ export class Subjects {
 
   /** What became of the stanzas of a producer. */
   ticket(producer: string): string {
-    return `${this.prefix}.ticket.${subjectToken(producer)}`;
+    return this.ticketOf(subjectToken(producer));
+  }
+
+  /** The same of a producer of which only its token is known. */
+  ticketOf(token: string): string {
+    return `${this.prefix}.ticket.${token}`;
+  }
+
+  /** The same of one stanza, where it is kept (`keepReportsMs`). */
+  report(producer: string, key: string): string {
+    return this.reportOf(subjectToken(producer), key);
+  }
+
+  reportOf(token: string, key: string): string {
+    return `${this.prefix}.report.${token}.${subjectToken(key)}`;
   }
 
   /** Commands to the holder of a queue: purge, drop, status. */

@@ -17,7 +17,7 @@ import {
   XMPP,
 } from 'xmpp-broker';
 import { Room } from 'xmpp-broker/muc';
-import { fanOut, prepareNats, Worker } from 'xmpp-broker/nats';
+import { fanOut, natsStore, prepareNats, Worker } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
@@ -80,6 +80,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'new Connection()': (options) => new Connection(options),
   'prometheus()': (options) => prometheus(broker, options),
   'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
+  'natsStore()': (options) => natsStore(options),
   'prepareNats()': (options) => prepareNats({ servers: 'nats://127.0.0.1:1' }, options),
   'fanOut()': (options) => fanOut(broker, options),
   'new Worker()': (options) => new Worker(options),

@@ -1,0 +1,450 @@
+// A queue in NATS, in the possession of this process: its stanzas are the messages of one subject in a work queue, what
+// happens to them is in the holder record, and a stanza that is done with is acknowledged to JetStream.
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { BrokerError } from '../errors.js';
+import type { Change, OpenStore, SessionRecord, StoredStanza, StoreOwner } from '../queue/store.js';
+import { randomKey } from '../queue/ticket.js';
+import type { NatsLink } from './connection.js';
+import { tooBig } from './errors.js';
+import { Feed, type FeedMessage, type FeedOwner } from './feed.js';
+import { CODE } from './headers.js';
+import type { Lease, Taken, TakenAfter } from './lease.js';
+import { FRESH, isFresh, packed, type Mark, Marks } from './marks.js';
+import { headersOf, keyOf, storedOf, ticketOf } from './message.js';
+import type { Reports } from './reports.js';
+import { stage, type Staged, type StagedEntry as Entry } from './staged.js';
+import type { Subjects } from './subjects.js';
+
+/** Time until JetStream brings again what is not done with, in milliseconds. What is still held then is recognised. */
+const ACK_WAIT_MS = 5 * 60 * 1000;
+/** Most stanzas that are being published at once. */
+const WINDOW = 256;
+/** What the headers of a message may take of its size, in bytes. */
+export const HEADER_ROOM = 2_048;
+/** For an answer of JetStream, in milliseconds. */
+export const ANSWER_MS = 2_000;
+
+/** What a queue works with. */
+export interface NatsQueueParts {
+  readonly link: NatsLink;
+  readonly js: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly subjects: Subjects;
+  readonly lease: Lease;
+  readonly reports: Reports;
+  readonly owner: StoreOwner;
+  /** Name of its consumers, without the epoch. */
+  readonly consumer: string;
+  /** Called when it is closed. */
+  left(): Promise<void>;
+}
+
+/** What goes along with the holder record. */
+interface Body {
+  readonly marks?: unknown;
+  readonly session?: SessionRecord | null;
+}
+
+export class NatsQueue implements OpenStore, FeedOwner {
+  readonly epoch: number;
+  readonly after: TakenAfter;
+  held: readonly StoredStanza[] = [];
+  readonly session: SessionRecord | null;
+  readonly #parts: NatsQueueParts;
+  readonly #feed: Feed;
+  readonly #byKey = new Map<string, Entry>();
+  readonly #bySequence = new Map<number, Entry>();
+  /** Stanzas of this process that JetStream has not brought yet. */
+  readonly #own = new Set<Entry>();
+  /** What is done with before JetStream brought it. */
+  readonly #endedEarly = new Set<number>();
+  /** Keys that are being published. */
+  readonly #putting = new Set<string>();
+  /** What the last holder knew of stanzas. */
+  readonly #inherited: Marks;
+  /** All up to here were brought. */
+  #floor = 0;
+  #kept: SessionRecord | null;
+  #under: Promise<void> = Promise.resolve();
+  #confirmed: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | null = null;
+  #isLost = false;
+  /** Collects what is there at the beginning; null: it is opened. */
+  #first: { stanzas: StoredStanza[]; bytes: number; done: () => void } | null = null;
+  #waiting: StoredStanza[] = [];
+
+  constructor(parts: NatsQueueParts, { epoch, after, body }: Taken) {
+    this.#parts = parts;
+    this.epoch = epoch;
+    this.after = after;
+    const { marks, session } = (typeof body === 'object' && body !== null ? body : {}) as Body;
+    this.#inherited = new Marks(marks);
+    this.session = isSession(session) ? session : null;
+    this.#kept = this.session;
+    const { link, manager, subjects, consumer, owner } = parts;
+    const options = {
+      stream: subjects.outStream,
+      consumer: `${consumer}-${epoch}`,
+      subject: subjects.out(owner.queue),
+      ackWaitMs: ACK_WAIT_MS,
+      maxPending: owner.limits.maxStanzas,
+    };
+    this.#feed = new Feed(link, manager, options, this);
+  }
+
+  /** Most bytes of a stanza. */
+  get maxBytes(): number {
+    return this.#parts.link.maxPayload - HEADER_ROOM;
+  }
+
+  /** Reads what is there. @throws BrokerError `NATS_*`, or what the signal says */
+  async begin(lastEpoch: number, signal: AbortSignal): Promise<void> {
+    const { manager, subjects, consumer, lease } = this.#parts;
+    if (lastEpoch > 0) {
+      await manager.consumers.delete(subjects.outStream, `${consumer}-${lastEpoch}`).catch(() => undefined);
+    }
+    const caughtUp = new Promise<void>((done) => {
+      this.#first = { stanzas: [], bytes: 0, done };
+    });
+    lease.keep((error) => {
+      this.#lost(error);
+    });
+    await this.#feed.start();
+    await Promise.race([caughtUp, abortion(signal)]);
+    this.held = this.#first?.stanzas ?? [];
+    this.#first = null;
+    // Whoever opens it takes up what is held first.
+    setImmediate(() => {
+      this.#flush();
+    });
+  }
+
+  commit(changes: readonly Change[]): Promise<void> {
+    if (this.#closed !== null) return Promise.reject(failed('the queue was closed', false));
+    const committed = this.#commit(changes);
+    this.#under = committed.catch(nothing);
+    return committed;
+  }
+
+  async newest(): Promise<number> {
+    const { manager, subjects, link } = this.#parts;
+    try {
+      return (await manager.streams.info(subjects.outStream)).state.last_seq;
+    } catch (cause) {
+      throw link.error(cause, 'to find its newest stanza');
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  /** The connection is there again. */
+  up(): void {
+    this.#feed.again();
+    this.#parts.owner.health(null);
+  }
+
+  down(error: BrokerError): void {
+    this.#parts.owner.health(error);
+  }
+
+  room(): { stanzas: number; bytes: number } {
+    const { stanzas, bytes } = this.#parts.owner.room();
+    const { length, size } = this.#first === null ? { length: this.#waiting.length, size: 0 } : lengthOf(this.#first);
+    // Our own come once more to be acknowledged, and take no room.
+    return { stanzas: stanzas - length + this.#own.size + this.#endedEarly.size, bytes: bytes - size };
+  }
+
+  arrived(from: FeedMessage): void {
+    const { sequence, message } = from;
+    const reply = message.reply ?? '';
+    const isNew = sequence > this.#floor;
+    if (isNew) this.#floor = sequence;
+    if (this.#endedEarly.delete(sequence)) {
+      this.#acknowledge([reply]);
+      return;
+    }
+    const known = this.#bySequence.get(sequence);
+    if (known !== undefined) {
+      known.reply = reply;
+      this.#own.delete(known);
+      return;
+    }
+    const key = keyOf(from);
+    // It was done with, and that was lost; or the same stanza is here already.
+    const isOurs = this.#putting.has(key);
+    if (!isNew || (this.#byKey.has(key) && !isOurs)) {
+      this.#acknowledge([reply]);
+      return;
+    }
+    const mark = sequence <= this.#inherited.last ? this.#inherited.of(sequence) : FRESH;
+    const entry = { key, sequence, ticket: ticketOf(from), mark, reply };
+    this.#add(entry);
+    // Our own, faster than the answer to who put it.
+    if (isOurs) return;
+    this.#tell(storedOf(from, mark));
+  }
+
+  caughtUp(): void {
+    this.#first?.done();
+  }
+
+  failed(error: BrokerError): void {
+    const { owner, lease } = this.#parts;
+    if (this.#isLost || this.#closed !== null) return;
+    owner.health(error.retryable ? error : error.with({ retryable: true }));
+    // A new holder deletes the readers of others.
+    void lease.write(this.#body([])).catch(nothing);
+  }
+
+  #tell(stanza: StoredStanza): void {
+    if (this.#first !== null) {
+      this.#first.stanzas.push(stanza);
+      this.#first.bytes += stanza.xml.length;
+      return;
+    }
+    // Nobody can tell any more where in a session it was.
+    this.#waiting.push(stanza.handed === null ? stanza : { ...stanza, handed: null, possibleDuplicate: true });
+    if (this.#waiting.length === 1) {
+      setImmediate(() => {
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length === 0 || this.#isLost || this.#closed !== null) return;
+    this.#parts.owner.arrived(waiting);
+  }
+
+  #add(entry: Entry): void {
+    this.#byKey.set(entry.key, entry);
+    this.#bySequence.set(entry.sequence, entry);
+    if (entry.reply === null) this.#own.add(entry);
+  }
+
+  #remove(entry: Entry): void {
+    if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key);
+    this.#bySequence.delete(entry.sequence);
+    this.#own.delete(entry);
+  }
+
+  async #commit(changes: readonly Change[]): Promise<void> {
+    const { lease, reports, owner } = this.#parts;
+    if (this.#isLost || !lease.isHeld) throw fenced();
+    const { all, session } = stage(changes, (key) => this.#byKey.get(key));
+    const puts = all.filter(({ put, entry, outcome }) => put !== null && entry === null && outcome === null);
+    this.#checkSizes(all);
+    try {
+      await this.#publish(puts, all);
+      await this.#bury(all);
+      const kept = session === undefined ? this.#kept : session;
+      if (session !== undefined || all.some(({ entry, mark }) => entry !== null && mark !== entry.mark)) {
+        await lease.write(this.#body(all, kept));
+      }
+      this.#kept = kept;
+    } catch (cause) {
+      throw this.#wasLost() ? fenced() : this.#failure(cause);
+    }
+    for (const { entry, mark } of all) if (entry !== null) entry.mark = mark;
+    const ended = all.filter(({ outcome }) => outcome !== null);
+    this.#end(ended);
+    reports.tell(owner.queue, ended);
+  }
+
+  #checkSizes(all: readonly Staged[]): void {
+    const most = this.maxBytes;
+    for (const { put } of all) {
+      if (put === null || put.xml.length * 3 <= most) continue;
+      const bytes = Buffer.byteLength(put.xml);
+      if (bytes > most) throw tooBig(bytes, most);
+    }
+  }
+
+  /** Puts stanzas into the stream, in order. */
+  async #publish(puts: readonly Staged[], all: readonly Staged[]): Promise<void> {
+    const ended = new Set(all.filter(({ outcome }) => outcome !== null).map(({ entry }) => entry));
+    for (let first = 0; first < puts.length; first += WINDOW) {
+      const some = puts.slice(first, first + WINDOW);
+      const results = await Promise.allSettled(some.map((staged) => this.#put(staged, ended)));
+      const refused = results.find((result) => result.status === 'rejected');
+      if (refused !== undefined) throw refused.reason;
+    }
+  }
+
+  async #put(staged: Staged, ended: ReadonlySet<Entry | null>): Promise<void> {
+    const { put, key } = staged;
+    if (put === null) return;
+    this.#putting.add(key);
+    try {
+      let { seq, duplicate } = await this.#send(put, undefined);
+      if (duplicate) {
+        const known = this.#bySequence.get(seq);
+        const isOver = known === undefined ? !(await this.#isThere(seq)) : ended.has(known);
+        // Of a stanza with that key that is done with.
+        if (isOver) ({ seq, duplicate } = await this.#send(put, randomKey()));
+      }
+      // JetStream may have brought it already.
+      const entry = this.#bySequence.get(seq) ?? { key, sequence: seq, ticket: null, mark: FRESH, reply: null };
+      this.#add(entry);
+      staged.entry = entry;
+    } finally {
+      this.#putting.delete(key);
+    }
+  }
+
+  async #send(
+    { key, xml, at }: Extract<Change, { kind: 'put' }>,
+    id: string | undefined,
+  ): Promise<{ seq: number; duplicate: boolean }> {
+    const { js, subjects, owner, link } = this.#parts;
+    const headers = headersOf(link.client, { key, id, at, xmlns: owner.xmlns });
+    return await js.publish(subjects.out(owner.queue), xml, { headers, timeout: ANSWER_MS });
+  }
+
+  async #isThere(sequence: number): Promise<boolean> {
+    if (this.#endedEarly.has(sequence)) return false;
+    const { manager, subjects } = this.#parts;
+    return (await manager.streams.getMessage(subjects.outStream, { seq: sequence })) !== null;
+  }
+
+  /** Stanzas that are given up go to the dead letters first. */
+  async #bury(all: readonly Staged[]): Promise<void> {
+    const { js, subjects, owner, link } = this.#parts;
+    for (const { outcome, code, entry, put, key } of all) {
+      if (outcome !== 'failed' || (entry === null && put === null)) continue;
+      const xml = put?.xml ?? (entry === null ? '' : await this.#textOf(entry));
+      const headers = headersOf(link.client, { key, at: put?.at ?? Date.now(), xmlns: owner.xmlns });
+      headers.set(CODE, code ?? '');
+      await js.publish(subjects.dead(owner.queue), xml, { headers, timeout: ANSWER_MS });
+    }
+  }
+
+  /** The stream has it still. */
+  async #textOf({ sequence }: Entry): Promise<string> {
+    const { manager, subjects } = this.#parts;
+    const found = await manager.streams.getMessage(subjects.outStream, { seq: sequence });
+    return found === null ? '' : found.string();
+  }
+
+  /** What the holder record has to say, with what is about to become of stanzas. */
+  #body(all: readonly Staged[], session = this.#kept): Body {
+    const marks = new Map<number, Mark>();
+    for (const { sequence, mark } of this.#bySequence.values()) if (!isFresh(mark)) marks.set(sequence, mark);
+    for (const { entry, mark } of all) if (entry !== null) marks.set(entry.sequence, mark);
+    // What the last holder said of stanzas that are not here yet.
+    const later = this.#floor < this.#inherited.last ? this.#inherited.groups : [];
+    return { marks: [...packed(marks), ...later], session };
+  }
+
+  #end(ended: readonly Staged[]): void {
+    const replies: string[] = [];
+    for (const { entry } of ended) {
+      if (entry === null) continue;
+      this.#remove(entry);
+      if (entry.reply !== null) replies.push(entry.reply);
+      else if (entry.sequence <= this.#floor) this.#delete(entry.sequence);
+      else this.#endedEarly.add(entry.sequence);
+    }
+    this.#acknowledge(replies);
+  }
+
+  /** The last of them asks for an answer, which tells that those before it are through, too. */
+  #acknowledge(replies: readonly string[]): void {
+    const { connection } = this.#parts.link;
+    const last = replies.at(-1);
+    if (last === undefined) return;
+    try {
+      for (const reply of replies.slice(0, -1)) connection.publish(reply, '+ACK');
+      this.#confirmed = connection.request(last, '+ACK', { timeout: ANSWER_MS }).catch(nothing);
+    } catch {
+      // It comes again, and is acknowledged then.
+    }
+  }
+
+  #delete(sequence: number): void {
+    const { manager, subjects } = this.#parts;
+    this.#confirmed = manager.streams.deleteMessage(subjects.outStream, sequence, false).catch(nothing);
+  }
+
+  #failure(cause: unknown): BrokerError {
+    const { link, owner } = this.#parts;
+    const error = link.error(cause, `to store stanzas of the queue "${owner.queue}"`);
+    if (error.code === 'QUEUE_FENCED' || error.code === 'NATS_TOO_BIG') return error;
+    return failed(error.message, true, error);
+  }
+
+  /** Asked anew behind what was waited for. */
+  #wasLost(): boolean {
+    return this.#isLost;
+  }
+
+  #lost(error: BrokerError): void {
+    if (this.#isLost || this.#closed !== null) return;
+    this.#isLost = true;
+    this.#feed.stop();
+    this.#parts.owner.fenced(error);
+  }
+
+  async #close(): Promise<void> {
+    const { lease, manager, subjects } = this.#parts;
+    await this.#under;
+    const isMine = lease.isHeld && !this.#isLost;
+    this.#feed.stop();
+    if (isMine) {
+      await this.#confirmed;
+      for (const sequence of this.#endedEarly) {
+        await manager.streams.deleteMessage(subjects.outStream, sequence, false).catch(nothing);
+      }
+      await this.#feed.delete();
+      await lease.release(this.#body([]));
+    } else lease.stop();
+    await this.#parts.left();
+  }
+}
+
+function lengthOf({ stanzas, bytes }: { stanzas: readonly unknown[]; bytes: number }): {
+  length: number;
+  size: number;
+} {
+  return { length: stanzas.length, size: bytes };
+}
+
+function nothing(): void {
+  // Whoever asked was told.
+}
+
+function failed(text: string, retryable: boolean, cause?: unknown): BrokerError {
+  return new BrokerError('QUEUE_STORE_FAILED', text, { layer: 'queue', retryable, cause });
+}
+
+function fenced(): BrokerError {
+  return new BrokerError('QUEUE_FENCED', 'this process does not hold the queue any more', {
+    layer: 'queue',
+    retryable: true,
+  });
+}
+
+/** @throws the signal's reason */
+function abortion(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** It comes from another process. */
+function isSession(value: unknown): value is SessionRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { id, jid, sent, acked, handled, at } = value as Record<string, unknown>;
+  return (
+    typeof id === 'string' && typeof jid === 'string' && [sent, acked, handled, at].every((one) => Number.isFinite(one))
+  );
+}

@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { FRESH, isFresh, Marks, packed, type Mark } from '../../../src/nats/marks.js';
+
+const mark = fc.record({
+  handed: fc.option(
+    fc.record({
+      session: fc.option(fc.constantFrom('s', 't')),
+      ordinal: fc.option(fc.constantFrom(0, 1, 2, 5, 2 ** 32 - 2, 2 ** 32 - 1)),
+    }),
+  ),
+  possibleDuplicate: fc.boolean(),
+  attempts: fc.nat(2),
+  faults: fc.nat(1),
+});
+
+it('what is packed is what is read, through the text of a record', () => {
+  const rows = fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 60 }), mark), { selector: ([at]) => at });
+  fc.assert(
+    fc.property(rows, (given) => {
+      const marks = new Marks(JSON.parse(JSON.stringify(packed(given))));
+      const known = new Map(given);
+      for (let at = 0; at < 63; at += 1) expect(marks.of(at)).toEqual(known.get(at) ?? FRESH);
+      const marked = given.filter(([, one]) => !isFresh(one)).map(([at]) => at);
+      expect(marks.last).toBe(Math.max(0, ...marked));
+    }),
+  );
+});
+
+const handed = (ordinal: number): Mark => ({ ...FRESH, handed: { session: 's', ordinal }, attempts: 1 });
+
+it('a window of a session is one group, with gaps where other queues have theirs', () => {
+  const rows = Array.from({ length: 100 }, (_, i): [number, Mark] => [10 + i + Math.floor(i / 50) * 7, handed(i)]);
+  expect(packed(rows)).toEqual([{ h: 1, s: 's', o: 0, d: 0, a: 1, f: 0, q: [10, 50, 7, 50] }]);
+});
+
+it('too many gaps make one wide range, which flags and places nothing', () => {
+  const rows = Array.from({ length: 9_000 }, (_, i): [number, Mark] => [1 + 2 * i, handed(i)]);
+  const marks = new Marks(packed(rows));
+  expect(JSON.stringify(packed(rows)).length).toBeLessThan(100);
+  for (const at of [1, 2, 17_999]) {
+    expect(marks.of(at)).toMatchObject({ handed: { session: null, ordinal: null }, possibleDuplicate: true });
+  }
+  expect(marks.of(18_000)).toBe(FRESH);
+});
+
+it.each([
+  [null],
+  [{}],
+  [[1]],
+  [[{ h: 1 }]],
+  [[{ h: 1, d: 0, a: 0, f: 0, q: ['x'] }]],
+  [[{ h: 1, d: 0, a: -1, f: 0, q: [] }]],
+])('%j of another program is nothing', (given) => {
+  expect(new Marks(given).of(1)).toBe(FRESH);
+});
