@@ -72,11 +72,14 @@ function dialect(options: XmppOptions): XmppDialect {
     ...PLACE,
     excludes: options.bind2 === 'on' ? ['resource'] : [],
     negotiate: (session) => negotiate(session, options),
-    with: (more) => dialect({ ...options, ...readOptions('USAGE_XMPP_OPTIONS', 'XMPP.with()', more, XMPP_OPTIONS) }),
+    with: (more) => dialect(readXmppOptions({ ...options, ...readXmppOptions(more) })),
   });
   if (options.fast !== undefined && options.fast !== 'off') setEnding(made, tokenEnding(options, options.fast));
   return made;
 }
+
+/** What does not go together may come in two calls. */
+const readXmppOptions = (given: unknown) => readOptions('USAGE_XMPP_OPTIONS', 'XMPP.with()', given, XMPP_OPTIONS);
 
 async function negotiate(session: Negotiation, options: XmppOptions): Promise<Established> {
   let { header, features } = await openSecured(session);

@@ -76,6 +76,15 @@ describe('XMPP.with()', () => {
     expect(problemOf(options)).toMatch(message);
   });
 
+  it.each([
+    [{ bind2: 'on' }, /bind2: 'on' needs SASL2/],
+    [{ fast: { store: STORE } }, /fast needs SASL2/],
+  ] as const)('refuses %j behind or before what it does not go with', (options, message) => {
+    expect(() => XMPP.with({ sasl2: 'off' }).with(options)).toThrow(message);
+    expect(() => XMPP.with(options).with({ sasl2: 'off' })).toThrow(message);
+    expect(() => XMPP.with(options).with({ bind2: 'off', fast: 'off' }).with({ sasl2: 'off' })).not.toThrow();
+  });
+
   it('adds to the options that were there, and leaves the dialect it came from alone', () => {
     const one = XMPP.with({ streamManagement: 'off' });
     expect(one.with({ channelBinding: 'none' })).not.toBe(one);
