@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { mutants } from './scripts/evidence/mutants/plugin.mjs';
 import { threads } from './test/support/threads.js';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -19,7 +20,7 @@ const alias = [
 /** The time limits are for what hangs: nothing is judged by them, and a busy machine takes several times as long. */
 const project = (name: string, extra: object = {}) => ({
   resolve: { alias },
-  plugins: [threads],
+  plugins: [mutants, threads],
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000, hookTimeout: 120_000, ...extra },
 });
 

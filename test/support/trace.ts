@@ -1,4 +1,4 @@
-import type { Broker } from 'xmpp-broker';
+import type { Broker, Subscription } from 'xmpp-broker';
 import EVENTS, { type StatusEvent } from '../../src/events.js';
 import { Element } from '../../src/xml/element.js';
 
@@ -8,6 +8,7 @@ export interface Trace {
   readonly payloads: unknown[];
   /** The names without the prefix, `NODESENT` shown with the element's name. */
   readonly short: string[];
+  readonly subscriptions: readonly Subscription[];
   /** Forgets what was recorded so far. */
   clear(): void;
   /** The last payload of an event. */
@@ -19,10 +20,12 @@ export const ALL_EVENTS = Object.keys(EVENTS) as StatusEvent[];
 
 /** Records what a broker publishes from now on. */
 export function trace(broker: Broker): Trace {
+  const subscriptions: Subscription[] = [];
   const recorded: Trace = {
     names: [],
     payloads: [],
     short: [],
+    subscriptions,
     clear() {
       recorded.names.length = 0;
       recorded.payloads.length = 0;
@@ -31,7 +34,7 @@ export function trace(broker: Broker): Trace {
     last: (name) => recorded.payloads[recorded.names.lastIndexOf(name)],
   };
   for (const name of ALL_EVENTS) {
-    broker.subscribe(name, (payload) => {
+    const subscription = broker.subscribe(name, (payload) => {
       recorded.names.push(name);
       recorded.payloads.push(payload);
       const label = name.slice('PCJ_'.length);
@@ -39,6 +42,7 @@ export function trace(broker: Broker): Trace {
         name === 'PCJ_NODESENT' && payload instanceof Element ? `${label}(${payload.localName})` : label,
       );
     });
+    subscriptions.push(subscription);
   }
   return recorded;
 }

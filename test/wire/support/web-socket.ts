@@ -115,21 +115,27 @@ export class WebSocketPeer {
   }
 
   #frame(): Frame | null {
-    const bytes = this.conversation.received.subarray(this.#at);
-    if (bytes.length < 2) return null;
-    const short = bytes[1]! & 0x7f;
-    const from = short === 127 ? 10 : short === 126 ? 4 : 2;
-    const masked = (bytes[1]! & 0x80) !== 0;
-    const start = from + (masked ? 4 : 0);
-    if (bytes.length < start) return null;
-    const length = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
-    if (bytes.length < start + length) return null;
-    const mask = bytes.subarray(from, start);
-    const payload = Buffer.from(bytes.subarray(start, start + length));
-    if (masked) for (let i = 0; i < payload.length; i++) payload[i]! ^= mask[i % 4]!;
-    this.#at += start + length;
-    return { opcode: bytes[0]! & 0x0f, fin: (bytes[0]! & 0x80) !== 0, masked, text: payload.toString('utf8') };
+    const found = readFrame(this.conversation.received.subarray(this.#at));
+    this.#at += found?.length ?? 0;
+    return found?.frame ?? null;
   }
+}
+
+/** The frame at the beginning of what arrived, and how long it is; null while it is not there whole. */
+export function readFrame(bytes: Buffer): { readonly frame: Frame; readonly length: number } | null {
+  if (bytes.length < 2) return null;
+  const short = bytes[1]! & 0x7f;
+  const from = short === 127 ? 10 : short === 126 ? 4 : 2;
+  const masked = (bytes[1]! & 0x80) !== 0;
+  const start = from + (masked ? 4 : 0);
+  if (bytes.length < start) return null;
+  const length = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
+  if (bytes.length < start + length) return null;
+  const mask = bytes.subarray(from, start);
+  const payload = Buffer.from(bytes.subarray(start, start + length));
+  if (masked) for (let i = 0; i < payload.length; i++) payload[i]! ^= mask[i % 4]!;
+  const frame = { opcode: bytes[0]! & 0x0f, fin: (bytes[0]! & 0x80) !== 0, masked, text: payload.toString('utf8') };
+  return { frame, length: start + length };
 }
 
 /** What a server says over WebSocket while it lets somebody in. */
@@ -138,6 +144,8 @@ export interface Welcome extends Said {
   readonly after?: string;
   /** Whether stream management is on. Default true. */
   readonly managed?: boolean;
+  /** Default PLAIN. */
+  readonly mechanism?: string;
 }
 
 const DECLARED = `xmlns:stream='${NS.STREAM}' xmlns='jabber:client'`;
@@ -149,10 +157,11 @@ export const PLAIN = `<mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism
 export const CLOSED = `<close xmlns='${NS.FRAMING}'/>`;
 
 /** Lets a client in that has opened its WebSocket. */
-export async function welcome(peer: WebSocketPeer, { after, managed = true, behind }: Welcome = {}): Promise<void> {
+export async function welcome(peer: WebSocketPeer, said: Welcome = {}): Promise<void> {
+  const { after, managed = true, behind, mechanism = 'PLAIN' } = said;
   const sm = managed ? `<sm xmlns='${NS.SM}'/>` : '';
   await peer.expect(/^<open /);
-  await peer.send(open('s1'), features(PLAIN));
+  await peer.send(open('s1'), features(PLAIN.replace('PLAIN', mechanism)));
   await peer.expect(/^<auth /);
   await peer.send(`<success xmlns='${NS.SASL}'/>`);
   await peer.expect(/^<open /);

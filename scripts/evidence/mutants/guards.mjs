@@ -1,0 +1,113 @@
+// Where the code checks something: an `if` or a `? :` that leads to a refusal, and each part of an "and" that is returned.
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { ROOT } from '../facts.mjs';
+
+/** What checks what others send: folders and files of `src`. */
+const CHECKED = [
+  ...['tls', 'dial', 'stream', 'stanza', 'requests', 'jid', 'protocols', 'link', 'lifecycle', 'xml/tokenizer'],
+  ...['xml/serializer.ts', 'xml/qname.ts', 'broker/router.ts', 'broker/resumption.ts', 'broker/answerer.ts'],
+  ...['filters/xpath', 'stores/queue-file.ts', 'stores/salvage.ts', 'queue/outbound-queue.ts', 'queue/send-buffer.ts'],
+];
+
+/** What only helps whoever gives options: a program's mistakes are no attack. */
+const LEFT_OUT = /\/(options|checks|errors)\.ts$|\/options\//;
+
+/** A refusal, by what is said in it. */
+const REFUSES =
+  /\bthrow\b|Error\(|\b(fail|refuse|reject|unexpected|malformed|invalid|violation|deny|abort|end|close)\w*\(/i;
+
+export const checkedFiles = () =>
+  CHECKED.flatMap((path) =>
+    path.endsWith('.ts')
+      ? [`src/${path}`]
+      : readdirSync(join(ROOT, 'src', path), { recursive: true })
+          .filter((name) => name.endsWith('.ts'))
+          .map((name) => `src/${path}/${name}`),
+  )
+    .filter((path) => !LEFT_OUT.test(path))
+    .sort();
+
+/** Whether a statement is a refusal and nothing else. */
+function refuses(statement, source) {
+  if (ts.isBlock(statement))
+    return statement.statements.length > 0 && statement.statements.some((one) => refuses(one, source));
+  if (ts.isThrowStatement(statement)) return true;
+  const text = statement.getText(source);
+  if (ts.isReturnStatement(statement)) return REFUSES.test(text) || /return (false|'[\w-]+');?$/.test(text);
+  return ts.isExpressionStatement(statement) && REFUSES.test(text);
+}
+
+/** Parts of `a && b && c`, from left to right. */
+function conjuncts(node) {
+  if (ts.isParenthesizedExpression(node)) return conjuncts(node.expression);
+  if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.AmpersandAmpersandToken) return [node];
+  return [...conjuncts(node.left), ...conjuncts(node.right)];
+}
+
+/**
+ * The checks of a file: `key` is its text and which of that text it is, so that it keeps its name when lines move; `from` and
+ * `to` are the condition, `without` is what stands there when the check is taken out.
+ */
+export function guardsIn(path, text = readFileSync(join(ROOT, path), 'utf8')) {
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.ES2023, true);
+  const found = [];
+  const seen = new Map();
+  const add = (node, without) => {
+    const condition = node.getText(source).replaceAll(/\s+/g, ' ');
+    const times = (seen.get(condition) ?? 0) + 1;
+    seen.set(condition, times);
+    found.push({
+      key: `${path}: ${condition}${times === 1 ? '' : ` (${times})`}`,
+      path,
+      line: source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1,
+      from: node.getStart(source),
+      to: node.getEnd(),
+      without,
+    });
+  };
+  const visit = (node) => {
+    if (ts.isIfStatement(node) && refuses(node.thenStatement, source)) add(node.expression, 'false');
+    if (ts.isConditionalExpression(node) && REFUSES.test(node.whenTrue.getText(source))) add(node.condition, 'false');
+    if (ts.isReturnStatement(node) && node.expression !== undefined) {
+      const parts = conjuncts(node.expression);
+      if (parts.length > 1) for (const part of parts) add(part, 'true');
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+/** The text of a file with one check taken out. */
+export const without = (text, { from, to, without }) => `${text.slice(0, from)}${without}${text.slice(to)}`;
+
+/**
+ * The text of a file that notes which tests see a check refuse: a line with its key and the test file. Inner conditions come
+ * first, so that places stay right.
+ */
+export function noting(text, guards, book) {
+  const call = (guard) => `__noted(${JSON.stringify(guard.key)}, ${guard.without === 'false'}, `;
+  let noted = text;
+  for (const guard of [...guards].sort((one, other) => other.from - one.from)) {
+    const inner = noted.slice(guard.from, guard.to);
+    noted = `${noted.slice(0, guard.from)}${call(guard)}(${inner}))${noted.slice(guard.to)}`;
+  }
+  return `${noted}\n${NOTED.replace('BOOK', JSON.stringify(book))}`;
+}
+
+/** A check refuses when an `if` comes true, or a part of an "and" does not. */
+const NOTED = `
+import { appendFileSync as __append } from 'node:fs';
+function __noted(key, when, value) {
+  if (Boolean(value) === when) {
+    const seen = (globalThis.__guardsSeen ??= new Set());
+    if (!seen.has(key)) {
+      seen.add(key);
+      __append(BOOK, JSON.stringify([key, globalThis.__vitest_worker__?.filepath ?? null]) + '\\n');
+    }
+  }
+  return value;
+}
+`;

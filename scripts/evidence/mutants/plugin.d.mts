@@ -1,0 +1,5 @@
+export declare const mutants: {
+  readonly name: string;
+  readonly enforce: 'pre';
+  transform(code: string, id: string): string | null;
+};

@@ -1,0 +1,7 @@
+// What `npm run evidence` can show. A subject has a name, a size in units, `run(task)`, which adds to the book until the size
+// is reached and tells whether it was, and `report(task)`: facts for the JSON, lines for the page, and plots.
+import { durable } from './durable.mjs';
+import { disconnect } from './disconnect.mjs';
+import { split } from './split.mjs';
+
+export const SUBJECTS = [durable, split, disconnect];
