@@ -36,6 +36,8 @@ describe('docs/evidence', () => {
     const count = cases.toLocaleString('en');
     const page = read(`${name}.md`);
     for (const part of [title, `\`${command}\``, count, `Wrong: ${wrong.length}`]) expect(page).toContain(part);
-    expect(read('README.md').replaceAll(/ +/g, ' ')).toContain(`| [${title}](${name}.md) | ${count} ${unit} | ${wrong.length} |`);
+    expect(read('README.md').replaceAll(/ +/g, ' ')).toContain(
+      `| [${title}](${name}.md) | ${count} ${unit} | ${wrong.length} |`,
+    );
   });
 });
