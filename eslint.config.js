@@ -46,7 +46,8 @@ export const LAW = {
   muc: ['broker', 'pubsub', 'queue', 'stanza', 'jid', 'xml'],
   'jabber-connection': [...BROKER, ...GROUND],
   testing: [...BROKER, ...GROUND],
-  cli: [...BROKER, ...GROUND, 'testing', 'stores'],
+  console: ['broker', 'events', 'stanza', 'queue', 'filters', 'pubsub', 'jid', 'xml'],
+  cli: [...BROKER, ...GROUND, 'testing', 'stores', 'console'],
 };
 
 const SOURCES = fileURLToPath(new URL('src/', import.meta.url));
@@ -56,7 +57,7 @@ const { name: PACKAGE } = JSON.parse(readFileSync(new URL('package.json', import
 const roomOf = (path) =>
   relative(SOURCES, path)
     .split(sep)[0]
-    .replace(/\.[jt]s$/, '');
+    .replace(/\.[jt]sx?$/, '');
 
 /** What is imported, if the source says it. */
 const specifierOf = (node) => {
@@ -99,18 +100,30 @@ const law = {
   },
 };
 
+const STRICT = {
+  '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+  '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+  '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+};
+
 export default defineConfig(
   globalIgnores(['.cache/', 'dist/', 'build/', 'coverage/', 'node_modules/', 'bench/results/']),
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
+    ignores: ['src/console/page/'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
-    rules: {
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
+    rules: STRICT,
+  },
+  {
+    // What runs in the browser: its types are those of the DOM.
+    files: ['src/console/page/**/*.ts', 'src/console/page/**/*.tsx'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      parserOptions: { project: './src/console/page/tsconfig.json', tsconfigRootDir: import.meta.dirname },
     },
+    rules: STRICT,
   },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
@@ -133,7 +146,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'src/**/*.tsx'],
     ignores: ['src/index.ts'],
     plugins: { house: { rules: { law } } },
     rules: { 'house/law': 'error' },

@@ -14,6 +14,7 @@ const alias = [
   { find: /^xmpp-broker\/opentelemetry$/, replacement: source('./src/monitoring/opentelemetry.ts') },
   { find: /^xmpp-broker\/prometheus$/, replacement: source('./src/monitoring/prometheus.ts') },
   { find: /^xmpp-broker\/muc$/, replacement: source('./src/muc/index.ts') },
+  { find: /^xmpp-broker\/console$/, replacement: source('./src/console/index.ts') },
   { find: /^xmpp-broker\/testing$/, replacement: source('./src/testing/index.ts') },
 ];
 
@@ -34,6 +35,7 @@ export default defineConfig({
       project('conformance', { testTimeout: 300_000 }),
       project('docs'),
       project('servers'),
+      project('browser'),
       project('stores'),
     ],
     coverage: { provider: 'v8', include: ['src/**/*.ts'] },

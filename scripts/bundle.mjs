@@ -7,6 +7,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown, RolldownMagicString } from 'rolldown';
+import { buildPage } from './console-page.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
@@ -72,3 +73,4 @@ await bundle.write({
   chunkFileNames: 'shared/[name].js',
 });
 await bundle.close();
+await buildPage(join(target, 'console/page'));

@@ -91,7 +91,7 @@ function runApart(storeNode, suites) {
 
 function main() {
   installDependencies();
-  const missing = wants('servers') ? provision() : [];
+  const missing = wants('servers') || wants('browser') ? provision() : [];
   const store = wants('stores') ? nodeRelease(STORE_RELEASE) : { path: process.execPath };
   if ('missing' in store) missing.push(`a Node with SQLite (${store.missing})`);
 

@@ -65,12 +65,13 @@ export async function accountOf(given: Given, terminal: Terminal): Promise<Broke
   return { connectionType: XMPP, jid, ...common };
 }
 
-export function portOf(given: Given): number | undefined {
-  const text = given.text('port');
+/** The port that an option names. @throws BrokerError `USAGE_ARGUMENT` */
+export function portOf(given: Given, option = 'port'): number | undefined {
+  const text = given.text(option);
   if (text === undefined) return undefined;
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw usageError('USAGE_ARGUMENT', `--port must be a number from 1 to 65535, not ${JSON.stringify(text)}`);
+  throw usageError('USAGE_ARGUMENT', `--${option} must be a number from 1 to 65535, not ${JSON.stringify(text)}`);
 }
 
 export async function tlsOf(given: Given): Promise<TlsOptions | null> {

@@ -1,5 +1,6 @@
 import type { Command } from '../command.js';
 import { completion } from './completion.js';
+import { console } from './console.js';
 import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
@@ -13,6 +14,7 @@ import { watch } from './watch.js';
 export const COMMANDS: readonly Command[] = [
   doctor,
   watch,
+  console,
   send,
   request,
   queue,

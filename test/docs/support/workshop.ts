@@ -23,6 +23,7 @@ export class Workshop implements Disposable {
         './opentelemetry': './src/monitoring/opentelemetry.js',
         './prometheus': './src/monitoring/prometheus.js',
         './muc': './src/muc/index.js',
+        './console': './src/console/index.js',
         './testing': './src/testing/index.js',
       },
     };

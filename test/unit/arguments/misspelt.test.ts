@@ -16,6 +16,7 @@ import {
   xml,
   XMPP,
 } from 'xmpp-broker';
+import { openConsole } from 'xmpp-broker/console';
 import { Room } from 'xmpp-broker/muc';
 import { fanOut, natsStore, prepareNats, Worker } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
@@ -79,6 +80,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'new Delegation()': (options) => new Delegation(broker, options),
   'new Connection()': (options) => new Connection(options),
   'prometheus()': (options) => prometheus(broker, options),
+  'openConsole()': (options) => openConsole(broker, options),
   'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
   'natsStore()': (options) => natsStore(options),
   'prepareNats()': (options) => prepareNats({ servers: 'nats://127.0.0.1:1' }, options),

@@ -1,0 +1,1 @@
+export { openConsole, type ConsoleOptions, type OpenConsole } from './open-console.js';
