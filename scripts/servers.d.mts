@@ -27,6 +27,10 @@ export interface SlixmppPaths {
   readonly python: string;
   readonly module: string;
 }
+export interface ProxiesPaths {
+  readonly http: string;
+  readonly socks: string;
+}
 export interface ChromiumPaths {
   readonly chromium: string;
 }
@@ -44,6 +48,7 @@ export const SERVERS: {
   readonly jabberd2: Server<Jabberd2Paths>;
   readonly nats: Server<NatsPaths>;
   readonly slixmpp: Server<SlixmppPaths>;
+  readonly proxies: Server<ProxiesPaths>;
   readonly chromium: Server<ChromiumPaths>;
 };
 

@@ -78,6 +78,10 @@ export const SERVERS = {
     find: () =>
       complete({ python: existing('/usr/bin/python3'), module: existing('/usr/lib/python3/dist-packages/slixmpp') }),
   },
+  proxies: {
+    packages: ['tinyproxy-bin', 'microsocks'],
+    find: () => complete({ http: program('tinyproxy'), socks: program('microsocks') }),
+  },
   chromium: {
     packages: ['chromium'],
     find: () => complete({ chromium: program('chromium') }),

@@ -24,7 +24,7 @@ const HOSTS = new Set([
 
 /** Commands that need no check of their own. */
 const KNOWN_COMMANDS =
-  /^(?:npm install(?: --save-dev)?(?: [@\w/-]+)+|npm init --yes|npm pkg set type=module|(?:\w+=\S+ )*node program\.ts\b.*|openssl .*|cp .* && sqlite3 [\w./]+)$/;
+  /^(?:npm install(?: --save-dev)?(?: [@\w/-]+)+|npm init --yes|npm pkg set type=module|(?:\w+=\S+ )*node (?:--test )?program\.ts\b.*|openssl .*|cp .* && sqlite3 [\w./]+)$/;
 
 /** Whether it is a command line of `xmpp-broker` that would be taken. */
 function isOurs(command: string): boolean {

@@ -1,4 +1,15 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
@@ -39,21 +50,35 @@ export class Workshop implements Disposable {
 
   /** Puts a program there. @returns the path of the JavaScript */
   add(name: string, source: string): string {
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2023,
-        module: ts.ModuleKind.ESNext,
-        verbatimModuleSyntax: true,
-      },
-      fileName: name,
-    });
     const path = join(this.path, name.replace(/\.ts$/, '.js'));
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, outputText);
+    writeFileSync(path, toJavaScript(name, source));
     return path;
   }
 
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** What was compiled in earlier runs, by what it was compiled from: all of the sources take many seconds. */
+const CACHE = join(ROOT, '.cache/workshop');
+
+const COMPILER = {
+  target: ts.ScriptTarget.ES2023,
+  module: ts.ModuleKind.ESNext,
+  verbatimModuleSyntax: true,
+};
+
+function toJavaScript(fileName: string, source: string): string {
+  const about = JSON.stringify([ts.version, COMPILER, source]);
+  const kept = join(CACHE, `${createHash('sha256').update(about).digest('hex')}.js`);
+  if (existsSync(kept)) return readFileSync(kept, 'utf8');
+  const { outputText } = ts.transpileModule(source, { compilerOptions: COMPILER, fileName });
+  mkdirSync(CACHE, { recursive: true });
+  // Others may be about to do the same: nobody must see half of it.
+  const fresh = join(CACHE, randomUUID());
+  writeFileSync(fresh, outputText);
+  renameSync(fresh, kept);
+  return outputText;
 }

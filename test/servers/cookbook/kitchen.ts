@@ -1,5 +1,10 @@
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Broker, COMPONENT, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
 import { Child } from '../../docs/support/child.js';
 import { readPages } from '../../docs/support/markdown.js';
@@ -26,6 +31,7 @@ Component "pubsub.example.org" "pubsub"
 Component "upload.example.org" "http_file_share"
   http_external_url = "https://upload.example.org/"
   http_host = "upload.example.org"
+  http_file_share_size_limit = 100000
 Component "gateway.example.org"
 Component "desk.example.org"
 `;
@@ -93,6 +99,25 @@ export class Kitchen implements AsyncDisposable {
   file(name: string, text: string): string {
     writeFileSync(join(this.#folder, name), text);
     return join(this.#folder, name);
+  }
+
+  /** A port on which nobody listens. */
+  async freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+
+  /** What the server's HTTPS gives for a path of the service for files. */
+  async download(path: string): Promise<string> {
+    const { https } = this.server.ports;
+    const options = { host: '127.0.0.1', port: https, path, ca: this.server.ca, servername: 'upload.example.org' };
+    const request = get({ ...options, headers: { host: 'upload.example.org' } });
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    return text(response);
   }
 
   /** Somebody with an account, who is online. */
