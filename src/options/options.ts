@@ -288,8 +288,8 @@ export function validateOptions(options: unknown): {
   const shown = Object.entries<Row<unknown>>(ROWS).flatMap(([name, row]) =>
     row.inForce === undefined ? [] : [[name, row.inForce(given[name as keyof BrokerOptions], given)] as const],
   );
-  const xmlLimits = filled(DEFAULT_LIMITS, given.limits ?? {});
-  const config = Object.freeze({ ...Object.fromEntries(shown), xmlLimits }) as BrokerConfig;
+  shown.push(['xmlLimits', filled(DEFAULT_LIMITS, given.limits ?? {})]);
+  const config = Object.freeze(Object.fromEntries(shown)) as BrokerConfig;
   const { password, tls, websocket, logger = stderrLogger(config.alias, config.debug), connector } = given;
   return {
     config,
