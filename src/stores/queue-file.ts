@@ -1,8 +1,8 @@
 // The file of the queues, as the writer thread has it. Everything here is synchronous.
 import type { SessionRecord, StoredStanza } from '../queue/store.js';
-import type { Batch } from './batch.js';
 import type { Database, Driver, Row } from './driver.js';
 import { Keys } from './keys.js';
+import type { Ops } from './ops.js';
 import { Identity, isThere, prepare } from './place.js';
 import { sessionOf, stanzaOf } from './record.js';
 import { discard, readAll, replace, writeAll } from './salvage.js';
@@ -94,12 +94,12 @@ export class QueueFile {
    * Writes all of it, or nothing.
    * @throws BrokerError
    */
-  commit(batches: readonly Batch[]): void {
+  commit(ops: Readonly<Ops>): void {
     try {
       this.#guarded(({ db, statements, identity }) => {
         db.exec('BEGIN IMMEDIATE');
         for (const row of this.#undone) statements.remove(row);
-        for (const batch of batches) statements.apply(batch);
+        statements.apply(ops);
         db.exec('COMMIT');
         identity.check(this.#settings.file);
       });

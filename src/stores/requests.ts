@@ -1,6 +1,6 @@
 // What is asked of the writer thread, and what it answers: plain values that can be posted.
-import type { Batch } from './batch.js';
 import type { DriverName } from './driver.js';
+import type { Ops } from './ops.js';
 import type { PostedQueue } from './posted.js';
 import type { FileSettings } from './queue-file.js';
 import type { Fault } from './store-faults.js';
@@ -14,7 +14,7 @@ export interface WriterData extends FileSettings {
 
 export type Request =
   | { readonly kind: 'open'; readonly queue: string }
-  | { readonly kind: 'commit'; readonly batches: readonly Batch[] }
+  | { readonly kind: 'commit'; readonly ops: Readonly<Ops> }
   | { readonly kind: 'leave'; readonly queue: string }
   | { readonly kind: 'close' };
 

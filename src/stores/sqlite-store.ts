@@ -1,8 +1,7 @@
 // The store in a file: which queues of it are open, and one commit at a time for all of them.
-import { Deferred } from '../deferred.js';
 import { BrokerError, printable } from '../errors.js';
-import type { Change, OpenStore, QueueStore, StoreOwner } from '../queue/store.js';
-import { listed, type Batch } from './batch.js';
+import type { Change, DeadLetter, OpenStore, QueueStore, StoreOwner } from '../queue/store.js';
+import { add, type Ops } from './ops.js';
 import { canonical } from './place.js';
 import { received } from './posted.js';
 import type { OpenedQueue } from './queue-file.js';
@@ -13,11 +12,14 @@ import type { AsyncWriter, StartWriter } from './writer-thread.js';
 /** Files that a store of this process has open. The locks of SQLite's drivers do not keep each other out within one process. */
 const open = new Set<string>();
 
-/** A commit that waits for the one that is under way. */
-interface Waiting {
-  readonly batch: Batch;
-  readonly done: Deferred<void>;
+/** What goes with the next commit: of all queues in one list, and one promise for all who wait. */
+interface Next {
+  readonly ops: Ops;
+  readonly done: Promise<void>;
 }
+
+/** A list for all queues in which there was nothing. */
+const NONE: readonly never[] = Object.freeze([]);
 
 export class SqliteStore implements QueueStore {
   readonly name = 'sqlite';
@@ -30,8 +32,9 @@ export class SqliteStore implements QueueStore {
   #closing: Promise<void> | null = null;
   /** Queues that are being closed. */
   readonly #leaving = new Map<string, Promise<void>>();
-  #waiting: Waiting[] = [];
-  #committing = false;
+  #next: Next | null = null;
+  /** The commit that is under way. */
+  #underWay: Promise<unknown> | null = null;
 
   constructor(settings: Omit<WriterData, 'epochs'>, start: StartWriter) {
     this.#settings = settings;
@@ -54,13 +57,9 @@ export class SqliteStore implements QueueStore {
       const opened = await this.#opened(queue);
       this.#queues.set(queue, opened.epoch);
       signal.throwIfAborted();
-      return new SqliteQueue(
-        opened,
-        (changes) => this.#commit({ queue, xmlns, ops: listed(changes) }),
-        (under) => this.#leave(queue, under),
-      );
+      return new SqliteQueue(opened, queue, xmlns, this);
     } catch (error) {
-      await this.#leave(queue, Promise.resolve());
+      await this.leave(queue, null);
       throw error;
     }
   }
@@ -91,37 +90,34 @@ export class SqliteStore implements QueueStore {
   }
 
   /** Waits for the commit that is under way; everything that came meanwhile is the next one. */
-  #commit(batch: Batch): Promise<void> {
-    const done = new Deferred<void>();
-    this.#waiting.push({ batch, done });
-    if (!this.#committing) void this.#commitAll();
-    return done.promise;
+  commit(queue: string, xmlns: string, changes: readonly Change[]): Promise<void> {
+    this.#next ??= this.#begun([]);
+    add(this.#next.ops, queue, xmlns, changes);
+    return this.#next.done;
   }
 
-  async #commitAll(): Promise<void> {
-    this.#committing = true;
-    while (this.#waiting.length > 0) {
-      const taken = this.#waiting;
-      this.#waiting = [];
-      try {
-        await this.#ask({ kind: 'commit', batches: taken.map(({ batch }) => batch) });
-        for (const { done } of taken) done.resolve();
-      } catch (error) {
-        for (const { done } of taken) done.reject(error as BrokerError);
-      }
-    }
-    this.#committing = false;
+  #begun(ops: Ops): Next {
+    return { ops, done: this.#committed(ops) };
   }
 
-  /** Ends a queue when what is under way is through. */
-  #leave(queue: string, under: Promise<unknown>): Promise<void> {
-    const left = under.then(() => this.#left(queue));
+  async #committed(ops: Ops): Promise<void> {
+    await this.#underWay;
+    this.#next = null;
+    const asked = this.#ask({ kind: 'commit', ops });
+    this.#underWay = asked.catch(nothing);
+    await asked;
+  }
+
+  /** Ends a queue when its last commit is through. */
+  leave(queue: string, last: Promise<void> | null): Promise<void> {
+    const left = this.#left(queue, last);
     this.#leaving.set(queue, left);
     return left;
   }
 
   /** With the last queue the file is closed. */
-  async #left(queue: string): Promise<void> {
+  async #left(queue: string, last: Promise<void> | null): Promise<void> {
+    await last?.catch(nothing);
     this.#queues.delete(queue);
     this.#leaving.delete(queue);
     if (this.#queues.size > 0) {
@@ -145,40 +141,39 @@ export class SqliteStore implements QueueStore {
 /** A queue in a file, opened. */
 class SqliteQueue implements OpenStore {
   readonly epoch: number;
-  readonly held: OpenStore['held'];
+  held: OpenStore['held'];
   readonly session: OpenStore['session'];
-  readonly dead: NonNullable<OpenStore['dead']>;
+  readonly dead: readonly DeadLetter[];
   declare readonly warning?: string;
-  readonly #write: (changes: readonly Change[]) => Promise<void>;
-  readonly #leave: (under: Promise<unknown>) => Promise<void>;
-  #under: Promise<unknown> = Promise.resolve();
+  readonly #queue: string;
+  readonly #xmlns: string;
+  readonly #store: SqliteStore;
+  #last: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
-  constructor(
-    { epoch, held, session, dead, warning }: OpenedQueue,
-    write: (changes: readonly Change[]) => Promise<void>,
-    leave: (under: Promise<unknown>) => Promise<void>,
-  ) {
+  constructor({ epoch, held, session, dead, warning }: OpenedQueue, queue: string, xmlns: string, store: SqliteStore) {
     this.epoch = epoch;
-    this.held = held;
+    this.held = held.length === 0 ? NONE : held;
     this.session = session;
-    this.dead = dead.map(({ key, xml, fault }) => ({ key, xml, error: unpacked(fault) }));
+    this.dead = dead.length === 0 ? NONE : dead.map(({ key, xml, fault }) => ({ key, xml, error: unpacked(fault) }));
     if (warning !== null) this.warning = warning;
-    this.#write = write;
-    this.#leave = leave;
+    this.#queue = queue;
+    this.#xmlns = xmlns;
+    this.#store = store;
   }
 
   commit(changes: readonly Change[]): Promise<void> {
     if (this.#closed !== null) {
       return Promise.reject(new BrokerError('QUEUE_STORE_FAILED', 'the queue was closed', { layer: 'queue' }));
     }
-    const written = this.#write(changes);
-    this.#under = written.catch(nothing);
-    return written;
+    // Whoever commits has seen what was there.
+    this.held = NONE;
+    this.#last = this.#store.commit(this.#queue, this.#xmlns, changes);
+    return this.#last;
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#leave(this.#under);
+    this.#closed ??= this.#store.leave(this.#queue, this.#last);
     return this.#closed;
   }
 }

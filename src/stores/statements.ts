@@ -1,8 +1,8 @@
 // The statements of a queue file.
 import type { Handed } from '../queue/store.js';
-import { FOLLOWING, Op, type Batch } from './batch.js';
 import type { Database, Row, Statement, Value } from './driver.js';
 import type { Keys } from './keys.js';
+import { FOLLOWING, Op, type Ops } from './ops.js';
 import { checksum, markOf, sessionCheck, YES } from './record.js';
 import { MOST_DEAD } from './schema.js';
 
@@ -58,7 +58,9 @@ export class Statements {
     return this.#do('SELECT record, crc FROM session WHERE queue=?').get(queue);
   }
 
-  apply({ queue, xmlns, ops }: Batch): void {
+  apply(ops: Readonly<Ops>): void {
+    let queue = '';
+    let xmlns = '';
     for (let at = 0; at < ops.length; at += 1 + following(ops[at])) {
       const key = ops[at + 1] as string;
       const one = ops[at + 2] as string | null;
@@ -84,8 +86,11 @@ export class Statements {
         case Op.bury:
           this.#bury(queue, key, one);
           break;
-        default:
+        case Op.session:
           this.#do('INSERT OR REPLACE INTO session VALUES (?, ?, ?)').run(queue, key, sessionCheck(queue, key));
+          break;
+        default:
+          [queue, xmlns] = [key, one ?? ''];
       }
     }
   }

@@ -33,7 +33,7 @@ export class Writer {
     }
     this.#file ??= new QueueFile(this.#data, this.#driver(), this.#data.epochs);
     if (request.kind === 'open') return { opened: posted(this.#file.openQueue(request.queue)) };
-    if (request.kind === 'commit') this.#file.commit(request.batches);
+    if (request.kind === 'commit') this.#file.commit(request.ops);
     else this.#file.leave(request.queue);
     return { done: true };
   }

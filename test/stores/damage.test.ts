@@ -5,13 +5,11 @@ import { beforeAll, expect, it } from 'vitest';
 import { BrokerError, type OpenStore } from 'xmpp-broker';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { failure } from '../support/failure.js';
-import { listed } from '../../src/stores/batch.js';
 import { loadDriver, type Driver } from '../../src/stores/driver.js';
 import { QueueFile, type OpenedQueue } from '../../src/stores/queue-file.js';
-import { describeStore, file, opened, put, Scratch } from './support/place.js';
+import { describeStore, file, opened, opsOf, put, Scratch } from './support/place.js';
 
 const QUEUE = 'q';
-const NS = 'jabber:client';
 const REFUSED = new Set(['QUEUE_CORRUPT', 'QUEUE_VERSION', 'QUEUE_STORE_FAILED']);
 
 /** In the thread of the test, which is faster by far. */
@@ -37,8 +35,8 @@ function written(path: string, count: number): void {
   const stanzas = Array.from({ length: count }, (_, i) => put(`k${i}`, 'text '.repeat(i % 5 === 4 ? 2_000 : 40)));
   for (const { key, xml } of stanzas) texts.set(key, xml);
   const hands = [...handed].map((key, i) => ({ kind: 'hand', key, handed: { session: 's', ordinal: i + 1 } }) as const);
-  queueFile.commit([{ queue: QUEUE, xmlns: NS, ops: listed([...stanzas, ...hands]) }]);
-  queueFile.commit([{ queue: 'another', xmlns: NS, ops: listed([put('x')]) }]);
+  queueFile.commit(opsOf(QUEUE, [...stanzas, ...hands]));
+  queueFile.commit(opsOf('another', [put('x')]));
   queueFile.close();
 }
 
@@ -161,7 +159,7 @@ describeStore('a damaged file', () => {
     queueFile.openQueue(QUEUE);
     const late = [put('k20'), put('k21')];
     for (const { key, xml } of late) texts.set(key, xml);
-    queueFile.commit([{ queue: QUEUE, xmlns: NS, ops: listed(late) }]);
+    queueFile.commit(opsOf(QUEUE, late));
     const [main, log] = [readFileSync(path), readFileSync(`${path}-wal`)];
     queueFile.close();
     for (let at = 0; at < log.length; at += 509) {

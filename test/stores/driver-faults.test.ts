@@ -2,14 +2,12 @@
 import { copyFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { BrokerError, type Change } from 'xmpp-broker';
-import { listed } from '../../src/stores/batch.js';
 import { loadDriver } from '../../src/stores/driver.js';
 import { QueueFile } from '../../src/stores/queue-file.js';
-import { describeStore, file, put, Scratch } from './support/place.js';
+import { describeStore, file, opsOf, put, Scratch } from './support/place.js';
 import { FaultyDriver } from './support/faulty-driver.js';
 
 const QUEUE = 'q';
-const NS = 'jabber:client';
 /** Results of SQLite, and which calls fail with them: FULL and IOERR are the usual ones; NOMEM, READONLY, CANTOPEN, and one that nobody knows. */
 const RESULTS = [
   { result: 13, each: 1 },
@@ -56,7 +54,7 @@ function live(queueFile: QueueFile): { model: Model; codes: string[] } {
   for (const changes of LIFE) {
     const wanted = [...again, ...changes.filter((change) => !('key' in change) || !failed.has(change.key))];
     try {
-      queueFile.commit([{ queue: QUEUE, xmlns: NS, ops: listed(wanted) }]);
+      queueFile.commit(opsOf(QUEUE, wanted));
       apply(model, wanted);
       again = [];
     } catch (error) {
@@ -153,7 +151,7 @@ describeStore('a driver that fails', () => {
         },
       };
     });
-    const write = (...changes: Change[]) => queueFile.commit([{ queue: QUEUE, xmlns: NS, ops: listed(changes) }]);
+    const write = (...changes: Change[]) => queueFile.commit(opsOf(QUEUE, changes));
     queueFile.openQueue(QUEUE);
     write(put('a'));
     breaks = true;

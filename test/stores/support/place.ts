@@ -3,7 +3,8 @@ import { createRequire, isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe } from 'vitest';
-import type { OpenStore, QueueStore, StoreOwner } from 'xmpp-broker';
+import type { Change, OpenStore, QueueStore, StoreOwner } from 'xmpp-broker';
+import { add, type Ops } from '../../../src/stores/ops.js';
 
 /** Which SQLite there is for a store on this Node, or null. */
 export const DRIVER = isBuiltin('node:sqlite') ? 'node:sqlite' : found('better-sqlite3');
@@ -84,3 +85,10 @@ export const xmlOf = (key: string, body = `this is ${key}`): string =>
 /** That a stanza was accepted. */
 export const put = (key: string, body?: string) =>
   ({ kind: 'put', key, xml: xmlOf(key, body), at: 1_700_000_000_000, handed: null }) as const;
+
+/** What the thread of a file is asked to write. */
+export function opsOf(queue: string, changes: readonly Change[]): Ops {
+  const ops: Ops = [];
+  add(ops, queue, 'jabber:client', changes);
+  return ops;
+}

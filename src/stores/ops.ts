@@ -1,16 +1,10 @@
-// What happened to a queue, as it is posted to the writer thread: a list of plain values costs the sender a third of what objects do.
+// What happened to queues, as it is posted to the writer thread: a list of plain values costs the sender a third of what objects do.
 import type { Change, SessionRecord } from '../queue/store.js';
 
-/** Changes of one queue. */
-export interface Batch {
-  readonly queue: string;
-  /** Namespace in which the texts are to be read. */
-  readonly xmlns: string;
-  /** One change behind the other, each begun by its {@link Op}. */
-  readonly ops: readonly (string | number | null)[];
-}
+/** One change behind the other, each begun by its {@link Op}; those of a queue behind one that names it. */
+export type Ops = (string | number | null)[];
 
-/** What a change is, and what follows it in the list. */
+/** What an entry is, and what follows it in the list. */
 export const Op = {
   /** key, xml, at */
   put: 0,
@@ -26,14 +20,16 @@ export const Op = {
   bury: 5,
   /** the record as JSON */
   session: 6,
+  /** name, namespace in which the texts are to be read: what follows is of that queue */
+  queue: 7,
 } as const;
 
 /** How many values follow each. */
-export const FOLLOWING = [3, 5, 3, 3, 1, 2, 1] as const;
+export const FOLLOWING = [3, 5, 3, 3, 1, 2, 1, 2] as const;
 
-/** Changes as a list. */
-export function listed(changes: readonly Change[]): (string | number | null)[] {
-  const ops: (string | number | null)[] = [];
+/** Adds changes of a queue to a list. */
+export function add(ops: Ops, queue: string, xmlns: string, changes: readonly Change[]): void {
+  ops.push(Op.queue, queue, xmlns);
   for (const change of changes) {
     switch (change.kind) {
       case 'put': {
@@ -56,5 +52,4 @@ export function listed(changes: readonly Change[]): (string | number | null)[] {
         ops.push(Op.session, JSON.stringify(change.session satisfies SessionRecord | null));
     }
   }
-  return ops;
 }
