@@ -38,7 +38,7 @@ export type Outbound = Element | object | string;
 export interface OutputOptions {
   /**
    * Names the stanza, in 1 to 256 characters: as long as one with that key is in the queue or on its way, in a store also in
-   * another process, it is not accepted again. Default 128 random bits.
+   * another process, it is not accepted again. Default 144 random bits.
    */
   key?: string | undefined;
 }

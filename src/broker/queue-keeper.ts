@@ -47,7 +47,8 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   readonly #parts: QueueKeeperParts;
   #open: OpenStore | null = null;
   #opening: Promise<void> | null = null;
-  #abort = new AbortController();
+  /** Ends the waiting for the store, while it is being opened. */
+  #abort: AbortController | null = null;
   #wasOpen = false;
   #toldAt = Number.NEGATIVE_INFINITY;
   #isOver = false;
@@ -76,16 +77,20 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   /** Opens the store; null when it is open. Rejects with a BrokerError, of which PCJ_STOREFAIL tells, too. */
   open(): Promise<void> | null {
     if (this.#open !== null) return null;
-    this.#opening ??= this.#opened().finally(() => {
-      this.#opening = null;
-    });
+    if (this.#opening === null) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      this.#opening = this.#opened(abort.signal).finally(() => {
+        this.#opening = null;
+        this.#abort = null;
+      });
+    }
     return this.#opening;
   }
 
   /** Stores what is left to be stored, and lets go of the store. Never rejects; null when there is nothing to close. */
   close(limitMs?: number): Promise<void> | null {
-    this.#abort.abort(closed());
-    this.#abort = new AbortController();
+    this.#abort?.abort(closed());
     return this.#open === null ? null : this.#closed(this.#open, limitMs ?? this.#parts.config.timeouts.close);
   }
 
@@ -93,15 +98,14 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   halt(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#abort.abort(closed());
+    this.#abort?.abort(closed());
     this.journal.halt();
     const open = this.#open;
     this.#open = null;
     if (open !== null) void letGo(open);
   }
 
-  async #opened(): Promise<void> {
-    const { signal } = this.#abort;
+  async #opened(signal: AbortSignal): Promise<void> {
     let open: OpenStore | null = null;
     try {
       open = await abortable(this.#begun(signal), signal);
@@ -164,7 +168,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   /** The ticket of a stored stanza; null if it is here already, or cannot be read. */
   #recovered(stored: StoredStanza): Ticket | null {
     const { outbox, status } = this.#parts;
-    const { key, xml, at, handed } = stored;
+    const { key, xml, handed } = stored;
     const here = this.journal.find(key);
     if (here !== undefined) return this.#found(here, stored);
     try {
@@ -172,7 +176,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
       ticket.possibleDuplicate = stored.possibleDuplicate;
       ticket.attempts = stored.attempts;
       if (stored.faults > 0) ticket.trouble = { faults: stored.faults, losses: 0 };
-      this.journal.recovered(ticket, key, at).isMarked = handed !== null;
+      this.journal.recovered(ticket, key).isMarked = handed !== null;
       return ticket;
     } catch (cause) {
       const error = unreadable(key, cause);
@@ -203,7 +207,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 
   /** What is held here and is not in the store any more has gone with another holder. */
   #forgetOthers(seen: ReadonlySet<string>): void {
-    for (const record of this.journal.records()) {
+    for (const record of [...this.journal.records]) {
       if (!record.isStored || seen.has(record.key) || !this.#parts.outbox.queue.remove(record.ticket)) continue;
       this.journal.forget(record);
     }

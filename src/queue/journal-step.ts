@@ -1,9 +1,9 @@
 import type { Change, SessionRecord } from './store.js';
-import type { StoredRecord } from './stored-record.js';
+import { StoredRecord } from './stored-record.js';
 
-/** A change that waits for a commit. */
+/** What waits for a commit: a stanza that was accepted, known by its record, or something else that happened. */
 export type JournalStep =
-  | { readonly kind: 'put'; readonly record: StoredRecord }
+  | StoredRecord
   | { readonly kind: 'change'; readonly record: StoredRecord | null; readonly change: Change }
   | {
       readonly kind: 'session';
@@ -15,5 +15,11 @@ export type JournalStep =
 
 /** Whether a step has something for the store. */
 export function isWritten(step: JournalStep): boolean {
-  return step.kind === 'put' ? !step.record.isOver : step.kind !== 'then';
+  return step instanceof StoredRecord ? !step.isOver : step.kind !== 'then';
+}
+
+/** The stanza that a step is about; null: none, or one that has no record. */
+export function recordOf(step: JournalStep): StoredRecord | null {
+  if (step instanceof StoredRecord) return step;
+  return step.kind === 'change' ? step.record : null;
 }

@@ -2,8 +2,9 @@
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
-import { isWritten, type JournalStep } from './journal-step.js';
+import { isWritten, recordOf, type JournalStep } from './journal-step.js';
 import { Lane, type Turn } from './lane.js';
+import { Records } from './records.js';
 import { asStoreError, kept } from './store-errors.js';
 import type { Change, OpenStore, SessionRecord } from './store.js';
 import { StoredRecord, type RecordOwner } from './stored-record.js';
@@ -38,8 +39,8 @@ export interface JournalOwner {
 export class Journal implements RecordOwner {
   readonly lane = new Lane();
   readonly #owner: JournalOwner;
-  /** What is in the queue or on its way, by key. */
-  readonly #records = new Map<string, StoredRecord>();
+  /** What is in the queue or on its way. */
+  readonly records = new Records();
   #store: OpenStore | null = null;
   #pending: JournalStep[] = [];
   #flight: JournalStep[] | null = null;
@@ -60,19 +61,15 @@ export class Journal implements RecordOwner {
 
   /** The ticket of a key that is in the queue, or on its way. */
   find(key: string): Ticket | undefined {
-    return this.#records.get(key)?.ticket;
-  }
-
-  /** Everything that is remembered. */
-  records(): StoredRecord[] {
-    return [...this.#records.values()];
+    return this.records.find(key)?.ticket;
   }
 
   /** Keys of stanzas that are done with, which the store does not know yet. */
   get ending(): ReadonlySet<string> {
     const keys = new Set<string>();
     for (const step of this.#pending) {
-      if (step.kind === 'change' && step.change.kind === 'end') keys.add(step.change.key);
+      if (!(step instanceof StoredRecord) && step.kind === 'change' && step.change.kind === 'end')
+        keys.add(step.change.key);
     }
     return keys;
   }
@@ -99,33 +96,36 @@ export class Journal implements RecordOwner {
   /** Somebody else has what is stored: tickets of it say that it is kept, and nothing more is said of it. */
   disown(): void {
     this.close();
-    this.#pending = this.#pending.filter((step) => step.kind === 'put' && !step.record.mayBeStored);
-    for (const record of [...this.#records.values()]) if (record.mayBeStored) this.forget(record);
+    this.#pending = this.#pending.filter((step) => step instanceof StoredRecord && !step.mayBeStored);
+    for (const record of [...this.records]) if (record.mayBeStored) this.forget(record);
   }
 
   /** Nothing is stored any more, for ever. Tickets of stanzas that the store may have say that they are kept. */
   halt(): void {
     this.#isOver = true;
-    for (const { ticket, mayBeStored } of [...this.#records.values()]) if (mayBeStored) ticket.markFailed(kept(ticket));
+    for (const record of [...this.records]) {
+      if (record.mayBeStored) record.ticket.markFailed(kept(record.ticket));
+      this.records.delete(record);
+    }
     this.close();
-    this.#records.clear();
     this.#pending = [];
   }
 
   /** A stanza was accepted that shall be kept. */
   put(ticket: Ticket, key: string): void {
-    const record = new StoredRecord(ticket, key, Date.now(), false, this);
-    ticket.record = record;
-    this.#records.set(key, record);
-    this.#pending.push({ kind: 'put', record });
+    this.#pending.push(this.#remember(ticket, key, false));
     this.#wake();
   }
 
   /** A stanza of an earlier life is here again. */
-  recovered(ticket: Ticket, key: string, at: number): StoredRecord {
-    const record = new StoredRecord(ticket, key, at, true, this);
+  recovered(ticket: Ticket, key: string): StoredRecord {
+    return this.#remember(ticket, key, true);
+  }
+
+  #remember(ticket: Ticket, key: string, isStored: boolean): StoredRecord {
+    const record = new StoredRecord(ticket, key, isStored, this);
     ticket.record = record;
-    this.#records.set(key, record);
+    this.records.add(record);
     return record;
   }
 
@@ -133,7 +133,7 @@ export class Journal implements RecordOwner {
   found(ticket: Ticket, isMarked: boolean): boolean {
     const { record } = ticket;
     if (!(record instanceof StoredRecord) || record.isStored) return false;
-    this.#pending = this.#pending.filter((step) => step.kind !== 'put' || step.record !== record);
+    this.#pending = this.#pending.filter((step) => step !== record);
     record.mayBeStored = true;
     record.isMarked = isMarked;
     record.wasStored();
@@ -143,7 +143,7 @@ export class Journal implements RecordOwner {
   /** The store has it no more, or it is somebody else's. */
   forget(record: StoredRecord): void {
     record.isOver = true;
-    this.#records.delete(record.key);
+    this.records.delete(record);
     record.ticket.markFailed(kept(record.ticket));
   }
 
@@ -219,7 +219,7 @@ export class Journal implements RecordOwner {
       if (error !== null) record.wasNotStored(error);
       return;
     }
-    if (this.#records.get(record.key) === record) this.#records.delete(record.key);
+    this.records.delete(record);
     const { key } = record;
     // What was marked and never gets to the socket keeps nobody waiting.
     this.lane.fellBehind(record);
@@ -282,13 +282,13 @@ export class Journal implements RecordOwner {
     const changes: Change[] = [];
     const puts: StoredRecord[] = [];
     for (const step of steps) {
-      if (step.kind === 'put') {
-        const { record } = step;
-        if (record.isOver) continue;
-        record.mayBeStored = true;
-        record.put = { kind: 'put', key: record.key, xml: record.ticket.xml, at: record.at, handed: null };
-        puts.push(record);
-        changes.push(record.put);
+      if (step instanceof StoredRecord) {
+        if (step.isOver) continue;
+        const { key, ticket } = step;
+        step.mayBeStored = true;
+        step.put = { kind: 'put', key, xml: ticket.xml, at: ticket.at, handed: null };
+        puts.push(step);
+        changes.push(step.put);
       } else if (step.kind === 'session') {
         step.session = this.#owner.session();
         changes.push({ kind: 'session', session: step.session });
@@ -307,8 +307,8 @@ export class Journal implements RecordOwner {
       this.#owner.working();
     }
     for (const step of steps) {
-      if (step.kind === 'put') {
-        if (step.record.mayBeStored) step.record.wasStored();
+      if (step instanceof StoredRecord) {
+        if (step.mayBeStored) step.wasStored();
       } else if (step.kind === 'session') step.stored(step.session);
       else if (step.kind === 'then') step.then();
     }
@@ -336,7 +336,7 @@ export class Journal implements RecordOwner {
     this.lane.unmark();
     if (error.code === 'QUEUE_FENCED') {
       // None of it counts: what was to be put waits for the next time.
-      for (const step of steps) if (step.kind === 'put' && !step.record.isStored) step.record.mayBeStored = false;
+      for (const step of steps) if (step instanceof StoredRecord && !step.isStored) step.mayBeStored = false;
       this.#pending = [...steps, ...this.#pending];
       this.#owner.fenced(error);
       return;
@@ -349,14 +349,16 @@ export class Journal implements RecordOwner {
 
   /** The puts of a commit that failed fail their tickets, and whatever else was to become of them is forgotten. */
   #refuse(steps: JournalStep[], error: BrokerError): JournalStep[] {
-    const refused = new Set(steps.filter((step) => step.kind === 'put').map(({ record }) => record));
-    const isRefused = (step: JournalStep): boolean =>
-      (step.kind === 'put' || step.kind === 'change') && step.record !== null && refused.has(step.record);
+    const refused = new Set(steps.filter((step) => step instanceof StoredRecord));
+    const isRefused = (step: JournalStep): boolean => {
+      const record = recordOf(step);
+      return record !== null && refused.has(record);
+    };
     this.#pending = this.#pending.filter((step) => !isRefused(step));
     for (const record of refused) {
       record.mayBeStored = false;
       if (record.isOver) continue;
-      this.#records.delete(record.key);
+      this.records.delete(record);
       this.lane.remove(record.ticket);
       record.wasNotStored(error);
       this.#owner.refused(record.ticket, error);
@@ -397,7 +399,9 @@ function nothing(): void {
   // Nobody wants to know.
 }
 
-/** A store may throw where it should reject. */
-async function committed(store: OpenStore, changes: readonly Change[]): Promise<void> {
-  await store.commit(changes);
+/** A store may throw where it should reject. No `async` function: it would keep the changes until the store has answered. */
+function committed(store: OpenStore, changes: readonly Change[]): Promise<void> {
+  return new Promise((resolve) => {
+    resolve(store.commit(changes));
+  });
 }

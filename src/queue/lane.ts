@@ -36,8 +36,8 @@ export class Lane {
   /** What is marked in the commit that is under way. */
   #marked: Turn[] = [];
   #markedHead = 0;
-  /** What is marked and not with the socket yet. */
-  readonly #ahead = new Set<StoredRecord>();
+  /** What is marked and not with the socket yet; null: nothing ever was. */
+  #ahead: Set<StoredRecord> | null = null;
   #aheadBytes = 0;
   #session: string | null = null;
   /** Place in the session of the last stanza that was handed to the link; null without a session. */
@@ -57,7 +57,7 @@ export class Lane {
   begin(session: LaneSession | null): void {
     this.#session = session?.id ?? null;
     this.#ordinal = session === null ? null : session.sent;
-    this.#ahead.clear();
+    this.#ahead = null;
     this.#aheadBytes = 0;
   }
 
@@ -148,16 +148,17 @@ export class Lane {
 
   /** It is with the socket, or held again. */
   fellBehind(record: StoredRecord): void {
-    if (this.#ahead.delete(record)) this.#aheadBytes -= record.ticket.bytes;
+    if (this.#ahead?.delete(record) === true) this.#aheadBytes -= record.ticket.bytes;
   }
 
   #waits({ wasHeld, ticket }: Turn): boolean {
-    if (!wasHeld || this.#ahead.size === 0) return false;
+    if (!wasHeld || this.#ahead === null || this.#ahead.size === 0) return false;
     return this.#ahead.size >= AHEAD || this.#aheadBytes + ticket.bytes > AHEAD_BYTES;
   }
 
   #mark({ ticket }: Turn, record: StoredRecord, handed: Handed, changes: Change[]): void {
     record.isMarked = true;
+    this.#ahead ??= new Set();
     if (!this.#ahead.has(record)) {
       this.#ahead.add(record);
       this.#aheadBytes += ticket.bytes;

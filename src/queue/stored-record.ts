@@ -14,12 +14,10 @@ export interface RecordOwner {
   ended(record: StoredRecord, how: TicketEnd, error: BrokerError | null): void;
 }
 
-/** What a journal knows of a ticket. */
+/** What a journal knows of a ticket. There is one for each stanza that is held: what few of them need is made when it is needed. */
 export class StoredRecord implements TicketRecord {
   readonly key: string;
   readonly ticket: Ticket;
-  /** When it was accepted, in milliseconds since 1970. */
-  readonly at: number;
   /** Whether the store has it, as far as we know. */
   isStored: boolean;
   /** Whether the store may have it: a commit with it was begun. */
@@ -30,32 +28,40 @@ export class StoredRecord implements TicketRecord {
   put: Put | null = null;
   /** Nothing more becomes of it. */
   isOver = false;
+  /** Those that came before and after it: {@link Records}. */
+  before: StoredRecord | null = null;
+  after: StoredRecord | null = null;
   readonly #owner: RecordOwner;
-  readonly #stored = new Deferred<void>();
+  /** For those who ask before it is stored, or when it never will be. */
+  #stored: Deferred<void> | null = null;
 
   /** @param isStored whether the store has it already, from an earlier life */
-  constructor(ticket: Ticket, key: string, at: number, isStored: boolean, owner: RecordOwner) {
+  constructor(ticket: Ticket, key: string, isStored: boolean, owner: RecordOwner) {
     this.ticket = ticket;
     this.key = key;
-    this.at = at;
     this.isStored = isStored;
     this.mayBeStored = isStored;
     this.#owner = owner;
-    if (isStored) this.#stored.resolve();
   }
 
   get stored(): Promise<void> {
+    if (this.#stored === null) {
+      this.#stored = new Deferred();
+      if (this.isStored) this.#stored.resolve();
+    }
     return this.#stored.promise;
   }
 
   /** The store has it. */
   wasStored(): void {
     this.isStored = true;
-    this.#stored.resolve();
+    this.#stored?.resolve();
   }
 
   /** The store will not have it, or nobody will know. */
   wasNotStored(error: BrokerError): void {
+    if (this.isStored) return;
+    this.#stored ??= new Deferred();
     this.#stored.reject(error);
   }
 
@@ -68,7 +74,7 @@ export class StoredRecord implements TicketRecord {
     this.isOver = true;
     this.#owner.ended(this, how, error);
     // Its end came before the store had it: it never will.
-    if (!this.mayBeStored) this.#stored.reject(error ?? gone());
+    if (!this.mayBeStored) this.wasNotStored(error ?? gone());
   }
 }
 

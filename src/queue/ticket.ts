@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
@@ -65,13 +65,15 @@ export function textCost(text: string, bytes = Buffer.byteLength(text)): number 
 interface Turn {
   /** As `performance.now()` has it. */
   readonly begun: number;
+  /** As `Date.now()` has it. */
+  readonly at: number;
 }
 
 let turn: Turn | null = null;
 
 function thisTurn(): Turn {
   if (turn === null) {
-    turn = { begun: performance.now() };
+    turn = { begun: performance.now(), at: Date.now() };
     queueMicrotask(() => (turn = null));
   }
   return turn;
@@ -122,10 +124,10 @@ export class Ticket {
     this.kind = kind;
     this.xml = xml;
     this.#xmlns = xmlns;
-    this.#turn = ageMs === undefined ? thisTurn() : { begun: performance.now() - ageMs };
+    this.#turn = ageMs === undefined ? thisTurn() : { begun: performance.now() - ageMs, at: Date.now() - ageMs };
   }
 
-  /** Names the stanza in a store: the `key` that `output` was given, else 128 random bits. */
+  /** Names the stanza in a store: the `key` that `output` was given, else 144 random bits. */
   get key(): string {
     this.record ??= new Unstored(randomKey());
     return this.record.key;
@@ -183,6 +185,11 @@ export class Ticket {
   /** Milliseconds since the output was accepted. */
   get ageMs(): number {
     return performance.now() - this.#turn.begun;
+  }
+
+  /** @internal when it was accepted, in milliseconds since 1970 */
+  get at(): number {
+    return this.#turn.at;
   }
 
   /** Resolves when the stanza was written to the operating system; rejects when that will never happen. */
@@ -312,20 +319,23 @@ function nothing(): void {
   // Nobody wants to know.
 }
 
-/** Random bytes of a key, and keys that are made of what is asked for at once: asking costs more than all else about an output. */
-const KEY_BYTES = 16;
-const KEYS_AT_ONCE = 128;
+/** Random bytes of a key, 18 so that its text has no rest, and keys that are made at once: asking for each costs more than all else about an output. */
+const KEY_BYTES = 18;
+const KEY_LENGTH = 24;
+const KEYS_AT_ONCE = 64;
 
-let pool = Buffer.alloc(0);
+const pool = Buffer.alloc(KEY_BYTES * KEYS_AT_ONCE);
+/** Keys that are left are its end, behind `used`. */
+let keys = '';
 let used = 0;
 
-/** Names a stanza: 128 bits. */
+/** Names a stanza: 144 random bits. */
 export function randomKey(): string {
-  if (used === pool.length) {
-    pool = randomBytes(KEY_BYTES * KEYS_AT_ONCE);
+  if (used === keys.length) {
+    keys = randomFillSync(pool).toString('base64url');
     used = 0;
   }
-  return pool.toString('base64url', used, (used += KEY_BYTES));
+  return keys.slice(used, (used += KEY_LENGTH));
 }
 
 function notAckable(): BrokerError {
