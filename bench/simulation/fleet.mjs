@@ -1,11 +1,12 @@
 /**
  * `node bench/simulation/fleet.mjs [--accounts 1000000] [--members 1000] [--shards 4096]`: what happens to a fleet when
  * members come and go. It runs the decision of the members as it is in `src/nats/fleet-assignment.ts`, on a clock of its
- * own. At full size it takes some minutes and writes `docs/pictures/fleet-simulation.svg` and `fleet.json` beside this
+ * own. At full size it takes ten minutes and writes `docs/pictures/fleet-simulation.svg` and `fleet.json` beside this
  * file; with any other size nothing is written.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { format } from 'prettier';
 import { timePlot } from './time-plot.mjs';
 import { ASSUMED, World } from './world.mjs';
 
@@ -103,8 +104,6 @@ if (isFull) {
   });
   writeFileSync(new URL('../../docs/pictures/fleet-simulation.svg', import.meta.url), svg);
   const facts = results.map((one) => ({ ...one, without: undefined, connects: undefined }));
-  writeFileSync(
-    new URL('fleet.json', import.meta.url),
-    `${JSON.stringify({ size, assumed: ASSUMED, results: facts }, null, 2)}\n`,
-  );
+  const json = JSON.stringify({ size, assumed: ASSUMED, results: facts });
+  writeFileSync(new URL('fleet.json', import.meta.url), await format(json, { parser: 'json', printWidth: 120 }));
 }

@@ -6,5 +6,7 @@ export type { NatsGiven } from './connection.js';
 export { fanOut, type FanOutOptions } from './open-fan-out.js';
 export type { FanOut, FanOutEvents } from './fan-out.js';
 export type { GroupEvents, GroupOptions } from './groups.js';
+export { Fleet, type FleetEvents } from './fleet.js';
+export type { FleetOptions } from './fleet-options.js';
 export { Worker, type WorkerEvents, type WorkerOptions } from './worker.js';
 export type { Work } from './work.js';

@@ -6,7 +6,7 @@ import type { Change, OpenStore, SessionRecord, StoredStanza, StoreOwner } from 
 import { randomKey } from '../queue/ticket.js';
 import type { NatsLink } from './connection.js';
 import { tooBig } from './errors.js';
-import { Feed, type FeedMessage, type FeedOwner } from './feed.js';
+import type { Feed, FeedMessage, FeedOwner } from './feed.js';
 import { CODE } from './headers.js';
 import type { Lease, Taken, TakenAfter } from './lease.js';
 import { FRESH, isFresh, packed, type Mark, Marks } from './marks.js';
@@ -16,7 +16,7 @@ import { stage, type Staged, type StagedEntry as Entry } from './staged.js';
 import type { Subjects } from './subjects.js';
 
 /** Time until JetStream brings again what is not done with, in milliseconds. What is still held then is recognised. */
-const ACK_WAIT_MS = 5 * 60 * 1000;
+export const ACK_WAIT_MS = 5 * 60 * 1000;
 /** Most stanzas that are being published at once. */
 const WINDOW = 256;
 /** What the headers of a message may take of its size, in bytes. */
@@ -24,17 +24,23 @@ export const HEADER_ROOM = 2_048;
 /** For an answer of JetStream, in milliseconds. */
 export const ANSWER_MS = 2_000;
 
+/** What a queue needs of a lease, and of what reads for it: a shard of a fleet has one of each for many queues. */
+export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'release' | 'stop'>;
+export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
+
 /** What a queue works with. */
 export interface NatsQueueParts {
   readonly link: NatsLink;
   readonly js: JetStreamClient;
   readonly manager: JetStreamManager;
   readonly subjects: Subjects;
-  readonly lease: Lease;
+  readonly lease: QueueLease;
+  /** What reads for it. */
+  readonly feed: (owner: FeedOwner) => QueueFeed;
   readonly reports: Reports;
   readonly owner: StoreOwner;
-  /** Name of its consumers, without the epoch. */
-  readonly consumer: string;
+  /** Where its stanzas are published. */
+  readonly subject: string;
   /** Called when it is closed. */
   left(): Promise<void>;
 }
@@ -51,7 +57,7 @@ export class NatsQueue implements OpenStore, FeedOwner {
   held: readonly StoredStanza[] = [];
   readonly session: SessionRecord | null;
   readonly #parts: NatsQueueParts;
-  readonly #feed: Feed;
+  readonly #feed: QueueFeed;
   readonly #byKey = new Map<string, Entry>();
   readonly #bySequence = new Map<number, Entry>();
   /** Stanzas of this process that JetStream has not brought yet. */
@@ -81,15 +87,7 @@ export class NatsQueue implements OpenStore, FeedOwner {
     this.#inherited = new Marks(marks);
     this.session = isSession(session) ? session : null;
     this.#kept = this.session;
-    const { link, manager, subjects, consumer, owner } = parts;
-    const options = {
-      stream: subjects.outStream,
-      consumer: `${consumer}-${epoch}`,
-      subject: subjects.out(owner.queue),
-      ackWaitMs: ACK_WAIT_MS,
-      maxPending: owner.limits.maxStanzas,
-    };
-    this.#feed = new Feed(link, manager, options, this);
+    this.#feed = parts.feed(this);
   }
 
   /** Most bytes of a stanza. */
@@ -98,11 +96,8 @@ export class NatsQueue implements OpenStore, FeedOwner {
   }
 
   /** Reads what is there. @throws BrokerError `NATS_*`, or what the signal says */
-  async begin(lastEpoch: number, signal: AbortSignal): Promise<void> {
-    const { manager, subjects, consumer, lease } = this.#parts;
-    if (lastEpoch > 0) {
-      await manager.consumers.delete(subjects.outStream, `${consumer}-${lastEpoch}`).catch(() => undefined);
-    }
+  async begin(signal: AbortSignal): Promise<void> {
+    const { lease } = this.#parts;
     const caughtUp = new Promise<void>((done) => {
       this.#first = { stanzas: [], bytes: 0, done };
     });
@@ -301,9 +296,9 @@ export class NatsQueue implements OpenStore, FeedOwner {
     { key, xml, at }: Extract<Change, { kind: 'put' }>,
     id: string | undefined,
   ): Promise<{ seq: number; duplicate: boolean }> {
-    const { js, subjects, owner, link } = this.#parts;
+    const { js, subject, owner, link } = this.#parts;
     const headers = headersOf(link.client, { key, id, at, xmlns: owner.xmlns });
-    return await js.publish(subjects.out(owner.queue), xml, { headers, timeout: ANSWER_MS });
+    return await js.publish(subject, xml, { headers, timeout: ANSWER_MS });
   }
 
   async #isThere(sequence: number): Promise<boolean> {

@@ -1,15 +1,13 @@
 // The store in NATS: one connection for all queues of a store object, and who has them open.
 import { randomBytes } from 'node:crypto';
-import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
-import type { KV } from '@nats-io/kv';
 import { BrokerError, printable } from '../errors.js';
 import type { OpenStore, QueueStore, StoreOwner } from '../queue/store.js';
-import { openLink, type NatsGiven, type NatsLink } from './connection.js';
+import { openBase, type NatsBase } from './base.js';
+import { openLink, type NatsGiven } from './connection.js';
 import { unreachable } from './errors.js';
+import { Feed, type FeedOwner } from './feed.js';
 import { Lease } from './lease.js';
-import { ANSWER_MS, NatsQueue } from './queue.js';
-import { Reports } from './reports.js';
-import { checkStreams, managerOf, setUpStreams } from './streams.js';
+import { ACK_WAIT_MS, NatsQueue } from './queue.js';
 import { type Subjects, subjectToken } from './subjects.js';
 
 /** The options of a store, with defaults. */
@@ -21,15 +19,6 @@ export interface NatsStoreSettings {
   readonly setup: boolean;
 }
 
-/** What all queues of a store work with. */
-interface Base {
-  readonly link: NatsLink;
-  readonly js: JetStreamClient;
-  readonly manager: JetStreamManager;
-  readonly kv: KV;
-  readonly areReportsKept: boolean;
-}
-
 export class NatsStore implements QueueStore {
   readonly name = 'nats';
   readonly #settings: NatsStoreSettings;
@@ -37,7 +26,7 @@ export class NatsStore implements QueueStore {
   readonly #id = randomBytes(12).toString('base64url');
   readonly #queues = new Map<string, NatsQueue | null>();
   readonly #leaving = new Map<string, Promise<void>>();
-  #base: Promise<Base> | null = null;
+  #base: Promise<NatsBase> | null = null;
 
   constructor(settings: NatsStoreSettings) {
     this.#settings = settings;
@@ -67,9 +56,9 @@ export class NatsStore implements QueueStore {
     }
   }
 
-  async #take(base: Base, owner: StoreOwner, signal: AbortSignal): Promise<NatsQueue> {
-    const { subjects, ttlMs } = this.#settings;
-    const { link, js, manager, kv, areReportsKept } = base;
+  async #take(base: NatsBase, owner: StoreOwner, signal: AbortSignal): Promise<NatsQueue> {
+    const { link, subjects, manager, kv } = base;
+    const { ttlMs } = this.#settings;
     const { queue } = owner;
     const key = subjectToken(queue);
     const what = `the queue "${printable(queue, 100)}"`;
@@ -77,12 +66,19 @@ export class NatsStore implements QueueStore {
     const taken = await lease.take(signal, (holder) => {
       owner.standby(holder);
     });
-    const reports = new Reports(link, subjects, areReportsKept);
+    const subject = subjects.out(queue);
+    const stream = subjects.outStream;
+    const reading = { stream, subject, ackWaitMs: ACK_WAIT_MS, maxPending: owner.limits.maxStanzas };
+    const feed = (reader: FeedOwner): Feed =>
+      new Feed(link, manager, { ...reading, consumer: `${key}-${taken.epoch}` }, reader);
     const left = (): Promise<void> => this.#leave(queue);
-    const opened = new NatsQueue({ link, js, manager, subjects, lease, reports, owner, consumer: key, left }, taken);
+    const opened = new NatsQueue({ ...base, lease, feed, owner, subject, left }, taken);
     this.#queues.set(queue, opened);
     try {
-      await opened.begin(taken.lastEpoch, signal);
+      if (taken.lastEpoch > 0) {
+        await manager.consumers.delete(stream, `${key}-${taken.lastEpoch}`).catch(() => undefined);
+      }
+      await opened.begin(signal);
     } catch (error) {
       await opened.close();
       throw error;
@@ -90,16 +86,11 @@ export class NatsStore implements QueueStore {
     return opened;
   }
 
-  async #connect(owner: StoreOwner): Promise<Base> {
+  async #connect(owner: StoreOwner): Promise<NatsBase> {
     const { connection: given, subjects, replicas, setup } = this.#settings;
     const link = await openLink(given, `xmpp-broker ${printable(owner.queue, 100)}`);
     try {
-      if (setup) await setUpStreams(link, subjects, { replicas });
-      else await checkStreams(link, subjects);
-      const manager = await managerOf(link, 'to open its queue');
-      const js = link.client.jetstream.jetstream(link.connection, { timeout: ANSWER_MS });
-      const kv = await new link.client.kv.Kvm(js).open(subjects.holdBucket);
-      const areReportsKept = await manager.streams.info(subjects.reportStream).then(yes, no);
+      const base = await openBase(link, subjects, { replicas, setup });
       link.watch({
         up: () => {
           for (const queue of this.#queues.values()) queue?.up();
@@ -112,7 +103,7 @@ export class NatsStore implements QueueStore {
           for (const queue of this.#queues.values()) queue?.down(link.closedError('to keep its queue'));
         },
       });
-      return { link, js, manager, kv, areReportsKept };
+      return base;
     } catch (error) {
       await link.release();
       throw link.error(error, 'to open its queue');
@@ -135,9 +126,6 @@ export class NatsStore implements QueueStore {
     await link?.release();
   }
 }
-
-const yes = (): boolean => true;
-const no = (): boolean => false;
 
 function twice(queue: string): BrokerError {
   return new BrokerError(

@@ -81,6 +81,11 @@ export class Subjects {
     return `${this.prefix}.out.${subjectToken(fleet)}.${shard}.${last}`;
   }
 
+  /** Where the members of a fleet say that they are there. */
+  fleet(fleet: string): string {
+    return `${this.prefix}.fleet.${subjectToken(fleet)}`;
+  }
+
   /** A stanza that arrived, for workers. `*` as the partition for all of them. */
   in(queue: string, event: string, partition: number | '*'): string {
     return `${this.prefix}.in.${subjectToken(queue)}.${subjectToken(event)}.${partition}`;

@@ -18,7 +18,7 @@ import {
 } from 'xmpp-broker';
 import { openConsole } from 'xmpp-broker/console';
 import { Room } from 'xmpp-broker/muc';
-import { fanOut, natsStore, prepareNats, Worker } from 'xmpp-broker/nats';
+import { fanOut, Fleet, natsStore, prepareNats, Worker } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
@@ -86,6 +86,7 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'prepareNats()': (options) => prepareNats({ servers: 'nats://127.0.0.1:1' }, options),
   'fanOut()': (options) => fanOut(broker, options),
   'new Worker()': (options) => new Worker(options),
+  'new Fleet()': (options) => new Fleet(options),
   'Worker.close()': (options) => worker.close(options),
   'sqliteStore()': (options) => sqliteStore(options),
   'LoopbackServer.start()': (options) => LoopbackServer.start(options),

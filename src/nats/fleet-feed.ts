@@ -1,0 +1,167 @@
+// What a shard's consumer brings, handed to the queues of its accounts: each sees it as a feed of its own.
+import type { BrokerError } from '../errors.js';
+import type { FeedMessage, FeedOwner } from './feed.js';
+import type { QueueFeed } from './queue.js';
+
+/** What is pulled ahead of the queues. */
+const AHEAD = { stanzas: 256, bytes: 4 * 1024 * 1024 };
+/** What is kept for an account whose queue is not open yet. */
+const UNOPENED = { stanzas: 1_000, bytes: 4 * 1024 * 1024 };
+/** Time until what there is no room for comes again, and what is for nobody, in milliseconds. */
+const LATER_MS = 2_000;
+const STRAY_MS = 30_000;
+
+/** What is known of an account. */
+class Account {
+  owner: FeedOwner | null = null;
+  /** Whether it had a queue before: then NATS has to bring again what that one had. */
+  wasOpen = false;
+  found: FeedMessage[] = [];
+  foundBytes = 0;
+  /** Sequences that are to come again, the oldest first: what is behind one of them has to wait, too. */
+  readonly #waiting: number[] = [];
+
+  /** Whether there is room for a stanza, and it is its turn; if not, it is remembered that it waits. */
+  takes(sequence: number, bytes: number): boolean {
+    const [first] = this.#waiting;
+    const isTurn = first === undefined || sequence <= first;
+    if (isTurn && this.#hasRoom(bytes)) {
+      if (sequence === first) this.#waiting.shift();
+      return true;
+    }
+    const at = this.#waiting.findIndex((other) => other >= sequence);
+    if (at < 0) this.#waiting.push(sequence);
+    else if (this.#waiting[at] !== sequence) this.#waiting.splice(at, 0, sequence);
+    return false;
+  }
+
+  forget(): void {
+    this.found = [];
+    this.foundBytes = 0;
+    this.#waiting.length = 0;
+  }
+
+  #hasRoom(bytes: number): boolean {
+    if (this.owner === null) {
+      return this.found.length < UNOPENED.stanzas && this.foundBytes + bytes <= UNOPENED.bytes;
+    }
+    const room = this.owner.room();
+    return room.stanzas > 0 && room.bytes > 0;
+  }
+}
+
+/** What the feed of a shard tells. */
+export interface ShardFeedOwner {
+  /** What was there when reading began has come. */
+  caughtUp(): void;
+  failed(error: BrokerError): void;
+  /** Sends an answer for a message. Never throws. */
+  answer(reply: string, text: string): void;
+}
+
+/** The one who reads for all accounts of a shard. */
+export class ShardFeed implements FeedOwner {
+  readonly #owner: ShardFeedOwner;
+  readonly #accounts = new Map<string, Account>();
+  /** Whether all accounts that there are have opened their queues. */
+  #isComplete = false;
+  #again: () => void = () => undefined;
+
+  constructor(owner: ShardFeedOwner) {
+    this.#owner = owner;
+  }
+
+  /** @param again has NATS bring once more what is not done with */
+  reads(again: () => void): void {
+    this.#again = again;
+  }
+
+  /** The feed as the queue of one account sees it. */
+  feed(token: string, owner: FeedOwner): QueueFeed {
+    return {
+      start: () => {
+        this.#opened(token, owner);
+        return Promise.resolve();
+      },
+      again: () => {
+        this.#again();
+      },
+      stop: () => {
+        this.#closed(token, owner);
+      },
+      delete: () => {
+        this.#closed(token, owner);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** What is here for somebody who has no queue is for nobody. */
+  complete(): void {
+    this.#isComplete = true;
+    for (const [token, account] of this.#accounts) {
+      if (account.owner !== null) continue;
+      for (const { message } of account.found) this.#later(message.reply, STRAY_MS);
+      this.#accounts.delete(token);
+    }
+  }
+
+  room(): { stanzas: number; bytes: number } {
+    return AHEAD;
+  }
+
+  arrived(from: FeedMessage): void {
+    const { message, sequence } = from;
+    const token = message.subject.slice(message.subject.lastIndexOf('.') + 1);
+    let account = this.#accounts.get(token);
+    if (account === undefined || (account.owner === null && this.#isComplete)) {
+      if (this.#isComplete) {
+        this.#later(message.reply, STRAY_MS);
+        return;
+      }
+      account = new Account();
+      this.#accounts.set(token, account);
+    }
+    const bytes = message.data.length;
+    if (!account.takes(sequence, bytes)) {
+      this.#later(message.reply, LATER_MS);
+    } else if (account.owner === null) {
+      account.found.push(from);
+      account.foundBytes += bytes;
+    } else account.owner.arrived(from);
+  }
+
+  caughtUp(): void {
+    this.#owner.caughtUp();
+  }
+
+  failed(error: BrokerError): void {
+    this.#owner.failed(error);
+    for (const { owner } of this.#accounts.values()) owner?.failed(error);
+  }
+
+  #opened(token: string, owner: FeedOwner): void {
+    const account = this.#accounts.get(token) ?? new Account();
+    this.#accounts.set(token, account);
+    const { found, wasOpen } = account;
+    if (wasOpen) account.forget();
+    account.owner = owner;
+    account.wasOpen = true;
+    account.found = [];
+    account.foundBytes = 0;
+    if (wasOpen) this.#again();
+    else for (const message of found) owner.arrived(message);
+    owner.caughtUp();
+  }
+
+  #closed(token: string, owner: FeedOwner): void {
+    const account = this.#accounts.get(token);
+    if (account?.owner !== owner) return;
+    account.owner = null;
+    account.forget();
+  }
+
+  #later(reply: string | undefined, ms: number): void {
+    if (reply !== undefined) this.#owner.answer(reply, `-NAK {"delay": ${ms * 1_000_000}}`);
+  }
+}
