@@ -5,6 +5,7 @@ import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Connection } from './connection.js';
 import { isStanza, jidOf, problemOf, withFrom } from './stanza.js';
+import type { Resource } from './services/host.js';
 import type { Site } from './site.js';
 import { failed, StreamManagement } from './stream-management.js';
 import { StreamFault } from './stream-fault.js';
@@ -15,16 +16,18 @@ const DIRECTED_LIMIT = 1000;
 let order = 0;
 
 /** One resource of an account. With stream management it may change its connection, and be without one for a while. */
-export class ClientSession {
+export class ClientSession implements Resource {
   /** Of its presence; null while it is not available. */
   priority: number | null = null;
   /** Tells which of two sessions became available later. */
   since = 0;
+  presence: Element | null = null;
+  presenceAt = 0;
+  interested = false;
   #connection: Connection | null;
   #management: StreamManagement | null = null;
   #expiry: NodeJS.Timeout | null = null;
   #over = false;
-  #presence: Element | null = null;
   /** Who got presence directly, and is told when it ends (RFC 6121 §4.6). */
   readonly #directed = new Set<string>();
 
@@ -173,6 +176,7 @@ export class ClientSession {
     const to = presence.getAttribute('to');
     const type = presence.getAttribute('type');
     if (to !== null) {
+      if (this.site.services.outbound(this.jid, presence)) return;
       if (type === null && this.#directed.size < DIRECTED_LIMIT) this.#directed.add(to);
       if (type === 'unavailable') this.#directed.delete(to);
       this.site.hub.route(presence);
@@ -184,22 +188,28 @@ export class ClientSession {
   }
 
   #goOnline(presence: Element): void {
-    const initial = this.priority === null;
+    const before = this.priority;
+    const initial = before === null;
     const priority = Number(presence.getChildText('priority') ?? 0);
     this.priority = Number.isInteger(priority) && Math.abs(priority) <= 128 ? priority : 0;
-    this.#presence = presence;
+    this.presence = presence;
+    this.presenceAt = Date.now();
     if (initial) this.since = ++order;
     const others = this.#available().filter((session) => session !== this);
     // A resource that comes sees those that are there.
-    if (initial) for (const other of others) if (other.#presence !== null) this.deliver(other.#presence);
+    if (initial) for (const other of others) if (other.presence !== null) this.deliver(other.presence);
     for (const session of [...others, this]) session.deliver(presence);
+    this.site.services.available(this, before);
   }
 
   #goOffline(presence: Element): void {
     const wasAvailable = this.priority !== null;
     this.priority = null;
-    this.#presence = null;
-    if (wasAvailable) for (const session of this.#available()) session.deliver(presence);
+    this.presence = null;
+    if (wasAvailable) {
+      for (const session of this.#available()) session.deliver(presence);
+      this.site.services.unavailable(this.jid, presence);
+    }
     for (const to of this.#directed) {
       const copy = presence.clone();
       copy.setAttribute('to', to);

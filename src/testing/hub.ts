@@ -19,8 +19,12 @@ interface SharedName {
 /** What the hub asks the server. */
 export interface HubOwner {
   readonly domain: string;
-  /** Answers a request to the server, or to an account; null when nobody here knows what it is about. */
-  answer(request: Element, to: JID): Element | null;
+  /** Answers a request to the server, or to an account. @returns false when nobody here knows what it is about */
+  ask(request: Element, to: JID): boolean;
+  /** A presence for an account. @returns whether it was about a subscription, and was dealt with */
+  subscription(presence: Element, to: JID): boolean;
+  /** A message that no resource takes. @returns whether it is kept */
+  keep(message: Element, to: JID): boolean;
   undeliverable(stanza: Element, condition: string): void;
   /** Whether a component of this name is known, though not connected. */
   knows(domain: string): boolean;
@@ -159,13 +163,12 @@ export class Hub {
   #ask(request: Element, to: JID): void {
     const type = request.getAttribute('type');
     if (type !== 'get' && type !== 'set') return;
-    const answer = this.#owner.answer(request, to);
-    if (answer === null) this.bounce(request, 'service-unavailable');
-    else this.route(answer);
+    if (!this.#owner.ask(request, to)) this.bounce(request, 'service-unavailable');
   }
 
   /** RFC 6121 §8.5. */
   #toAccount(stanza: Element, to: JID): void {
+    if (stanza.localName === 'presence' && this.#owner.subscription(stanza, to)) return;
     const exact = to.resource === null ? null : this.session(to);
     if (exact !== null) {
       exact.deliver(stanza);
@@ -194,8 +197,9 @@ export class Hub {
     }
     const best = candidates.sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0) || b.since - a.since)[0];
     if (type === 'error') this.#owner.undeliverable(stanza, 'service-unavailable');
-    else if (best === undefined || type === 'groupchat') this.bounce(stanza, 'service-unavailable');
-    else best.deliver(stanza);
+    else if (type === 'groupchat') this.bounce(stanza, 'service-unavailable');
+    else if (best !== undefined) best.deliver(stanza);
+    else if (!this.#owner.keep(stanza, to)) this.bounce(stanza, 'service-unavailable');
   }
 
   #available(to: JID): ClientSession[] {

@@ -84,8 +84,7 @@ const EVENTS: readonly (keyof LoopbackEvents)[] = [
  * shows all it sees as events.
  *
  * It serves clients (RFC 6120, with or without TLS; XEP-0198; XEP-0078; with the option `sasl2` XEP-0388, XEP-0386 and XEP-0484), components (XEP-0114) and peers of jabberd2's
- * router, and delivers stanzas between all of them. Subscriptions are accepted and passed on, but no roster is kept, and
- * presence is seen by the other resources of the account and those it is sent to. There are no offline messages.
+ * router, and delivers stanzas between all of them. What it has beside that says the option `services`.
  */
 export class LoopbackServer implements AsyncDisposable {
   /** What happens, by name. */
@@ -225,12 +224,15 @@ export class LoopbackServer implements AsyncDisposable {
   }
 
   /**
-   * Changes or adds an account; `null` removes it. Who is signed in stays; tokens of the account are forgotten.
+   * Changes or adds an account; `null` removes it, with its roster and what waits for it. Who is signed in stays; tokens of
+   * the account are forgotten.
    * @throws BrokerError `USAGE_JID`, `USAGE_LOOPBACK`
    */
   setAccount(username: string, password: string | null): void {
     this.#site.accounts.set(username, password);
-    this.#site.tokens?.forget(new JID(username, this.domain).local ?? '');
+    const account = new JID(username, this.domain).local ?? '';
+    this.#site.tokens?.forget(account);
+    if (password === null) this.#site.services.forget(account);
   }
 
   /**

@@ -178,6 +178,10 @@ export interface LoopbackServices {
    * that is a component.
    */
   rooms?: string | false | undefined;
+  /** Contacts, subscriptions, and presence that contacts see (RFC 6121); without it rosters are empty. Default true. */
+  roster?: boolean | undefined;
+  /** Whether messages wait for an account of which no resource takes them (XEP-0160), 100 at most. Default true. */
+  offline?: boolean | undefined;
 }
 
 /** Time limits of the loopback server, in milliseconds. */

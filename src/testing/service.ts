@@ -5,17 +5,26 @@ import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { reply } from '../stanza/replies.js';
 
+/** What the server has to tell of itself. */
+export interface About {
+  /** Domains that are reached through it. */
+  readonly names: readonly string[];
+  /** What it can beside what everybody can. */
+  readonly features: readonly string[];
+}
+
 const FEATURES = [NS.DISCO_INFO, NS.DISCO_ITEMS, NS.PING, NS.IQ_ROSTER];
 
 /** Answers a request to the server or to an account, or gives null when it is about something unknown. */
-export function answerRequest(request: Element, to: JID, names: readonly string[]): Element | null {
+export function answerRequest(request: Element, to: JID, { names, features }: About): Element | null {
   const payload = request.firstElementChild;
   const get = request.getAttribute('type') === 'get';
   if (payload === null) return null;
   if (payload.is('ping', NS.PING) && get) return reply(request);
   if (payload.is('session', NS.SESSION) && !get) return reply(request);
   if (payload.is('query', NS.DISCO_INFO) && get && !payload.hasAttribute('node')) {
-    return reply(request, xml('query', { xmlns: NS.DISCO_INFO }, identity(to), FEATURES.map(feature)));
+    const all = to.local === null ? [...FEATURES, ...features] : FEATURES;
+    return reply(request, xml('query', { xmlns: NS.DISCO_INFO }, identity(to), all.map(feature)));
   }
   if (payload.is('query', NS.DISCO_ITEMS) && get && !payload.hasAttribute('node')) {
     const items = to.local === null ? names.map((jid) => xml('item', { jid })) : [];

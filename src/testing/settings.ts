@@ -177,7 +177,7 @@ const OPTIONS: OptionTable<LoopbackOptions> = {
       instead: orFalse,
     } satisfies OptionTable<LoopbackManagementOptions>,
     services: {
-      checks: { rooms: domainOrFalse },
+      checks: { rooms: domainOrFalse, roster: flag, offline: flag },
       instead: orFalse,
     } satisfies OptionTable<LoopbackServices>,
     limits: XML_LIMITS,
@@ -254,14 +254,15 @@ export function settingsOf(options: LoopbackOptions): Settings {
 }
 
 function servicesOf({ domain: own = DEFAULT_DOMAIN, components, services = {} }: LoopbackOptions): ServiceSettings {
-  if (services === false) return { rooms: null };
+  if (services === false) return { rooms: null, roster: false, offline: false };
   const taken = new Set(Object.keys(components ?? {}).map(preparedDomain));
   const domainOf = (given: string | false | undefined, usual: string) => {
     if (given !== undefined) return given === false ? null : preparedDomain(given);
     const name = preparedDomain(`${usual}.${own}`);
     return taken.has(name) ? null : name;
   };
-  return { rooms: domainOf(services.rooms, 'conference') };
+  const { roster = true, offline = true } = services;
+  return { rooms: domainOf(services.rooms, 'conference'), roster, offline };
 }
 
 function fastOf(fast: LoopbackFastOptions | false): Complete<LoopbackFastOptions> | null {

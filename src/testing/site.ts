@@ -6,6 +6,7 @@ import { LegacyAuth } from './legacy-auth.js';
 import { Resumption } from './resumption.js';
 import type { RouterLink } from './router-link.js';
 import { answerRequest } from './service.js';
+import type { Host } from './services/host.js';
 import { Services } from './services/services.js';
 import type { Settings } from './settings.js';
 import type { StreamFault } from './stream-fault.js';
@@ -49,8 +50,15 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
   const routers = new Set<RouterLink>();
   const hub: Hub = new Hub({
     domain,
-    answer: (request, to) =>
-      answerRequest(request, to, [...new Set([...hub.names, ...secrets.keys(), ...hub.services])]),
+    ask: (request, to) => {
+      if (services.ask(request, to)) return true;
+      const names = [...new Set([...hub.names, ...secrets.keys(), ...hub.services])];
+      const answer = answerRequest(request, to, { names, features: services.features });
+      if (answer !== null) hub.route(answer);
+      return answer !== null;
+    },
+    subscription: (presence, to) => services.inbound(presence, to),
+    keep: (message, to) => services.keep(message, to),
     undeliverable: (stanza, condition) => publish('undeliverable', { stanza, condition }),
     knows: (name) => secrets.has(name),
     bound: (name, link) => {
@@ -61,13 +69,21 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
       publish('ended', { jid: new JID(null, name) });
     },
   });
+  const host: Host = {
+    domain,
+    route: (stanza) => hub.route(stanza),
+    addService: (name, service) => hub.addService(name, service),
+    resources: (account) => hub.sessions(account),
+    hasAccount: (name) => accounts.has(name) || hub.sessions(name).length > 0,
+  };
+  const services = new Services(host, settings.services);
   return {
     settings,
     hub,
     accounts,
     routerAccounts,
     secrets,
-    services: new Services(hub, settings.services),
+    services,
     resumption: new Resumption(),
     legacy: settings.legacy === null ? null : new LegacyAuth(accounts, settings.legacy),
     tokens: settings.sasl2?.fast == null ? null : new Tokens(settings.sasl2.fast),
