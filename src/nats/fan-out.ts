@@ -11,7 +11,7 @@ import { Element } from '../xml/element.js';
 import { serialize } from '../xml/serializer.js';
 import { Announcements } from './announcements.js';
 import type { NatsLink } from './connection.js';
-import { isFull } from './errors.js';
+import { isFull, unreachable } from './errors.js';
 import { ALL, consumersIn, type Group } from './groups.js';
 import { AT, EVENT, headerText, KEY } from './headers.js';
 import { StreamWriter, type StreamWriterOwner } from './stream-writer.js';
@@ -144,6 +144,7 @@ export class FanOut implements AsyncDisposable {
         }
         return { error: this.#link.error(cause, `to store what "${this.#queue}" got`), final: false };
       },
+      away: () => unreachable(this.#link.server, `to store what "${this.#queue}" got`),
       failing: (error) => {
         if (isFull(error.cause)) void this.#tellFull(error);
         else this.#fail(error);
@@ -236,7 +237,7 @@ export class FanOut implements AsyncDisposable {
 
   async #end(limitMs: number): Promise<void> {
     for (const subscription of this.#subscriptions) subscription.cancel();
-    const left = await this.#writer.close(limitMs);
+    const left = await this.#writer.close(this.#link.isClosed ? 0 : limitMs);
     if (left > 0) this.#fail(unstored(left));
     // What is not stored must not count as handled while the link lives: it is let go with the link.
     if (left === 0 || this.#broker.state !== 'ready') this.#writer.release();

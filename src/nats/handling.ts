@@ -40,6 +40,7 @@ export class Handling {
   readonly #parts: HandlingParts;
   readonly #owner: HandlingOwner;
   readonly #works = new Map<Delivery, Work>();
+  #isAborted = false;
 
   constructor(parts: HandlingParts, owner: HandlingOwner) {
     this.#parts = parts;
@@ -66,7 +67,8 @@ export class Handling {
       await work.outputs;
       delivery.ack();
     } catch (error) {
-      await this.#failed(delivery, work, error);
+      // What a handler says behind that is no news: the stanza is given back.
+      if (!this.#isAborted) await this.#failed(delivery, work, error);
     } finally {
       this.#works.delete(delivery);
     }
@@ -74,6 +76,7 @@ export class Handling {
 
   /** Nobody waits any more for what is being handled. */
   abort(): void {
+    this.#isAborted = true;
     for (const work of this.#works.values()) work.abort();
   }
 

@@ -6,6 +6,9 @@ import type { BrokerError } from '../errors.js';
 /** Shortest and longest time between two tries, in milliseconds. */
 const RETRY_MS = { first: 250, most: 2_000 };
 
+/** For so long something may wait without a connection before that is told, in milliseconds. */
+const AWAY_MS = 2_000;
+
 /** How often an outage that goes on is told, in milliseconds. */
 const TOLD_EVERY_MS = 60_000;
 
@@ -28,6 +31,8 @@ export interface StreamWriterOwner {
   publish(message: Message): Promise<unknown>;
   /** An error of ours for what `publish` rejected with. `final`: it will never be stored. */
   failure(cause: unknown, message: Message): { readonly error: BrokerError; readonly final: boolean };
+  /** What is said when there was no connection for a while. */
+  away(): BrokerError;
   /** It does not work: once for each outage, then each minute. */
   failing(error: BrokerError): void;
   /** It works again. */
@@ -57,6 +62,7 @@ export class StreamWriter {
   #timer: NodeJS.Timeout | null = null;
   /** No connection: nothing is tried. */
   #isDown = false;
+  #awayTimer: NodeJS.Timeout | null = null;
   #delay = RETRY_MS.first;
   #failingSince: number | null = null;
   #toldAt = 0;
@@ -83,20 +89,22 @@ export class StreamWriter {
       if (lane === undefined) this.#lanes.set(message.subject, [entry]);
       else lane.push(entry);
     }
-    this.#try(entry);
+    if (this.#isDown) this.#waitForConnection(AWAY_MS);
+    else this.#try(entry);
     return entry.stored.promise;
   }
 
   /** The connection is gone: nothing is tried until it is back. */
   down(): void {
     this.#isDown = true;
-    this.#stopTimer();
+    this.#stopTimers();
+    if (this.size > 0) this.#waitForConnection(AWAY_MS);
   }
 
   /** The connection is back: what was under way may be lost, and goes out again. */
   up(): void {
     this.#isDown = false;
-    this.#stopTimer();
+    this.#stopTimers();
     for (const entry of this.#entries.values()) entry.underWay = false;
     this.#tryAll();
   }
@@ -122,7 +130,7 @@ export class StreamWriter {
       clearTimeout(timer);
     }
     this.#closed = true;
-    this.#stopTimer();
+    this.#stopTimers();
     return this.size;
   }
 
@@ -207,8 +215,19 @@ export class StreamWriter {
     return true;
   }
 
-  #stopTimer(): void {
+  #waitForConnection(ms: number): void {
+    if (this.#closed) return;
+    this.#awayTimer ??= setTimeout(() => {
+      this.#awayTimer = null;
+      if (this.size > 0) this.#tell(this.#owner.away());
+      this.#waitForConnection(TOLD_EVERY_MS);
+    }, ms);
+  }
+
+  #stopTimers(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#awayTimer !== null) clearTimeout(this.#awayTimer);
     this.#timer = null;
+    this.#awayTimer = null;
   }
 }
