@@ -225,6 +225,10 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     return this.#parts.resumption.record;
   }
 
+  sessionStored(session: SessionRecord | null): void {
+    this.#parts.resumption.stored(session);
+  }
+
   unfit(ticket: Ticket, error: unknown): void {
     this.#parts.outbox.unfit(ticket, error);
   }

@@ -31,6 +31,13 @@ const BYTES: ReadonlySet<string> = new Set([
   'unsupported-stanza-type',
 ]);
 
+/** Who waits until a count of handled stanzas is kept. */
+interface Waiting {
+  readonly session: ManagedSession;
+  readonly handled: number;
+  readonly then: () => void;
+}
+
 /** What {@link Resumption} works with. */
 export interface ResumptionParts {
   /** Null without a store. */
@@ -51,6 +58,8 @@ export class Resumption implements SessionKeeper {
   /** The session of the link that is ready. */
   #current: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
+  /** Who waits for a count to be kept, on the link that is there or on the way to the next. */
+  #waiting: Waiting[] = [];
   /** What the end of the last link says of what was on its way. */
   #verdict: Verdict = 'none';
 
@@ -91,14 +100,34 @@ export class Resumption implements SessionKeeper {
 
   keep(session: ManagedSession, then: () => void): void {
     const { journal } = this.#parts;
-    if (journal === null) {
+    if (journal === null || session.id === null) {
+      // Nobody will go on with it.
+      session.keptHandled(session.handled);
       then();
       return;
     }
-    journal.session((record) => {
-      if (record?.id === session.id) session.keptHandled(record.handled);
-      then();
-    });
+    // Without a link an attempt waits, and the one before it is over.
+    if (this.#current === null) this.#stopWaiting();
+    this.#waiting.push({ session, handled: session.handled, then });
+    journal.session();
+  }
+
+  /** The store has what the session was. */
+  stored(record: SessionRecord | null): void {
+    const session = this.#current ?? this.#kept;
+    if (record !== null && record.id === session?.id) session.keptHandled(record.handled);
+    const waits = (one: Waiting): boolean =>
+      one.session === session && session.id !== null && !session.keeps(one.handled);
+    const done = this.#waiting.filter((one) => !waits(one));
+    this.#waiting = this.#waiting.filter(waits);
+    for (const { then } of done) then();
+  }
+
+  /** Whoever waits is on a link that is gone, or on a way that was given up. */
+  #stopWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { then } of waiting) then();
   }
 
   /** A link ended, and nothing was told of it yet. */
@@ -118,6 +147,7 @@ export class Resumption implements SessionKeeper {
     if (this.#verdict === 'blamed') suspects.suspect(session?.unacked() ?? inFlight, 'blamed');
     this.#hold(session === null ? this.#lost(inFlight) : resumable ? [] : this.#lost(unproved(session)), waiting);
     if (session !== null && !resumable) journal?.session();
+    this.#stopWaiting();
   }
 
   /** The end of the link was told: requests that were on it fail, unless their session may go on. */
@@ -179,6 +209,7 @@ export class Resumption implements SessionKeeper {
         .filter(({ state }) => state !== 'failed') ?? [],
       [],
     );
+    this.#stopWaiting();
   }
 
   /** Ends everything: stanzas and requests fail. */
@@ -186,6 +217,7 @@ export class Resumption implements SessionKeeper {
     const { outbox, journal } = this.#parts;
     const tickets = [...(this.#take()?.takeUnacked() ?? []), ...(journal?.clear() ?? []), ...outbox.queue.take()];
     for (const ticket of tickets) ticket.markFailed(error);
+    this.#stopWaiting();
     this.#parts.requests.failWhere(
       () => true,
       () => error,

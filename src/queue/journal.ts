@@ -2,10 +2,12 @@
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
-import { isWritten, recordOf, type JournalStep } from './journal-step.js';
+import { Backlog, isAbout } from './backlog.js';
+import { isWritten, type JournalStep } from './journal-step.js';
 import { Lane, type Turn } from './lane.js';
 import { Records } from './records.js';
 import { asStoreError, kept } from './store-errors.js';
+import { queueFull, type QueueLimits } from './outbound-queue.js';
 import type { Change, OpenStore, SessionRecord } from './store.js';
 import { StoredRecord, type RecordOwner } from './stored-record.js';
 import type { Ticket, TicketEnd } from './ticket.js';
@@ -17,10 +19,14 @@ const RETRY_MS = 1_000;
 export interface JournalOwner {
   /** Whether there is a link that takes stanzas. */
   readonly takes: boolean;
+  /** What the queue takes. */
+  readonly limits: Readonly<QueueLimits>;
   /** The store has the mark of a stanza: it goes to the link. @throws what makes it fail, alone */
   pass(turn: Turn): void;
   /** The managed session as it is now, if it can be resumed. */
   session(): SessionRecord | null;
+  /** The store has what the session was. */
+  sessionStored(session: SessionRecord | null): void;
   /** A stanza was not fit to be sent after all. */
   unfit(ticket: Ticket, error: unknown): void;
   /** The store refused a stanza: it is not kept, and was not written. */
@@ -42,7 +48,7 @@ export class Journal implements RecordOwner {
   /** What is in the queue or on its way. */
   readonly records = new Records();
   #store: OpenStore | null = null;
-  #pending: JournalStep[] = [];
+  readonly #pending = new Backlog();
   #flight: JournalStep[] | null = null;
   #isDue = false;
   #error: BrokerError | null = null;
@@ -54,9 +60,14 @@ export class Journal implements RecordOwner {
     this.#owner = owner;
   }
 
-  /** @throws BrokerError what is wrong with a store that will not work again by itself; nothing is accepted then */
+  /**
+   * @throws BrokerError what is wrong with a store that will not work again by itself; `QUEUE_FULL` when it has not answered
+   * for so long that too much waits for it. Nothing is accepted then
+   */
   checkWorks(): void {
     if (this.#error !== null && !this.#error.retryable) throw this.#error;
+    if (!this.#pending.isFull(this.#owner.limits.maxStanzas)) return;
+    throw queueFull(`${String(this.#pending.size)} changes wait for the store (queue.maxStanzas)`);
   }
 
   /** The ticket of a key that is in the queue, or on its way. */
@@ -66,12 +77,7 @@ export class Journal implements RecordOwner {
 
   /** Keys of stanzas that are done with, which the store does not know yet. */
   get ending(): ReadonlySet<string> {
-    const keys = new Set<string>();
-    for (const step of this.#pending) {
-      if (!(step instanceof StoredRecord) && step.kind === 'change' && step.change.kind === 'end')
-        keys.add(step.change.key);
-    }
-    return keys;
+    return this.#pending.ending;
   }
 
   /** The store is open: what was accepted before goes into it. */
@@ -87,7 +93,7 @@ export class Journal implements RecordOwner {
     this.#stopRetry();
     this.#error = null;
     // What is not known to be stored comes again.
-    this.#pending = [...(this.#flight ?? []), ...this.#pending];
+    this.#pending.putBack(this.#flight ?? []);
     this.#flight = null;
     this.lane.unmark();
     this.#settleIdle();
@@ -96,7 +102,7 @@ export class Journal implements RecordOwner {
   /** Somebody else has what is stored: tickets of it say that it is kept, and nothing more is said of it. */
   disown(): void {
     this.close();
-    this.#pending = this.#pending.filter((step) => step instanceof StoredRecord && !step.mayBeStored);
+    this.#pending.keep((step) => step instanceof StoredRecord && !step.mayBeStored);
     for (const record of [...this.records]) if (record.mayBeStored) this.forget(record);
   }
 
@@ -108,13 +114,12 @@ export class Journal implements RecordOwner {
       this.records.delete(record);
     }
     this.close();
-    this.#pending = [];
+    this.#pending.clear();
   }
 
   /** A stanza was accepted that shall be kept. */
   put(ticket: Ticket, key: string): void {
-    this.#pending.push(this.#remember(ticket, key, false));
-    this.#wake();
+    this.#push(this.#remember(ticket, key, false));
   }
 
   /** A stanza of an earlier life is here again. */
@@ -133,7 +138,6 @@ export class Journal implements RecordOwner {
   found(ticket: Ticket, isMarked: boolean): boolean {
     const { record } = ticket;
     if (!(record instanceof StoredRecord) || record.isStored) return false;
-    this.#pending = this.#pending.filter((step) => step !== record);
     record.mayBeStored = true;
     record.isMarked = isMarked;
     record.wasStored();
@@ -168,20 +172,19 @@ export class Journal implements RecordOwner {
     this.#add(null, { kind: 'end', key, outcome: 'failed', code });
   }
 
-  /** The session is another one, or has changed. @param stored called with what the store has of it now */
-  session(stored: (session: SessionRecord | null) => void = nothing): void {
-    this.#pending.push({ kind: 'session', stored, session: null });
-    this.#wake();
+  /** The session is another one, or has changed. */
+  session(): void {
+    this.#push({ kind: 'session', session: null });
   }
 
-  /** Calls back when the store has everything up to here, ahead of the stanzas that wait. */
+  /** Calls back when the store has everything up to here, ahead of the stanzas that wait; never when the link is gone before. */
   behind(then: () => void): void {
-    this.#pending.push({ kind: 'then', then });
-    this.#wake();
+    this.#push({ kind: 'then', then });
   }
 
   /** The link is gone: what waited for its turn, in order. */
   clear(): Ticket[] {
+    this.#pending.linkEnded();
     const tickets = this.lane.clear();
     this.#wake();
     // Not what somebody else has now.
@@ -197,7 +200,7 @@ export class Journal implements RecordOwner {
   /** Resolves when everything up to now is stored and handed on, or the store is closed. Null when nothing waits. */
   settled(): Promise<void> | null {
     if (this.#store === null) return null;
-    if (this.#flight === null && this.#pending.length === 0 && this.lane.size === 0) return null;
+    if (this.#flight === null && this.#pending.size === 0 && this.lane.size === 0) return null;
     this.#idle ??= new Deferred();
     return this.#idle.promise;
   }
@@ -235,7 +238,11 @@ export class Journal implements RecordOwner {
   }
 
   #add(record: StoredRecord | null, change: Change): void {
-    this.#pending.push({ kind: 'change', record, change });
+    this.#push({ kind: 'change', record, change });
+  }
+
+  #push(step: JournalStep): void {
+    this.#pending.push(step);
     this.#wake();
   }
 
@@ -252,15 +259,15 @@ export class Journal implements RecordOwner {
   #pump(): void {
     const store = this.#store;
     if (store === null || this.#flight !== null || this.#error !== null) return;
-    if (this.#pending.length === 0 && !this.lane.isMoving) {
+    if (this.#pending.size === 0 && !this.lane.isMoving) {
       if (this.lane.size === 0) this.#settleIdle();
       return;
     }
-    this.#commit(store, this.#pending);
+    this.#commit(store);
   }
 
-  #commit(store: OpenStore, steps: JournalStep[]): void {
-    this.#pending = [];
+  #commit(store: OpenStore): void {
+    const steps = this.#pending.take();
     this.#flight = steps;
     const changes = this.#changes(steps);
     if (changes.length === 0) {
@@ -283,7 +290,8 @@ export class Journal implements RecordOwner {
     const puts: StoredRecord[] = [];
     for (const step of steps) {
       if (step instanceof StoredRecord) {
-        if (step.isOver) continue;
+        // Its end came first, or it was found there.
+        if (!isWritten(step)) continue;
         const { key, ticket } = step;
         step.mayBeStored = true;
         step.put = { kind: 'put', key, xml: ticket.xml, at: ticket.at, handed: null };
@@ -309,7 +317,7 @@ export class Journal implements RecordOwner {
     for (const step of steps) {
       if (step instanceof StoredRecord) {
         if (step.mayBeStored) step.wasStored();
-      } else if (step.kind === 'session') step.stored(step.session);
+      } else if (step.kind === 'session') this.#owner.sessionStored(step.session);
       else if (step.kind === 'then') step.then();
     }
     this.#passMarked();
@@ -337,24 +345,20 @@ export class Journal implements RecordOwner {
     if (error.code === 'QUEUE_FENCED') {
       // None of it counts: what was to be put waits for the next time.
       for (const step of steps) if (step instanceof StoredRecord && !step.isStored) step.mayBeStored = false;
-      this.#pending = [...steps, ...this.#pending];
+      this.#pending.putBack(steps);
       this.#owner.fenced(error);
       return;
     }
     let again = steps;
     if (!error.retryable) again = this.#refuse(steps, error);
-    this.#pending = [...again, ...this.#pending];
+    this.#pending.putBack(again);
     this.#fails(error);
   }
 
   /** The puts of a commit that failed fail their tickets, and whatever else was to become of them is forgotten. */
   #refuse(steps: JournalStep[], error: BrokerError): JournalStep[] {
-    const refused = new Set(steps.filter((step) => step instanceof StoredRecord));
-    const isRefused = (step: JournalStep): boolean => {
-      const record = recordOf(step);
-      return record !== null && refused.has(record);
-    };
-    this.#pending = this.#pending.filter((step) => !isRefused(step));
+    const refused = new Set(steps.filter((step) => step instanceof StoredRecord).filter(({ isStored }) => !isStored));
+    this.#pending.forget(refused);
     for (const record of refused) {
       record.mayBeStored = false;
       if (record.isOver) continue;
@@ -363,7 +367,7 @@ export class Journal implements RecordOwner {
       record.wasNotStored(error);
       this.#owner.refused(record.ticket, error);
     }
-    return steps.filter((step) => !isRefused(step));
+    return steps.filter((step) => !isAbout(step, refused));
   }
 
   #fails(error: BrokerError): void {
@@ -379,8 +383,8 @@ export class Journal implements RecordOwner {
   #tryAgain(): void {
     const store = this.#store;
     if (store === null || this.#flight !== null) return;
-    if (!this.#pending.some(isWritten)) this.#pending.push({ kind: 'session', stored: nothing, session: null });
-    this.#commit(store, this.#pending);
+    if (![...this.#pending].some(isWritten)) this.#pending.push({ kind: 'session', session: null });
+    this.#commit(store);
   }
 
   #stopRetry(): void {
@@ -393,10 +397,6 @@ export class Journal implements RecordOwner {
     this.#idle = null;
     idle?.resolve();
   }
-}
-
-function nothing(): void {
-  // Nobody wants to know.
 }
 
 /** A store may throw where it should reject. No `async` function: it would keep the changes until the store has answered. */

@@ -119,6 +119,11 @@ export class ManagedSession {
     });
   }
 
+  /** Whether a count of handled stanzas may be told. */
+  keeps(handled: number): boolean {
+    return ((this.#kept - handled) | 0) >= 0;
+  }
+
   /** The count is kept. */
   keptHandled(handled: number): void {
     this.#kept = handled;

@@ -86,8 +86,10 @@ class Model {
   #begin(): void {
     const owner: JournalOwner = {
       takes: true,
+      limits: { maxStanzas: 10_000, maxBytes: 1e9, maxAgeMs: Infinity },
       pass: () => undefined,
       session: () => this.#resumption.record,
+      sessionStored: (record) => this.#resumption.stored(record),
       unfit: () => undefined,
       refused: () => undefined,
       buried: () => undefined,

@@ -1,6 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Journal, type JournalOwner } from '../../../src/queue/journal.js';
-import type { OpenStore } from '../../../src/queue/store.js';
+import { compacted, type JournalStep } from '../../../src/queue/journal-step.js';
+import type { Change, OpenStore } from '../../../src/queue/store.js';
+import { StoredRecord } from '../../../src/queue/stored-record.js';
 import { Ticket } from '../../../src/queue/ticket.js';
 import { BrokerError } from '../../../src/errors.js';
 
@@ -14,6 +18,20 @@ const store: OpenStore = {
 
 const nothing = (): void => undefined;
 
+const OWNER: JournalOwner = {
+  takes: true,
+  limits: { maxStanzas: 10_000, maxBytes: 1e9, maxAgeMs: Infinity },
+  pass: nothing,
+  session: () => null,
+  sessionStored: nothing,
+  unfit: nothing,
+  refused: nothing,
+  buried: nothing,
+  failing: nothing,
+  working: nothing,
+  fenced: nothing,
+};
+
 describe('what is held does not wait for what never gets to the socket', () => {
   it.each([
     ['one that is large', 1, 100_000],
@@ -22,20 +40,14 @@ describe('what is held does not wait for what never gets to the socket', () => {
     const written: number[] = [];
     const unfit = new BrokerError('PEER_LIMIT', 'too large', { layer: 'stanza' });
     const owner: JournalOwner = {
-      takes: true,
+      ...OWNER,
       pass: ({ ticket }) => {
         if (ticket.id < count) throw unfit;
         written.push(ticket.id);
         ticket.record?.handedOver();
         ticket.markSent();
       },
-      session: () => null,
       unfit: (ticket) => ticket.markFailed(unfit),
-      refused: nothing,
-      buried: nothing,
-      failing: nothing,
-      working: nothing,
-      fenced: nothing,
     };
     const journal = new Journal(owner);
     journal.lane.begin(null);
@@ -50,3 +62,141 @@ describe('what is held does not wait for what never gets to the socket', () => {
     expect(written).toEqual(Array.from({ length: count }, (__, index) => count + index));
   });
 });
+
+describe('a store that does not answer for long', () => {
+  const away = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
+
+  /** A store that fails until the test wants it to work, and what it is given then. */
+  function flaky() {
+    const commits: (readonly Change[])[] = [];
+    const state = { fails: false, hangs: false };
+    let answer = nothing;
+    const commit = (changes: readonly Change[]): Promise<void> => {
+      if (state.hangs) return new Promise((resolve) => (answer = resolve));
+      if (state.fails) return Promise.reject(away);
+      commits.push(changes);
+      return Promise.resolve();
+    };
+    return { state, commits, open: { ...store, commit }, answer: () => answer() };
+  }
+
+  /** Fifty stanzas in a session whose link is lost and comes back, thousands of times. */
+  function flap(journal: Journal, tickets: readonly Ticket[]): number {
+    let steps = 0;
+    for (let link = 0; link < 2_000; link += 1) {
+      for (const { record } of tickets) {
+        if (record instanceof StoredRecord) journal.hand(record, 's', link);
+        steps += 1;
+      }
+      journal.behind(nothing);
+      journal.session();
+      journal.clear();
+      for (const ticket of tickets) journal.hold(ticket);
+    }
+    return steps;
+  }
+
+  it.each(['fails', 'hangs'] as const)(
+    'that %s is told of the last of what a link that comes and goes repeats',
+    async (how) => {
+      const { state, commits, open, answer } = flaky();
+      const journal = new Journal(OWNER);
+      journal.open(open);
+      const tickets = Array.from({ length: 50 }, (_, id) => new Ticket(id, '<message/>', ''));
+      for (const ticket of tickets) journal.put(ticket, String(ticket.id));
+      await journal.settled();
+      state[how] = true;
+      journal.session();
+      await Promise.resolve();
+      expect(flap(journal, tickets)).toBe(100_000);
+      state[how] = false;
+      answer();
+      journal.health(null);
+      await journal.settled();
+      // The first has the puts.
+      const [, ...later] = commits;
+      expect(later.flat().length).toBeLessThan(10_000);
+      expect(new Set(later.flat().map((change) => ('key' in change ? change.key : null))).size).toBe(51);
+    },
+  );
+
+  it.each(['fails', 'hangs'] as const)(
+    'that %s: no more is taken when it would have to be told of too much',
+    async (how) => {
+      const { state, open } = flaky();
+      const journal = new Journal(OWNER);
+      journal.open(open);
+      state[how] = true;
+      let taken = 0;
+      const put = (): void => {
+        journal.checkWorks();
+        journal.put(new Ticket(taken, '<message/>', ''), String(taken));
+        taken += 1;
+      };
+      put();
+      await setImmediate();
+      expect(() => {
+        while (taken < 1_000_000) put();
+      }).toThrow(expect.objectContaining({ code: 'QUEUE_FULL' }));
+      expect(taken).toBeLessThan(50_000);
+    },
+  );
+
+  const owner = { handedOver: nothing, ended: nothing };
+
+  it('has the same in the end when what is needless is left out', () => {
+    const kind = fc.constantFrom('hold', 'flagged', 'hand', 'end', 'session', 'then');
+    const deeds = fc.array(fc.record({ key: fc.constantFrom('a', 'b', 'c'), kind }), { maxLength: 40 });
+    fc.assert(
+      fc.property(deeds, (list) => {
+        const records = new Map(
+          ['a', 'b', 'c'].map((key, id) => [key, new StoredRecord(new Ticket(id, '', ''), key, id > 0, owner)]),
+        );
+        const steps: JournalStep[] = [...records.values()].filter(({ isStored }) => !isStored);
+        const flagged = new Set<string>();
+        for (const { key, kind: what } of list) {
+          const record = records.get(key);
+          if (record === undefined || record.isOver) continue;
+          record.mayBeStored = true;
+          if (what === 'session') steps.push({ kind: 'session', session: null });
+          else if (what === 'then') steps.push({ kind: 'then', then: nothing });
+          else {
+            if (what === 'flagged') flagged.add(key);
+            if (what === 'end') record.isOver = true;
+            steps.push({ kind: 'change', record, change: changeOf(what, key, flagged.has(key), steps.length) });
+          }
+        }
+        expect(outcomeOf(compacted(steps))).toEqual(outcomeOf(steps));
+        expect(compacted(compacted(steps))).toEqual(compacted(steps));
+        // A put, two changes for each, one session; what calls back is as often there as it was.
+        expect(compacted(steps).filter((step) => !('then' in step)).length).toBeLessThanOrEqual(1 + 2 * 3 + 1);
+      }),
+    );
+  });
+});
+
+function changeOf(kind: 'hold' | 'flagged' | 'hand' | 'end', key: string, isFlagged: boolean, nth: number): Change {
+  if (kind === 'end') return { kind, key, outcome: 'acked' };
+  if (kind === 'hand') return { kind, key, handed: { session: 's', ordinal: nth } };
+  return { kind: 'hold', key, possibleDuplicate: isFlagged, faults: nth };
+}
+
+/** What a store has when it was told of these, and what was called back behind what. */
+function outcomeOf(steps: readonly JournalStep[]): object {
+  const rows = new Map<string, object>();
+  let sessions = 0;
+  let thens = 0;
+  for (const step of steps) {
+    if (step instanceof StoredRecord) rows.set(step.key, {});
+    else if (step.kind === 'session') sessions = 1;
+    else if (step.kind === 'then') thens += 1;
+    else if (step.change.kind === 'end') rows.set(step.change.key, { isOver: true });
+    else if (step.change.kind === 'hand') {
+      rows.set(step.change.key, { ...rows.get(step.change.key), handed: step.change.handed });
+    } else if (step.change.kind === 'hold') {
+      const { key, possibleDuplicate, faults } = step.change;
+      rows.set(key, { ...rows.get(key), handed: null, possibleDuplicate, faults });
+    }
+  }
+  return { rows: [...rows].sort(([a], [b]) => a.localeCompare(b)), sessions, thens };
+}

@@ -198,3 +198,10 @@ describe('an acknowledgement of ours', () => {
     await server.expect(/<a [^>]*\/>/);
   });
 });
+
+it('a session that cannot be resumed is told what was handled, and nothing of it is stored', async () => {
+  const { server } = await rig.ready(options(), { enabled: '' });
+  await server.send(`<message id='a'/><message id='b'/><r xmlns='${NS.SM}'/>`);
+  expect(hOf(await server.expect(/<a [^>]*\/>/))).toBe('2');
+  expect(store.session(QUEUE)).toBeNull();
+});
