@@ -1,6 +1,7 @@
 // A fleet: accounts over members that come and go, with a real NATS.
+import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { COMPONENT, xml, type Broker } from 'xmpp-broker';
+import { COMPONENT, xml, type Broker, type BrokerOptions } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { Fleet, type FleetOptions } from 'xmpp-broker/nats';
 import { describeServer, Nats, type NatsServer } from '../harness/index.js';
@@ -31,6 +32,16 @@ describeServer('nats', 'a fleet', () => {
     await nats.dispose();
   });
 
+  const broker = (account: string): BrokerOptions => ({
+    connectionType: COMPONENT,
+    host: '127.0.0.1',
+    port: server.ports.component,
+    domain: account,
+    password: 'secret',
+    logger: false,
+    queue: { onReady: 'send' },
+  });
+
   function member(name: string, options: Partial<FleetOptions> = {}): Fleet {
     const fleet = new Fleet({
       connection: { servers: Nats.url(nats) },
@@ -38,21 +49,10 @@ describeServer('nats', 'a fleet', () => {
       shards: 8,
       ttlMs: 1_500,
       list: () => accounts(40),
-      broker: (account) => ({
-        connectionType: COMPONENT,
-        host: '127.0.0.1',
-        port: server.ports.component,
-        domain: account,
-        password: 'secret',
-        logger: false,
-        queue: { onReady: 'send' },
-      }),
+      broker,
       ...options,
     });
     fleets.push(fleet);
-    fleet.subscribe('fail', (error) => {
-      console.log(error.code, error.message);
-    });
     return fleet;
   }
   const fresh = (): string => `fleet-${String((count += 1))}`;
@@ -85,4 +85,122 @@ describeServer('nats', 'a fleet', () => {
     await ticket?.stored;
     expect((await got)?.getChildText('body')).toBe('hello');
   }, 30_000);
+
+  test('another number of shards is told, with both numbers', async () => {
+    const name = fresh();
+    await member(name).start();
+    const other = member(name, { shards: 9 });
+    await expect(other.start()).rejects.toMatchObject({
+      code: 'NATS_SETUP',
+      message: expect.stringMatching(/has 8 shards.*given 9/) as string,
+    });
+  });
+
+  test(
+    'F-1 what a member held whose NATS is gone is with the next one, under its key',
+    { timeout: 40_000 },
+    async () => {
+      const name = fresh();
+      const connection = await connect({ servers: Nats.url(nats) });
+      const hold = (account: string): BrokerOptions => ({ ...broker(account), queue: { onReady: 'hold' } });
+      const first = member(name, { connection, broker: hold, list: () => ['c0.example.org'] });
+      const stored: Promise<void>[] = [];
+      first.subscribe('account', ({ broker }) => {
+        const ticket = broker.output(xml('message', { to: 'c1.example.org' }, xml('body', {}, 'x')), { key: 'k' });
+        stored.push(ticket.stored);
+        ticket.sent.catch(() => undefined);
+        ticket.acked.catch(() => undefined);
+      });
+      await first.start();
+      await expect.poll(() => ready(first), { timeout: 20_000 }).toEqual(['c0.example.org']);
+      await Promise.all(stored);
+      const old = first.get('c0.example.org');
+      const second = member(name, { broker: hold, list: () => ['c0.example.org'] });
+      await connection.close();
+      await expect.poll(() => [first.shards, old?.state], { timeout: 20_000 }).toEqual([[], 'halted']);
+      await second.start();
+      await expect.poll(() => ready(second), { timeout: 20_000 }).toEqual(['c0.example.org']);
+      const queue = second.get('c0.example.org')?.queue;
+      expect([...(queue ?? [])].map(({ key, possibleDuplicate }) => [key, possibleDuplicate])).toEqual([['k', false]]);
+      queue?.send();
+      await expect.poll(() => queue?.size).toBe(0);
+    },
+  );
+
+  test('F-1 refresh() connects accounts that are new in the list, and closes those that are not in it any more', async () => {
+    let listed = accounts(3);
+    const fleet = member(fresh(), { list: () => listed });
+    await fleet.start();
+    await expect.poll(() => ready(fleet).sort(), { timeout: 20_000 }).toEqual(listed);
+    const gone = fleet.get('c0.example.org');
+    listed = accounts(4).slice(1);
+    await fleet.refresh();
+    await expect.poll(() => ready(fleet).sort(), { timeout: 20_000 }).toEqual(listed);
+    await expect.poll(() => gone?.state).toBe('idle');
+  });
+
+  test('F-1 accounts that fail, and a list that fails, are told; the others go on', { timeout: 40_000 }, async () => {
+    let calls = 0;
+    const fleet = member(fresh(), {
+      *list() {
+        if ((calls += 1) === 1) throw new Error('the database is away');
+        yield* accounts(5);
+      },
+      broker(account) {
+        if (account === 'c0.example.org') throw new Error('no such account');
+        return { ...broker(account), ...(account === 'c1.example.org' && { password: 'wrong' }) };
+      },
+    });
+    const told: string[] = [];
+    fleet.subscribe('fail', ({ code, message }) => {
+      told.push(`${code} ${/c\d\.example\.org|database/.exec(message)?.[0] ?? message}`);
+    });
+    await fleet.start();
+    await expect.poll(() => ready(fleet).sort(), { timeout: 20_000 }).toEqual(accounts(5).slice(2));
+    await expect
+      .poll(() => [...new Set(told)].sort(), { timeout: 20_000 })
+      .toEqual([
+        'FLEET_ACCOUNT_FAILED c0.example.org',
+        'FLEET_ACCOUNT_FAILED c1.example.org',
+        'FLEET_LIST_FAILED database',
+      ]);
+  });
+
+  test('F-1 no more links are made at a time than maxConnecting', { timeout: 40_000 }, async () => {
+    const fleet = member(fresh(), { maxConnecting: 3 });
+    let making = 0;
+    let most = 0;
+    fleet.subscribe('account', ({ broker }) => {
+      broker.subscribe('PCJ_CONNECT', () => {
+        most = Math.max(most, (making += 1));
+      });
+      broker.subscribe('PCJ_READY', () => {
+        making -= 1;
+      });
+    });
+    await fleet.start();
+    await expect.poll(() => ready(fleet).length, { timeout: 20_000 }).toBe(40);
+    expect(most).toBe(3);
+  });
+
+  test(
+    'F-1 a fleet that is closed while it starts, or while accounts connect, leaves nothing',
+    { timeout: 40_000 },
+    async () => {
+      const name = fresh();
+      const one = member(name);
+      const starting = one.start();
+      await one.close();
+      await starting.catch(() => undefined);
+      const two = member(name);
+      await two.start();
+      await expect.poll(() => ready(two).length, { timeout: 20_000 }).toBeGreaterThan(0);
+      await two.close();
+      expect([one.size, two.size, one.shards, two.shards]).toEqual([0, 0, [], []]);
+      await expect.poll(() => server.connections.length).toBe(0);
+      const three = member(name);
+      await three.start();
+      await expect.poll(() => ready(three).length, { timeout: 20_000 }).toBe(40);
+    },
+  );
 });
