@@ -64,6 +64,12 @@ export class NatsLink {
     return this.connection.info?.max_payload ?? 1024 * 1024;
   }
 
+  /** A subject of our own for answers, below the prefix that the connection was given: a login may have no other. */
+  newInbox(): string {
+    const { options } = this.connection as { options?: { inboxPrefix?: string | undefined } };
+    return this.client.transport.createInbox(options?.inboxPrefix);
+  }
+
   /** An error of ours for what the client says. @param doing such as `to open the queue "x"` */
   error(cause: unknown, doing: string): BrokerError {
     return natsError(cause, { server: this.server, doing }, this.client);

@@ -151,7 +151,7 @@ export class Feed {
     }
     if (this.#isStopped) return;
     this.#delivered = 0;
-    const inbox = this.#link.client.transport.createInbox();
+    const inbox = this.#link.newInbox();
     this.#subscription = this.#link.connection.subscribe(inbox, {
       callback: (error, message) => {
         // What a handler throws would end the connection.

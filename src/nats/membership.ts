@@ -147,7 +147,7 @@ export class Membership {
 
   #puller(info: ConsumerInfo): Puller {
     const { link, subjects, hands } = this.#parts;
-    const inbox = link.client.transport.createInbox(inboxPrefixOf(link));
+    const inbox = link.newInbox();
     const owner: PullerOwner = {
       took: (delivery) => {
         if (this.#isOver) delivery.again(0);
@@ -191,9 +191,4 @@ export class Membership {
     this.#told = { code: error.code, at: now };
     this.#owner.failing(error);
   }
-}
-
-function inboxPrefixOf({ connection }: NatsLink): string | undefined {
-  const { options } = connection as { options?: { inboxPrefix?: string | undefined } };
-  return options?.inboxPrefix;
 }
