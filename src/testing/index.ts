@@ -3,6 +3,8 @@
  * keeps nothing, and protects nothing but what a test is about.
  */
 export { LoopbackServer, type LoopbackTarget, type Refusal } from './loopback-server.js';
+export { DryRun, type DryRunOptions } from './dry-run.js';
+export type { ExpectOptions } from './arrivals.js';
 export { queueStoreCases, type QueueStoreCase } from './queue-store-cases.js';
 export { MemoryStore, type CommitHooks } from './memory-store.js';
 export type { LoopbackConnection } from './connection.js';

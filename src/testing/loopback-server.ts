@@ -6,6 +6,7 @@ import { PubSub, type Handler, type Rights, type Subscription, type SubscribeOpt
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import { serialize } from '../xml/serializer.js';
+import { Arrivals, type ExpectOptions } from './arrivals.js';
 import type { Authority, LoopbackIdentity } from './authority.js';
 import type { LoopbackConnection } from './connection.js';
 import type { LoopbackEvents } from './events.js';
@@ -92,6 +93,7 @@ export class LoopbackServer implements AsyncDisposable {
   readonly #site: Site;
   readonly #authority: Authority | null;
   readonly #reception: Reception;
+  readonly #arrivals = new Arrivals('USAGE_LOOPBACK', 'expect()');
   /** Starts and stops, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -107,6 +109,7 @@ export class LoopbackServer implements AsyncDisposable {
     });
     this.#authority = authority;
     this.#site = createSite(settings, tls, (event, payload) => {
+      if (event === 'received') this.#arrived(payload as LoopbackEvents['received']);
       owner.fire(event, payload);
     });
     this.#reception = new Reception(this.#site);
@@ -162,6 +165,18 @@ export class LoopbackServer implements AsyncDisposable {
     options?: SubscribeOptions,
   ): Subscription {
     return this.events.subscribe(event, handler, options);
+  }
+
+  /**
+   * Waits for a stanza that somebody who is signed in sends to the server. Each stanza is given once, to the first who
+   * expects it, also when it arrived before: the last 500 that nobody has expected are kept. So `expect()` may be called
+   * behind what causes the stanza, and the order of calls is that of your test.
+   * @param xpath as for `broker.match`
+   * @returns a promise of the stanza; rejects with a BrokerError `EXPECT_FAILED` that lists what did arrive, and as
+   * `filters.add` for a wrong expression
+   */
+  expect(xpath: string, options: ExpectOptions = {}): Promise<Element> {
+    return this.#arrivals.expect(xpath, options);
   }
 
   /** Who is connected under an address: one full address, every resource of an account, or all links of a domain. */
@@ -296,7 +311,16 @@ export class LoopbackServer implements AsyncDisposable {
     await done;
   }
 
+  #arrived({ connection, element }: LoopbackEvents['received']): void {
+    // Before that, what arrives are sign-ins.
+    if (connection.addresses.length === 0) return;
+    // A router's stanzas are wrapped (jabberd2).
+    const stanza = element.is('route', NS.JABBERD2_COMPONENT) ? element.firstElementChild : element;
+    if (stanza !== null && isStanza(stanza, stanza.namespaceURI ?? '')) this.#arrivals.add(stanza);
+  }
+
   #close(abrupt: boolean, keepSessions: boolean): Promise<void> {
+    if (!keepSessions) this.#arrivals.end('before the server stopped');
     if (!keepSessions) {
       // Nothing is given back to senders: they go as well.
       for (const session of this.#site.hub.everySession) session.end(false);

@@ -1,6 +1,5 @@
 // An XML stream as the server sees it: RFC 6120 §4.
 import type { Optional } from '../arguments/optional.js';
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { BrokerError } from '../errors.js';
@@ -61,7 +60,7 @@ export class PeerStream {
   #upgrading = false;
 
   /** @param contentNamespace of the header that comes before an error when there was none yet */
-  constructor(socket: Socket, contentNamespace: string, limits: Optional<XmlLimits>, watcher: StreamWatcher) {
+  constructor(socket: Duplex, contentNamespace: string, limits: Optional<XmlLimits>, watcher: StreamWatcher) {
     this.#contentNamespace = contentNamespace;
     this.#limits = limits;
     this.#watcher = watcher;
