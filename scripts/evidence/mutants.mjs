@@ -7,7 +7,7 @@ import { count, provenance, ROOT } from './facts.mjs';
 import { checkedFiles, guardsIn } from './mutants/guards.mjs';
 import { bars } from './plot.mjs';
 
-const PROJECTS = ['unit', 'wire', 'conformance'];
+const PROJECTS = ['unit', 'wire'];
 /** Files that are run first; the others only where these tell nothing. */
 const FIRST = 3;
 

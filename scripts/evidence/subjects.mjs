@@ -2,6 +2,7 @@
 // is reached and tells whether it was, and `report(task)`: facts for the JSON, lines for the page, and plots.
 import { durable } from './durable.mjs';
 import { disconnect } from './disconnect.mjs';
+import { mutants } from './mutants.mjs';
 import { split } from './split.mjs';
 
-export const SUBJECTS = [durable, split, disconnect];
+export const SUBJECTS = [durable, split, disconnect, mutants];
