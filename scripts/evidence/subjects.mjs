@@ -4,5 +4,6 @@ import { durable } from './durable.mjs';
 import { disconnect } from './disconnect.mjs';
 import { mutants } from './mutants.mjs';
 import { split } from './split.mjs';
+import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants];
+export const SUBJECTS = [durable, split, disconnect, mutants, verdicts];

@@ -102,7 +102,7 @@ describeStore('a damaged file', () => {
     expect(saved.filter((count) => count > 40).length).toBeGreaterThan(pages);
   });
 
-  it('D-4, A-Q-4: each byte of a record changed: its stanza is not sent, and the others are', () => {
+  it('D-4, A-Q-4, S-Q-4: each byte of a record changed: its stanza is not sent, and the others are', () => {
     const scratch = new Scratch();
     const path = file();
     texts.clear();

@@ -37,7 +37,7 @@ const failed = (error: unknown) => error as BrokerError;
 
 describeStore('a disk', () => {
   describe.skipIf(!MOUNTS)('of 1 MB', () => {
-    it('D-3, A-Q-3: that is full fails commits, keeps what was stored, and works again when there is room', async () => {
+    it('D-3, A-Q-3, S-Q-6: that is full fails commits, keeps what was stored, and works again when there is room', async () => {
       const disk = tmpfs();
       const path = join(disk, 'queue.db');
       const store = sqliteStore({ file: path });
@@ -191,7 +191,7 @@ describeStore('a path', () => {
     expect(await failure(opened(sqliteStore({ file: target })))).toMatchObject({ code: 'QUEUE_LOCKED' });
   });
 
-  it('is for the owner alone, the log too', async () => {
+  it('S-Q-7: is for the owner alone, the log too', async () => {
     const path = file();
     const queue = await opened(sqliteStore({ file: path }));
     await queue.commit([put('a')]);

@@ -12,7 +12,7 @@ const { env } = process;
 const KILLS = Number(env['XMPP_BROKER_KILLS'] ?? 25);
 const PLACE = (env['XMPP_BROKER_PLACE'] ?? 'loopback') as PlaceName;
 
-describeStore('D-1, A-Q-1: a program that is killed', () => {
+describeStore('D-1, A-Q-1, S-Q-3: a program that is killed', () => {
   // Inside of the checkout, so that its packages are found.
   const folder = join(ROOT, '.cache', `kills-${process.pid}`);
   let program: string;

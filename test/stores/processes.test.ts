@@ -81,7 +81,7 @@ class Holder {
 }
 
 describeStore('processes', () => {
-  it('D-5, A-Q-5: of two that open a file at once one has it, 20 times; when it is killed the next one opens', async () => {
+  it('D-5, A-Q-5, S-Q-7: of two that open a file at once one has it, 20 times; when it is killed the next one opens', async () => {
     const path = file();
     const promised: string[] = [];
     for (let round = 1; round <= 20; round += 1) {

@@ -81,7 +81,7 @@ const send = ({ broker }: Dialled, id: string): Ticket =>
   broker.output(xml('message', { to: 'bob@localhost', id }, xml('body', {}, id)));
 
 describe('a sign-in', () => {
-  it('modern 1: order of what is sent and published; no second header', async () => {
+  it('modern 1, S-S2-2: order of what is sent and published; no second header', async () => {
     const { server, recorded, connected, broker, request } = await begun();
     expect(request).toMatch(/^<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>/);
     expect(wished(request)).toEqual(['initial-response', 'user-agent']);
@@ -364,7 +364,7 @@ describe('which profile', () => {
 });
 
 describe('resuming with the sign-in', () => {
-  it('modern 3: order of what is sent and published', async () => {
+  it('modern 3, S-SM-14: order of what is sent and published', async () => {
     const client = await ready();
     const ticket = send(client, '1');
     await client.server.expect('</message>');

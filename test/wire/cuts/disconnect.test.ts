@@ -46,6 +46,7 @@ class Run {
   readonly cables: Cable[] = [];
   readonly broker: Broker;
   readonly #links: number;
+  #isEnding = false;
   #dialled: (cable: Cable) => void = () => undefined;
 
   constructor(
@@ -62,6 +63,7 @@ class Run {
         this.cables.push(cable);
         this.#dialled(cable);
       },
+      (error) => this.#onScriptFailed(error),
     );
     this.broker.subscribe('PCJ_READY', () => this.#work());
   }
@@ -79,6 +81,7 @@ class Run {
     if (this.variant.fails !== true && afterwards !== 'fulfilled') {
       this.problems.push(`the next connect: ${String(afterwards)}`);
     }
+    this.#isEnding = true;
     await this.clock.until(this.broker.shutdown());
     this.broker.halt();
     await Promise.all(this.promises.map(({ settled }) => settled));
@@ -93,6 +96,13 @@ class Run {
     if (open > 0) this.problems.push(`${open} connections are open`);
     if (vi.getTimerCount() > 0) this.problems.push(`${vi.getTimerCount()} timers are left`);
     for (const reason of unhandled.splice(0)) this.problems.push(`unhandled: ${String(reason)}`);
+  }
+
+  /** The server did not understand what we said, and waits: nothing would end that. */
+  #onScriptFailed(error: unknown): void {
+    if (this.#isEnding || !['connecting', 'negotiating', 'ready'].includes(this.broker.state)) return;
+    this.problems.push(`the server's script: ${String(error)}`);
+    this.broker.halt();
   }
 
   /** What the program does on a ready link. */

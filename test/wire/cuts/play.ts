@@ -35,7 +35,8 @@ export function brokerOf(
   { options, play }: Variant,
   { ca, identity }: World,
   courseOf: (link: number) => Course,
-  onLink: (cable: Cable, server: Conversation, link: number) => void,
+  onLink: (cable: Cable, server: Conversation) => void,
+  onScriptFailed: (error: unknown) => void = () => undefined,
 ): Broker {
   let link = 0;
   const given: BrokerOptions = {
@@ -50,9 +51,11 @@ export function brokerOf(
       const cable = new Cable(course);
       const server = new Conversation(cable.far);
       if (course.text !== undefined) divideText(server, course.text);
-      onLink(cable, server, index);
-      // A script that is cut off has nothing more to say.
-      play(server, index, identity).catch(() => undefined);
+      onLink(cable, server);
+      play(server, index, identity).catch((error: unknown) => {
+        // A script that is cut off has nothing more to say.
+        if (course.cut === undefined) onScriptFailed(error);
+      });
       return cable.near;
     },
   };

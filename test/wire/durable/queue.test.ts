@@ -72,7 +72,7 @@ describe('a queue with a store', () => {
     expect(ticket).toMatchObject({ state: 'sent', attempts: 1 });
   });
 
-  it('flags what was marked when the process died, in front of what was not', async () => {
+  it('S-Q-5: flags what was marked when the process died, in front of what was not', async () => {
     const first = await rig.ready(options());
     store.hooks = { after: () => new Promise(() => undefined) };
     send(first.broker, '1');

@@ -156,7 +156,7 @@ export const features = (inner: string): string => `<stream:features ${DECLARED}
 export const PLAIN = `<mechanisms xmlns='${NS.SASL}'><mechanism>PLAIN</mechanism></mechanisms>`;
 export const CLOSED = `<close xmlns='${NS.FRAMING}'/>`;
 
-/** Lets a client in that has opened its WebSocket. */
+/** Lets a client in that has opened its WebSocket. It knows of no session. */
 export async function welcome(peer: WebSocketPeer, said: Welcome = {}): Promise<void> {
   const { after, managed = true, behind, mechanism = 'PLAIN' } = said;
   const sm = managed ? `<sm xmlns='${NS.SM}'/>` : '';
@@ -166,7 +166,11 @@ export async function welcome(peer: WebSocketPeer, said: Welcome = {}): Promise<
   await peer.send(`<success xmlns='${NS.SASL}'/>`);
   await peer.expect(/^<open /);
   await peer.send(open('s2'), features(after ?? `<bind xmlns='${NS.BIND}'/>${sm}`));
-  const iq = await peer.expect(/^<iq /);
+  let iq = await peer.expect(/^<(?:iq|resume) /);
+  if (iq.startsWith('<resume ')) {
+    await peer.send(`<failed xmlns='${NS.SM}'><item-not-found xmlns='${NS.STANZAS}'/></failed>`);
+    iq = await peer.expect(/^<iq /);
+  }
   const id = /id='([^']+)'/.exec(iq)?.[1] ?? '';
   await peer.send(
     `<iq xmlns='jabber:client' type='result' id='${id}'><bind xmlns='${NS.BIND}'><jid>${JID}</jid></bind></iq>`,

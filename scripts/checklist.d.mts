@@ -1,0 +1,2 @@
+export declare function allIds(): string[];
+export declare function withChecklist(page: string): string;
