@@ -82,7 +82,9 @@ export const PCJ_STOREREADY = 'PCJ_STOREREADY';
 export const PCJ_STOREFAIL = 'PCJ_STOREFAIL';
 /** Another process has the queue: this one waits for it, and dials nothing. */
 export const PCJ_STANDBY = 'PCJ_STANDBY';
-/** Another process has taken the queue over. */
+/** This process is the holder of a shared queue now; dialling follows. */
+export const PCJ_ACTIVE = 'PCJ_ACTIVE';
+/** Another process has taken the queue over, or may have. */
 export const PCJ_FENCED = 'PCJ_FENCED';
 /** Held stanzas were picked to be sent, in a queue with a store. */
 export const PCJ_PURGED = 'PCJ_PURGED';
@@ -199,8 +201,10 @@ const EVENTS = {
   [PCJ_STOREREADY]: { payload: of<{ queue: string; held: number; possibleDuplicates: number; epoch: number }>() },
   [PCJ_STOREFAIL]: { payload: of<BrokerError>(), fault: true },
   [PCJ_STANDBY]: { payload: of<{ queue: string; holder: string | null }>() },
+  /** `after`: nobody had it, it was let go of, or its holder was silent for too long. */
+  [PCJ_ACTIVE]: { payload: of<{ queue: string; epoch: number; after: 'free' | 'released' | 'expired' }>() },
   [PCJ_FENCED]: { payload: of<BrokerError>(), fault: true },
-  /** `by` is who asked: `program`, or `ready`, which is `queue.onReady`. */
+  /** `by` is who asked: `program`, `ready`, which is `queue.onReady`, or what another process calls itself. */
   [PCJ_PURGED]: { payload: of<{ queue: string; by: string; count: number }>() },
   [PCJ_DEADLETTER]: { payload: of<{ key: string; xml: string; error: BrokerError }>() },
   [PCJ_INTAKE]: { payload: of<{ paused: boolean; unsettled: number }>() },

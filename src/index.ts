@@ -40,6 +40,7 @@ export type {
   Handed,
   OpenStore,
   PurgeSelection,
+  QueueStatus,
   QueueStore,
   SessionLocation,
   SessionRecord,

@@ -137,6 +137,7 @@ export class Core implements LifecycleOwner {
 
   afterReady(): void {
     this.answerer.ready();
+    this.keeper?.arrivals.linkReady();
     this.clientState.afterReady();
     if (this.lifecycle.state !== 'ready') return;
     try {
@@ -179,6 +180,7 @@ export class Core implements LifecycleOwner {
     this.clientState.linkEnded();
     this.shutdown.linkEnded(end);
     this.resumption.linkEnded(end);
+    this.keeper?.arrivals.linkEnded();
   }
 
   afterLinkEnded(): void {

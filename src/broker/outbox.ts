@@ -36,7 +36,11 @@ export interface OutboxParts {
   readonly lifecycle: Lifecycle;
   /** Null without a store. */
   readonly journal: Journal | null;
-  readonly keeper: { readonly queue: string; keeps(stanza: Element): boolean } | null;
+  readonly keeper: {
+    readonly queue: string;
+    keeps(stanza: Element): boolean;
+    purged(select: ((ticket: Ticket) => boolean) | undefined, by: string): void;
+  } | null;
   /** What a session that is kept has sent counts with what is held. */
   readonly resumption: { readonly cost: number };
 }
@@ -121,10 +125,12 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
   /** The ticket of a stanza of an earlier life. @throws what is wrong with it */
   recovered({ xml, xmlns: given, at }: StoredStanza): Ticket {
     const { xmlns } = this.#parts.config;
-    const stanza = readBack(xml, given ?? '');
-    const text = given === xmlns ? xml : written(this.prepare(stanza), this.#scope);
+    // What says nothing of its namespace is meant for the stream.
+    const stanza = readBack(xml, given ?? xmlns);
+    const prepared = given === xmlns ? stanza : this.prepare(stanza);
+    const text = given === xmlns ? xml : written(prepared, this.#scope);
     this.#ids += 1;
-    return new Ticket(this.#ids, text, xmlns, countedKind(stanza, xmlns), Math.max(0, Date.now() - at));
+    return new Ticket(this.#ids, text, xmlns, countedKind(prepared, xmlns), Math.max(0, Date.now() - at));
   }
 
   /** The ticket that has a key, while it is in the queue or on its way. */
@@ -149,7 +155,7 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
     const { link } = lifecycle;
     const ready = link?.ready === true;
     try {
-      if (journal !== null && key !== null) journal.checkWorks();
+      if (journal !== null && key !== null) journal.checkWorks(ticket);
       if (ready) {
         checkSize(ticket, link);
         const elsewhere = this.#purgeCost + (journal?.lane.cost ?? 0);
@@ -179,8 +185,12 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
     }
   }
 
-  /** Sends what is held and picked. Returns the tickets that are sent; none while not ready. @throws BrokerError `BROKER_HALTED` */
-  send(select?: (ticket: Ticket) => boolean, by = 'program'): Ticket[] {
+  /**
+   * Sends what is held and picked. Returns the tickets that are sent; none while not ready.
+   * @param meansAll whether it means what the store has and did not hand over yet, too
+   * @throws BrokerError `BROKER_HALTED`
+   */
+  send(select?: (ticket: Ticket) => boolean, by = 'program', meansAll = true): Ticket[] {
     const { lifecycle } = this.#parts;
     if (lifecycle.state === 'halted') throw halted();
     if (!this.#isReady || this.#behindPurge !== null) return [];
@@ -189,6 +199,7 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
     const { journal, keeper, status } = this.#parts;
     if (journal !== null) {
       for (const ticket of tickets) journal.pass(ticket, undefined, true);
+      if (meansAll && by !== 'ready' && select !== nothing) keeper?.purged(select, by);
       if (tickets.length > 0) status.publish('PCJ_PURGED', { queue: keeper?.queue ?? '', by, count: tickets.length });
       return tickets;
     }
@@ -222,18 +233,31 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
     else this.#decide(onReady);
   }
 
+  /** A held stanza came behind that, and belongs to it: the same becomes of it. */
+  decideOn(ticket: Ticket): void {
+    const { config, status } = this.#parts;
+    const { onReady } = config.queue;
+    if (onReady === 'hold') return;
+    let decision: QueueDecision;
+    try {
+      decision = typeof onReady === 'function' ? decided(onReady, ticket) : onReady;
+    } catch (error) {
+      status.onHandlerError(error, 'queue.onReady');
+      return;
+    }
+    if (decision === 'send' && this.suspects.mayGoByItself(ticket)) this.sendHeld(ticket, 'ready');
+    else if (decision === 'drop') this.queue.drop((one) => one === ticket);
+  }
+
+  /** Sends one stanza that is held. Returns false if that cannot be. */
+  sendHeld(ticket: Ticket, by: string): boolean {
+    return this.send((one) => one === ticket, by, false).length > 0;
+  }
+
   #decide(onReady: (ticket: Ticket) => QueueDecision): void {
     const decisions = new Map<Ticket, QueueDecision>();
     for (const ticket of this.queue) {
-      if (!this.suspects.mayGoByItself(ticket)) continue;
-      const decision: unknown = onReady(ticket);
-      if (!isDecision(decision)) {
-        // It may be a promise that rejects.
-        Promise.resolve(decision).catch(() => undefined);
-        const text = `queue.onReady must return 'send', 'hold' or 'drop', not ${shown(decision)}`;
-        throw usageError('USAGE_ON_READY', text);
-      }
-      decisions.set(ticket, decision);
+      if (this.suspects.mayGoByItself(ticket)) decisions.set(ticket, decided(onReady, ticket));
     }
     this.queue.drop((ticket) => decisions.get(ticket) === 'drop');
     this.send((ticket) => decisions.get(ticket) === 'send', 'ready');
@@ -362,6 +386,15 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
       if (ticket.request !== null) requests.fail(ticket.request, error);
     });
   }
+}
+
+/** @throws what the program's function throws, and BrokerError `USAGE_ON_READY` */
+function decided(onReady: (ticket: Ticket) => QueueDecision, ticket: Ticket): QueueDecision {
+  const decision: unknown = onReady(ticket);
+  if (isDecision(decision)) return decision;
+  // It may be a promise that rejects.
+  Promise.resolve(decision).catch(() => undefined);
+  throw usageError('USAGE_ON_READY', `queue.onReady must return 'send', 'hold' or 'drop', not ${shown(decision)}`);
 }
 
 /** Picks nothing. */

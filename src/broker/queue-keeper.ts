@@ -9,10 +9,21 @@ import type { BrokerConfig } from '../options/options.js';
 import type { StoreConfig } from '../options/queue.js';
 import type { Placed } from '../protocols/features/managed-session.js';
 import { Journal, type JournalOwner } from '../queue/journal.js';
+import { Arrivals } from './arrivals.js';
+import { RemoteCommands, type RemoteCommandsParts } from './remote-commands.js';
+import type { Traffic } from '../link/traffic.js';
 import { asStoreError } from '../queue/store-errors.js';
 import type { Turn } from '../queue/lane.js';
 import type { QueueLimits } from '../queue/outbound-queue.js';
-import type { OpenStore, QueueStore, SessionRecord, StoredStanza, StoreOwner } from '../queue/store.js';
+import type {
+  OpenStore,
+  PurgeSelection,
+  QueueStatus,
+  QueueStore,
+  SessionRecord,
+  StoredStanza,
+  StoreOwner,
+} from '../queue/store.js';
 import { StoredRecord } from '../queue/stored-record.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
@@ -21,12 +32,14 @@ import type { Element } from '../xml/element.js';
 const TELL_MS = 60_000;
 
 /** What the keeper works with. */
-export interface QueueKeeperParts {
+export interface QueueKeeperParts extends RemoteCommandsParts {
   readonly config: BrokerConfig;
   readonly status: Status;
   readonly outbox: Outbox;
   readonly resumption: Resumption;
   readonly lifecycle: Lifecycle;
+  readonly traffic: Traffic;
+  readonly journal: Journal | null;
 }
 
 /** What is in a queue when it was opened. */
@@ -43,6 +56,8 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   readonly limits: Readonly<QueueLimits>;
   readonly xmlns: string;
   readonly journal: Journal;
+  readonly arrivals: Arrivals;
+  readonly #remote: RemoteCommands;
   readonly #store: QueueStore;
   readonly #parts: QueueKeeperParts;
   #open: OpenStore | null = null;
@@ -56,14 +71,16 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   /** Whether the store shall have a stanza that is no request. @throws what the program's function throws */
   readonly keeps: (stanza: Element) => boolean;
 
-  constructor({ store, name, keep }: StoreConfig, parts: QueueKeeperParts) {
+  constructor({ store, name, keep, remotePurge }: StoreConfig, parts: QueueKeeperParts) {
     this.#store = store;
     this.#parts = parts;
     this.queue = name;
     this.keeps = keep;
+    this.#remote = new RemoteCommands(name, remotePurge, parts);
     this.limits = parts.config.queue;
     this.xmlns = parts.config.xmlns;
     this.journal = new Journal(this);
+    this.arrivals = new Arrivals(parts);
   }
 
   /** What is in the queue now. */
@@ -100,6 +117,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.#isOver = true;
     this.#abort?.abort(closed());
     this.journal.halt();
+    this.arrivals.close();
     const open = this.#open;
     this.#open = null;
     if (open !== null) void letGo(open);
@@ -119,7 +137,16 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.#open = open;
     this.#wasOpen = true;
     this.journal.open(open);
-    this.working();
+    this.arrivals.open(open.newest === undefined ? null : () => newestOf(open));
+    if (open.after !== undefined) {
+      this.#parts.status.publish('PCJ_ACTIVE', { queue: this.queue, epoch: open.epoch, after: open.after });
+    }
+    // Who is told may have halted or closed it.
+    if (this.#isOpenWith(open)) this.working();
+  }
+
+  #isOpenWith(open: OpenStore): boolean {
+    return this.#open === open;
   }
 
   /** A store may throw where it should reject. */
@@ -134,6 +161,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     if (this.#open !== open) return;
     this.#open = null;
     this.journal.close();
+    this.arrivals.close();
     await within(Math.max(1, endsAt - performance.now()), letGo(open));
   }
 
@@ -260,12 +288,10 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   arrived(stanzas: readonly StoredStanza[]): void {
-    const { outbox, lifecycle } = this.#parts;
+    if (this.#open === null) return;
     for (const stored of stanzas) {
       const ticket = this.#recovered(stored);
-      if (ticket === null) continue;
-      if (lifecycle.link?.ready === true) this.journal.pass(ticket, undefined, false);
-      else outbox.queue.returnToBack(ticket);
+      if (ticket !== null) this.arrivals.add({ ticket, position: stored.position });
     }
   }
 
@@ -273,7 +299,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     const { queue } = this.#parts.outbox;
     const { size, cost } = this.journal.lane;
     return {
-      stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size),
+      stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size - this.arrivals.waiting),
       bytes: Math.max(0, this.limits.maxBytes - queue.bytes - cost),
     };
   }
@@ -293,6 +319,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.#open = null;
     this.#wasOpen = false;
     this.journal.disown();
+    this.arrivals.close();
     resumption.forget();
     outbox.queue.take(({ state }) => state === 'failed');
     void letGo(open);
@@ -301,9 +328,25 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     });
   }
 
-  purge(): number {
-    const text = `the queue ${this.queue} takes no commands from elsewhere`;
-    throw new BrokerError('QUEUE_PURGE_REFUSED', text, { layer: 'queue' });
+  /** What is held was picked to be sent. */
+  purged(select: ((ticket: Ticket) => boolean) | undefined, by: string): void {
+    this.arrivals.purged(select, by);
+  }
+
+  purge(selection: PurgeSelection, by: string): number {
+    return this.#remote.purge(selection, by);
+  }
+
+  drop(selection: PurgeSelection, by: string): number {
+    return this.#remote.drop(selection, by);
+  }
+
+  status(): QueueStatus {
+    return { queue: this.queue, epoch: this.#open?.epoch ?? 0, ...this.contents, ...this.#remote.status() };
+  }
+
+  ask(xml: string, timeoutMs?: number): Promise<string> {
+    return this.#remote.ask(xml, timeoutMs);
   }
 }
 
@@ -315,6 +358,13 @@ function closed(): BrokerError {
 function unreadable(key: string, cause: unknown): BrokerError {
   const text = `the stored stanza ${JSON.stringify(key)} cannot be sent: ${reasonOf(cause)}; it lies with the dead letters of the store`;
   return new BrokerError('QUEUE_UNREADABLE', text, { layer: 'queue', sent: 'no', cause });
+}
+
+/** What another process put last. @throws what the store throws */
+async function newestOf(open: OpenStore): Promise<number> {
+  const newest: unknown = await open.newest?.();
+  if (typeof newest !== 'number') throw new TypeError('newest() of the store did not resolve with a number');
+  return newest;
 }
 
 /** What a store says when it is closed changes nothing. */

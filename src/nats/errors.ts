@@ -145,6 +145,18 @@ export function tooBig(bytes: number, most: number): BrokerError {
   return new BrokerError('NATS_TOO_BIG', text, { layer: 'nats', sent: 'no' });
 }
 
+/** Nobody keeps what became of stanzas. */
+export function noReports(stream: string, cause?: unknown): BrokerError {
+  const text = `NATS does not keep what became of stanzas, there is no stream ${stream}: prepareNats() makes it with keepReportsMs`;
+  return new BrokerError('NATS_NO_STREAM', text, { layer: 'nats', cause });
+}
+
+/** Nobody listens for commands and requests. */
+export function noHolder(queue: string, cause?: unknown): BrokerError {
+  const text = `no process holds the queue "${printable(queue, 100)}" now: none is connected, or takes over in this moment`;
+  return new BrokerError('NATS_NO_HOLDER', text, { layer: 'nats', retryable: true, sent: 'no', cause });
+}
+
 function nameOf(error: unknown): string {
   return isA(error, Error) ? error.name : '';
 }

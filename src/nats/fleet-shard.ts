@@ -6,7 +6,8 @@ import type { HeldShard } from './fleet-contract.js';
 import { ShardFeed } from './fleet-feed.js';
 import { ShardRecord } from './fleet-record.js';
 import { Lease, type Taken } from './lease.js';
-import { ACK_WAIT_MS, HEADER_ROOM, NatsQueue, type NatsQueueParts } from './queue.js';
+import { ACK_WAIT_MS, NatsQueue, type NatsQueueParts } from './queue.js';
+import { HEADER_ROOM } from './streams.js';
 import { subjectToken } from './subjects.js';
 import type { KV } from '@nats-io/kv';
 

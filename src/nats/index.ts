@@ -1,6 +1,15 @@
 // `xmpp-broker/nats`: one queue served by several processes on several machines, over NATS JetStream.
 export { prepareNats, type PrepareOptions } from './prepare.js';
 export { natsStore, type NatsStoreOptions } from './nats-store.js';
+export {
+  StanzaPublisher,
+  type RemoteOutputOptions,
+  type RemoteRequestOptions,
+  type StanzaPublisherEvents,
+  type StanzaPublisherOptions,
+} from './publisher.js';
+export type { RemoteTicket, RemoteTicketState } from './remote-ticket.js';
+export type { TicketReport } from './reports.js';
 export { subjectToken } from './subjects.js';
 export type { NatsGiven } from './connection.js';
 export { fanOut, type FanOutOptions } from './open-fan-out.js';

@@ -8,10 +8,12 @@ import type { NatsLink } from './connection.js';
 import { tooBig } from './errors.js';
 import type { Feed, FeedMessage, FeedOwner } from './feed.js';
 import { CODE } from './headers.js';
+import { CommandLine } from './commands.js';
 import type { Lease, Taken, TakenAfter } from './lease.js';
 import { FRESH, isFresh, packed, type Mark, Marks } from './marks.js';
 import { headersOf, keyOf, storedOf, ticketOf } from './message.js';
 import type { Reports } from './reports.js';
+import { HEADER_ROOM } from './streams.js';
 import { stage, type Staged, type StagedEntry as Entry } from './staged.js';
 import type { Subjects } from './subjects.js';
 
@@ -19,8 +21,6 @@ import type { Subjects } from './subjects.js';
 export const ACK_WAIT_MS = 5 * 60 * 1000;
 /** Most stanzas that are being published at once. */
 const WINDOW = 256;
-/** What the headers of a message may take of its size, in bytes. */
-export const HEADER_ROOM = 2_048;
 /** For an answer of JetStream, in milliseconds. */
 export const ANSWER_MS = 2_000;
 
@@ -58,6 +58,7 @@ export class NatsQueue implements OpenStore, FeedOwner {
   readonly session: SessionRecord | null;
   readonly #parts: NatsQueueParts;
   readonly #feed: QueueFeed;
+  #commands: CommandLine | null = null;
   readonly #byKey = new Map<string, Entry>();
   readonly #bySequence = new Map<number, Entry>();
   /** Stanzas of this process that JetStream has not brought yet. */
@@ -97,7 +98,7 @@ export class NatsQueue implements OpenStore, FeedOwner {
 
   /** Reads what is there. @throws BrokerError `NATS_*`, or what the signal says */
   async begin(signal: AbortSignal): Promise<void> {
-    const { lease } = this.#parts;
+    const { lease, link, subjects, owner } = this.#parts;
     const caughtUp = new Promise<void>((done) => {
       this.#first = { stanzas: [], bytes: 0, done };
     });
@@ -112,6 +113,11 @@ export class NatsQueue implements OpenStore, FeedOwner {
     setImmediate(() => {
       this.#flush();
     });
+    this.#commands = new CommandLine(link, subjects, owner, (error) => {
+      owner.health(error);
+    });
+    // From here on it is heard.
+    await link.connection.flush().catch(nothing);
   }
 
   commit(changes: readonly Change[]): Promise<void> {
@@ -382,6 +388,7 @@ export class NatsQueue implements OpenStore, FeedOwner {
     if (this.#isLost || this.#closed !== null) return;
     this.#isLost = true;
     this.#feed.stop();
+    this.#commands?.close();
     this.#parts.owner.fenced(error);
   }
 
@@ -390,6 +397,7 @@ export class NatsQueue implements OpenStore, FeedOwner {
     await this.#under;
     const isMine = lease.isHeld && !this.#isLost;
     this.#feed.stop();
+    this.#commands?.close();
     if (isMine) {
       await this.#confirmed;
       for (const sequence of this.#endedEarly) {

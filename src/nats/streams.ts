@@ -24,6 +24,9 @@ export interface StreamWishes {
 /** What holds for streams that are made, where nothing else is wished. */
 export const STREAM_DEFAULTS = { replicas: 1, maxStanzas: 10_000, dedupMs: 10 * 60 * 1000 } as const;
 
+/** What the headers of a message may take of its size, in bytes. */
+export const HEADER_ROOM = 2_048;
+
 type Config = Partial<StreamConfig> & Pick<StreamConfig, 'name'>;
 
 /** JetStream counts in nanoseconds. */

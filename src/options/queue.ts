@@ -3,7 +3,7 @@ import { count, method, must, text, whole } from '../arguments/checks.js';
 import type { OptionTable } from '../arguments/options.js';
 import type { Optional } from '../arguments/optional.js';
 import type { QueueLimits } from '../queue/outbound-queue.js';
-import type { QueueStore } from '../queue/store.js';
+import type { PurgeSelection, QueueStore } from '../queue/store.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
 import { filled } from './filled.js';
@@ -43,6 +43,11 @@ export interface QueueOptions extends Optional<QueueLimits> {
    * Default everything else.
    */
   keep?: ((stanza: Element) => boolean) | undefined;
+  /**
+   * Whether other processes may have what is held sent or dropped, through a shared store: true, or a function of what is
+   * picked and of the name of who asks. The name is what that process says of itself. Default false.
+   */
+  remotePurge?: boolean | ((selection: PurgeSelection, by: string) => boolean) | undefined;
 }
 
 /** The options of the queue with defaults filled in; `purgeOnReady` has become `onReady`. Without the store, which may know secrets. */
@@ -53,6 +58,7 @@ export interface StoreConfig {
   readonly store: QueueStore;
   readonly name: string;
   readonly keep: (stanza: Element) => boolean;
+  readonly remotePurge: boolean | ((selection: PurgeSelection, by: string) => boolean);
 }
 
 const DEFAULT_QUEUE: QueueConfig = Object.freeze({
@@ -83,6 +89,10 @@ export const QUEUE: OptionTable<QueueOptions> = {
     store: must('a store, such as sqliteStore() of xmpp-broker/queue/sqlite returns', isStore),
     name: text,
     keep: method,
+    remotePurge: must(
+      'true, false or a function of a selection and a name',
+      (value) => typeof value === 'boolean' || typeof value === 'function',
+    ),
   },
   rule: (_, given) =>
     given.has('onReady') && given.has('purgeOnReady')
@@ -102,8 +112,12 @@ export function queueInForce({ purgeOnReady, ...given }: QueueOptions = {}): Que
 }
 
 /** The store with what is said of it, or null. @param account what the queue is called when it is given no name */
-export function storeInForce({ store, name, keep }: QueueOptions = {}, account: string): StoreConfig | null {
-  return store === undefined ? null : { store, name: name ?? account, keep: keep ?? everything };
+export function storeInForce(
+  { store, name, keep, remotePurge }: QueueOptions = {},
+  account: string,
+): StoreConfig | null {
+  if (store === undefined) return null;
+  return { store, name: name ?? account, keep: keep ?? everything, remotePurge: remotePurge ?? false };
 }
 
 function everything(): boolean {

@@ -6,7 +6,7 @@ import { Backlog, isAbout } from './backlog.js';
 import { isWritten, type JournalStep } from './journal-step.js';
 import { Lane, type Turn } from './lane.js';
 import { Records } from './records.js';
-import { asStoreError, kept } from './store-errors.js';
+import { asStoreError, kept, tooLarge } from './store-errors.js';
 import { queueFull, type QueueLimits } from './outbound-queue.js';
 import type { Change, OpenStore, SessionRecord } from './store.js';
 import { StoredRecord, type RecordOwner } from './stored-record.js';
@@ -61,11 +61,13 @@ export class Journal implements RecordOwner {
   }
 
   /**
-   * @throws BrokerError what is wrong with a store that will not work again by itself; `QUEUE_FULL` when it has not answered
-   * for so long that too much waits for it. Nothing is accepted then
+   * @throws BrokerError `STORE_LIMIT`, what is wrong with a store that will not work again by itself; `QUEUE_FULL` when it has
+   * not answered for so long that too much waits for it. Nothing is accepted then
    */
-  checkWorks(): void {
+  checkWorks(ticket: Ticket): void {
     if (this.#error !== null && !this.#error.retryable) throw this.#error;
+    const most = this.#store?.maxBytes;
+    if (most !== undefined && ticket.bytes > most) throw tooLarge(ticket.bytes, most);
     if (!this.#pending.isFull(this.#owner.limits.maxStanzas)) return;
     throw queueFull(`${String(this.#pending.size)} changes wait for the store (queue.maxStanzas)`);
   }
@@ -84,7 +86,17 @@ export class Journal implements RecordOwner {
   open(store: OpenStore): void {
     this.#store = store;
     this.#error = null;
+    this.#refuseLarge(store.maxBytes);
     this.#wake();
+  }
+
+  /** What was accepted before it was known how much the store takes. */
+  #refuseLarge(most: number | undefined): void {
+    if (most === undefined) return;
+    for (const step of this.#pending) {
+      if (!(step instanceof StoredRecord) || step.isOver || step.ticket.bytes <= most) continue;
+      this.#refuseOne(step, tooLarge(step.ticket.bytes, most));
+    }
   }
 
   /** Nothing is stored any more, until the store is open again. */
@@ -361,13 +373,16 @@ export class Journal implements RecordOwner {
     this.#pending.forget(refused);
     for (const record of refused) {
       record.mayBeStored = false;
-      if (record.isOver) continue;
-      this.records.delete(record);
-      this.lane.remove(record.ticket);
-      record.wasNotStored(error);
-      this.#owner.refused(record.ticket, error);
+      if (!record.isOver) this.#refuseOne(record, error);
     }
     return steps.filter((step) => !isAbout(step, refused));
+  }
+
+  #refuseOne(record: StoredRecord, error: BrokerError): void {
+    this.records.delete(record);
+    this.lane.remove(record.ticket);
+    record.wasNotStored(error);
+    this.#owner.refused(record.ticket, error);
   }
 
   #fails(error: BrokerError): void {

@@ -15,3 +15,9 @@ export function kept({ attempts }: Ticket): BrokerError {
   const text = 'the stanza stays in the store of the queue, for whoever opens it next';
   return new BrokerError('QUEUE_KEPT', text, { layer: 'queue', sent: attempts === 0 ? 'no' : 'maybe' });
 }
+
+/** The store does not take such a stanza. */
+export function tooLarge(bytes: number, most: number): BrokerError {
+  const text = `the stanza has ${String(bytes)} bytes, and the store of the queue takes ${String(most)} of one at most`;
+  return new BrokerError('STORE_LIMIT', text, { layer: 'queue', sent: 'no' });
+}

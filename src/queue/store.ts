@@ -41,6 +41,15 @@ export interface StoreOwner {
   fenced(error: BrokerError): void;
   /** A purge that was asked for elsewhere, if the queue allows it. Returns how many stanzas were picked. @throws BrokerError `QUEUE_PURGE_REFUSED` */
   purge(selection: PurgeSelection, by: string): number;
+  /** The same for dropping. @throws BrokerError `QUEUE_PURGE_REFUSED` */
+  drop(selection: PurgeSelection, by: string): number;
+  /** How the queue stands, for who asks elsewhere. */
+  status(): QueueStatus;
+  /**
+   * Sends a request for another process. Resolves with the answer as text, which may be a stanza of type `error`; rejects with
+   * a BrokerError. @param timeoutMs how long it may take; default `timeouts.request`
+   */
+  ask(xml: string, timeoutMs?: number): Promise<string>;
 }
 
 /** A queue of a store, in the possession of this process. */
@@ -68,6 +77,10 @@ export interface OpenStore {
    * picked; what is newer is sent at once. Left out by a store with one writer.
    */
   newest?: (() => Promise<number>) | undefined;
+  /** How a shared queue was taken: nobody had it, it was let go of, or its holder was silent for too long. PCJ_ACTIVE. */
+  readonly after?: 'free' | 'released' | 'expired' | undefined;
+  /** Most bytes of a stanza that it takes, in UTF-8; a larger one is refused by `output`. Left out: any. */
+  readonly maxBytes?: number | undefined;
   /** Lets go of the queue at once: the next one may open it. A commit that is under way settles first. */
   close(): Promise<void>;
 }
@@ -165,16 +178,38 @@ export interface SessionRecord {
 /** Where a session may be resumed. */
 export type SessionLocation = Readonly<{ host: string; port: number | null }>;
 
+/** How a queue stands. */
+export interface QueueStatus {
+  readonly queue: string;
+  /** State of the broker that holds it, such as `ready`. */
+  readonly state: string;
+  readonly epoch: number;
+  /** Stanzas that are held. */
+  readonly held: number;
+  /** How many of them may have reached the server already. */
+  readonly possibleDuplicates: number;
+  /** What they cost, in bytes. */
+  readonly bytes: number;
+  /** Age of the oldest, in milliseconds; null: none is held. */
+  readonly oldestMs: number | null;
+  /** Stanzas that the server has not acknowledged; 0 without stream management. */
+  readonly unacknowledged: number;
+}
+
 /** Which held stanzas are meant, said in data: what is left out is not looked at. */
 export interface PurgeSelection {
+  /** Keys of stanzas. Default any. */
   keys?: string[] | undefined;
-  /** Kinds of stanzas. */
+  /** Kinds of stanzas. Default any. */
   names?: ('message' | 'presence' | 'iq')[] | undefined;
-  /** Address in `to`. */
+  /** Address in `to`, as it stands there. Default any. */
   to?: string | undefined;
+  /** Only those that were output less than this ago, in milliseconds. Default any. */
   youngerThanMs?: number | undefined;
+  /** Only those that were output longer than this ago, in milliseconds. Default any. */
   olderThanMs?: number | undefined;
+  /** Only those that may have reached the server already, or only those that have not. Default both. */
   possibleDuplicate?: boolean | undefined;
-  /** Most stanzas, oldest first. */
+  /** Most stanzas, oldest first. Default all. */
   limit?: number | undefined;
 }

@@ -63,6 +63,18 @@ function owner(more: Partial<StoreOwner> = {}): StoreOwner {
     health: () => undefined,
     fenced: () => undefined,
     purge: () => 0,
+    drop: () => 0,
+    status: () => ({
+      queue: QUEUE,
+      state: 'idle',
+      epoch: 1,
+      held: 0,
+      possibleDuplicates: 0,
+      bytes: 0,
+      oldestMs: null,
+      unacknowledged: 0,
+    }),
+    ask: () => Promise.reject(new Error('nobody asks here')),
     ...more,
   };
 }

@@ -68,6 +68,18 @@ export function owner(queue = 'echo.example.org', more: Partial<StoreOwner> = {}
     health: () => undefined,
     fenced: () => undefined,
     purge: () => 0,
+    drop: () => 0,
+    status: () => ({
+      queue,
+      state: 'idle',
+      epoch: 1,
+      held: 0,
+      possibleDuplicates: 0,
+      bytes: 0,
+      oldestMs: null,
+      unacknowledged: 0,
+    }),
+    ask: () => Promise.reject(new Error('nobody asks here')),
     ...more,
   };
 }

@@ -18,7 +18,7 @@ import {
 } from 'xmpp-broker';
 import { openConsole } from 'xmpp-broker/console';
 import { Room } from 'xmpp-broker/muc';
-import { fanOut, Fleet, natsStore, prepareNats, Worker } from 'xmpp-broker/nats';
+import { fanOut, Fleet, natsStore, prepareNats, StanzaPublisher, Worker } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
 import { LoopbackServer } from 'xmpp-broker/testing';
@@ -36,6 +36,8 @@ const server = await LoopbackServer.start();
 const iq = xml('iq', { type: 'get', to: 'a@b' }, xml('q', { xmlns: 'urn:x' }));
 const nothing = (): void => undefined;
 
+const producer = new StanzaPublisher({ connection: { servers: 'nats://127.0.0.1:1' } });
+producer.subscribe('fail', () => undefined);
 const worker = new Worker({
   connection: { servers: 'nats://127.0.0.1:1' },
   queue: 'q',
@@ -47,6 +49,7 @@ worker.subscribe('fail', nothing);
 afterAll(async () => {
   broker.halt();
   await worker.close();
+  await producer.close({ timeoutMs: 1 });
   await server.stop();
 });
 
@@ -82,6 +85,10 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'prometheus()': (options) => prometheus(broker, options),
   'openConsole()': (options) => openConsole(broker, options),
   'new Room()': (options) => new Room(broker, 'lobby@rooms.localhost', options),
+  'new StanzaPublisher()': (options) => new StanzaPublisher(options),
+  'StanzaPublisher.close()': (options) => producer.close(options),
+  'purge()': (options) => producer.purge('q', options),
+  'drop()': (options) => producer.drop('q', options),
   'natsStore()': (options) => natsStore(options),
   'prepareNats()': (options) => prepareNats({ servers: 'nats://127.0.0.1:1' }, options),
   'fanOut()': (options) => fanOut(broker, options),

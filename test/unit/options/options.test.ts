@@ -207,6 +207,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       { purgeOnReady: undefined, onReady: 'send' },
       { store: { name: 'x', open: () => undefined }, name: 'q', keep: () => true },
       { maxFaults: 2 },
+      ...[true, false, () => true].map((remotePurge) => ({ remotePurge })),
     ],
     bad: [
       [null, /queue must be an object, not null/],
@@ -221,6 +222,7 @@ const TABLE: Record<keyof BrokerOptions, { good: unknown[]; bad: [unknown, RegEx
       [{ store: 'disk' }, /queue\.store must be a store, such as .*, not "disk"/],
       [{ store: { name: 'disk' } }, /queue\.store must be a store/],
       [{ name: '' }, /queue\.name must be a string that is not empty/],
+      [{ remotePurge: 1 }, /queue\.remotePurge must be true, false or a function/],
       [{ keep: true }, /queue\.keep must be a function/],
       [{ persist: 'disk' }, /queue\.persist is no option/],
     ],

@@ -129,8 +129,9 @@ describe('a store that does not answer for long', () => {
       state[how] = true;
       let taken = 0;
       const put = (): void => {
-        journal.checkWorks();
-        journal.put(new Ticket(taken, '<message/>', ''), String(taken));
+        const ticket = new Ticket(taken, '<message/>', '');
+        journal.checkWorks(ticket);
+        journal.put(ticket, String(taken));
         taken += 1;
       };
       put();

@@ -1,0 +1,200 @@
+// Stanzas on their way into their stream, in order. What is in doubt is published again, everything behind it too, with the
+// same ids: JetStream takes each of them once.
+import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
+import type { MsgHdrs } from '@nats-io/transport-node';
+import type { BrokerError } from '../errors.js';
+import { STANZA_COST, textCost } from '../queue/ticket.js';
+import { isFull } from './errors.js';
+
+/** Most messages that are published and not answered. */
+const WINDOW = 256;
+/** For an answer of JetStream, and until what is in doubt is tried again, in milliseconds. */
+const ANSWER_MS = 2_000;
+const RETRY_MS = 500;
+
+/** A stanza on its way. */
+export interface Outgoing {
+  readonly subject: string;
+  readonly xml: string;
+  /** @param isLate whether JetStream may not know any more that it had it before */
+  headers(isLate: boolean): MsgHdrs;
+  stored(): void;
+  /** It will never be stored. */
+  failed(error: BrokerError): void;
+}
+
+/** What is done for it elsewhere. */
+export interface LaneOwner {
+  /** An error of ours. */
+  error(cause: unknown): BrokerError;
+  /** It does not work: once an outage. */
+  failing(error: BrokerError): void;
+  working(): void;
+}
+
+interface Waiting {
+  readonly one: Outgoing;
+  /** When it was published first; null: not yet. */
+  since: number | null;
+  isStored: boolean;
+}
+
+export class OutgoingLane {
+  readonly #owner: LaneOwner;
+  readonly #dedupMs: number;
+  /** Not stored, oldest first. */
+  #waiting: Waiting[] = [];
+  /** Place in it of the next to be published. */
+  #next = 0;
+  #inFlight = 0;
+  #js: JetStreamClient | null = null;
+  /** Something was refused, or not answered: everything from the first on is published again once all have an outcome. */
+  #isInDoubt = false;
+  #retry: NodeJS.Timeout | null = null;
+  #isTold = false;
+  /** The last refusal was for want of room: one at a time, so that none passes another. */
+  #isNarrow = false;
+  #cost = 0;
+  #size = 0;
+
+  constructor(owner: LaneOwner, dedupMs: number) {
+    this.#owner = owner;
+    this.#dedupMs = dedupMs;
+  }
+
+  /** How many are not stored. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** What it costs to keep them, in bytes. */
+  get cost(): number {
+    return this.#cost;
+  }
+
+  add(one: Outgoing): void {
+    this.#waiting.push({ one, since: null, isStored: false });
+    this.#size += 1;
+    this.#cost += costOf(one);
+    this.#pump();
+  }
+
+  /** There is a connection. */
+  open(js: JetStreamClient): void {
+    this.#js = js;
+    this.#again();
+  }
+
+  /** The connection was interrupted, and is there again. */
+  again(): void {
+    this.#isInDoubt = true;
+    if (this.#inFlight === 0) this.#again();
+  }
+
+  /** Nothing is published any more. */
+  close(error: BrokerError): void {
+    this.#js = null;
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    for (const { one, isStored } of this.#waiting) if (!isStored) one.failed(error);
+    this.#waiting = [];
+    this.#size = 0;
+    this.#cost = 0;
+  }
+
+  #pump(): void {
+    const js = this.#js;
+    if (js === null || this.#isInDoubt) return;
+    const window = this.#isNarrow ? 1 : WINDOW;
+    while (this.#inFlight < window) {
+      const waiting = this.#waiting[this.#next];
+      if (waiting === undefined) return;
+      this.#next += 1;
+      if (!waiting.isStored) this.#publish(js, waiting);
+    }
+  }
+
+  #publish(js: JetStreamClient, waiting: Waiting): void {
+    const { one } = waiting;
+    const now = performance.now();
+    waiting.since ??= now;
+    const isLate = now - waiting.since >= this.#dedupMs;
+    this.#inFlight += 1;
+    publish(js, one, one.headers(isLate)).then(
+      () => {
+        this.#inFlight -= 1;
+        this.#stored(waiting);
+      },
+      (cause: unknown) => {
+        this.#inFlight -= 1;
+        this.#refused(cause);
+      },
+    );
+  }
+
+  #stored(waiting: Waiting): void {
+    if (!waiting.isStored) {
+      waiting.isStored = true;
+      this.#size -= 1;
+      this.#cost -= costOf(waiting.one);
+      waiting.one.stored();
+    }
+    this.#isNarrow = false;
+    if (this.#isTold) {
+      this.#isTold = false;
+      this.#owner.working();
+    }
+    if (this.#isInDoubt) {
+      this.#settle();
+      return;
+    }
+    this.#forget();
+    this.#pump();
+  }
+
+  /** What is stored, from the front on. */
+  #forget(): void {
+    let count = 0;
+    while (this.#waiting[count]?.isStored === true) count += 1;
+    // Not for each of them: what is behind has to be moved.
+    if (count === 0 || (count < WINDOW && count < this.#waiting.length)) return;
+    this.#waiting.splice(0, count);
+    this.#next = Math.max(0, this.#next - count);
+  }
+
+  #refused(cause: unknown): void {
+    if (this.#js === null) return;
+    this.#isInDoubt = true;
+    this.#isNarrow ||= isFull(cause);
+    if (!this.#isTold) {
+      this.#isTold = true;
+      this.#owner.failing(this.#owner.error(cause));
+    }
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#inFlight > 0 || this.#retry !== null) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.#again();
+    }, RETRY_MS).unref();
+  }
+
+  #again(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+    this.#isInDoubt = false;
+    this.#next = 0;
+    this.#forget();
+    this.#pump();
+  }
+}
+
+/** The client may throw where it should reject. */
+async function publish(js: JetStreamClient, { subject, xml }: Outgoing, headers: MsgHdrs): Promise<PubAck> {
+  return await js.publish(subject, xml, { headers, timeout: ANSWER_MS });
+}
+
+function costOf({ xml }: Outgoing): number {
+  return STANZA_COST + textCost(xml);
+}
