@@ -6,11 +6,11 @@ import { Broker, XMPP } from 'xmpp-broker';
 import { Child } from '../docs/support/child.js';
 import { ROOT } from '../docs/support/markdown.js';
 import { openPlace, type Place } from '../docs/support/place.js';
-import { Workshop } from '../docs/support/workshop.js';
+import { openProgramFolder } from '../docs/support/project.js';
 import { describeStore, file } from './support/place.js';
 
 describeStore('examples/forwarder.ts', () => {
-  const workshop = new Workshop();
+  const workshop = openProgramFolder();
   let place: Place;
   let program: string;
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import type { Surroundings } from './place.js';
-import type { Workshop } from './workshop.js';
+import type { ProgramFolder } from './workshop.js';
 
 /** How a child ended. */
 export interface End {
@@ -20,13 +20,13 @@ export class Child implements AsyncDisposable {
   #watchers: (() => void)[] = [];
 
   constructor(
-    workshop: Workshop,
+    workshop: ProgramFolder,
     program: string,
     place: Surroundings,
     env: Readonly<Record<string, string>> = {},
     args: readonly string[] = [],
   ) {
-    const child = spawn(process.execPath, [join(workshop.path, 'support/launch.js'), program, ...args], {
+    const child = spawn(process.execPath, [workshop.launcher, program, ...args], {
       cwd: place.folder,
       env: {
         PATH: process.env['PATH'],

@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LoopbackServer } from 'xmpp-broker/testing';
-import type { Workshop } from './workshop.js';
+import type { ProgramFolder } from './workshop.js';
 
 /** What a program finds around it. */
 export interface Surroundings {
@@ -16,10 +16,8 @@ export interface Place extends Surroundings, AsyncDisposable {
   readonly server: LoopbackServer;
 }
 
-let count = 0;
-
 /** Starts the server of `example.org` with the accounts and components that the documentation uses. */
-export async function openPlace(workshop: Workshop): Promise<Place> {
+export async function openPlace(workshop: ProgramFolder): Promise<Place> {
   const server = await LoopbackServer.start({
     domain: 'example.org',
     accounts: { juliet: 'r0m30', romeo: 'j0l13t' },
@@ -28,8 +26,7 @@ export async function openPlace(workshop: Workshop): Promise<Place> {
     routerUsers: { jabberd: 'secret' },
     timeouts: { close: 200 },
   });
-  const folder = join(workshop.path, `place-${String((count += 1))}`);
-  mkdirSync(folder);
+  const folder = mkdtempSync(join(workshop.path, 'place-'));
   writeFileSync(join(folder, 'ca.pem'), server.ca);
   const { client, clientDirectTls, component, router } = server.ports;
   return {

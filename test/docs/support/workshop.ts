@@ -15,11 +15,20 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { ROOT } from './markdown.js';
 
+/** A folder in which programs are run that import `xmpp-broker` by its name. */
+export interface ProgramFolder extends Disposable {
+  readonly path: string;
+  /** The script that runs one of them. */
+  readonly launcher: string;
+  /** Puts a program there. @returns the path of what can be run */
+  add(name: string, source: string): string;
+}
+
 /**
  * A folder in which programs run as a user's would: plain JavaScript that imports `xmpp-broker` by its name. The library
  * in it is made of the sources as they are, so no build is needed before the tests.
  */
-export class Workshop implements Disposable {
+export class Workshop implements ProgramFolder {
   readonly path = mkdtempSync(join(tmpdir(), 'xmpp-broker-docs-'));
 
   constructor() {
@@ -48,6 +57,10 @@ export class Workshop implements Disposable {
     }
   }
 
+  get launcher(): string {
+    return join(this.path, 'support/launch.js');
+  }
+
   /** Puts a program there. @returns the path of the JavaScript */
   add(name: string, source: string): string {
     const path = join(this.path, name.replace(/\.ts$/, '.js'));
@@ -70,7 +83,7 @@ const COMPILER = {
   verbatimModuleSyntax: true,
 };
 
-function toJavaScript(fileName: string, source: string): string {
+export function toJavaScript(fileName: string, source: string): string {
   const about = JSON.stringify([ts.version, COMPILER, source]);
   const kept = join(CACHE, `${createHash('sha256').update(about).digest('hex')}.js`);
   if (existsSync(kept)) return readFileSync(kept, 'utf8');

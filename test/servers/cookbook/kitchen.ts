@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Broker, COMPONENT, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
 import { Child } from '../../docs/support/child.js';
+import { openProgramFolder } from '../../docs/support/project.js';
 import { readPages } from '../../docs/support/markdown.js';
 import { RECIPE } from '../../docs/support/programs.js';
-import { Workshop } from '../../docs/support/workshop.js';
 import { Prosody, SERVER_NAMES, type ProsodyPort, type TestServer } from '../harness/index.js';
 
 /** The passwords of the accounts at `example.org`. */
@@ -51,7 +51,7 @@ export function recipes(): Map<string, string> {
 /** The server that the cookbook tells of, and a place to run its programs. */
 export class Kitchen implements AsyncDisposable {
   readonly server: TestServer<ProsodyPort>;
-  readonly #workshop = new Workshop();
+  readonly #workshop = openProgramFolder();
   readonly #folder: string;
   readonly #brokers: Broker[] = [];
   readonly #detour: Record<string, number>;
@@ -61,8 +61,7 @@ export class Kitchen implements AsyncDisposable {
     this.server = server;
     const { starttls, directTls, component, https } = server.ports;
     this.#detour = { 5222: starttls, 5223: directTls, 5347: component, 443: https };
-    this.#folder = join(this.#workshop.path, 'place');
-    mkdirSync(this.#folder);
+    this.#folder = mkdtempSync(join(this.#workshop.path, 'place-'));
     writeFileSync(join(this.#folder, 'ca.pem'), server.ca);
   }
 

@@ -2,9 +2,8 @@
 // on its page, in a process of its own, on Prosody.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NS, xml, type Broker } from 'xmpp-broker';
-import { SERVERS } from '../../../scripts/servers.mjs';
 import { readPages } from '../../docs/support/markdown.js';
 import { describeServer } from '../harness/index.js';
 import { arrives, Kitchen } from './kitchen.js';
@@ -99,7 +98,7 @@ describeServer('prosody', 'recipes for services', () => {
     expect(await desk.ended()).toMatchObject(OK);
   });
 
-  describe.skipIf(SERVERS.proxies.find() === null)('through real proxies, with real TLS', () => {
+  describeServer('proxies', 'recipes, with real TLS through them', () => {
     let proxies: RealProxies;
     beforeAll(async () => {
       proxies = await RealProxies.start(kitchen.server.ports.starttls);
