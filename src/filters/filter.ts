@@ -54,7 +54,7 @@ export interface Filter extends Disposable {
   reinstate(): void;
 }
 
-/** Whether an expression matches one stanza, and why not; see {@link FilterSet.test}. */
+/** Whether an expression matches one stanza, and why not; see `broker.filters.test()`. */
 export interface FilterTest {
   readonly matches: boolean;
   /** Matched nodes in document order; empty unless the result is a node-set. */
@@ -65,7 +65,7 @@ export interface FilterTest {
   readonly warnings: readonly string[];
 }
 
-/** How the index treats a filter, and what is wrong with it; see {@link FilterSet.explain}. */
+/** How the index treats a filter, and what is wrong with it; see `broker.filters.explain()`. */
 export interface Explanation {
   /** Null for an expression that was not added. */
   event: string | null;

@@ -48,7 +48,7 @@ export interface LoopbackOptions {
   streamManagement?: LoopbackManagementOptions | false | undefined;
   /** What the server has beside delivering stanzas; `false` for nothing. Default `{}`. */
   services?: LoopbackServices | false | undefined;
-  /** What a peer's XML may cost; see {@link XmlLimits}. Default `{}`. */
+  /** What a peer's XML may cost: those of a broker's `limits` that are about elements. Default `{}`. */
   limits?: Optional<XmlLimits> | undefined;
   /** Time limits in milliseconds. Default `{}`. */
   timeouts?: LoopbackTimeouts | undefined;

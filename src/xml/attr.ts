@@ -4,7 +4,7 @@ import { escapeValue } from './escape.js';
 import type { KnownMarkup } from './piece.js';
 import type { QName } from './qname.js';
 
-/** An attribute (DOM `Attr`). Namespace declarations are attributes in the namespace {@link NS.XMLNS}. */
+/** An attribute (DOM `Attr`). Namespace declarations are attributes in the namespace `NS.XMLNS`. */
 export class Attr {
   /** The next attribute of the same element, in document order. */
   nextAttribute: Attr | null = null;
