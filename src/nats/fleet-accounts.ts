@@ -32,6 +32,8 @@ export interface FleetAccountsOwner {
 interface Home {
   readonly held: HeldShard;
   readonly brokers: Map<string, Broker>;
+  /** The opening of queues: what comes in has to find them open. */
+  readonly opening: Set<Promise<unknown>>;
   isBegun: boolean;
 }
 
@@ -69,7 +71,7 @@ export class FleetAccounts {
   }
 
   gained(shard: number, held: HeldShard): void {
-    this.#homes.set(shard, { held, brokers: new Map(), isBegun: false });
+    this.#homes.set(shard, { held, brokers: new Map(), opening: new Set(), isBegun: false });
     void this.refresh();
   }
 
@@ -144,6 +146,7 @@ export class FleetAccounts {
         home.brokers.delete(account);
         void closed(broker);
       }
+      await Promise.all(home.opening);
       if (!home.isBegun) home.held.begin();
       home.isBegun = true;
     }
@@ -173,8 +176,11 @@ export class FleetAccounts {
       if (isIn) this.#gate.leave();
       isIn = false;
     };
+    const opened = broker.openQueue();
+    const settled = opened.then(nothing, nothing).finally(() => home.opening.delete(settled));
+    home.opening.add(settled);
     try {
-      await broker.openQueue();
+      await opened;
       await this.#gate.enter();
       isIn = true;
       if (isGone()) return;
@@ -195,6 +201,10 @@ export class FleetAccounts {
     const text = `the account ${shown(account)} of the fleet is not connected: ${reasonOf(cause)}`;
     this.#owner.failed(new BrokerError('FLEET_ACCOUNT_FAILED', text, { layer: 'usage', cause }));
   }
+}
+
+function nothing(): void {
+  // Whoever waits for it is told.
 }
 
 /** Closes a broker in order; what is left in its queue is in NATS. */

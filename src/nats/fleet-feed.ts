@@ -5,10 +5,10 @@ import type { QueueFeed } from './queue.js';
 
 /** What is pulled ahead of the queues. */
 const AHEAD = { stanzas: 256, bytes: 4 * 1024 * 1024 };
-/** What is kept for an account whose queue is not open yet. */
-const UNOPENED = { stanzas: 1_000, bytes: 4 * 1024 * 1024 };
-/** Time until what there is no room for comes again, and what is for nobody, in milliseconds. */
-const LATER_MS = 2_000;
+/** What is kept for an account whose queue is not open yet: as much as a queue takes where nothing else is said. */
+const UNOPENED = { stanzas: 10_000, bytes: 32 * 1024 * 1024 };
+/** Time until what there is no room for comes again, the more often the longer, and what is for nobody, in milliseconds. */
+const LATER_MS = 1_000;
 const STRAY_MS = 30_000;
 
 /** What is known of an account. */
@@ -124,7 +124,7 @@ export class ShardFeed implements FeedOwner {
     }
     const bytes = message.data.length;
     if (!account.takes(sequence, bytes)) {
-      this.#later(message.reply, LATER_MS);
+      this.#refused(from);
     } else if (account.owner === null) {
       account.found.push(from);
       account.foundBytes += bytes;
@@ -150,7 +150,12 @@ export class ShardFeed implements FeedOwner {
     account.found = [];
     account.foundBytes = 0;
     if (wasOpen) this.#again();
-    else for (const message of found) owner.arrived(message);
+    else {
+      for (const message of found) {
+        if (account.takes(message.sequence, message.message.data.length)) owner.arrived(message);
+        else this.#refused(message);
+      }
+    }
     owner.caughtUp();
   }
 
@@ -159,6 +164,10 @@ export class ShardFeed implements FeedOwner {
     if (account?.owner !== owner) return;
     account.owner = null;
     account.forget();
+  }
+
+  #refused({ message, deliveries }: FeedMessage): void {
+    this.#later(message.reply, Math.min(STRAY_MS, LATER_MS * deliveries));
   }
 
   #later(reply: string | undefined, ms: number): void {

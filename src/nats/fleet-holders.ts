@@ -2,14 +2,19 @@
 import type { BrokerError } from '../errors.js';
 import { unreachable } from './errors.js';
 import type { HeldShard, ShardSource } from './fleet-contract.js';
+import { FleetGate } from './fleet-gate.js';
 import { FleetShard, type FleetShardParts } from './fleet-shard.js';
+
+/** Consumers that are made at a time. */
+const MAKING = 32;
 
 /** The shards that a member has. */
 export class FleetHolders implements ShardSource {
-  readonly #parts: Omit<FleetShardParts, 'shard' | 'left'>;
+  readonly #parts: Omit<FleetShardParts, 'shard' | 'left' | 'making'>;
+  readonly #making = new FleetGate(MAKING);
   readonly #shards = new Set<FleetShard>();
 
-  constructor(parts: Omit<FleetShardParts, 'shard' | 'left'>) {
+  constructor(parts: Omit<FleetShardParts, 'shard' | 'left' | 'making'>) {
     this.#parts = parts;
   }
 
@@ -19,7 +24,7 @@ export class FleetHolders implements ShardSource {
       const left = (held: FleetShard): void => {
         this.#shards.delete(held);
       };
-      const held = await FleetShard.take({ ...this.#parts, shard, left }, signal, onLost);
+      const held = await FleetShard.take({ ...this.#parts, shard, left, making: this.#making }, signal, onLost);
       this.#shards.add(held);
       return held;
     } catch (cause) {

@@ -40,6 +40,8 @@ export class FleetMembership {
   readonly #others = new FleetMembers();
   readonly #held = new Map<number, HeldShard>();
   readonly #claims = new Map<number, AbortController>();
+  /** Claims that are not settled, given up or not. */
+  readonly #taking = new Set<Promise<void>>();
   readonly #releasing = new Set<number>();
   #startedAt = Number.POSITIVE_INFINITY;
   #fullUntil = Number.NEGATIVE_INFINITY;
@@ -47,6 +49,8 @@ export class FleetMembership {
   #beat: NodeJS.Timeout | undefined;
   #look: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
+  /** It goes: it takes nothing any more, and says so until it is gone. */
+  #isLeaving = false;
   #isOver = false;
 
   constructor(parts: FleetMembershipParts, owner: FleetMembershipOwner) {
@@ -75,19 +79,21 @@ export class FleetMembership {
   /** What another member said; what comes from elsewhere is ignored. */
   hear(text: string): void {
     const beat = readBeat(text);
-    if (beat === null || beat.id === this.#parts.id || beat.shards !== this.#parts.shards) return;
+    if (this.#isLeaving || beat === null || beat.id === this.#parts.id || beat.shards !== this.#parts.shards) return;
     if (this.#others.hear(beat, performance.now())) this.#soon ??= setTimeout(() => this.#decide(), SOON_MS);
   }
 
   /** Releases everything, and is no member any more. Never rejects. */
   async leave(): Promise<void> {
-    this.#isOver = true;
+    this.#isLeaving = true;
+    this.#fullUntil = Number.POSITIVE_INFINITY;
     clearInterval(this.#look);
     clearTimeout(this.#soon);
-    clearTimeout(this.#beat);
     for (const claim of this.#claims.values()) claim.abort();
     this.#claims.clear();
     await Promise.all([...this.#held.keys()].map((shard) => this.#release(shard)));
+    await Promise.all(this.#taking);
+    this.#isOver = true;
     clearTimeout(this.#beat);
     this.#parts.tell(writeBeat(this.#state(true)));
   }
@@ -97,7 +103,7 @@ export class FleetMembership {
     this.#soon = undefined;
     const now = performance.now();
     const everyMs = Math.max(beatMs(1), this.#others.everyMs);
-    if (this.#isOver || now - this.#startedAt < everyMs) return;
+    if (this.#isLeaving || now - this.#startedAt < everyMs) return;
     const members: FleetMember[] = [...this.#others.present(now), this.#state()];
     const { id: me, shards } = this.#parts;
     const { take, release } = decide({ shards, members, me });
@@ -112,17 +118,17 @@ export class FleetMembership {
     }
     for (const shard of wanted) {
       if (this.#claims.has(shard)) continue;
-      this.#claims.set(shard, new AbortController());
-      void this.#take(shard);
+      const claim = new AbortController();
+      this.#claims.set(shard, claim);
+      const taking = this.#take(shard, claim).finally(() => this.#taking.delete(taking));
+      this.#taking.add(taking);
       isNews = true;
     }
     if (release !== null && this.#releasing.size === 0) void this.#release(release);
     if (isNews || before !== this.#claims.size) this.#news();
   }
 
-  async #take(shard: number): Promise<void> {
-    const claim = this.#claims.get(shard);
-    if (claim === undefined) return;
+  async #take(shard: number, claim: AbortController): Promise<void> {
     try {
       const held = await this.#parts.source.take(shard, claim.signal, (error) => {
         this.#lose(shard, error);
@@ -153,14 +159,14 @@ export class FleetMembership {
     this.#releasing.delete(shard);
     if (this.#held.get(shard) !== held) return;
     this.#held.delete(shard);
-    if (!this.#isOver) this.#news();
+    this.#news();
     this.#owner.lost(shard, null);
   }
 
   #lose(shard: number, error: BrokerError): void {
     if (!this.#held.delete(shard)) return;
     this.#owner.lost(shard, error);
-    if (!this.#isOver) this.#news();
+    this.#news();
   }
 
   #state(isLast = false): Beat {
@@ -177,6 +183,7 @@ export class FleetMembership {
 
   /** Tells soon what has changed. */
   #news(): void {
+    if (this.#isOver) return;
     const dueMs = this.#toldAt + NEWS_MS - performance.now();
     if (dueMs > 0) this.#tellIn(dueMs);
     else this.#tell();

@@ -4,6 +4,7 @@ import type { OpenStore, QueueStore, StoreOwner } from '../queue/store.js';
 import { Feed } from './feed.js';
 import type { HeldShard } from './fleet-contract.js';
 import { ShardFeed } from './fleet-feed.js';
+import type { FleetGate } from './fleet-gate.js';
 import { ShardRecord } from './fleet-record.js';
 import { Lease, type Taken } from './lease.js';
 import { ACK_WAIT_MS, NatsQueue, type NatsQueueParts } from './queue.js';
@@ -22,6 +23,8 @@ export interface FleetShardParts extends Pick<NatsQueueParts, 'link' | 'js' | 'm
   readonly ttlMs: number;
   /** Of this member. */
   readonly id: string;
+  /** Consumers are made so many at a time, however many shards are taken. */
+  readonly making: FleetGate;
   /** Something went wrong that nobody waits for. */
   failed(error: BrokerError): void;
   /** It is held no more. */
@@ -160,7 +163,7 @@ export class FleetShard implements QueueStore, HeldShard {
   }
 
   async #read(signal: AbortSignal, onLost: (error: BrokerError) => void): Promise<void> {
-    const { manager, subjects, fleet, shard } = this.#parts;
+    const { manager, subjects, fleet, shard, making } = this.#parts;
     const { lastEpoch } = this.#taken;
     const read = new Promise<void>((resolve, reject) => {
       this.#caughtUp = resolve;
@@ -174,11 +177,16 @@ export class FleetShard implements QueueStore, HeldShard {
       });
     });
     read.catch(() => undefined);
-    signal.throwIfAborted();
-    if (lastEpoch > 0) {
-      await manager.consumers.delete(subjects.outStream, consumerOf(fleet, shard, lastEpoch)).catch(() => undefined);
+    await making.enter();
+    try {
+      signal.throwIfAborted();
+      if (lastEpoch > 0) {
+        await manager.consumers.delete(subjects.outStream, consumerOf(fleet, shard, lastEpoch)).catch(() => undefined);
+      }
+      await this.#feed.start();
+    } finally {
+      making.leave();
     }
-    await this.#feed.start();
     await read;
   }
 

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Broker } from '../broker/broker.js';
 import { BrokerError, printable, usageError } from '../errors.js';
-import { PubSub, type Handler, type Rights, type Subscription, type SubscribeOptions } from '../pubsub/pubsub.js';
+import type { Handler, Subscription, SubscribeOptions } from '../pubsub/pubsub.js';
+import { Announcements } from './announcements.js';
 import { openLink, type NatsLink } from './connection.js';
 import { FleetAccounts } from './fleet-accounts.js';
 import { FleetMembership, type FleetMembershipOwner } from './fleet-membership.js';
@@ -13,7 +14,10 @@ import { FleetHolders } from './fleet-holders.js';
 import { openBase } from './base.js';
 import { Subjects } from './subjects.js';
 
-/** What a {@link Fleet} tells, by the names that `fleet.subscribe` takes. */
+/**
+ * What a {@link Fleet} tells, by the names that `fleet.subscribe` takes. If nobody is subscribed to it, `fail` is a warning of the
+ * process, and so is `lost` with an error.
+ */
 export interface FleetEvents {
   /** This member has a shard from now on, and connects its accounts. `epoch` rises with each holder of the shard. */
   gained: { shard: number; epoch: number };
@@ -25,20 +29,16 @@ export interface FleetEvents {
   fail: BrokerError;
 }
 
-const EVENTS = ['gained', 'lost', 'account', 'fail'] as const;
-
 /**
  * One member of a fleet. Each account of the fleet is on one member; members share them by shards, without a leader, and take
  * over what a member had that died or left. It costs NATS a consumer and a record for each shard, and nothing for an account.
  */
 export class Fleet implements AsyncDisposable {
-  /** What happens, by name. */
-  readonly events: PubSub<FleetEvents>;
   /** What this member is called among the others: host, process and some random digits. */
   readonly id = `${hostname().slice(0, 100)}-${process.pid}-${randomBytes(4).toString('hex')}`;
   readonly #options: FleetConfig;
   readonly #subjects: Subjects;
-  readonly #fire: Rights<FleetEvents>['fire'];
+  readonly #told = new Announcements<FleetEvents>('a Fleet', ['gained', 'lost', 'account', 'fail']);
   readonly #accounts: FleetAccounts;
   #starting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
@@ -49,24 +49,15 @@ export class Fleet implements AsyncDisposable {
   constructor(options: FleetOptions) {
     this.#options = readFleetOptions(options);
     this.#subjects = new Subjects(this.#options.prefix);
-    let rights!: Rights<FleetEvents>;
-    this.events = new PubSub<FleetEvents>({
-      reserved: () => true,
-      own: EVENTS,
-      owner: (all) => {
-        rights = all;
-      },
-    });
-    this.#fire = rights.fire.bind(rights);
     const { shards, maxConnecting, list, broker } = this.#options;
     this.#accounts = new FleetAccounts(
       { shards, maxConnecting, list, options: broker },
       {
         made: (account, shard, broker) => {
-          this.#fire('account', { account, shard, broker });
+          this.#told.tell('account', { account, shard, broker });
         },
         failed: (error) => {
-          this.#fire('fail', error);
+          this.#failed(error);
         },
       },
     );
@@ -99,15 +90,14 @@ export class Fleet implements AsyncDisposable {
 
   /**
    * Calls `handler` for each event of that name.
-   * @throws BrokerError as `Broker.subscribe`, `USAGE_FLEET` for another name
+   * @throws BrokerError `USAGE_EVENT`, `USAGE_HANDLER`, `USAGE_EVENT_OPTIONS`, `USAGE_SIGNAL`
    */
   subscribe<Name extends keyof FleetEvents>(
     event: Name,
     handler: Handler<FleetEvents[Name]>,
     options?: SubscribeOptions,
   ): Subscription {
-    if (!EVENTS.includes(event)) throw usageError('USAGE_FLEET', `a fleet has the events ${EVENTS.join(', ')}`);
-    return this.events.subscribe(event, handler, options);
+    return this.#told.subscribe(event, handler, options);
   }
 
   /**
@@ -149,7 +139,7 @@ export class Fleet implements AsyncDisposable {
       if (this.#closing !== null)
         throw new BrokerError('CONNECT_ABORTED', 'the fleet was closed while it started', { layer: 'usage' });
       const failed = (error: BrokerError): void => {
-        this.#fire('fail', error);
+        this.#failed(error);
       };
       const { id } = this;
       const holders = new FleetHolders({ ...base, fleet: name, ttlMs, id, failed });
@@ -188,18 +178,23 @@ export class Fleet implements AsyncDisposable {
   #hears(): FleetMembershipOwner {
     return {
       gained: (shard, held) => {
-        this.#fire('gained', { shard, epoch: held.epoch });
+        this.#told.tell('gained', { shard, epoch: held.epoch });
         this.#accounts.gained(shard, held);
       },
       releasing: (shard) => this.#accounts.released(shard),
       lost: (shard, error) => {
         this.#accounts.lost(shard);
-        this.#fire('lost', { shard, error });
+        if (error === null) this.#told.tell('lost', { shard, error });
+        else this.#told.tellFault('lost', { shard, error }, `a fleet lost a shard: ${error.message}`);
       },
       failed: (error) => {
-        this.#fire('fail', error);
+        this.#failed(error);
       },
     };
+  }
+
+  #failed(error: BrokerError): void {
+    this.#told.tellFault('fail', error, `a fleet: ${error.message}`);
   }
 
   async #closed(): Promise<void> {

@@ -1,9 +1,11 @@
 // A fleet: accounts over members that come and go, with a real NATS.
+import { crc32 } from 'node:zlib';
+import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { COMPONENT, xml, type Broker, type BrokerOptions } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
-import { Fleet, type FleetOptions } from 'xmpp-broker/nats';
+import { Fleet, subjectToken, type FleetOptions } from 'xmpp-broker/nats';
 import { describeServer, Nats, type NatsServer } from '../harness/index.js';
 
 const fleets: Fleet[] = [];
@@ -86,6 +88,36 @@ describeServer('nats', 'a fleet', () => {
     expect((await got)?.getChildText('body')).toBe('hello');
   }, 30_000);
 
+  test(
+    'F-1 what waits for accounts is held when they connect, all of it and in order',
+    { timeout: 40_000 },
+    async () => {
+      const name = fresh();
+      const hold = (account: string): BrokerOptions => ({ ...broker(account), queue: { onReady: 'hold' } });
+      const first = member(name, { list: () => [] });
+      await first.start();
+      const connection = await connect({ servers: Nats.url(nats) });
+      const js = jetstream(connection);
+      const names = accounts(20);
+      for (let i = 0; i < 200; i += 1) {
+        const account = names[i % 20] ?? '';
+        const shard = crc32(account) % 8;
+        const xml = `<message xmlns='jabber:component:accept' to='c0.example.org' id='${String(i)}'/>`;
+        await js.publish(`xmpp.out.${name}.${String(shard)}.${subjectToken(account)}`, xml);
+      }
+      await connection.close();
+      await first.close();
+      const second = member(name, { list: () => names, broker: hold });
+      await second.start();
+      await expect.poll(() => ready(second).length, { timeout: 20_000 }).toBe(20);
+      for (const [i, account] of names.entries()) {
+        const queue = second.get(account)?.queue;
+        const ids = [...(queue ?? [])].map(({ node }) => Number(node.getAttribute('id')));
+        expect(ids).toEqual(Array.from({ length: 10 }, (_, round) => round * 20 + i));
+      }
+    },
+  );
+
   test('another number of shards is told, with both numbers', async () => {
     const name = fresh();
     await member(name).start();
@@ -104,6 +136,8 @@ describeServer('nats', 'a fleet', () => {
       const connection = await connect({ servers: Nats.url(nats) });
       const hold = (account: string): BrokerOptions => ({ ...broker(account), queue: { onReady: 'hold' } });
       const first = member(name, { connection, broker: hold, list: () => ['c0.example.org'] });
+      const told: string[] = [];
+      for (const event of ['fail', 'lost'] as const) first.subscribe(event, () => told.push(event));
       const stored: Promise<void>[] = [];
       first.subscribe('account', ({ broker }) => {
         const ticket = broker.output(xml('message', { to: 'c1.example.org' }, xml('body', {}, 'x')), { key: 'k' });

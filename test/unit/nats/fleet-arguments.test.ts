@@ -59,6 +59,6 @@ describe('a fleet without NATS', () => {
     const fleet = new Fleet(OPTIONS);
     const value: unknown = VALUES[name]();
     expect(fleet.get(value as string)).toBeNull();
-    expect(() => fleet.subscribe(value as 'gained', () => undefined)).toThrow('a fleet has the events');
+    expect(() => fleet.subscribe(value as 'gained', () => undefined)).toThrow('a Fleet has the events');
   });
 });

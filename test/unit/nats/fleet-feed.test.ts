@@ -61,6 +61,14 @@ describe('the feed of a shard', () => {
     expect([a.got, answers]).toEqual([[1, 3, 4], []]);
   });
 
+  it('hands over no more than there is room for of what was kept', async () => {
+    const { feed, answers } = shard();
+    for (const sequence of [1, 2, 3]) feed.arrived(message('a', sequence));
+    const a = new Queue(2);
+    await feed.feed('a', a).start();
+    expect([a.got, answers]).toEqual([[1, 2], ['ack.3 -NAK']]);
+  });
+
   it('lets everything behind a stanza wait for which there was no room', async () => {
     const { feed, answers } = shard();
     const a = new Queue(1);
@@ -110,7 +118,7 @@ describe('the feed of a shard', () => {
 
   it('takes only so much for an account without a queue', () => {
     const { feed, answers } = shard();
-    for (let sequence = 1; sequence <= 1_002; sequence += 1) feed.arrived(message('a', sequence));
-    expect(answers).toEqual(['ack.1001 -NAK', 'ack.1002 -NAK']);
+    for (let sequence = 1; sequence <= 10_002; sequence += 1) feed.arrived(message('a', sequence));
+    expect(answers).toEqual(['ack.10001 -NAK', 'ack.10002 -NAK']);
   });
 });
