@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SERVERS } from '../scripts/servers.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -13,6 +14,7 @@ const modules = {
   xmppjs: { name: '@xmpp/component', packages: ['@xmpp/component', '@xmpp/xml'] },
   obvious: { name: 'the obvious design', packages: ['saxes', '@xmldom/xmldom', 'xpath'] },
   raw: { name: 'bare socket', packages: [] },
+  'fan-out': { name: 'xmpp-broker with NATS', packages: ['.', '@nats-io/jetstream'], missing: noNats },
   store: { name: 'xmpp-broker with SQLite', packages: ['.'], missing: noSqlite },
 };
 
@@ -53,6 +55,10 @@ const output = (command, ...args) => run(command, ...args).stdout?.trim() ?? '';
 function compile(scratch, name, library) {
   const binary = join(scratch, name);
   return works('cc', '-O2', '-o', binary, here(`peers/${name}.c`), library) ? [binary] : null;
+}
+
+function noNats() {
+  return SERVERS.nats.find() === null ? 'apt-get install --no-install-recommends nats-server' : undefined;
 }
 
 /** What a Node without SQLite lacks. */

@@ -13,6 +13,7 @@ export const MEASURES = [
   'busy',
   'latency',
   'store',
+  'fan-out',
 ];
 
 /** What the short mode measures. */

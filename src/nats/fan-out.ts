@@ -41,8 +41,9 @@ export interface FanOutSettings {
 /** How long JetStream has to say that it has a stanza, in milliseconds. */
 const ACK_MS = 2_000;
 
-/** How long closing waits for what is under way, in milliseconds. */
+/** How long closing waits for what is under way, and halting, in milliseconds. */
 const CLOSE_MS = 5_000;
+const HALT_MS = 1_000;
 
 /** The last stanza, and what is known of it: mostly it matters to one event, sometimes to several. */
 interface Seen {
@@ -71,6 +72,7 @@ export class FanOut implements AsyncDisposable {
   readonly #closed = new Deferred<void>();
   /** Names what comes in no session that could bring it again. */
   readonly #life = randomBytes(9).toString('base64url');
+  readonly #offHalt: () => void;
   #count = 0;
   #seen: Seen | null = null;
   #closing: Promise<void> | null = null;
@@ -98,7 +100,9 @@ export class FanOut implements AsyncDisposable {
       );
     }
     this.#subscriptions.push(broker.subscribe('PCJ_SOCKETDISCONNECT', () => this.#linkEnded()));
-    broker.handOver.onHalt(() => void this.close());
+    this.#offHalt = broker.handOver.onHalt(() => {
+      this.#closing ??= this.#end(HALT_MS);
+    });
   }
 
   /** Stanzas that JetStream has not stored yet. One that matters to several events counts for each. */
@@ -236,6 +240,7 @@ export class FanOut implements AsyncDisposable {
   }
 
   async #end(limitMs: number): Promise<void> {
+    this.#offHalt();
     for (const subscription of this.#subscriptions) subscription.cancel();
     const left = await this.#writer.close(this.#link.isClosed ? 0 : limitMs);
     if (left > 0) this.#fail(unstored(left));

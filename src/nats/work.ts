@@ -6,7 +6,7 @@ import { isStanzaKind } from '../stanza/kinds.js';
 import { reply } from '../stanza/replies.js';
 import { Element } from '../xml/element.js';
 import { ALL } from './groups.js';
-import type { RemoteTicket } from './outlet.js';
+import type { RemoteTicket } from './remote-ticket.js';
 
 /** What is known of the stanza in a message. */
 export interface WorkFacts {

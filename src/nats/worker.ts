@@ -13,7 +13,7 @@ import { deadLetters } from './dead-letters.js';
 import { Handling } from './handling.js';
 import { Hands } from './hands.js';
 import { Membership } from './membership.js';
-import { QueueOutlet } from './outlet.js';
+import { StanzaPublisher } from './publisher.js';
 import { DEFAULT_PREFIX, prefixCheck, Subjects } from './subjects.js';
 import type { Work } from './work.js';
 
@@ -79,8 +79,20 @@ const CLOSE: OptionTable<{ timeoutMs?: number | undefined }> = { checks: { timeo
 /** How long closing waits for handlers by default, in milliseconds. */
 const CLOSE_MS = 10_000;
 
+/** How long closing waits then for what is on its way to NATS, in milliseconds. */
+const OUTLET_MS = 500;
+
 /** Time between two tries to reach NATS for the first time, in milliseconds. */
 const REACH_MS = 2_000;
+
+/** What a worker works with, once NATS is reached. */
+interface WorkerParts {
+  readonly link: NatsLink;
+  readonly outlet: StanzaPublisher;
+  readonly hands: Hands;
+  readonly handling: Handling;
+  readonly membership: Membership;
+}
 
 /**
  * Handles the stanzas of one group, which it shares with all workers of that group, in whatever process. A stanza comes at
@@ -96,12 +108,7 @@ export class Worker implements AsyncDisposable {
   readonly #closed = new Deferred<Closed>();
   readonly #abort = new AbortController();
   readonly #options: WorkerOptions;
-  #parts: {
-    readonly link: NatsLink;
-    readonly hands: Hands;
-    readonly handling: Handling;
-    readonly membership: Membership;
-  } | null = null;
+  #parts: WorkerParts | null = null;
   #closing: Promise<void> | null = null;
 
   /** @throws BrokerError `USAGE_WORKER` */
@@ -182,7 +189,9 @@ export class Worker implements AsyncDisposable {
       return;
     }
     const subjects = new Subjects(prefix);
-    const outlet = new QueueOutlet(link, subjects, this.queue);
+    // What handlers output goes over the same connection.
+    const outlet = new StanzaPublisher({ connection: link.connection, prefix, queue: this.queue });
+    outlet.subscribe('fail', (error) => this.#fail(error));
     const bury = deadLetters(link, subjects, this.queue, this.group);
     const handling = new Handling(
       { handler, maxDeliver, outlet, bury },
@@ -204,7 +213,7 @@ export class Worker implements AsyncDisposable {
         ended: (error) => this.#fatal(error),
       },
     );
-    this.#parts = { link, hands, handling, membership };
+    this.#parts = { link, outlet, hands, handling, membership };
     membership.begin();
   }
 
@@ -222,15 +231,16 @@ export class Worker implements AsyncDisposable {
   async #end(closed: Closed, limitMs: number): Promise<void> {
     this.#abort.abort();
     if (this.#parts !== null) {
-      const { link, hands, handling, membership } = this.#parts;
+      const { link, outlet, hands, handling, membership } = this.#parts;
       membership.end();
       hands.putDown();
       const left = await hands.idle(limitMs);
       membership.over();
       handling.abort();
       for (const delivery of left) delivery.again(0);
-      await flushed(link);
-      await link.release();
+      if (!link.isClosed) await within(OUTLET_MS, link.connection.flush());
+      await within(2 * OUTLET_MS, outlet.close({ timeoutMs: OUTLET_MS }));
+      await within(OUTLET_MS, link.release());
     }
     this.#ready.reject(
       closed.clean ? new BrokerError('WORK_CLOSED', 'the worker was closed', { layer: 'nats' }) : closed.error,
@@ -239,8 +249,7 @@ export class Worker implements AsyncDisposable {
   }
 }
 
-/** What was said of deliveries is on its way. A server that does not answer is not waited for. */
-async function flushed({ connection, isClosed }: NatsLink): Promise<void> {
-  if (isClosed) return;
-  await Promise.race([connection.flush().catch(() => undefined), pause(1_000, undefined, { ref: false })]);
+/** Waits for what has no end while NATS does not answer, but not for ever. */
+async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  await Promise.race([promise.catch(() => undefined), pause(ms, undefined, { ref: false })]);
 }

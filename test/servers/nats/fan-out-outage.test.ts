@@ -258,6 +258,40 @@ describeServer('nats', 'fanOut and Worker in bad times', () => {
     expect(again.every(([, flagged]) => flagged)).toBe(true);
   }, 40_000);
 
+  it.each(['frozen', 'killed'])(
+    'everything can be closed while NATS is %s, with its handlers running',
+    async (how) => {
+      const server = await nats();
+      const { broker, server: peer } = await rig.ready(OPTIONS);
+      const fan = await crew.fanOut(server, broker, { groups: { all: 'all' } });
+      fan.subscribe('fail', () => undefined);
+      let begun = 0;
+      const worker = crew.worker(server, {
+        queue: QUEUE,
+        group: 'all',
+        handler: ({ output }) => {
+          begun += 1;
+          expect(output).toBeDefined();
+          return new Promise(() => undefined);
+        },
+      });
+      worker.subscribe('fail', () => undefined);
+      await worker.ready;
+      await peer.send(messages(1, 2));
+      await expect.poll(() => begun).toBe(2);
+      if (how === 'frozen') server.freeze();
+      else await server.kill();
+      await peer.send(messages(3, 2));
+      await expect.poll(() => fan.pending).toBe(2);
+      await worker.close({ timeoutMs: 50 });
+      expect(await worker.closed).toEqual({ clean: true });
+      broker.halt();
+      await fan.closed;
+      expect(fan.pending).toBe(0);
+    },
+    20_000,
+  );
+
   it('a worker that is closed in its handler leaves the stanza to another, at once', async () => {
     const server = await nats();
     const { broker, server: peer } = await rig.ready(OPTIONS);
