@@ -1,6 +1,12 @@
 // What arrives at a broker, handed to workers: a real nats-server, and a scripted XMPP server for what real ones do not do.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from '@nats-io/transport-node';
+import { jetstreamManager } from '@nats-io/jetstream';
 import { expect, it } from 'vitest';
 import { errorReply, StanzaError, xml } from 'xmpp-broker';
+import { fanOut, Worker } from 'xmpp-broker/nats';
+import { ROOT } from '../../docs/support/markdown.js';
 import { describeServer, Nats, sharedServer } from '../harness/index.js';
 import { CLIENT, JID } from '../../wire/support/client.js';
 import { useRig } from '../../wire/support/index.js';
@@ -250,6 +256,52 @@ describeServer('nats', 'fanOut and Worker', () => {
     await expect.poll(stored).toBe(6);
     await expect.poll(() => Promise.resolve(again.broker.stats().stanzas.in)).toBeDefined();
     expect(await stored()).toBe(6);
+  });
+});
+
+describeServer('nats', 'the permissions of a worker', () => {
+  const crew = useCrew();
+  const rig = useRig(CLIENT);
+
+  it('those of docs/workers.md are enough, and no more are needed', async () => {
+    const page = readFileSync(join(ROOT, 'docs/workers.md'), 'utf8');
+    const table = /\| a worker may publish[^]*?\n\n/.exec(page)?.[0] ?? '';
+    const publish = [...table.matchAll(/^\| `([^`]+)`/gm)].map(([, subject]) =>
+      (subject ?? '').replace('<queue>', 'alice=40localhost'),
+    );
+    expect(publish.length).toBeGreaterThan(3);
+    const nats = crew.add(
+      await Nats.start({
+        users: [
+          { user: 'link', password: 'l' },
+          { user: 'worker', password: 'w', publish, subscribe: ['_INBOX.>', 'xmpp.ticket.*'] },
+        ],
+      }),
+    );
+    const at = { servers: Nats.url(nats) };
+    const { broker, server } = await rig.ready(OPTIONS);
+    crew.add(await fanOut(broker, { connection: { ...at, user: 'link', pass: 'l' }, groups: { g: 'all' } }));
+    const told: string[] = [];
+    const worker = crew.add(
+      new Worker({
+        connection: { ...at, user: 'worker', pass: 'w' },
+        queue: QUEUE,
+        group: 'g',
+        maxDeliver: 1,
+        handler: async (work) => {
+          if (work.node.getAttribute('id') === '1') throw new Error('once is enough');
+          await work.output(xml('message', { to: 'a@b' })).stored;
+          told.push('output');
+        },
+      }),
+    );
+    worker.subscribe('fail', ({ message: text }) => told.push(text));
+    worker.subscribe('dead', ({ error }) => told.push(error.code));
+    await worker.ready;
+    await server.send(messages(1, 2));
+    await expect.poll(() => told.sort()).toEqual(['WORK_FAILED', 'output']);
+    const manager = await jetstreamManager(crew.add(await connect({ ...at, user: 'link', pass: 'l' })));
+    await expect.poll(async () => (await manager.streams.info('XMPP_IN')).state.messages).toBe(0);
   });
 });
 
