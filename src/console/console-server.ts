@@ -173,6 +173,7 @@ export class ConsoleServer {
         return;
       }
       reply(response, 200, await order.run(watched.broker, body));
+      if (order.changes) for (const feed of this.#feeds.values()) feed.refresh();
     } catch (error) {
       reply(response, 400, refusalOf(error));
     }

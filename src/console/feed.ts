@@ -68,6 +68,11 @@ export class Feed {
     for (const timer of this.#timers) timer.unref();
   }
 
+  /** Something was ordered: what came of it is told now. */
+  refresh(): void {
+    this.#tellRest();
+  }
+
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
     for (const subscription of this.#subscriptions.splice(0)) subscription.cancel();

@@ -38,7 +38,7 @@ export function FiltersPanel({ program, state, hello }: PanelProps): JSX.Element
         {plural(total, 'filter')}
         {total > list.length ? `, the first ${count(list.length)} are here` : ''}.
       </p>
-      <Table caption="Filters" heads={['expression', '#matched', '#tried', '#time', 'event', 'explain']}>
+      <Table caption="Filters" heads={['expression', '#matched', '#tried', '#time', 'event', 'how']}>
         {list.map(
           ({ event, expression, state: filter, evaluated, matched, overruns, milliseconds, subscribers }, index) => (
             <>
@@ -63,7 +63,7 @@ export function FiltersPanel({ program, state, hello }: PanelProps): JSX.Element
                     aria-expanded={explained?.index === index}
                     onClick={() => void explain(index, event)}
                   >
-                    why
+                    explain
                   </button>
                 </td>
               </tr>

@@ -155,14 +155,8 @@ function Line({ row, isOpen, toggle }: LineProps): JSX.Element {
   return (
     <li class={`row r-${what}`}>
       <button type="button" aria-expanded={isOpen} onClick={toggle}>
-        <span class="at">{clock(at)}</span>
-        <span class="kind">{name}</span>
-        <span class="title">{title.replace('PCJ_', '')}</span>
-        <span class="way">
-          {from !== null && <span>{from}</span>}
-          {(from !== null || to !== null) && <span aria-label="to"> → </span>}
-          {to !== null && <span>{to}</span>}
-        </span>
+        <span class="at">{clock(at)}</span> <span class="kind">{name}</span>{' '}
+        <span class="title">{title.replace('PCJ_', '')}</span> <Way from={from} to={to} />{' '}
         <span class="text">{text}</span>
       </button>
       {isOpen && (
@@ -171,6 +165,21 @@ function Line({ row, isOpen, toggle }: LineProps): JSX.Element {
         </div>
       )}
     </li>
+  );
+}
+
+function Way({ from, to }: Pick<KeptRow, 'from' | 'to'>): JSX.Element {
+  return (
+    <span class="way">
+      {from}
+      {to !== null && (
+        <>
+          <span aria-hidden="true"> → </span>
+          <span class="unseen"> to </span>
+          {to}
+        </>
+      )}
+    </span>
   );
 }
 

@@ -80,15 +80,17 @@ function Steps({ attempt }: { readonly attempt: AttemptLine }): JSX.Element {
   const { steps, left } = attempt;
   const begun = steps[0]?.at ?? 0;
   return (
-    <ol class="steps" aria-label="Steps">
-      {steps.map(({ at, event, text, fault }, place) => (
-        <li key={place} class={fault ? 'fault' : event === 'PCJ_READY' ? 'good' : ''}>
-          <span class="at" title={clock(at)}>{`+${duration(at - begun)}`}</span>{' '}
-          <span class="name">{event.replace('PCJ_', '')}</span> <span class="quiet">{text}</span>
-        </li>
-      ))}
-      {left > 0 && <li class="quiet">{`${plural(left, 'step')} in the middle are not kept`}</li>}
-    </ol>
+    <div class="scroll steps" role="region" aria-label="Steps of the attempt" tabIndex={0}>
+      <ol aria-label="Steps">
+        {steps.map(({ at, event, text, fault }, place) => (
+          <li key={place} class={fault ? 'fault' : event === 'PCJ_READY' ? 'good' : ''}>
+            <span class="at" title={clock(at)}>{`+${duration(at - begun)}`}</span>{' '}
+            <span class="name">{event.replace('PCJ_', '')}</span> <span class="quiet">{text}</span>
+          </li>
+        ))}
+        {left > 0 && <li class="quiet">{`${plural(left, 'step')} in the middle are not kept`}</li>}
+      </ol>
+    </div>
   );
 }
 

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { QueueReport } from '../messages.js';
 import { reasonOf } from './access.js';
 import { Confirm } from './confirm.js';
@@ -10,13 +10,23 @@ import { Xml } from './xml.js';
 
 type Action = 'send' | 'drop';
 
+/** What came of an order. */
+interface Report {
+  readonly text: string;
+}
+
 /** What is held, to be sent or dropped by selection. */
 export function QueuePanel({ program, state, hello }: PanelProps): JSX.Element {
   const { total, bytes: size, list } = state.queue;
   const [picked, setPicked] = useState<ReadonlySet<number>>(new Set());
   const [open, setOpen] = useState<number | null>(null);
   const [asking, setAsking] = useState<Action | null>(null);
-  const [report, setReport] = useState('');
+  const [report, setReport] = useState<Report | null>(null);
+  const told = useRef<HTMLParagraphElement>(null);
+  // The buttons may not do anything any more, so the focus goes to what they did.
+  useEffect(() => {
+    if (report !== null) told.current?.focus();
+  }, [report]);
   // What is not held any more is not picked.
   const ids = list.map(({ id }) => id).filter((id) => picked.has(id));
   const now = Date.now() + state.ahead;
@@ -31,17 +41,17 @@ export function QueuePanel({ program, state, hello }: PanelProps): JSX.Element {
   const run = async (action: Action): Promise<void> => {
     try {
       const { done } = await program.order<QueueReport>('queue', { broker: hello.broker, action, ids });
-      setReport(`${plural(done, 'stanza')} ${action === 'send' ? 'sent' : 'dropped'}.`);
+      setReport({ text: `${plural(done, 'stanza')} ${action === 'send' ? 'sent' : 'dropped'}.` });
       setPicked(new Set());
     } catch (error) {
-      setReport(`Nothing was done: ${reasonOf(error)}.`);
+      setReport({ text: `Nothing was done: ${reasonOf(error)}.` });
     }
   };
 
   return (
     <>
-      <p class="report" role="status">
-        {report}
+      <p class="report" role="status" ref={told} tabIndex={-1}>
+        {report?.text}
       </p>
       {total === 0 ? (
         <p class="quiet nothing">Nothing is held.</p>

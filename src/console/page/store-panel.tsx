@@ -11,14 +11,16 @@ export function StorePanel({ state }: PanelProps): JSX.Element {
       {told.length === 0 ? (
         <p class="quiet nothing">No store told anything since the console was opened.</p>
       ) : (
-        <ol class="steps" aria-label="What the store told, newest first">
-          {told.map(({ at, event, text, fault }, place) => (
-            <li key={place} class={fault ? 'fault' : ''}>
-              <span class="at">{clock(at)}</span> <span class="name">{event.replace('PCJ_', '')}</span>{' '}
-              <span class="quiet">{text}</span>
-            </li>
-          ))}
-        </ol>
+        <div class="scroll steps" role="region" aria-label="What the store told" tabIndex={0}>
+          <ol aria-label="What the store told, newest first">
+            {told.map(({ at, event, text, fault }, place) => (
+              <li key={place} class={fault ? 'fault' : ''}>
+                <span class="at">{clock(at)}</span> <span class="name">{event.replace('PCJ_', '')}</span>{' '}
+                <span class="quiet">{text}</span>
+              </li>
+            ))}
+          </ol>
+        </div>
       )}
       <h3>Dead letters</h3>
       {dead.length === 0 && <p class="quiet">No stanza was given up.</p>}
