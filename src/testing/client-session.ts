@@ -168,6 +168,7 @@ export class ClientSession implements Resource {
       this.#sendPresence(owned);
     } else {
       if (!owned.hasAttribute('to')) owned.setAttribute('to', bare);
+      if (owned.localName === 'message') this.site.services.said(this.jid, owned);
       hub.route(owned);
     }
   }

@@ -23,6 +23,8 @@ export interface HubOwner {
   ask(request: Element, to: JID): boolean;
   /** A presence for an account. @returns whether it was about a subscription, and was dealt with */
   subscription(presence: Element, to: JID): boolean;
+  /** A message for an account. @returns it as it is delivered */
+  incoming(message: Element, to: JID): Element;
   /** A message that no resource takes. @returns whether it is kept */
   keep(message: Element, to: JID): boolean;
   undeliverable(stanza: Element, condition: string): void;
@@ -169,6 +171,7 @@ export class Hub {
   /** RFC 6121 §8.5. */
   #toAccount(stanza: Element, to: JID): void {
     if (stanza.localName === 'presence' && this.#owner.subscription(stanza, to)) return;
+    if (stanza.localName === 'message') stanza = this.#owner.incoming(stanza, to);
     const exact = to.resource === null ? null : this.session(to);
     if (exact !== null) {
       exact.deliver(stanza);

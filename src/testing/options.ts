@@ -178,10 +178,20 @@ export interface LoopbackServices {
    * that is a component.
    */
   rooms?: string | false | undefined;
+  /**
+   * Domain where everybody may make nodes and subscribe to them (XEP-0060), or `false` for none; with it, accounts have nodes
+   * of their own. Default `pubsub.` in front of the server's domain, unless that is a component.
+   */
+  pubsub?: string | false | undefined;
   /** Contacts, subscriptions, and presence that contacts see (RFC 6121); without it rosters are empty. Default true. */
   roster?: boolean | undefined;
   /** Whether messages wait for an account of which no resource takes them (XEP-0160), 100 at most. Default true. */
   offline?: boolean | undefined;
+  /**
+   * Whether accounts have an archive of the last 1,000 messages with a body (XEP-0313). It marks what it delivers with an id
+   * (XEP-0359). Default false.
+   */
+  archive?: boolean | undefined;
 }
 
 /** Time limits of the loopback server, in milliseconds. */

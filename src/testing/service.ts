@@ -11,20 +11,24 @@ export interface About {
   readonly names: readonly string[];
   /** What it can beside what everybody can. */
   readonly features: readonly string[];
+  /** The same of accounts. */
+  readonly accountFeatures: readonly string[];
 }
 
 const FEATURES = [NS.DISCO_INFO, NS.DISCO_ITEMS, NS.PING, NS.IQ_ROSTER];
 
 /** Answers a request to the server or to an account, or gives null when it is about something unknown. */
-export function answerRequest(request: Element, to: JID, { names, features }: About): Element | null {
+export function answerRequest(request: Element, to: JID, { names, features, accountFeatures }: About): Element | null {
   const payload = request.firstElementChild;
   const get = request.getAttribute('type') === 'get';
   if (payload === null) return null;
   if (payload.is('ping', NS.PING) && get) return reply(request);
   if (payload.is('session', NS.SESSION) && !get) return reply(request);
   if (payload.is('query', NS.DISCO_INFO) && get && !payload.hasAttribute('node')) {
-    const all = to.local === null ? [...FEATURES, ...features] : FEATURES;
-    return reply(request, xml('query', { xmlns: NS.DISCO_INFO }, identity(to), all.map(feature)));
+    const all = [...FEATURES, ...(to.local === null ? features : accountFeatures)];
+    const personal = to.local !== null && accountFeatures.includes(NS.PUBSUB);
+    const pep = personal ? xml('identity', { category: 'pubsub', type: 'pep' }) : null;
+    return reply(request, xml('query', { xmlns: NS.DISCO_INFO }, identity(to), pep, all.map(feature)));
   }
   if (payload.is('query', NS.DISCO_ITEMS) && get && !payload.hasAttribute('node')) {
     const items = to.local === null ? names.map((jid) => xml('item', { jid })) : [];

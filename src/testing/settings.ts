@@ -177,7 +177,7 @@ const OPTIONS: OptionTable<LoopbackOptions> = {
       instead: orFalse,
     } satisfies OptionTable<LoopbackManagementOptions>,
     services: {
-      checks: { rooms: domainOrFalse, roster: flag, offline: flag },
+      checks: { rooms: domainOrFalse, pubsub: domainOrFalse, roster: flag, offline: flag, archive: flag },
       instead: orFalse,
     } satisfies OptionTable<LoopbackServices>,
     limits: XML_LIMITS,
@@ -254,15 +254,16 @@ export function settingsOf(options: LoopbackOptions): Settings {
 }
 
 function servicesOf({ domain: own = DEFAULT_DOMAIN, components, services = {} }: LoopbackOptions): ServiceSettings {
-  if (services === false) return { rooms: null, roster: false, offline: false };
+  if (services === false) return { rooms: null, pubsub: null, roster: false, offline: false, archive: false };
   const taken = new Set(Object.keys(components ?? {}).map(preparedDomain));
   const domainOf = (given: string | false | undefined, usual: string) => {
     if (given !== undefined) return given === false ? null : preparedDomain(given);
     const name = preparedDomain(`${usual}.${own}`);
     return taken.has(name) ? null : name;
   };
-  const { roster = true, offline = true } = services;
-  return { rooms: domainOf(services.rooms, 'conference'), roster, offline };
+  const { roster = true, offline = true, archive = false } = services;
+  const [rooms, pubsub] = [domainOf(services.rooms, 'conference'), domainOf(services.pubsub, 'pubsub')];
+  return { rooms, pubsub, roster, offline, archive };
 }
 
 function fastOf(fast: LoopbackFastOptions | false): Complete<LoopbackFastOptions> | null {

@@ -53,11 +53,13 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
     ask: (request, to) => {
       if (services.ask(request, to)) return true;
       const names = [...new Set([...hub.names, ...secrets.keys(), ...hub.services])];
-      const answer = answerRequest(request, to, { names, features: services.features });
+      const { features, accountFeatures } = services;
+      const answer = answerRequest(request, to, { names, features, accountFeatures });
       if (answer !== null) hub.route(answer);
       return answer !== null;
     },
     subscription: (presence, to) => services.inbound(presence, to),
+    incoming: (message, to) => services.incoming(message, to),
     keep: (message, to) => services.keep(message, to),
     undeliverable: (stanza, condition) => publish('undeliverable', { stanza, condition }),
     knows: (name) => secrets.has(name),

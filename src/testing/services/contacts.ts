@@ -1,4 +1,5 @@
 // Rosters, subscriptions and who sees whose presence: RFC 6121 §2 to §4.
+import type { Optional } from '../../arguments/optional.js';
 import type { JID } from '../../jid/jid.js';
 import { newId } from '../../stanza/id.js';
 import { reply } from '../../stanza/replies.js';
@@ -223,7 +224,7 @@ export class Contacts {
     }
   }
 
-  #change(account: string, jid: string, entry: Contact, change: Partial<Contact>): void {
+  #change(account: string, jid: string, entry: Contact, change: Optional<Contact>): void {
     Object.assign(entry, { listed: true }, change);
     this.#push(account, jid, entry);
   }

@@ -23,13 +23,13 @@ export interface Occupant {
 
 /** Why somebody goes, or is not what they were. */
 export interface Change {
-  readonly codes?: readonly number[];
+  readonly codes?: readonly number[] | undefined;
   /** Nickname of who did it. */
   readonly actor?: string | undefined;
   readonly reason?: string | undefined;
   /** The new nickname, with 303. */
-  readonly nick?: string;
-  readonly destroy?: Element;
+  readonly nick?: string | undefined;
+  readonly destroy?: Element | undefined;
 }
 
 /** Most addresses with an affiliation. */

@@ -21,7 +21,7 @@ import { Room } from 'xmpp-broker/muc';
 import { fanOut, Fleet, natsStore, prepareNats, StanzaPublisher, Worker } from 'xmpp-broker/nats';
 import { prometheus } from 'xmpp-broker/prometheus';
 import { sqliteStore } from 'xmpp-broker/queue/sqlite';
-import { LoopbackServer } from 'xmpp-broker/testing';
+import { DryRun, LoopbackServer } from 'xmpp-broker/testing';
 
 const broker = new Broker({
   connectionType: JABBERD14_COMPONENT,
@@ -97,6 +97,8 @@ const PLACES: Readonly<Record<string, (options: never) => unknown>> = {
   'Worker.close()': (options) => worker.close(options),
   'sqliteStore()': (options) => sqliteStore(options),
   'LoopbackServer.start()': (options) => LoopbackServer.start(options),
+  'DryRun.start()': (options) => DryRun.start(options),
+  'expect()': (options) => server.expect('/a', options),
   'stop()': (options) => server.stop(options),
   'restart()': (options) => server.restart(options),
   'forgetSessions()': (options) => server.forgetSessions(options),
