@@ -20,6 +20,7 @@ import { Announcements } from './announcements.js';
 import { type Answer, SELECTION, TIMEOUT } from './commands.js';
 import { connectionCheck, openLink, type NatsGiven, type NatsLink } from './connection.js';
 import { isStreamMissing, noHolder, noReports, tooBig } from './errors.js';
+import { FleetAddress } from './fleet-address.js';
 import { headerText } from './headers.js';
 import { headersOf } from './message.js';
 import { OutgoingLane } from './outgoing.js';
@@ -38,6 +39,8 @@ export interface StanzaPublisherOptions {
   name?: string | undefined;
   /** The queue of a call that names none: `queue.name` of its brokers, by default their bare address. Default none. */
   queue?: string | undefined;
+  /** The fleet to which the queues belong: then a queue is an account of it. Default none: brokers with `natsStore`. */
+  fleet?: string | undefined;
   /** Most stanzas that are not stored yet. Default 10 000. */
   maxStanzas?: number | undefined;
   /** Most bytes of them. Default 32 MiB. */
@@ -84,6 +87,7 @@ const OPTIONS: OptionTable<StanzaPublisherOptions> = {
     prefix: prefixCheck,
     name: text,
     queue: text,
+    fleet: text,
     maxStanzas: count,
     maxBytes: count,
     dedupMs: whole(100, 2 ** 40),
@@ -125,6 +129,7 @@ export class StanzaPublisher implements AsyncDisposable {
   readonly #options: StanzaPublisherOptions;
   readonly #subjects: Subjects;
   readonly #token: string;
+  readonly #fleet: FleetAddress | null;
   readonly #told = new Announcements<StanzaPublisherEvents>('a StanzaPublisher', ['fail', 'ready']);
   readonly #lane: OutgoingLane;
   readonly #ready = new Deferred<void>();
@@ -149,6 +154,7 @@ export class StanzaPublisher implements AsyncDisposable {
     this.name = given.name ?? `producer-${randomBytes(9).toString('base64url')}`;
     this.#token = subjectToken(this.name);
     this.#subjects = new Subjects(given.prefix ?? DEFAULT_PREFIX);
+    this.#fleet = given.fleet === undefined ? null : new FleetAddress(this.#subjects, given.fleet);
     this.#lane = new OutgoingLane(
       {
         error: (cause) => this.#error(cause, 'to take stanzas'),
@@ -204,9 +210,13 @@ export class StanzaPublisher implements AsyncDisposable {
       this.#want(wanted);
     });
     const at = Date.now();
+    const subject = (): string => this.#fleet?.subject(queue) ?? this.#subjects.out(queue);
     this.#remember(ticket);
     this.#lane.add({
-      subject: this.#subjects.out(queue),
+      // How many shards a fleet has is known when there is a connection.
+      get subject() {
+        return subject();
+      },
       xml,
       headers: (isLate) => {
         ticket.possibleDuplicate ||= isLate;
@@ -318,7 +328,9 @@ export class StanzaPublisher implements AsyncDisposable {
     const { signal } = this.#abort;
     for (;;) {
       try {
-        this.#begin(await openLink(this.#options.connection, `xmpp-broker ${this.name}`, signal));
+        const link = await openLink(this.#options.connection, `xmpp-broker ${this.name}`, signal);
+        await this.#locate(link);
+        this.#begin(link);
         return;
       } catch (error) {
         if (signal.aborted) return;
@@ -327,6 +339,16 @@ export class StanzaPublisher implements AsyncDisposable {
       await new Promise<void>((resolve) => {
         setTimeout(resolve, RETRY_MS).unref();
       });
+    }
+  }
+
+  /** @throws BrokerError `NATS_*` */
+  async #locate(link: NatsLink): Promise<void> {
+    try {
+      await this.#fleet?.find(link);
+    } catch (error) {
+      await link.release();
+      throw error;
     }
   }
 

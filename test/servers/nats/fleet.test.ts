@@ -5,7 +5,7 @@ import { connect } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { COMPONENT, xml, type Broker, type BrokerOptions } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
-import { Fleet, subjectToken, type FleetOptions } from 'xmpp-broker/nats';
+import { Fleet, StanzaPublisher, subjectToken, type FleetOptions } from 'xmpp-broker/nats';
 import { describeServer, Nats, type NatsServer } from '../harness/index.js';
 
 const fleets: Fleet[] = [];
@@ -117,6 +117,23 @@ describeServer('nats', 'a fleet', () => {
       }
     },
   );
+
+  test('F-1 a producer outputs for an account, and hears what became of it', { timeout: 40_000 }, async () => {
+    const name = fresh();
+    await using publisher = new StanzaPublisher({ connection: { servers: Nats.url(nats) }, fleet: name });
+    const failed = new Promise<string>((resolve) => {
+      publisher.subscribe('fail', ({ code }) => resolve(code));
+    });
+    const early = publisher.output(xml('message', { to: 'c1.example.org', id: 'early' }), { queue: 'c0.example.org' });
+    expect(await failed).toBe('NATS_SETUP');
+    const fleet = member(name);
+    await fleet.start();
+    await expect.poll(() => ready(fleet).length, { timeout: 20_000 }).toBe(40);
+    await early.sent;
+    const late = publisher.output(xml('message', { to: 'c1.example.org', id: 'late' }), { queue: 'c2.example.org' });
+    await late.sent;
+    expect(await publisher.status('c2.example.org')).toMatchObject({ held: 0 });
+  });
 
   test('another number of shards is told, with both numbers', async () => {
     const name = fresh();
