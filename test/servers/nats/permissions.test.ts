@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Broker, reply, xml, XMPP } from 'xmpp-broker';
-import { fanOut, Fleet, natsStore, prepareNats, subjectToken, Worker } from 'xmpp-broker/nats';
+import { Broker, NS, reply, xml, XMPP } from 'xmpp-broker';
+import { fanOut, Fleet, natsStore, prepareNats, StanzaPublisher, Worker } from 'xmpp-broker/nats';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { failure } from '../../support/failure.js';
 import { ROOT } from '../../docs/support/markdown.js';
@@ -71,7 +71,7 @@ describeServer('nats', 'docs/deploy/nats-permissions.conf', () => {
       const bot = account('bot', {
         acknowledge: 'settled',
         limits: { stanzaBytes: 512 * 1024 },
-        queue: { store, onReady: 'send' },
+        queue: { store, onReady: 'send', remotePurge: true },
       });
       bot.filters.add('question', '/message[body]');
       const out = await fanOut(bot, { connection: as('holder'), groups: { replies: ['question'] } });
@@ -95,14 +95,18 @@ describeServer('nats', 'docs/deploy/nats-permissions.conf', () => {
       const said = answer.then((node) => node.getChildText('body'));
       expect([await said.catch(() => null), told]).toEqual(['yes?', []]);
 
-      const producer = await connected('producer');
+      const queue = 'bot@example.org';
+      await using producer = new StanzaPublisher({ connection: as('producer'), name: 'shop', queue });
       const got = juliet.events.once('PCJ_NODERECEIVED', { signal: AbortSignal.timeout(15_000) });
-      const to = juliet.jid?.toString() ?? '';
-      producer.publish(
-        `xmpp.out.${subjectToken('bot@example.org')}`,
-        `<message xmlns='jabber:client' to='${to}'><body>of a producer</body></message>`,
-      );
+      const ticket = producer.output(xml('message', { to: juliet.jid?.toString() }, xml('body', {}, 'of a producer')));
+      await ticket.sent;
       expect((await got).getChildText('body')).toBe('of a producer');
+      const ping = xml('iq', { type: 'get', to: 'example.org' }, xml('ping', { xmlns: NS.PING }));
+      expect((await producer.request(ping)).getAttribute('type')).toBe('result');
+      await using operator = new StanzaPublisher({ connection: as('operator'), name: 'night' });
+      operator.subscribe('fail', () => undefined); // it hears of no tickets
+      expect(await operator.purge(queue)).toBe(0);
+      expect(await failure(producer.purge(queue))).toMatchObject({ code: 'NATS_DENIED' });
     },
   );
 
