@@ -10,7 +10,7 @@ import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Application, Converter, ReflectionKind } from 'typedoc';
-import { addressOf, CATEGORY_ORDER, categoryOf, guidesOf, takeTitle } from './site/guides.mjs';
+import { addressOf, CATEGORY_ORDER, categoryOf, guidesOf, titleOf, weightOf } from './site/guides.mjs';
 import { checkLinks } from './site/links.mjs';
 import { pagesRouter } from './site/router.mjs';
 import { serve } from './site/serve.mjs';
@@ -48,6 +48,7 @@ async function build() {
     disableSources: true,
     hideGenerator: true,
     includeHierarchySummary: false,
+    headings: { readme: false, document: false },
     searchInComments: true,
     searchInDocuments: true,
     categorizeByGroup: false,
@@ -81,7 +82,8 @@ async function build() {
   app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, page) => {
     const path = relative(root, page.project.files.getReflectionPath(page)).replaceAll(sep, '/');
     addresses.set(page, addressOf(path));
-    page.name = takeTitle(page.content) ?? path;
+    page.name = titleOf(page.content) ?? path;
+    page.relevanceBoost = weightOf(path);
     page.frontmatter.category = categoryOf(path);
   });
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {

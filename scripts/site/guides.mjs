@@ -48,11 +48,14 @@ export function addressOf(path) {
   return `guides/${name.replaceAll('/', '-').toLowerCase()}`;
 }
 
-/** Takes the first heading out of the parts of a page: it is the title, which the site shows by itself. */
-export function takeTitle(parts) {
-  const first = parts[0];
-  const { groups } = /^\s*# (?<title>.*)\n(?<rest>[^]*)$/.exec(first?.text ?? '') ?? {};
-  if (groups === undefined) return null;
-  first.text = groups.rest;
-  return groups.title;
-}
+/** Where a search should lead first: the tables of what programs meet, before what is about the inside. */
+const WEIGHTS = [
+  [/^docs\/(?:errors|events|options)\.md$/, 4],
+  [/^docs\/(?:decisions|evidence)\/|^(?!docs\/)/, 0.3],
+  [/./, 1],
+];
+
+export const weightOf = (path) => WEIGHTS.find(([pattern]) => pattern.test(path))[1];
+
+/** The first heading of a page, or null. */
+export const titleOf = (parts) => /^\s*# (?<title>.*)$/m.exec(parts[0]?.text ?? '')?.groups.title ?? null;

@@ -41,6 +41,7 @@ test.each([
   const links = await search(page, words);
   const at = links.findIndex((link) => found.test(link));
   expect(at, links.join(' ')).toBeGreaterThanOrEqual(0);
+  expect(at, links.join(' ')).toBeLessThan(3);
   await page.locator(RESULTS).nth(at).click();
   await page.waitForURL(found);
   await page.getByText(text).first().waitFor();
@@ -71,6 +72,8 @@ test('pages are there in light and dark, and complain of nothing', { timeout: 60
       const missing: string[] = await page.evaluate(
         '[...document.images].filter(({ complete, naturalWidth }) => complete && naturalWidth === 0).map(({ src }) => src)',
       );
+      const headings: number = await page.evaluate("document.querySelectorAll('h1').length");
+      if (headings !== 1) missing.push(`${String(headings)} headings`);
       if (new Set(colours).size < 2 || missing.length > 0) odd.push([path, ...colours, ...missing].join(' '));
     }
   };
