@@ -1,11 +1,12 @@
 // Tries the package as somebody new does: the tarball in an empty project, with programs as README shows them, as import, as
-// require and as TypeScript, on each release of Node that README names and on Bun. Run after the build.
+// require and as TypeScript, on each release of Node that README names and on Bun; and a queue in a file, whose program is
+// killed and started again. Run after the build.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bun, nodeRelease } from './runtimes.mjs';
+import { betterSqlite3, bun, nodeRelease } from './runtimes.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const RELEASES = [20, 22, 24, 26];
@@ -50,13 +51,61 @@ const { LoopbackServer } = require('xmpp-broker/testing');
 };
 const WANTED = 'You said: good morning result\n';
 
+/** A program with a store. In its first life it is killed as soon as the file has what it said. */
+const SENDER = `
+import { Broker, COMPONENT, xml } from 'xmpp-broker';
+import { sqliteStore } from 'xmpp-broker/queue/sqlite';
+const [host, port, life] = process.argv.slice(2);
+const broker = new Broker({
+  connectionType: COMPONENT, host, port: Number(port), jid: 'alerts.localhost', password: 'secret', logger: false,
+  queue: { store: sqliteStore({ file: 'queue-' + process.version + '.db' }), onReady: 'send' },
+});
+const connected = broker.connect();
+if (life === 'first') {
+  const alert = (i) => broker.output(xml('message', { to: 'juliet@localhost' }, xml('body', {}, 'alert ' + i)));
+  const tickets = Array.from({ length: 100 }, (_, i) => alert(i));
+  await tickets.at(-1).stored;
+  process.kill(process.pid, 'SIGKILL');
+}
+await connected;
+await broker.shutdown();
+`;
+/** Starts it twice, and counts what arrives: twice only what may have been sent before. */
+const LIVES = `
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { Broker, xml, XMPP } from 'xmpp-broker';
+import { LoopbackServer } from 'xmpp-broker/testing';
+const server = await LoopbackServer.start({ components: { 'alerts.localhost': 'secret' }, accounts: { juliet: 'r0m30' } });
+const { host, ports, ca } = server;
+const juliet = new Broker({
+  connectionType: XMPP, host, port: ports.client, jid: 'juliet@localhost', password: 'r0m30', tls: { ca }, logger: false,
+});
+const heard = new Set();
+juliet.match('/message/body', ({ node }) => void heard.add(node.textContent));
+await juliet.connect();
+juliet.output(xml('presence'));
+for (const life of ['first', 'second']) {
+  const child = spawn(process.execPath, ['sender.mjs', host, ports.component, life], { stdio: 'inherit' });
+  const [code, signal] = await once(child, 'close');
+  console.log(life, signal ?? code);
+}
+for (let tries = 0; heard.size < 100 && tries < 300; tries += 1) await setTimeout(100);
+console.log(heard.size, 'alerts');
+await juliet.shutdown();
+await server.stop();
+`;
+const LIVED = 'first SIGKILL\nsecond 0\n100 alerts\n';
+
 const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-package-'));
 const npm = process.env.npm_execpath;
 const [npmProgram, before] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
 
-function run(program, args, cwd = folder) {
+function run(program, args, cwd = folder, env = {}) {
   const { status, signal, stdout, stderr, error } = spawnSync(program, args, {
     cwd,
+    env: { ...process.env, ...env },
     encoding: 'utf8',
     timeout: 120_000,
   });
@@ -79,6 +128,8 @@ writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
 const wanted = [`./${tarball.trim().split('\n').at(-1)}`, '@peculiar/x509'];
 must(run(npmProgram, [...before, 'install', '--no-audit', '--no-fund', ...wanted]), 'npm install of the tarball');
 for (const [name, text] of Object.entries(PROGRAMS)) writeFileSync(join(folder, name), text);
+writeFileSync(join(folder, 'sender.mjs'), SENDER);
+writeFileSync(join(folder, 'lives.mjs'), LIVES);
 const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 writeFileSync(join(folder, 'types.mts'), PROGRAMS['program.ts']);
 const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')];
@@ -86,11 +137,29 @@ const target = ['--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,e
 must(run(process.execPath, [compiler, ...target, ...types, 'types.mts']), 'a TypeScript program does not compile');
 
 const problems = [];
-function attempt(runtime, program, file) {
-  const outcome = run(program, [join(folder, file)]);
-  const fine = outcome.worked && outcome.stdout === WANTED;
+function attempt(runtime, program, file, wanted = WANTED, env = {}) {
+  const outcome = run(program, [join(folder, file)], folder, env);
+  const fine = outcome.worked && outcome.stdout === wanted;
   console.log(`try-package: ${runtime}, ${file}: ${fine ? 'fine' : outcome.text}`);
   if (!fine) problems.push(`${runtime}, ${file}`);
+}
+
+/** Node has SQLite from 22.13 on; older ones need better-sqlite3, which can be had for the Node that runs this. */
+function attemptLives(release, program) {
+  const name = `Node ${release}`;
+  if (release > 20) {
+    attempt(name, program, 'lives.mjs', LIVED);
+    return;
+  }
+  if (program !== process.execPath) {
+    console.log(
+      `try-package: ${name}, lives.mjs: left out: better-sqlite3 is brought for Node ${process.version} alone`,
+    );
+    return;
+  }
+  const driver = betterSqlite3();
+  if ('missing' in driver) problems.push(driver.missing);
+  else attempt(name, program, 'lives.mjs', LIVED, { NODE_PATH: driver.path });
 }
 
 for (const release of RELEASES) {
@@ -100,6 +169,7 @@ for (const release of RELEASES) {
     continue;
   }
   for (const file of ['program.mjs', 'program.cjs', 'types.mjs']) attempt(`Node ${release}`, node.path, file);
+  attemptLives(release, node.path);
 }
 const runtime = bun();
 if ('missing' in runtime) problems.push(runtime.missing);
