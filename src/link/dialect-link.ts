@@ -3,18 +3,21 @@ import type { DialectLink } from '../protocols/dialect.js';
 import { checkReport } from '../protocols/reports.js';
 import type { SendBuffer } from '../queue/send-buffer.js';
 import { serialize, type SerializeScope } from '../xml/serializer.js';
-import type { LinkParts, Negotiated } from './contract.js';
+import type { LinkParts } from './contract.js';
 
-/** What a dialect gets of a link: the same object each time, so that it may keep what it knows of the link by it. */
-export function dialectLink(
-  { established, dialectConfig }: Negotiated,
-  { status, traffic }: LinkParts,
-  buffer: SendBuffer,
-  scope: SerializeScope,
-): DialectLink {
+/** What the link of a dialect is made of. */
+export interface DialectLinkParts extends Pick<LinkParts, 'status' | 'traffic'> {
+  readonly jid: DialectLink['jid'];
+  readonly config: DialectLink['config'];
+  readonly buffer: SendBuffer;
+  readonly scope: SerializeScope;
+}
+
+/** What a dialect gets of a link. */
+export function dialectLink({ jid, config, status, traffic, buffer, scope }: DialectLinkParts): DialectLink {
   return Object.freeze<DialectLink>({
-    jid: established.jid,
-    config: dialectConfig,
+    jid,
+    config,
     publish: (event, ...payload) => {
       checkReport(event);
       status.publish(event, payload[0] as StatusEvents[typeof event]);

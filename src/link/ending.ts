@@ -8,6 +8,7 @@ import type { Acknowledgements } from './acknowledgements.js';
 import { closingOf, ENDED, HALTED, OPEN, outcome, type Closing, type LinkState, type Outcome } from './closing.js';
 import type { LinkOwner } from './contract.js';
 import * as linkErrors from './errors.js';
+import type { Intake } from './intake.js';
 import type { Proof } from './proof.js';
 import type { StatusPublisher } from './status-publisher.js';
 
@@ -26,24 +27,20 @@ export interface EndingParts {
   /** Null without stream management. */
   readonly acks: Acknowledgements | null;
   readonly proof: Proof;
-}
-
-/** Who has a link that ends. */
-export interface EndingOwner extends Pick<LinkOwner, 'settled' | 'notReady'> {
-  /** We close it in order, and the link can send no more. */
-  closes(): void;
+  /** Null: a stanza is handled when it was delivered. */
+  readonly intake: Intake | null;
 }
 
 /** The way of a link to its end: what is said to the peer, and how long it gets. */
 export class Ending {
   readonly #parts: EndingParts;
-  readonly #owner: EndingOwner;
+  readonly #owner: Pick<LinkOwner, 'settled' | 'notReady'>;
   readonly #gone = new Deferred<void>();
   #state: LinkState = OPEN;
   #timer: NodeJS.Timeout | null = null;
   #endsAt = Number.POSITIVE_INFINITY;
 
-  constructor(parts: EndingParts, owner: EndingOwner) {
+  constructor(parts: EndingParts, owner: Pick<LinkOwner, 'settled' | 'notReady'>) {
     this.#parts = parts;
     this.#owner = owner;
   }
@@ -153,7 +150,8 @@ export class Ending {
     const closing: Closing = { is: 'closing', byUs, peerEnded: false, dropped: false };
     this.#state = closing;
     this.#owner.notReady();
-    this.#owner.closes();
+    // The peer's end is waited for, which is behind everything.
+    this.#parts.intake?.look();
     const goesOn = byUs === 'replace' && acks?.session.id != null;
     await this.#drained(goesOn);
     if (this.isOver) return;

@@ -1,8 +1,7 @@
 import { Acknowledgements } from './acknowledgements.js';
 import type { Remains } from './closing.js';
-import { Ending, type EndingOwner } from './ending.js';
+import { Ending } from './ending.js';
 import { Intake, type IntakeOwner } from './intake.js';
-import { dialectLink } from './dialect-link.js';
 import type { BrokerError } from '../errors.js';
 import type { Established } from '../protocols/dialect.js';
 import { SendBuffer, type SendBufferOwner } from '../queue/send-buffer.js';
@@ -54,9 +53,13 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#deferredElements = negotiated.deferredElements;
     this.#stream = negotiated.stream;
     this.#buffer = new SendBuffer(this, this.#stream.framing.separate);
-    const { connectionType, xmlns } = parts.config;
+    const [stream, buffer] = [this.#stream, this.#buffer];
+    const { config, status, traffic } = parts;
+    const { connectionType, xmlns } = config;
     const scope: SerializeScope = { defaultNamespace: xmlns, prefixes: { stream: NS.STREAM } };
-    this.#translation = new Translation(connectionType, dialectLink(negotiated, parts, this.#buffer, scope), scope);
+    const { dialectConfig, established } = negotiated;
+    const dialect = { jid: established.jid, config: dialectConfig, status, traffic, buffer, scope };
+    this.#translation = new Translation(connectionType, dialect);
     this.#probe = new Probe({ dialect: connectionType, translation: this.#translation });
     this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
@@ -66,9 +69,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const { certificateExpiry } = negotiated;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
     this.#watchdogs = new Watchdogs(parts.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
-    const { status } = parts;
-    const ending = { config: parts.config, status, stream: this.#stream, buffer: this.#buffer, acks: this.#acks };
-    this.#ending = new Ending({ ...ending, proof: this.#proof }, this.#endingOwner());
+    const [acks, proof, intake] = [this.#acks, this.#proof, this.#intake];
+    this.#ending = new Ending({ config, status, stream, buffer, acks, proof, intake }, owner);
   }
 
   /** Most bytes of a stanza that the server takes, or null. */
@@ -282,17 +284,6 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (element.localName === 'features' && this.#established.lateFeatures === true) return;
     // RFC 6120 §4.3.5: nothing is negotiated again on a stream that is complete.
     this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
-  }
-
-  #endingOwner(): EndingOwner {
-    return {
-      settled: () => this.#owner.settled(),
-      notReady: () => {
-        this.#owner.notReady();
-      },
-      // The peer's end is waited for, which is behind everything.
-      closes: () => this.#intake?.look(),
-    };
   }
 
   #intakeOwner(): IntakeOwner {

@@ -1,7 +1,8 @@
 import { kindOf } from '../arguments/values.js';
 import type { Dialect, DialectLink } from '../protocols/dialect.js';
 import { isElement, type Element } from '../xml/element.js';
-import { serialize, type SerializeScope } from '../xml/serializer.js';
+import { serialize } from '../xml/serializer.js';
+import { dialectLink, type DialectLinkParts } from './dialect-link.js';
 import { dialectFailed } from './errors.js';
 
 /**
@@ -10,13 +11,18 @@ import { dialectFailed } from './errors.js';
  */
 export class Translation {
   readonly #dialect: Dialect;
-  readonly #link: DialectLink;
-  readonly #scope: SerializeScope;
+  readonly #parts: DialectLinkParts;
+  #made: DialectLink | null = null;
 
-  constructor(dialect: Dialect, link: DialectLink, scope: SerializeScope) {
+  constructor(dialect: Dialect, parts: DialectLinkParts) {
     this.#dialect = dialect;
-    this.#link = link;
-    this.#scope = scope;
+    this.#parts = parts;
+  }
+
+  /** The same each time: a dialect may keep what it knows of the link by it. Most never ask. */
+  get #link(): DialectLink {
+    this.#made ??= dialectLink(this.#parts);
+    return this.#made;
   }
 
   /** A stanza as it goes out. @throws BrokerError what the dialect throws, or `DIALECT_FAILED` */
@@ -24,7 +30,7 @@ export class Translation {
     const dialect = this.#dialect;
     try {
       const wrapped: unknown = dialect.wrap === undefined ? stanza : dialect.wrap(stanza, this.#link);
-      if (isElement(wrapped)) return serialize(wrapped, this.#scope);
+      if (isElement(wrapped)) return serialize(wrapped, this.#parts.scope);
       throw new TypeError(`wrap() must return an element, not ${kindOf(wrapped)}`);
     } catch (error) {
       throw dialectFailed(error, dialect, 'to wrap a stanza').with({ sent: 'no' });
@@ -38,7 +44,7 @@ export class Translation {
     try {
       const question: unknown = dialect.probe(id, this.#link);
       if (question === null) return null;
-      if (isElement(question)) return serialize(question, this.#scope);
+      if (isElement(question)) return serialize(question, this.#parts.scope);
       throw new TypeError(`probe() must return an element or null, not ${kindOf(question)}`);
     } catch (error) {
       throw dialectFailed(error, dialect, 'to ask for a sign of life');
