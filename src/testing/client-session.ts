@@ -141,6 +141,9 @@ export class ClientSession implements Resource {
       this.#goOffline(xml('presence', { xmlns: NS.CLIENT, type: 'unavailable', from: this.jid.toString() }));
       for (const stanza of this.#management?.unacknowledged ?? []) hub.route(stanza);
     }
+    const name = this.jid.local ?? '';
+    // Nobody comes back as an account that was made up for one session.
+    if (!this.site.accounts.has(name) && hub.sessions(name).length === 0) this.site.services.forget(name);
     this.site.publish('ended', { jid: this.jid });
   }
 

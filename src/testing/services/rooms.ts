@@ -18,6 +18,9 @@ const ROOMS_LIMIT = 1000;
 /** The rooms of a domain. */
 export class Rooms implements DomainLink {
   readonly #rooms = new Map<string, Room>();
+  /** What is still to be dealt with, while something is. */
+  readonly #waiting: Element[] = [];
+  #busy = false;
 
   /** @param send takes what the rooms say, to whoever its `to` names */
   constructor(
@@ -25,7 +28,20 @@ export class Rooms implements DomainLink {
     private readonly send: (stanza: Element) => void,
   ) {}
 
+  /** What a room says may come back at once, a thousand times: one is dealt with behind the other, never inside of it. */
   deliver(stanza: Element): void {
+    this.#waiting.push(stanza);
+    if (this.#busy) return;
+    this.#busy = true;
+    try {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) this.#take(next);
+    } finally {
+      this.#busy = false;
+      this.#waiting.length = 0;
+    }
+  }
+
+  #take(stanza: Element): void {
     const [from, to] = [jidOf(stanza.getAttribute('from')), jidOf(stanza.getAttribute('to'))];
     if (from === null || to === null) return;
     const refused = refusal(stanza, () => {

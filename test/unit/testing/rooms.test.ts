@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parse } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { roomCases } from '../../servers/support/room-cases.js';
 import { startLoopback } from '../../servers/support/loopback-site.js';
@@ -70,6 +71,22 @@ describe('on the wire', () => {
     server.cut('bob@localhost');
     await alice.expect(new RegExp(`type='unavailable' from='${ROOM}/Bob'`));
     for (const client of [alice, bob]) client.close();
+  });
+
+  test('those who cannot be reached any more are put out, however many', async () => {
+    await using server = await LoopbackServer.start({ ...ACCOUNTS, components: { 'bots.localhost': 'secret' } });
+    const alice = await inside(server, 'alice', 'Alice');
+    await alice.send(configured({}));
+    await alice.expect(/<iq type='result'[^>]*\/>/);
+    for (let n = 0; n < 900; n++) {
+      const [from, to] = [`b@bots.localhost/${String(n)}`, `${ROOM}/Bot${String(n)}`];
+      server.route(parse(`<presence from='${from}' to='${to}'><x xmlns='${MUC}'/></presence>`));
+    }
+    await alice.send(`<message to='${ROOM}' type='groupchat' id='m'><body>anybody?</body></message>`);
+    await alice.expect("id='m'");
+    await alice.send(`<iq type='get' id='n' to='${ROOM}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>`);
+    expect(await alice.expect(/<iq[^>]*id='n'.*<\/iq>/)).toMatch(/roominfo_occupants' type='text-single'><value>1</);
+    alice.close();
   });
 
   test('visitors of a moderated room have no voice', async () => {
