@@ -117,6 +117,8 @@ const ANSWER_MS = 5_000;
 const REPORT_MS = 2_000;
 const REQUEST_MS = 30_000;
 const LATE_MS = 1_000;
+/** How long closing waits for what was published last. */
+const FLUSH_MS = 1_000;
 
 /**
  * Puts stanzas into queues that other processes hold, and hears what becomes of them. It dials NATS by itself and waits for
@@ -143,6 +145,7 @@ export class StanzaPublisher implements AsyncDisposable {
     if (this.#tickets.get(key)?.deref() === undefined) this.#tickets.delete(key);
   });
   #link: NatsLink | null = null;
+  #hears: { unsubscribe(): void } | null = null;
   #deaf: BrokerError | null = null;
   #isFailing = false;
   #closing: Promise<void> | null = null;
@@ -358,7 +361,7 @@ export class StanzaPublisher implements AsyncDisposable {
       return;
     }
     this.#link = link;
-    link.connection.subscribe(this.#subjects.ticketOf(this.#token), {
+    this.#hears = link.connection.subscribe(this.#subjects.ticketOf(this.#token), {
       callback: (error, message) => {
         if (error === null) this.#heard(message);
         else this.#isDeaf(link.error(error, 'to tell what becomes of stanzas'));
@@ -528,7 +531,9 @@ export class StanzaPublisher implements AsyncDisposable {
     const link = this.#link;
     if (link !== null) {
       // What was published last is on its way.
-      await link.connection.flush().catch(() => undefined);
+      await flushed(link);
+      // The connection may be the program's, and live on.
+      this.#hears?.unsubscribe();
       await link.release();
     }
     this.#closed.resolve({ clean: true });
@@ -536,6 +541,17 @@ export class StanzaPublisher implements AsyncDisposable {
 }
 
 const CLOSE: OptionTable<{ timeoutMs?: number | undefined }> = { checks: { timeoutMs: duration } };
+
+/** A NATS that does not answer is not waited for. */
+async function flushed({ connection, isClosed }: NatsLink): Promise<void> {
+  if (isClosed) return;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FLUSH_MS);
+  });
+  await Promise.race([connection.flush().catch(() => undefined), late]);
+  clearTimeout(timer);
+}
 
 function closedError(): BrokerError {
   return new BrokerError('PUBLISHER_CLOSED', 'the publisher was closed', { layer: 'usage' });

@@ -292,6 +292,37 @@ describeServer('nats', 'fanOut and Worker in bad times', () => {
     20_000,
   );
 
+  it('what was closed leaves nothing behind on a connection of the program', async () => {
+    const server = await nats();
+    const connection = crew.add(await connect({ servers: Nats.url(server) }));
+    const { subscriptions } = (connection as unknown as { protocol: { subscriptions: { size(): number } } }).protocol;
+    const { broker, server: peer } = await rig.ready(OPTIONS);
+    const life = async (id: number): Promise<void> => {
+      const fan = await fanOut(broker, { connection, groups: { all: 'all' } });
+      let replied = false;
+      const worker = new Worker({
+        connection,
+        queue: QUEUE,
+        group: 'all',
+        handler: async (work) => {
+          await work.reply().stored;
+          replied = true;
+        },
+      });
+      await worker.ready;
+      await peer.send(messages(id, 1));
+      await expect.poll(() => replied).toBe(true);
+      await worker.close();
+      await fan.close();
+    };
+    // What the client keeps for itself is there from the first time on.
+    await life(1);
+    const before = subscriptions.size();
+    await life(2);
+    expect(subscriptions.size()).toBe(before);
+    expect(connection.isClosed()).toBe(false);
+  });
+
   it('a worker that is closed in its handler leaves the stanza to another, at once', async () => {
     const server = await nats();
     const { broker, server: peer } = await rig.ready(OPTIONS);
