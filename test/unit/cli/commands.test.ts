@@ -320,3 +320,58 @@ describe('with a server', () => {
     expect((await served).code).toBe(0);
   });
 });
+
+describe('console', () => {
+  test('prints an address where the token opens a stream, and ends when it is interrupted', async () => {
+    await using server = await LoopbackServer.start({ components: { 'echo.localhost': 'secret' } });
+    const terminal = new TestTerminal({ XMPP_PASSWORD: 'secret' });
+    const port = String(server.ports.component);
+    const running = terminal.run(
+      'console',
+      '--component',
+      '--jid',
+      'echo.localhost',
+      '--port',
+      port,
+      '-x',
+      '/message',
+      '--json',
+    );
+    const [, address = ''] = await terminal.wrote(/\{"url":"(.*)"\}/);
+    const [page = '', token = ''] = address.split('#');
+    const { status, body } = await fetch(`${page}api/stream`, { headers: { Authorization: `Bearer ${token}` } });
+    expect(status).toBe(200);
+    let text = '';
+    const decoder = new TextDecoder();
+    for await (const piece of body ?? []) {
+      text += decoder.decode(piece as Uint8Array);
+      // The filters are told once, the state each second.
+      if (/"kind":"filters","total":1/.test(text) && text.includes('"state":"ready"')) break;
+    }
+    expect(text).toContain('"expression":"/message"');
+    terminal.interrupt();
+    expect(await running).toMatchObject({ code: 0, err: '' });
+  });
+
+  test.each([
+    [['--console-port', 'x'], '--console-port must be a number from 1 to 65535'],
+    [['--xpath', '//['], 'XPath'],
+  ])('%j is refused', async (args, text) => {
+    const { code, err } = await command(['console', '--component', '--jid', 'a.b', '--port', '1', ...args], {
+      XMPP_PASSWORD: 'x',
+    });
+    expect(code).toBe(2);
+    expect(err).toContain(text);
+  });
+
+  test('a port that cannot be had is said', async () => {
+    await using server = await LoopbackServer.start({ components: { 'echo.localhost': 'secret' } });
+    const port = String(server.ports.component);
+    const { code, err } = await command(
+      ['console', '--component', '--jid', 'echo.localhost', '--port', port, '--console-port', port],
+      { XMPP_PASSWORD: 'secret' },
+    );
+    expect(code).toBe(1);
+    expect(err).toContain('CONSOLE_LISTEN');
+  });
+});
