@@ -12,12 +12,16 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const cookbook = join(root, 'docs', 'cookbook');
 /** One that runs TypeScript as it is. */
 const NODE = 24;
-/** A copy of the package for the time being. */
+/** The project, empty at first. */
 const project = mkdtempSync(join(tmpdir(), 'xmpp-broker-recipes-'));
 
+/** For each command: what hangs is a failure. */
+const TIMEOUT_MS = 900_000;
+
 function run(cwd, env, command, ...args) {
-  const { status } = spawnSync(command, args, { cwd, stdio: 'inherit', env: { ...process.env, ...env } });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed`);
+  const options = { cwd, stdio: 'inherit', env: { ...process.env, ...env }, timeout: TIMEOUT_MS };
+  const { status, signal } = spawnSync(command, args, options);
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status ?? signal}`);
 }
 const npm = (...args) => run(project, { npm_config_audit: 'false', npm_config_fund: 'false' }, 'npm', ...args);
 

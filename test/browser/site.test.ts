@@ -5,6 +5,7 @@ import { join, sep } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startSite, type Site } from './support/site.js';
+import { readPages } from '../docs/support/markdown.js';
 import { useBrowser } from './support/browser.js';
 
 const browser = useBrowser();
@@ -79,6 +80,21 @@ test('pages are there in light and dark, and complain of nothing', { timeout: 60
   };
   await Promise.all([visit(), visit()]);
   expect(odd).toEqual([]);
+});
+
+test('what is copied from a recipe is what the tests run', async () => {
+  const page = await browser.page();
+  const copied: string[] = [];
+  for (const path of pages().filter((name) => name.startsWith('guides/cookbook-'))) {
+    await page.goto(`${site.url}${path}`);
+    copied.push(...(await page.locator('pre code.ts').allInnerTexts()));
+  }
+  const written = readPages()
+    .filter(({ path }) => path.startsWith('docs/cookbook/'))
+    .flatMap(({ blocks }) => blocks.filter(({ language }) => language === 'ts').map(({ text }) => text.trim()));
+  const other = copied.map((text) => text.trim()).filter((text) => !written.includes(text));
+  expect(other.map((text) => text.slice(0, 80))).toEqual([]);
+  expect(copied).toHaveLength(written.length);
 });
 
 test('a page that is not there, and what is outside of the site, is refused', async () => {

@@ -5,7 +5,7 @@ import { get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { Broker, COMPONENT, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
+import { Broker, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
 import { Child } from '../../docs/support/child.js';
 import { openProgramFolder } from '../../docs/support/project.js';
 import { readPages } from '../../docs/support/markdown.js';
@@ -74,11 +74,6 @@ export class Kitchen implements AsyncDisposable {
     return new Kitchen(server);
   }
 
-  /** A port that a recipe names leads to another one from now on. */
-  lead(port: number, to: number): void {
-    this.#detour[port] = to;
-  }
-
   /** Starts a recipe, as juliet, or as whatever component it is. */
   start(name: string, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Child {
     const source = this.#recipes.get(name);
@@ -125,16 +120,6 @@ export class Kitchen implements AsyncDisposable {
     const broker = await this.#connected({ connectionType: XMPP, port, username, resource });
     broker.output(xml('presence'));
     return broker;
-  }
-
-  /** A component of the server's. */
-  component(domain: string): Promise<Broker> {
-    return this.#connected({
-      connectionType: COMPONENT,
-      port: this.server.ports.component,
-      domain,
-      password: 'secret',
-    });
   }
 
   async #connected(options: BrokerOptions): Promise<Broker> {
