@@ -14,7 +14,7 @@ import type { NatsLink } from './connection.js';
 import { isFull, unreachable } from './errors.js';
 import { ALL, consumersIn, type Group } from './groups.js';
 import { AT, EVENT, headerText, KEY } from './headers.js';
-import { StreamWriter, type StreamWriterOwner } from './stream-writer.js';
+import { StreamWriter, type Message, type StreamWriterOwner } from './stream-writer.js';
 import { managerOf } from './streams.js';
 import { subjectToken, type Subjects } from './subjects.js';
 import { lost, outgrown, unanswered, unstored } from './work-errors.js';
@@ -34,6 +34,8 @@ export interface FanOutEvents {
 export interface FanOutSettings {
   readonly partitions: number;
   readonly answerWithinMs: number;
+  /** Makes what stands for the groups, and the streams, where they are not there. */
+  readonly setUp: () => Promise<void>;
   /** Called once, when it ends. */
   readonly release: () => void;
 }
@@ -75,6 +77,9 @@ export class FanOut implements AsyncDisposable {
   readonly #offHalt: () => void;
   #count = 0;
   #seen: Seen | null = null;
+  /** The stream is gone, or was: what stands for the groups went with it, and without that everything is forgotten. */
+  #isBroken = false;
+  #mending: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
   /** @internal */
@@ -139,14 +144,17 @@ export class FanOut implements AsyncDisposable {
 
   #writerOwner(): StreamWriterOwner {
     return {
-      publish: ({ subject, text, headers }) => this.#jetstream.publish(subject, text, { headers }),
+      publish: (message) =>
+        this.#isBroken ? this.#mended().then(() => this.#publish(message)) : this.#publish(message),
       failure: (cause, message) => {
         // The client looks at the size before it sends anything.
         if (isA(cause, Error) && cause.name === 'InvalidArgumentError') {
           const bytes = Buffer.byteLength(message.text);
           return { error: outgrown(bytes, this.#link.maxPayload, message.from), final: true };
         }
-        return { error: this.#link.error(cause, `to store what "${this.#queue}" got`), final: false };
+        const error = this.#link.error(cause, `to store what "${this.#queue}" got`);
+        if (error.code === 'NATS_NO_STREAM') this.#isBroken = true;
+        return { error, final: false };
       },
       away: () => unreachable(this.#link.server, `to store what "${this.#queue}" got`),
       failing: (error) => {
@@ -156,6 +164,22 @@ export class FanOut implements AsyncDisposable {
       working: () => this.#told.tell('ready', undefined),
       lost: (error) => this.#fail(error),
     };
+  }
+
+  #publish({ subject, text, headers }: Message): Promise<unknown> {
+    return this.#jetstream.publish(subject, text, { headers });
+  }
+
+  #mended(): Promise<void> {
+    this.#mending ??= this.#settings
+      .setUp()
+      .then(() => {
+        this.#isBroken = false;
+      })
+      .finally(() => {
+        this.#mending = null;
+      });
+    return this.#mending;
   }
 
   #fail(error: BrokerError): void {

@@ -95,9 +95,12 @@ async function opened(
   const link = await openLink(connection, `xmpp-broker fan-out ${queue}`);
   try {
     refuseTooSmall(link, broker.config.limits.stanzaBytes);
-    await setUpStreams(link, subjects, {});
-    await setUpGroups(await managerOf(link, doing), subjects, queue, groups, settings.partitions);
-    return new FanOut(broker, link, subjects, groups, settings);
+    const setUp = async (): Promise<void> => {
+      await setUpStreams(link, subjects, {});
+      await setUpGroups(await managerOf(link, doing), subjects, queue, groups, settings.partitions);
+    };
+    await setUp();
+    return new FanOut(broker, link, subjects, groups, { ...settings, setUp });
   } catch (cause) {
     const error = link.error(cause, doing);
     await link.release();

@@ -135,6 +135,22 @@ describeServer('nats', 'fanOut and Worker in bad times', () => {
     await expect.poll(() => fan.pending, { timeout: 15_000 }).toBe(0);
   }, 30_000);
 
+  it('J-2: a stream that is deleted is told, and made again with what stands for the groups', async () => {
+    const server = await nats();
+    const { broker, server: peer } = await rig.ready(OPTIONS);
+    const fan = await crew.fanOut(server, broker, { groups: { all: 'all' } });
+    const told: string[] = [];
+    fan.subscribe('fail', ({ code }) => told.push(code));
+    fan.subscribe('ready', () => told.push('ready'));
+    const { worker, distinct } = collect(server);
+    await worker.ready;
+    const manager = await crew.manager(server);
+    await manager.streams.delete(`${crew.prefix.toUpperCase()}_IN`);
+    await peer.send(messages(1, 20));
+    await expect.poll(() => told).toEqual(['NATS_NO_STREAM', 'ready']);
+    await expect.poll(() => distinct().length, { timeout: 15_000 }).toBe(20);
+  }, 20_000);
+
   it('a connection of the program that it closes: told, and nothing hangs', async () => {
     const server = await nats();
     const connection = await connect({ servers: Nats.url(server) });
