@@ -281,6 +281,15 @@ describe('refusals', () => {
     expect(recorded.short).not.toContain('AUTHSUCCESS');
   });
 
+  it.each(['get', 'set', ''])('S-LEG-4, A-NEG-17: an iq of type %j with our id is no answer', async (type) => {
+    const { connected, server, recorded } = await rig.dialled();
+    await open(server);
+    const set = await offer(server, '<digest/>');
+    await server.send(`<iq type='${type}' id='${set.id}'/>`);
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
+    expect(recorded.short).not.toContain('AUTHSUCCESS');
+  });
+
   it('S-STREAM-14: an iq with another id ends the attempt', async () => {
     const { connected, server } = await rig.dialled();
     await open(server);

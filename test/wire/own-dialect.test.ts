@@ -75,6 +75,35 @@ const HEADER = streamHeader({ xmlns: XMLNS, id: 'S1', from: DOMAIN, version: nul
 const NAMES = Object.keys(EVENTS) as StatusEvent[];
 const isReported = (name: StatusEvent): name is NegotiationEvent => 'dialect' in EVENTS[name];
 
+describe('what a dialect may not do', () => {
+  it('S-TLS-1: be ready in clear where TLS is required', async () => {
+    const { server, connected, recorded } = await dialled(dialect(), { tls: { policy: 'required' } });
+    await server.send(HEADER);
+    await expect(connected).rejects.toMatchObject({ code: 'TLS_REQUIRED' });
+    expect(recorded.short).not.toContain('READY');
+  });
+
+  it.each([
+    ['an iq without id', (session: Negotiation) => session.request(xml('iq', { type: 'get' }, xml('q'))), 'USAGE_IQ'],
+    [
+      'an iq with an empty id',
+      (session: Negotiation) => session.request(xml('iq', { type: 'get', id: '' })),
+      'USAGE_IQ',
+    ],
+    ['no iq', (session: Negotiation) => session.request(xml('message', { id: '1' })), 'USAGE_IQ'],
+    ['two reads at once', (session: Negotiation) => Promise.all([session.next(), session.next()]), 'USAGE_READ'],
+  ])('ask for %s', async (_, ask, code) => {
+    const negotiate: Dialect['negotiate'] = async (session) => {
+      await session.open();
+      await ask(session);
+      return { jid: JID.parse(DOMAIN), sid: '' };
+    };
+    const { server, connected } = await dialled(dialect({ negotiate }));
+    await server.send(HEADER);
+    await expect(connected).rejects.toMatchObject({ code });
+  });
+});
+
 describe('what a dialect publishes', () => {
   it('while it negotiates: nothing that the broker publishes itself, and nothing that does not exist', async () => {
     const codes = new Map<unknown, unknown>();

@@ -315,6 +315,25 @@ describe('modern 5: answers that open no WebSocket', () => {
     expect(await failure(connected)).toMatchObject({ code: 'WS_REFUSED', retryable: true });
   });
 
+  it.each([
+    ['a stanza', "<message xmlns='jabber:client'/>", 'STREAM_UNEXPECTED'],
+    ['the end', CLOSED, 'STREAM_CLOSED'],
+  ])('%s in place of <open/>', async (_, said, code) => {
+    const { connected, server } = await dialled();
+    await server.open();
+    await server.expect(/^<open /);
+    await server.send(said);
+    expect(await failure(connected)).toMatchObject({ code });
+  });
+
+  it('a second <open/> in place of features', async () => {
+    const { connected, server } = await dialled();
+    await server.open();
+    await server.expect(/^<open /);
+    await server.send(open('s1'), open('s2'));
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_UNEXPECTED' });
+  });
+
   it('a word before it was asked', async () => {
     const peer = await rig.listen('plain');
     const broker = rig.add(

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { redirectTarget, streamError } from '../../../src/stream/stream-error.js';
+import { isStreamError, redirectTarget, streamError } from '../../../src/stream/stream-error.js';
 import { NS } from '../../../src/xml/namespaces.js';
 import { parse } from '../../../src/xml/tokenizer/parse.js';
+
+describe('isStreamError', () => {
+  it('S-ERR-1: is an error of the namespace of streams, and no other', () => {
+    expect(isStreamError(parse(`<error xmlns='${NS.STREAM}'/>`))).toBe(true);
+    expect(isStreamError(parse(`<error xmlns='urn:x'/>`))).toBe(false);
+    expect(isStreamError(parse(`<other xmlns='${NS.STREAM}'/>`))).toBe(false);
+  });
+});
 
 describe('redirectTarget', () => {
   it.each<[string, { host: string; port: number | null } | null]>([

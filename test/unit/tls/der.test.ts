@@ -30,8 +30,16 @@ describe('reading DER', () => {
     ['a value longer than the bytes', bytes(0x04, 5, 1)],
     ['a length of four gigabytes', bytes(0x04, 0x84, 0xff, 0xff, 0xff, 0xff)],
     ['a tag of two octets', bytes(0x1f, 0x81, 0x01, 0)],
+    ['a tag of two octets, that could be one and a value', bytes(0x1f, 0x01, 0)],
   ])('refuses %s', (_, input) => {
     expect(() => new DerReader(input).next()).toThrow(DerError);
+  });
+
+  test.each([
+    ['0x80, the indefinite length', bytes(0x30, 0x80, 0, 0)],
+    ['0x85, five octets', bytes(0x04, 0x85, 0, 0, 0, 0, 1, 1)],
+  ])('says that a length of %s is none of DER', (_, input) => {
+    expect(() => new DerReader(input).next()).toThrow('a length that DER does not allow');
   });
 
   test('refuses another tag, and goes on behind it if that may be', () => {

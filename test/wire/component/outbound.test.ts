@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { xml } from 'xmpp-broker';
-import { COMPONENT, dialect } from '../support/component.js';
+import { COMPONENT, dialect, DOMAIN } from '../support/component.js';
 import { useRig } from '../support/index.js';
 
 const rig = useRig(COMPONENT);
@@ -25,6 +25,17 @@ describe('what may be output', () => {
     ['S-STZ-5: an iq without type', "<iq id='1' to='a@b'><q xmlns='urn:x'/></iq>", 'USAGE_IQ'],
     ['S-COMP-4: no to', '<message/>', 'USAGE_COMPONENT_ADDRESS'],
     ['S-COMP-4: a foreign from', "<message to='a@b' from='x@other'/>", 'USAGE_COMPONENT_ADDRESS'],
+    [
+      'S-COMP-4: a foreign from as long as ours',
+      `<message to='a@b' from='x@${'y'.repeat(DOMAIN.length)}'/>`,
+      'USAGE_COMPONENT_ADDRESS',
+    ],
+    [
+      'S-COMP-4: a from with characters that no address has',
+      `<message to='a@b' from='x&lt;y@${DOMAIN}'/>`,
+      'USAGE_JID',
+    ],
+    ['S-COMP-4: a from that is too long', `<message to='a@b' from='${'x'.repeat(1_024)}@${DOMAIN}'/>`, 'USAGE_JID'],
     ['S-COMP-4: a malformed from', "<message to='a@b' from='@'/>", 'USAGE_JID'],
   ])('%s is refused before anything is written', async (_, node, code) => {
     const { broker, server } = await rig.ready();

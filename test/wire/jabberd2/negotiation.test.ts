@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Broker, JABBERD20_COMPONENT, NS, xml } from 'xmpp-broker';
-import { failure, OPEN, STARTTLS, TAIL, useRig } from '../support/index.js';
+import { failure, features, OPEN, OPENING, STARTTLS, streamHeader, TAIL, useRig } from '../support/index.js';
 import {
   answer,
   DIGEST,
@@ -80,6 +80,23 @@ describe('negotiating with the router', () => {
     expect(recorded.short).not.toContain('BINDNEGOTIATE');
     expect(server.received.toString()).not.toContain('<bind');
   });
+
+  it.each([
+    ['another element', 'S1', '<stream:other/>', 'STREAM_UNEXPECTED'],
+    ['features of another namespace', 'S1', "<features xmlns='urn:x'/>", 'STREAM_UNEXPECTED'],
+    ['a header without id', null, features(DIGEST), 'STREAM_NO_ID'],
+    ['an empty id', '', features(DIGEST), 'STREAM_NO_ID'],
+  ])(
+    'S-STREAM-8, S-STREAM-21: %s in place of header and features: nothing is said of us',
+    async (_, id, said, code) => {
+      const { connected, server } = await rig.dialled();
+      await server.expect(OPENING);
+      await server.send(streamHeader({ xmlns: ROUTER, id, from: NAME }) + said);
+      expect(await failure(connected)).toMatchObject({ code });
+      await server.expectEnd();
+      expect(server.received.toString()).not.toContain('<auth');
+    },
+  );
 
   it('a wrong password is AUTHFAIL with an orderly tail', async () => {
     const { recorded, connected, server } = await rig.dialled({ password: 'wrong' });

@@ -23,6 +23,25 @@ describe('requests', () => {
   });
 
   it.each([
+    ['result', 'eve@localhost/r1', NAME],
+    ['result', 'alice@localhost/r1', 'other.localhost'],
+    ['error', 'eve@localhost/r1', NAME],
+    ['error', NAME, 'eve@localhost/r1'],
+    ['error', 'other.localhost', 'alice@localhost/r1'],
+    ['error', 'alice@localhost/r1', 'other.localhost'],
+    ['result', NAME, 'alice@localhost/r1'],
+  ])('S-RTS-2, A-STZ-1: a %s from %s to %s is no answer', async (type, from, to) => {
+    const { broker, server } = await rig.ready();
+    const asked = broker.request(ping({ id: '7' }));
+    await server.expect('</route>');
+    const answer = (kind: string, sender: string, receiver: string, inner = '') =>
+      route(`<iq xmlns='jabber:client' type='${kind}' id='7' from='${sender}' to='${receiver}'>${inner}</iq>`);
+    const forged = type === 'error' ? `<error type='cancel'><gone xmlns='${NS.STANZAS}'/></error>` : '<forged/>';
+    await server.send(answer(type, from, to, forged) + answer('result', 'alice@localhost/r1', NAME, '<real/>'));
+    expect((await asked).firstElementChild?.localName).toBe('real');
+  });
+
+  it.each([
     ['404', 'item-not-found'],
     ['401', 'not-authorized'],
     ['400', 'bad-request'],

@@ -98,6 +98,11 @@ describe('S-SASL-15: the server has to prove itself', () => {
     expect(await codeOf(() => client.success(null))).toBe('SASL_SERVER_NOT_AUTHENTICATED');
   });
 
+  it('data without rspauth', async () => {
+    const { client } = await proved();
+    expect(await codeOf(() => client.success(Buffer.from('nonce="x"')))).toBe('DIGEST_CHALLENGE');
+  });
+
   it.each([
     ['of another', () => 'rspauth=d388dad90d4bbd760a152321f2143af7'],
     ['short', () => 'rspauth=ea40'],
