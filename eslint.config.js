@@ -141,6 +141,7 @@ export default defineConfig(
         URL: 'readonly',
         Buffer: 'readonly',
         setTimeout: 'readonly',
+        clearTimeout: 'readonly',
         performance: 'readonly',
       },
     },

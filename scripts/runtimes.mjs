@@ -85,6 +85,24 @@ export function bun() {
   return works(path, ['--version']) ? { path } : { missing: 'Bun was brought, but does not run here' };
 }
 
+/**
+ * Jazzer.js, the fuzzer. Its binary needs a C library of 2023 or newer.
+ * @param program the Node that is to run it
+ * @returns {{ path: string } | { missing: string }} the folder of the packages, or why there is none
+ */
+export function jazzer(program) {
+  const folder = join(home, 'jazzer-4');
+  const path = join(folder, 'node_modules');
+  const loads = () => works(program, ['-e', "require('@jazzer.js/fuzzer')"], { NODE_PATH: path });
+  if (loads()) return { path };
+  if (!existsSync(join(path, '@jazzer.js', 'fuzzer'))) {
+    say('npm install @jazzer.js/core@4 into .cache/runtimes');
+    const problem = install(folder, 300, '--ignore-scripts', '@jazzer.js/core@4');
+    if (problem !== null) return { missing: `Jazzer.js could not be brought: ${problem}` };
+  }
+  return loads() ? { path } : { missing: 'Jazzer.js was brought, but this system cannot load its binary (glibc 2.38)' };
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [, , what, release] = process.argv;
   const brought = what === 'node' ? nodeRelease(release) : betterSqlite3();

@@ -1,5 +1,6 @@
 // Each check taken out of the sources, one at a time: some test has to fail. Which tests see a check refuse is noted first, in
 // one run of all of them; only those can tell that it is gone.
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { createVitest } from 'vitest/node';
@@ -10,6 +11,21 @@ import { bars } from './plot.mjs';
 const PROJECTS = ['unit', 'wire'];
 /** Files that are run first; the others only where these tell nothing. */
 const FIRST = 2;
+
+/** Tests that are not done by then hang without the check, which is a way of missing it. */
+const HANGS_MS = 60_000;
+
+/** Ends the processes of this run that tests are in. */
+function killWorkers() {
+  const { stdout } = spawnSync('pgrep', ['-P', String(process.pid)], { encoding: 'utf8' });
+  for (const pid of stdout.trim().split('\n').map(Number).filter(Boolean)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It is gone.
+    }
+  }
+}
 
 const allGuards = () => checkedFiles().flatMap((path) => guardsIn(path));
 
@@ -61,7 +77,9 @@ async function killer(vitest, guard, files) {
     process.env.XMPP_BROKER_MUTANT = guard.key;
     vitest.invalidateFile(mutated);
     const specs = (await vitest.globTestSpecifications()).filter(({ moduleId }) => some.includes(moduleId));
+    const watch = setTimeout(killWorkers, HANGS_MS);
     const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specs);
+    clearTimeout(watch);
     delete process.env.XMPP_BROKER_MUTANT;
     vitest.invalidateFile(mutated);
     const failed = testModules.find((module) => module.state() === 'failed');

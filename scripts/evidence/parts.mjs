@@ -20,9 +20,33 @@ function standOf(lines, part) {
  * @param options.size cases of all parts together; parts that have fewer than their share are done whole
  * @param options.counts columns: the title, the name of what was counted, and `most` where portions are not added up
  * @param options.batch cases of one portion, about a minute
+ * @param options.runPortion what does a portion and adds it to the book, if not the test file
+
  */
-export function partsSubject({ name, title, text, unit, size, batch, project, file, parts, counts = [], ...rest }) {
+export function partsSubject({
+  name,
+  runPortion,
+  title,
+  text,
+  unit,
+  size,
+  batch,
+  project,
+  file,
+  parts,
+  counts = [],
+  ...rest
+}) {
   const share = (whole) => Math.ceil(whole / parts.length);
+
+  const runTestsOf = ({ part, from, size, seed, book }) =>
+    runTests(process.execPath, project, file, {
+      XMPP_BROKER_PART: part,
+      XMPP_BROKER_FROM: String(from),
+      XMPP_BROKER_SIZE: String(size),
+      XMPP_BROKER_SEED: String(seed),
+      XMPP_BROKER_OUTCOME: book.path,
+    });
 
   function run({ size: whole, book }) {
     for (const part of parts) {
@@ -34,13 +58,7 @@ export function partsSubject({ name, title, text, unit, size, batch, project, fi
         const portion = Math.min(left, batch);
         const seed = anySeed();
         console.log(`evidence: ${name}, ${part}: ${done} ${unit}; next ${portion}, seed ${seed}`);
-        const status = runTests(process.execPath, project, file, {
-          XMPP_BROKER_PART: part,
-          XMPP_BROKER_FROM: String(done),
-          XMPP_BROKER_SIZE: String(portion),
-          XMPP_BROKER_SEED: String(seed),
-          XMPP_BROKER_OUTCOME: book.path,
-        });
+        const status = (runPortion ?? runTestsOf)({ part, from: done, size: portion, seed, book });
         if (book.read().length > lines.length) continue;
         console.error(`evidence: ${name}, ${part}: the portion with seed ${seed} gave no result (exit code ${status})`);
         return false;

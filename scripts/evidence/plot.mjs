@@ -41,21 +41,21 @@ export function lines(series, { unit, bound }) {
   const height = 260;
   const values = series.flatMap((one) => one.values);
   const most = Math.max(bound ?? 0, ...values) * 1.05 || 1;
-  const x = (index, of) => Math.round(60 + (index / Math.max(1, of - 1)) * (WIDTH - 240));
+  const x = (index, of) => Math.round(60 + (index / Math.max(1, of - 1)) * (WIDTH - 340));
   const y = (value) => Math.round(height - 30 - (value / most) * (height - 50));
   const curves = series.flatMap(({ name, values }, index) => {
     const colour = COLOURS[index % COLOURS.length];
     const points = values.map((value, at) => `${x(at, values.length)},${y(value)}`).join(' ');
     return [
       `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-      `<text x="${WIDTH - 170}" y="${30 + index * 18}" fill="${colour}">${escape(name)}</text>`,
+      `<text x="${WIDTH - 265}" y="${30 + index * 18}" fill="${colour}">${escape(name)}</text>`,
     ];
   });
   const limit =
     bound === undefined
       ? []
       : [
-          `<line x1="60" x2="${WIDTH - 180}" y1="${y(bound)}" y2="${y(bound)}" stroke="#c22" stroke-dasharray="4"/>`,
+          `<line x1="60" x2="${WIDTH - 280}" y1="${y(bound)}" y2="${y(bound)}" stroke="#c22" stroke-dasharray="4"/>`,
           text(54, y(bound) + 4, 'end', String(bound)),
         ];
   return frame(height, unit, [

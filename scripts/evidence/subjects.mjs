@@ -2,8 +2,10 @@
 // is reached and tells whether it was, and `report(task)`: facts for the JSON, lines for the page, and plots.
 import { durable } from './durable.mjs';
 import { disconnect } from './disconnect.mjs';
+import { fuzz } from './fuzz.mjs';
+import { growth } from './growth.mjs';
 import { mutants } from './mutants.mjs';
 import { split } from './split.mjs';
 import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants, verdicts];
+export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth];

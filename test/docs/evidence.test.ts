@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SUBJECTS } from '../../scripts/evidence/subjects.mjs';
+import { TARGETS } from '../conformance/fuzz/targets.js';
 import { SPLIT_PARTS, VARIANTS } from '../wire/cuts/variants.js';
 import { ROOT } from './support/markdown.js';
 
@@ -19,6 +20,7 @@ describe('npm run evidence', () => {
   it.each([
     ['split', Object.keys(SPLIT_PARTS)],
     ['disconnect', Object.keys(VARIANTS)],
+    ['fuzz', Object.keys(TARGETS)],
   ])('%s: has the parts that the test has', (name, parts) => {
     const subject = SUBJECTS.find((one) => one.name === name);
     expect([...(subject?.parts ?? [])].sort()).toEqual(parts.sort());

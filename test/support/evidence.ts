@@ -19,6 +19,8 @@ export interface Outcome {
   readonly of: number | null;
   readonly counts?: Readonly<Record<string, number>>;
   readonly wrong: readonly string[];
+  /** Values that are drawn as a line. */
+  readonly series?: readonly number[];
 }
 
 /** The parts that are to be run. */

@@ -1,0 +1,161 @@
+// G6, G7, in small: what this process keeps does not grow. `npm run evidence -- --only growth` does a hundred times as much.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Broker, BrokerError, xml } from 'xmpp-broker';
+import { TestAuthority } from '../support/certificates.js';
+import { note, partsOf, portion } from '../support/evidence.js';
+import { Cable } from './cuts/cable.js';
+import { brokerOf, type World } from './cuts/play.js';
+import { VARIANTS } from './cuts/variants.js';
+import { COMPONENT, DOMAIN, handshake } from './support/component.js';
+import { brokerOptions, Conversation } from './support/index.js';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as () => void;
+
+const MIB = 1024 * 1024;
+const SAMPLES = 10;
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+/** What this process keeps, in MiB. */
+async function used(): Promise<number> {
+  for (let times = 0; times < 3; times += 1) {
+    await turn();
+    collect();
+  }
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / MIB;
+}
+
+let world: World;
+const brokers: Broker[] = [];
+beforeAll(async () => {
+  const authority = await TestAuthority.create();
+  world = { ca: authority.ca, identity: await authority.issue() };
+});
+afterEach(() => {
+  for (const broker of brokers.splice(0)) broker.halt();
+});
+
+interface Ready {
+  readonly broker: Broker;
+  readonly cable: Cable;
+  /** Says something to the component. */
+  say(text: string): void;
+}
+
+/** A component that is let in over a connection in memory. */
+async function ready(): Promise<Ready> {
+  const cable = new Cable();
+  const server = new Conversation(cable.far);
+  const broker = new Broker({
+    ...brokerOptions(COMPONENT, 1),
+    tls: { policy: 'disabled' },
+    connector: () => cable.near,
+  });
+  brokers.push(broker);
+  const connected = broker.connect();
+  await handshake(server);
+  await connected;
+  // A conversation remembers all that was said.
+  cable.far.removeAllListeners('data').resume();
+  return { broker, cable, say: (text) => void cable.far.write(text) };
+}
+
+/** Outputs a MiB in stanzas of so many bytes for each step; the peer takes nothing. */
+async function neverReading(bytes: number): Promise<(step: number) => Promise<void>> {
+  const { broker, cable } = await ready();
+  cable.near._write = () => undefined;
+  const body = 'x'.repeat(Math.max(0, bytes - 100));
+  return async () => {
+    for (let offered = 0; offered < MIB; offered += bytes) {
+      try {
+        broker.output(xml('message', { to: 'a@b' }, bytes > 100 ? xml('body', {}, body) : null));
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'QUEUE_FULL' });
+      }
+      if (offered % (64 * bytes) === 0) await turn();
+    }
+  };
+}
+
+/** What is done at each step, and how many MiB may be kept of it at most. */
+const PARTS: Readonly<Record<string, { readonly bound: number; begin(): Promise<(step: number) => Promise<void>> }>> = {
+  'a peer that never reads, 4 KiB each': { bound: 64, begin: () => neverReading(4_096) },
+  'a peer that never reads, the smallest': { bound: 64, begin: () => neverReading(32) },
+  'a thousand stanzas arrive': {
+    bound: 8,
+    async begin() {
+      const { broker, say } = await ready();
+      let seen = 0;
+      broker.subscribe('PCJ_NODERECEIVED', () => void (seen += 1));
+      return async (step) => {
+        const stanza = `<message from='a@b' to='${DOMAIN}' id='${step}'><body>x</body><n${step} xmlns='urn:${step}'/></message>`;
+        say(stanza.repeat(1_000));
+        while (seen < (step + 1) * 1_000) await turn();
+      };
+    },
+  },
+  'a thousand requests are answered': {
+    bound: 8,
+    async begin() {
+      const { broker, say } = await ready();
+      return async () => {
+        const asked = Array.from({ length: 1_000 }, () =>
+          broker.request(xml('iq', { type: 'get', to: 'a@b' }, xml('q'))),
+        );
+        const ids = [...broker.pending.keys()];
+        say(ids.map((id) => `<iq type='result' id='${id}' from='a@b' to='${DOMAIN}'/>`).join(''));
+        await Promise.all(asked);
+      };
+    },
+  },
+  'a hundred filters come and go': {
+    bound: 8,
+    async begin() {
+      const { broker } = await ready();
+      return async (step) => {
+        const filters = Array.from({ length: 100 }, (_, i) =>
+          broker.filters.add(`f${step}`, `//body[. = '${step} ${i}']`),
+        );
+        for (const filter of filters) filter.remove();
+        await turn();
+      };
+    },
+  },
+  'ten connections are lost': {
+    bound: 8,
+    async begin() {
+      const broker = brokerOf(VARIANTS.component, world, () => ({ cut: { direction: 'down', at: 120, how: 'reset' } }), () => undefined); // prettier-ignore
+      brokers.push(broker);
+      return async () => {
+        for (let time = 0; time < 10; time += 1) {
+          await broker.connect().catch((error: unknown) => expect(error).toBeInstanceOf(BrokerError));
+          await broker.closed;
+        }
+      };
+    },
+  },
+};
+
+describe('G6, G7, A-FLOW-1, S-API-8: what is kept does not grow', () => {
+  it.each(partsOf(Object.keys(PARTS)))('%s, again and again', { timeout: 3_600_000 }, async (part) => {
+    const { bound, begin } = PARTS[part]!;
+    const cases = portion(3);
+    const began = process.uptime();
+    const step = await begin();
+    await step(0); // what is made once
+    const before = await used();
+    const kept: number[] = [];
+    for (let done = 1; done <= cases.size; done += 1) {
+      await step(done);
+      if (done % Math.max(1, Math.floor(cases.size / SAMPLES)) === 0)
+        kept.push(Math.round(((await used()) - before) * 10) / 10);
+    }
+    const most = Math.max(...kept);
+    const wrong = most > bound ? [`${most} MiB are kept`] : [];
+    note(part, cases, began, { of: null, counts: { most, bound }, wrong, series: kept });
+    expect(wrong).toEqual([]);
+  });
+});
