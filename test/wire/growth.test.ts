@@ -126,15 +126,15 @@ const PARTS: Readonly<Record<string, { readonly bound: number; begin(): Promise<
   },
   'ten connections are lost': {
     bound: 8,
-    async begin() {
+    begin() {
       const broker = brokerOf(VARIANTS.component, world, () => ({ cut: { direction: 'down', at: 120, how: 'reset' } }), () => undefined); // prettier-ignore
       brokers.push(broker);
-      return async () => {
+      return Promise.resolve(async () => {
         for (let time = 0; time < 10; time += 1) {
           await broker.connect().catch((error: unknown) => expect(error).toBeInstanceOf(BrokerError));
           await broker.closed;
         }
-      };
+      });
     },
   },
 };
