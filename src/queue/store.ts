@@ -56,7 +56,7 @@ export interface StoreOwner {
 export interface OpenStore {
   /** Rises with each holder of the queue: 1, 2, 3 … in a file. */
   readonly epoch: number;
-  /** What earlier lives left, oldest first. */
+  /** What earlier lives left, oldest first. It is read before the first commit: a store may let go of it then. */
   readonly held: readonly StoredStanza[];
   /** The managed session of the last holder that may still be resumed, or null. */
   readonly session: SessionRecord | null;
