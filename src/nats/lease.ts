@@ -283,7 +283,10 @@ export class Lease {
     if (!Number.isFinite(this.#goodUntil)) return;
     const left = Math.max(0, this.#goodUntil - performance.now());
     this.#deadline = setTimeout(() => {
-      this.#lose(this.#fencedError('NATS did not answer in time'));
+      // In a process that was busy the answer may be there, unread: timers come before it. Nothing is written meanwhile.
+      setImmediate(() => {
+        if (performance.now() >= this.#goodUntil) this.#lose(this.#fencedError('NATS did not answer in time'));
+      });
     }, left).unref();
   }
 

@@ -1,0 +1,44 @@
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { KV } from '@nats-io/kv';
+import type { NatsLink } from '../../../src/nats/connection.js';
+import { Lease } from '../../../src/nats/lease.js';
+
+/** Blocks the event loop, as a process does that gets no processor. */
+function busy(ms: number): void {
+  const until = Date.now() + ms;
+  while (Date.now() < until);
+}
+
+/** A bucket whose answers come as packets do: behind the timers of a turn of the event loop. */
+function bucket(): KV {
+  let revision = 0;
+  const answered = (): Promise<number> =>
+    new Promise((resolve) => {
+      setImmediate(() => {
+        resolve((revision += 1));
+      });
+    });
+  return { get: () => Promise.resolve(null), create: answered, update: answered } as unknown as KV;
+}
+
+it('L-1 a holder that was busy while the answer of NATS came stays the holder', async () => {
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  onTestFinished(() => {
+    clock.mockRestore();
+  });
+  const link = Object.create(null) as NatsLink;
+  const lease = new Lease({ link, kv: bucket(), key: 'k', id: 'me', ttlMs: 3_000, what: 'the queue' });
+  await lease.take(new AbortController().signal, () => undefined);
+  // Ten milliseconds before its time is over it writes; when it looks again, that time is over, and the answer is there.
+  now = 2_490;
+  const lost: string[] = [];
+  lease.keep(({ message }) => lost.push(message));
+  const written = lease.write({});
+  busy(50);
+  now = 2_600;
+  await written;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([lost, lease.isHeld]).toEqual([[], true]);
+  lease.stop();
+});
