@@ -72,8 +72,9 @@ export class Membership {
       },
     });
     this.#tick = setInterval(() => {
-      hands.keep();
+      // The client would keep what is said now for as long as it has no connection.
       if (this.#isDown) return;
+      hands.keep();
       for (const puller of this.#pullers.values()) puller.look();
       this.#fill();
     }, TICK_MS);

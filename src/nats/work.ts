@@ -85,7 +85,8 @@ export class Work {
     }
     const isWhole = answer !== undefined && isStanzaKind(answer.localName);
     const stanza = isWhole ? answer : reply(this.node, answer);
-    return this.output(stanza, this.node.localName === 'iq' ? { key: this.#answerKey } : {});
+    const isNamed = this.node.localName === 'iq' && this.#id !== '';
+    return this.output(stanza, isNamed ? { key: this.#answerKey } : {});
   }
 
   /** @internal resolves when all that was output is stored */

@@ -37,7 +37,7 @@ export interface WorkerOptions {
   maxDeliver?: number | undefined;
 }
 
-/** What happens to a {@link Worker}. If nobody is subscribed to it, each of the first three is a warning of the process. */
+/** What happens to a {@link Worker}. What nobody is subscribed to is a warning of the process. */
 export interface WorkerEvents {
   /** Something outside does not work, such as NATS, or the group is not there yet; it is tried further. */
   fail: BrokerError;
@@ -82,6 +82,9 @@ const CLOSE_MS = 10_000;
 /** How long closing waits then for what is on its way to NATS, in milliseconds. */
 const OUTLET_MS = 500;
 
+/** For so long the same code is the same fault, in milliseconds. */
+const SAME_FAULT_MS = 10_000;
+
 /** Time between two tries to reach NATS for the first time, in milliseconds. */
 const REACH_MS = 2_000;
 
@@ -109,6 +112,7 @@ export class Worker implements AsyncDisposable {
   readonly #abort = new AbortController();
   readonly #options: WorkerOptions;
   #parts: WorkerParts | null = null;
+  #failed: { readonly code: string; readonly at: number } | null = null;
   #closing: Promise<void> | null = null;
 
   /** @throws BrokerError `USAGE_WORKER` */
@@ -217,7 +221,11 @@ export class Worker implements AsyncDisposable {
     membership.begin();
   }
 
+  /** What has one cause shows in several places: it is told once. */
   #fail(error: BrokerError): void {
+    const now = performance.now();
+    if (this.#failed?.code === error.code && now - this.#failed.at < SAME_FAULT_MS) return;
+    this.#failed = { code: error.code, at: now };
     this.#told.tellFault('fail', error, error.message);
   }
 
