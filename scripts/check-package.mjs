@@ -12,7 +12,7 @@ const { exports, bin } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')
 
 /** What may be in it: compiled code with its types, the pages, the examples and the papers. */
 const ALLOWED =
-  /^(package\.json|LICENSE|(README|CHANGELOG|SECURITY)\.md|docs\/.+\.(md|svg|png|json)|examples\/.+\.ts|dist\/.+\.(js|js\.map|d\.ts)|dist\/console\/page\/\w+\.(html|css|svg)|dist\/xmpp-broker\.1)$/;
+  /^(package\.json|LICENSE|(README|CHANGELOG|SECURITY)\.md|docs\/.+\.(md|svg|png|json)|docs\/deploy\/[^/]+|examples\/.+\.ts|dist\/.+\.(js|js\.map|d\.ts)|dist\/console\/page\/\w+\.(html|css|svg)|dist\/xmpp-broker\.1)$/;
 /** Tests and tools must not slip in through dist. */
 const FORBIDDEN = /(^|\/)(test|tests|bench|scripts)\/|\.test\.|\.tsbuildinfo$/;
 
