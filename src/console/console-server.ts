@@ -13,6 +13,8 @@ import type { WatchedBroker } from './watched-broker.js';
 
 /** Pages that may be open at a time. */
 const MOST_PAGES = 16;
+/** Connections of those pages: browsers open up to six. */
+const MOST_CONNECTIONS = 128;
 /** Longest body of an order, in bytes. */
 const LONGEST_BODY = 4_194_304;
 /** Time between two points of the history, in milliseconds. */
@@ -46,8 +48,12 @@ export class ConsoleServer {
     this.#files = new PageFiles(parts.page);
     this.#server = createServer({ maxHeaderSize: 16_384 }, (request, response) => {
       // What fails is a file of the page that cannot be read: whoever asks need not have the token, and is told no path.
-      this.#answer(request, response).catch(() => refuse(response, NO_PAGE));
+      this.#answer(request, response).catch(() => {
+        if (response.headersSent) response.destroy();
+        else refuse(response, NO_PAGE);
+      });
     });
+    this.#server.maxConnections = MOST_CONNECTIONS;
     this.#server.on('connection', (socket) => socket.unref());
   }
 

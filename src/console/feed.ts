@@ -39,6 +39,8 @@ export interface FeedOwner {
   send(message: Message): void;
   /** Whether more was sent than the page has taken. */
   readonly isBehind: boolean;
+  /** Nothing more can be told. */
+  end(): void;
 }
 
 /**
@@ -63,19 +65,32 @@ export class Feed {
     this.#sample = new Sample(view);
     if (watched.broker.state !== 'halted') for (const event of ALL) this.#hear(event, view);
     owner.send({ kind: 'points', list: watched.history.read() });
-    this.#tellRest();
-    this.#timers = [setInterval(this.#tellTraffic, TRAFFIC_MS), setInterval(this.#tellRest, REST_MS)];
+    this.#timers = [
+      setInterval(() => this.#try(this.#tellTraffic), TRAFFIC_MS),
+      setInterval(() => this.#try(this.#tellRest), REST_MS),
+    ];
     for (const timer of this.#timers) timer.unref();
+    this.refresh();
   }
 
   /** Something was ordered: what came of it is told now. */
   refresh(): void {
-    this.#tellRest();
+    this.#try(this.#tellRest);
   }
 
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
     for (const subscription of this.#subscriptions.splice(0)) subscription.cancel();
+  }
+
+  /** What cannot be told ends what this page is told, and not the program that it runs in. */
+  #try(tell: () => void): void {
+    try {
+      tell();
+    } catch {
+      this.close();
+      this.#owner.end();
+    }
   }
 
   #hear(event: StatusEvent, { kinds }: View): void {

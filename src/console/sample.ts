@@ -22,6 +22,8 @@ export class Sample {
   #others = 0;
   #text = 0;
   #seen = 0;
+  /** Whether the page was told that something is left out. */
+  #told = false;
 
   constructor(view: View) {
     this.#view = view;
@@ -46,17 +48,21 @@ export class Sample {
     this.#add({ what, title: line(event), text: describePayload(payload), from: null, to: null, xml: null });
   }
 
-  /** What there was since the last time; null: nothing. @param lost whether it cannot be told, because the page is behind */
-  take(lost: boolean): Traffic | null {
-    if (this.#seen === 0) return null;
-    // While the page is behind, everything is kept to be counted later.
+  /**
+   * What there was since the last time; null: nothing that the page does not know.
+   * @param isBehind whether nothing can be told now: then it is counted, to be told of later
+   */
+  take(isBehind: boolean): Traffic | null {
     const rows = this.#rows;
-    const seen = this.#seen;
     this.#rows = [];
     this.#stanzas = this.#others = this.#text = 0;
-    if (lost) return null;
+    // That nothing is left out any more is told once.
+    if (isBehind || (this.#seen === 0 && !this.#told)) return null;
+    const seen = this.#seen;
+    const left = seen - rows.length;
     this.#seen = 0;
-    return { kind: 'traffic', rows, seen, left: seen - rows.length, aside: this.#view.filter?.isAside === true };
+    this.#told = left > 0;
+    return { kind: 'traffic', rows, seen, left, aside: this.#view.filter?.isAside === true };
   }
 
   #add(row: Omit<Row, 'number' | 'at'>): void {

@@ -392,6 +392,21 @@ describe('the stream', () => {
     await expect(get(port, '/')).rejects.toThrow('ECONNREFUSED');
   });
 
+  it('ends when something cannot be told, and the program goes on', async () => {
+    const broker = newBroker();
+    const { port, token } = await open(broker);
+    const ended = get(port, '/api/stream', { Authorization: `Bearer ${token}` });
+    await expect.poll(() => broker.events.subscribers('PCJ_NODESENT')).toBe(1);
+    Object.defineProperty(broker, 'pending', {
+      get: () => {
+        throw new Error('a fault of ours');
+      },
+    });
+    expect((await ended).body).toContain('"kind":"brokers"');
+    expect(broker.events.subscribers('PCJ_NODESENT')).toBe(0);
+    expect((await get(port, '/')).status).toBe(200);
+  });
+
   it('has a bound for open pages', async () => {
     const { port, token } = await open();
     const headers = { Authorization: `Bearer ${token}` };
