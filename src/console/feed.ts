@@ -5,7 +5,6 @@ import type { Subscription } from '../pubsub/pubsub.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
 import { describeStanza, line, LONGEST, type Described } from './described.js';
-import { pointOf } from './history.js';
 import type { Filters, HeldLine, Message, Queue, Requests, RowKind } from './messages.js';
 import { Sample } from './sample.js';
 import { ALL, isFault, now } from './timeline.js';
@@ -57,6 +56,8 @@ export class Feed {
   readonly #held = new WeakMap<Ticket, Described>();
   /** What was sent of each kind, to be sent again only when it is something else. */
   readonly #sent = new Map<string, string>();
+  /** When the newest point was taken that was sent. */
+  #pointAt = 0;
 
   constructor(watched: WatchedBroker, all: readonly WatchedBroker[], view: View, owner: FeedOwner) {
     this.#watched = watched;
@@ -64,7 +65,6 @@ export class Feed {
     this.#owner = owner;
     this.#sample = new Sample(view);
     if (watched.broker.state !== 'halted') for (const event of ALL) this.#hear(event, view);
-    owner.send({ kind: 'points', list: watched.history.read() });
     this.#timers = [
       setInterval(() => this.#try(this.#tellTraffic), TRAFFIC_MS),
       setInterval(() => this.#try(this.#tellRest), REST_MS),
@@ -119,9 +119,9 @@ export class Feed {
 
   readonly #tellRest = (): void => {
     if (this.#owner.isBehind) return;
-    const { timeline, store, broker } = this.#watched;
+    const { timeline, store } = this.#watched;
     this.#owner.send({ kind: 'brokers', at: Date.now(), list: this.#all.map((one) => one.line) });
-    this.#owner.send({ kind: 'points', list: [pointOf(broker.stats())] });
+    this.#tellPoints();
     this.#changed('timeline', String(timeline.version), () => ({ kind: 'timeline', attempts: timeline.read() }));
     this.#changed('store', String(store.version), () => ({ kind: 'store', ...store.read() }));
     for (const message of [this.#requests(), this.#queue(), this.#filters()]) {
@@ -129,6 +129,15 @@ export class Feed {
       this.#changed(message.kind, text, () => message);
     }
   };
+
+  /** Those of the history, which are a second apart: rates of anything shorter would jump. */
+  #tellPoints(): void {
+    const list = this.#watched.history.since(this.#pointAt);
+    const last = list.at(-1);
+    if (last === undefined) return;
+    this.#pointAt = last.at;
+    this.#owner.send({ kind: 'points', list });
+  }
 
   #changed(kind: string, version: string, message: () => Message): void {
     if (this.#sent.get(kind) === version) return;

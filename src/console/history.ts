@@ -1,6 +1,7 @@
 import type { BrokerStats } from '../broker/broker-stats.js';
 import type { StanzaCounts } from '../stats.js';
 import type { Point } from './messages.js';
+import { now } from './timeline.js';
 
 /** Points that are kept: one a second. */
 const MOST_POINTS = 300;
@@ -14,15 +15,16 @@ export class History {
     if (this.#points.length > MOST_POINTS) this.#points.shift();
   }
 
-  read(): readonly Point[] {
-    return [...this.#points];
+  /** The points that are newer than a time, oldest first. */
+  since(at: number): readonly Point[] {
+    return this.#points.filter((point) => point.at > at);
   }
 }
 
 /** What `broker.stats()` says, as a point. */
 export function pointOf({ stanzas, bytes, requests }: BrokerStats): Point {
   return {
-    at: Date.now(),
+    at: now(),
     stanzasIn: sumOf(stanzas.in),
     stanzasOut: sumOf(stanzas.out),
     bytesIn: bytes.in,
