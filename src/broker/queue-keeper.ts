@@ -75,7 +75,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.#store = store;
     this.#parts = parts;
     this.queue = name;
-    this.keeps = keep;
+    this.keeps = store.keeps === false ? () => false : keep;
     this.#remote = new RemoteCommands(name, remotePurge, parts);
     this.limits = parts.config.queue;
     this.xmlns = parts.config.xmlns;

@@ -71,11 +71,19 @@ export class CommandLine {
   readonly #subscriptions: Subscription[] = [];
   #isOver = false;
 
-  constructor(link: NatsLink, subjects: Subjects, owner: StoreOwner, refused: (error: BrokerError) => void) {
+  /** @param group where several processes listen: one of them answers */
+  constructor(
+    link: NatsLink,
+    subjects: Subjects,
+    owner: StoreOwner,
+    refused: (error: BrokerError) => void,
+    group?: string,
+  ) {
     this.#link = link;
     this.#owner = owner;
     const listen = (subject: string, answer: (message: Msg) => Answer | Promise<Answer>): void => {
       const subscription = link.connection.subscribe(subject, {
+        ...(group === undefined ? {} : { queue: group }),
         callback: (error, message) => {
           if (error !== null) refused(link.error(error, 'to take commands'));
           else void this.#answer(message, answer);

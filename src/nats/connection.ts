@@ -10,6 +10,9 @@ import { closed, connectError, natsError, tooOld } from './errors.js';
 const PING_MS = 5_000;
 const PINGS_OUT = 2;
 
+/** For one attempt to connect, in milliseconds. */
+const DIAL_MS = 5_000;
+
 /** Oldest server: bounds for each subject, `discard_new_per_subject`, came with it. */
 const OLDEST = [2, 9] as const;
 
@@ -145,6 +148,8 @@ async function connect(
     maxPingOut: PINGS_OUT,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
+    // For one attempt: a server that only stands still takes connections, too.
+    timeout: DIAL_MS,
     // A login that is refused for a while, such as during a change of passwords, shall not end it.
     ignoreAuthErrorAbort: true,
     noAsyncTraces: true,

@@ -24,6 +24,8 @@ export interface FeedOwner {
   arrived(message: FeedMessage): void;
   /** What was there when the reading began has come, or there is no room for more of it. */
   caughtUp(): void;
+  /** The stream was deleted and made anew: what it had is gone, and its places begin again. Left out: nobody has to know. */
+  renewed?(): void;
   /** The consumer is gone, or cannot be made. It is tried again. */
   failed(error: BrokerError): void;
 }
@@ -38,6 +40,8 @@ export interface FeedOptions {
   readonly maxPending: number;
   /** Whether other processes read with the same consumer: then it is not made anew. */
   readonly isShared?: boolean;
+  /** Most messages that are asked for at once. Default 256. */
+  readonly batch?: number;
 }
 
 /** Most messages of one request. */
@@ -62,6 +66,8 @@ export class Feed {
   #asked = 0;
   /** Of this consumer; a gap means that something was lost on its way. */
   #delivered = 0;
+  /** The highest place in the stream that was seen. */
+  #highest = 0;
   /** Still to come of what was there at the beginning. */
   #backlog = 0;
   #isBehind = true;
@@ -146,6 +152,11 @@ export class Feed {
         return await consumers.add(stream, config);
       });
       this.#backlog = isShared ? 0 : made.num_pending;
+      if (this.#highest > 0 && (await this.#lastSequence()) < this.#highest) {
+        this.#isStopped = true;
+        this.#owner.renewed?.();
+        return;
+      }
     } catch (cause) {
       throw this.#link.error(cause, doing);
     }
@@ -163,6 +174,10 @@ export class Feed {
         }
       },
     });
+  }
+
+  async #lastSequence(): Promise<number> {
+    return (await this.#manager.streams.info(this.#options.stream)).state.last_seq;
   }
 
   /** Readers of earlier holders that were not deleted. */
@@ -190,7 +205,7 @@ export class Feed {
     const { connection } = this.#link;
     if (this.#isStopped || this.#subscription === null || this.#link.isClosed) return;
     const { stanzas, bytes } = this.#owner.room();
-    const batch = Math.min(BATCH, stanzas);
+    const batch = Math.min(this.#options.batch ?? BATCH, stanzas);
     const isBehind = this.#isBehind && this.#backlog > 0;
     if (this.#isBehind && (!isBehind || batch < 1 || bytes < 1)) this.#caughtUp();
     if (batch < 1 || bytes < 1) {
@@ -233,6 +248,7 @@ export class Feed {
       return;
     }
     this.#delivered = place.delivered;
+    this.#highest = Math.max(this.#highest, place.sequence);
     if (this.#backlog > 0) this.#backlog -= 1;
     this.#owner.arrived({ sequence: place.sequence, deliveries: place.deliveries, at: place.at, message });
     if (this.#asked > 0) this.#asked -= 1;

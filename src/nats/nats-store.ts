@@ -1,5 +1,5 @@
 // `natsStore`: the outbound queue in NATS, which several processes share.
-import { flag, must } from '../arguments/checks.js';
+import { flag, must, oneOf } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import type { QueueStore } from '../queue/store.js';
 import { connectionCheck, type NatsGiven } from './connection.js';
@@ -20,6 +20,12 @@ export interface NatsStoreOptions {
    * half a second earlier. `Infinity`: for a single process, which keeps its link while NATS is away. Default 3000.
    */
   ttlMs?: number | undefined;
+  /**
+   * `single`: one process has the link, the others wait. `shared`: all have one, where the XMPP server shares the name among
+   * them; each sends what NATS gives it while it is ready, and there is no order between them. Then only what comes through
+   * NATS is stored, by `StanzaPublisher`, not what `output` of such a broker is given. Default `single`.
+   */
+  mode?: 'single' | 'shared' | undefined;
   /** How many nodes of a cluster keep the streams, if they are made here: 1, 3 or 5. Default 1. */
   replicas?: 1 | 3 | 5 | undefined;
   /** Whether the streams are made if they are not there; else `prepareNats()` has made them. Default true. */
@@ -39,6 +45,7 @@ const OPTIONS: OptionTable<NatsStoreOptions> = {
         value === Number.POSITIVE_INFINITY ||
         (Number.isInteger(value) && (value as number) >= SHORTEST_TTL_MS && (value as number) <= 3_600_000),
     ),
+    mode: oneOf('single', 'shared'),
     replicas: replicasCheck,
     setup: flag,
   },
@@ -57,12 +64,14 @@ const OPTIONS: OptionTable<NatsStoreOptions> = {
  * @throws BrokerError `USAGE_STORE`
  */
 export function natsStore(options: NatsStoreOptions): QueueStore {
-  const { connection, prefix, ttlMs, replicas, setup } = readOptions('USAGE_STORE', 'natsStore()', options, OPTIONS);
+  const given = readOptions('USAGE_STORE', 'natsStore()', options, OPTIONS);
+  const { connection, prefix, ttlMs, replicas, setup, mode } = given;
   return new NatsStore({
     connection,
     subjects: new Subjects(prefix),
     ttlMs: ttlMs ?? 3_000,
     replicas,
     setup: setup ?? true,
+    mode: mode ?? 'single',
   });
 }

@@ -28,6 +28,12 @@ export const ANSWER_MS = 2_000;
 export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'release' | 'stop'>;
 export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
 
+/** A queue that a store has open, and tells of its connection. */
+export interface OpenedQueue extends OpenStore {
+  up(): void;
+  down(error: BrokerError): void;
+}
+
 /** What a queue works with. */
 export interface NatsQueueParts {
   readonly link: NatsLink;
@@ -51,7 +57,7 @@ interface Body {
   readonly session?: SessionRecord | null;
 }
 
-export class NatsQueue implements OpenStore, FeedOwner {
+export class NatsQueue implements OpenedQueue, FeedOwner {
   readonly epoch: number;
   readonly after: TakenAfter;
   held: readonly StoredStanza[] = [];
@@ -190,6 +196,12 @@ export class NatsQueue implements OpenStore, FeedOwner {
 
   caughtUp(): void {
     this.#first?.done();
+  }
+
+  renewed(): void {
+    const text =
+      'the stream of the queue was deleted and made anew: what it had is gone, and the queue is opened again';
+    this.#lost(new BrokerError('QUEUE_FENCED', text, { layer: 'queue', retryable: true }));
   }
 
   failed(error: BrokerError): void {

@@ -7,7 +7,8 @@ import { openLink, type NatsGiven } from './connection.js';
 import { unreachable } from './errors.js';
 import { Feed, type FeedOwner } from './feed.js';
 import { Lease } from './lease.js';
-import { ACK_WAIT_MS, NatsQueue } from './queue.js';
+import { SharedQueue } from './shared-queue.js';
+import { ACK_WAIT_MS, NatsQueue, type OpenedQueue } from './queue.js';
 import { type Subjects, subjectToken } from './subjects.js';
 
 /** The options of a store, with defaults. */
@@ -17,19 +18,22 @@ export interface NatsStoreSettings {
   readonly ttlMs: number;
   readonly replicas: 1 | 3 | 5 | undefined;
   readonly setup: boolean;
+  readonly mode: 'single' | 'shared';
 }
 
 export class NatsStore implements QueueStore {
   readonly name = 'nats';
+  readonly keeps: boolean;
   readonly #settings: NatsStoreSettings;
   /** This store, in holder records. */
   readonly #id = randomBytes(12).toString('base64url');
-  readonly #queues = new Map<string, NatsQueue | null>();
+  readonly #queues = new Map<string, OpenedQueue | null>();
   readonly #leaving = new Map<string, Promise<void>>();
   #base: Promise<NatsBase> | null = null;
 
   constructor(settings: NatsStoreSettings) {
     this.#settings = settings;
+    this.keeps = settings.mode === 'single';
   }
 
   async open(owner: StoreOwner, signal: AbortSignal): Promise<OpenStore> {
@@ -41,12 +45,12 @@ export class NatsStore implements QueueStore {
     }
     if (this.#queues.has(queue)) throw twice(queue);
     this.#queues.set(queue, null);
-    let opened: NatsQueue | null = null;
+    let opened: OpenedQueue | null = null;
     try {
       this.#base ??= this.#connect(owner);
       const base = await this.#base;
       signal.throwIfAborted();
-      opened = await this.#take(base, owner, signal);
+      opened = await (this.#settings.mode === 'shared' ? this.#share(base, owner) : this.#take(base, owner, signal));
       signal.throwIfAborted();
       return opened;
     } catch (error) {
@@ -79,6 +83,19 @@ export class NatsStore implements QueueStore {
         await manager.consumers.delete(stream, `${key}-${taken.lastEpoch}`).catch(() => undefined);
       }
       await opened.begin(signal);
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  async #share(base: NatsBase, owner: StoreOwner): Promise<OpenedQueue> {
+    const { queue } = owner;
+    const opened = new SharedQueue(base, owner, () => this.#leave(queue));
+    this.#queues.set(queue, opened);
+    try {
+      await opened.begin();
     } catch (error) {
       await opened.close();
       throw error;

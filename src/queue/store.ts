@@ -12,6 +12,8 @@ import type { QueueLimits } from './outbound-queue.js';
 export interface QueueStore {
   /** For messages, such as `sqlite`. */
   readonly name: string;
+  /** False: it only brings stanzas of other processes, and remembers none that are output here. Left out: it remembers them. */
+  readonly keeps?: boolean | undefined;
   /**
    * Takes the queue into possession. A store that several processes share waits here until this one is the holder.
    * @param signal ends the waiting: the promise rejects with its reason

@@ -1,0 +1,218 @@
+// A queue in NATS that several processes send from at once, where the XMPP server shares one name among links: no holder and no
+// record, all pull from one consumer. What one of them has and does not finish comes to another one, flagged.
+import { BrokerError } from '../errors.js';
+import type { Change, OpenStore, StoredStanza, StoreOwner } from '../queue/store.js';
+import type { NatsBase } from './base.js';
+import { CommandLine } from './commands.js';
+import { Feed, type FeedMessage, type FeedOwner } from './feed.js';
+import { CODE } from './headers.js';
+import { FRESH, type Mark } from './marks.js';
+import { headersOf, keyOf, storedOf, ticketOf } from './message.js';
+import { ANSWER_MS, type OpenedQueue } from './queue.js';
+import { stage, type Staged, type StagedEntry } from './staged.js';
+import { subjectToken } from './subjects.js';
+
+/** Time until another process gets what this one does not finish, and how often it says that it is still at it, in milliseconds. */
+const ACK_WAIT_MS = 30_000;
+const WORKING_MS = 10_000;
+/** Most stanzas that are asked for at once: the others want some, too. */
+const BATCH = 32;
+/** Sequences of stanzas that are done with, which are remembered in case that JetStream did not hear of it. */
+const REMEMBERED = 10_000;
+
+/** A stanza that this process has. */
+interface Entry extends StagedEntry {
+  readonly xml: string;
+}
+
+export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
+  readonly epoch = 1;
+  readonly held: readonly StoredStanza[] = [];
+  readonly session = null;
+  readonly #base: NatsBase;
+  readonly #owner: StoreOwner;
+  readonly #left: () => Promise<void>;
+  readonly #feed: Feed;
+  readonly #commands: CommandLine;
+  readonly #byKey = new Map<string, Entry>();
+  readonly #bySequence = new Map<number, Entry>();
+  readonly #ended = new Set<number>();
+  #working: NodeJS.Timeout | null = null;
+  #waiting: StoredStanza[] = [];
+  #under: Promise<void> = Promise.resolve();
+  #confirmed: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | null = null;
+
+  constructor(base: NatsBase, owner: StoreOwner, left: () => Promise<void>) {
+    const { link, manager, subjects } = base;
+    const { queue, limits } = owner;
+    this.#base = base;
+    this.#owner = owner;
+    this.#left = left;
+    const reading = {
+      stream: subjects.outStream,
+      subject: subjects.out(queue),
+      consumer: `${subjectToken(queue)}-shared`,
+      ackWaitMs: ACK_WAIT_MS,
+      maxPending: limits.maxStanzas,
+      isShared: true,
+      batch: BATCH,
+    };
+    this.#feed = new Feed(link, manager, reading, this);
+    this.#commands = new CommandLine(link, subjects, owner, (error) => owner.health(error), 'shared');
+  }
+
+  get maxBytes(): number | undefined {
+    return undefined;
+  }
+
+  async begin(): Promise<void> {
+    await this.#feed.start();
+    this.#working = setInterval(() => {
+      this.#stillWorking();
+    }, WORKING_MS).unref();
+    await this.#base.link.connection.flush().catch(nothing);
+  }
+
+  commit(changes: readonly Change[]): Promise<void> {
+    if (this.#closed !== null) return Promise.reject(failed('the queue was closed'));
+    const committed = this.#commit(changes);
+    this.#under = committed.catch(nothing);
+    return committed;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  up(): void {
+    this.#feed.again();
+    this.#owner.health(null);
+  }
+
+  down(error: BrokerError): void {
+    this.#owner.health(error);
+  }
+
+  /** Who is not ready leaves what is there to the others. */
+  room(): { stanzas: number; bytes: number } {
+    if (this.#owner.status().state !== 'ready') return { stanzas: 0, bytes: 0 };
+    const { stanzas, bytes } = this.#owner.room();
+    return { stanzas: stanzas - this.#waiting.length, bytes };
+  }
+
+  arrived(from: FeedMessage): void {
+    const { sequence, deliveries, message } = from;
+    const reply = message.reply ?? '';
+    const known = this.#bySequence.get(sequence);
+    if (known !== undefined) {
+      known.reply = reply;
+      return;
+    }
+    const key = keyOf(from);
+    if (this.#ended.has(sequence) || this.#byKey.has(key)) {
+      this.#answer([reply], '+ACK');
+      return;
+    }
+    const mark: Mark = deliveries > 1 ? { ...FRESH, possibleDuplicate: true } : FRESH;
+    const stored = storedOf(from, mark);
+    const entry: Entry = { key, sequence, ticket: ticketOf(from), mark, reply, xml: stored.xml };
+    this.#byKey.set(key, entry);
+    this.#bySequence.set(sequence, entry);
+    this.#waiting.push(stored);
+    if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+  }
+
+  caughtUp(): void {
+    // Nothing was waited for.
+  }
+
+  failed(error: BrokerError): void {
+    if (this.#closed === null) this.#owner.health(error.retryable ? error : error.with({ retryable: true }));
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (waiting.length > 0 && this.#closed === null) this.#owner.arrived(waiting);
+  }
+
+  async #commit(changes: readonly Change[]): Promise<void> {
+    const { all } = stage(changes, (key) => this.#byKey.get(key));
+    try {
+      for (const staged of all) if (staged.outcome === 'failed') await this.#bury(staged);
+    } catch (cause) {
+      const error = this.#base.link.error(cause, 'to keep a dead letter');
+      throw failed(error.message, error);
+    }
+    for (const { entry, mark } of all) if (entry !== null) entry.mark = mark;
+    const ended = all.filter(({ outcome, entry }) => outcome !== null && entry !== null);
+    const replies: string[] = [];
+    for (const { entry } of ended) {
+      if (entry === null) continue;
+      this.#byKey.delete(entry.key);
+      this.#bySequence.delete(entry.sequence);
+      this.#remember(entry.sequence);
+      if (entry.reply !== null) replies.push(entry.reply);
+    }
+    this.#answer(replies, '+ACK');
+    this.#base.reports.tell(this.#owner.queue, ended);
+  }
+
+  async #bury({ entry, key, code }: Staged): Promise<void> {
+    const { js, subjects, link } = this.#base;
+    const { xml = '' } = (entry ?? {}) as Partial<Entry>;
+    const headers = headersOf(link.client, { key, at: Date.now(), xmlns: null });
+    headers.set(CODE, code ?? '');
+    await js.publish(subjects.dead(this.#owner.queue), xml, { headers, timeout: ANSWER_MS });
+  }
+
+  #remember(sequence: number): void {
+    this.#ended.add(sequence);
+    if (this.#ended.size <= REMEMBERED) return;
+    const [oldest] = this.#ended;
+    if (oldest !== undefined) this.#ended.delete(oldest);
+  }
+
+  #stillWorking(): void {
+    this.#answer(this.#replies(), '+WPI');
+  }
+
+  #replies(): string[] {
+    return [...this.#bySequence.values()].map(({ reply }) => reply).filter((reply) => reply !== null);
+  }
+
+  /** The last answer tells that those before it are through, too. */
+  #answer(replies: readonly string[], text: '+ACK' | '+WPI' | '-NAK'): void {
+    const last = replies.at(-1);
+    if (last === undefined) return;
+    const { connection } = this.#base.link;
+    try {
+      for (const reply of replies.slice(0, -1)) connection.publish(reply, text);
+      this.#confirmed = connection.request(last, text, { timeout: ANSWER_MS }).catch(nothing);
+    } catch {
+      // It comes again, to whoever.
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#under;
+    this.#feed.stop();
+    this.#commands.close();
+    if (this.#working !== null) clearInterval(this.#working);
+    await this.#confirmed;
+    // What is left is for the others, at once.
+    this.#answer(this.#replies(), '-NAK');
+    await this.#confirmed;
+    await this.#left();
+  }
+}
+
+function nothing(): void {
+  // Whoever asked was told.
+}
+
+function failed(text: string, cause?: unknown): BrokerError {
+  return new BrokerError('QUEUE_STORE_FAILED', text, { layer: 'queue', retryable: true, cause });
+}

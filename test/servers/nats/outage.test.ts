@@ -1,0 +1,232 @@
+// J-1 to J-3: what kills and outages of NATS do to a queue that several processes share.
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Broker } from 'xmpp-broker';
+import { prepareNats, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
+import { describeServer, Nats, NatsCluster, type NatsOptions, type NatsServer } from '../harness/index.js';
+import { account, component, message, QUEUE, useEndings, useNats, Xmpp } from './support/queue-world.js';
+
+const atEnd = useEndings();
+const { holder, publisher } = useNats(atEnd);
+
+const thrown: unknown[] = [];
+const note = (error: unknown): void => void thrown.push(error);
+beforeEach(() => {
+  process.on('unhandledRejection', note);
+  process.on('uncaughtException', note);
+});
+afterEach(() => {
+  process.off('unhandledRejection', note);
+  process.off('uncaughtException', note);
+  expect(thrown.splice(0)).toEqual([]);
+});
+
+async function start(options: NatsOptions = {}): Promise<NatsServer> {
+  const server = await Nats.start(options);
+  atEnd(() => server.dispose());
+  return server;
+}
+
+/** Faults of a publisher are heard, so that none of them is a warning. */
+function quiet(producer: StanzaPublisher): StanzaPublisher {
+  producer.subscribe('fail', () => undefined);
+  return producer;
+}
+
+function say(producer: StanzaPublisher, tickets: Map<string, RemoteTicket>, count: number): void {
+  for (let i = 0; i < count; i += 1) {
+    const body = String(tickets.size + 1);
+    tickets.set(body, producer.output(message(body)));
+  }
+}
+
+/** All arrived, in order, and twice only with a flag. */
+async function complete(xmpp: Xmpp, tickets: ReadonlyMap<string, RemoteTicket>): Promise<void> {
+  await Promise.all([...tickets.values()].map(({ sent }) => sent));
+  await expect.poll(() => [...tickets.keys()].filter((body) => !xmpp.bodies.includes(body)), WAIT).toEqual([]);
+  const { bodies } = xmpp;
+  const first = bodies.filter((body, at) => bodies.indexOf(body) === at);
+  expect(first).toEqual([...tickets.keys()]);
+  const twice = [...tickets].filter(([body]) => bodies.indexOf(body) !== bodies.lastIndexOf(body));
+  expect(twice.filter(([, { possibleDuplicate }]) => !possibleDuplicate).map(([body]) => body)).toEqual([]);
+}
+
+const WAIT = { timeout: 30_000 };
+
+describeServer('nats', 'J-1: kills', () => {
+  it('nats-server is killed again and again under traffic: nothing is lost, or out of order', async () => {
+    const nats = await start();
+    const xmpp = await Xmpp.start(atEnd);
+    const broker = holder(nats, account(xmpp.server), { ttlMs: 3_000 });
+    await broker.connect();
+    const producer = quiet(publisher(nats, { queue: 'juliet@localhost' }));
+    const tickets = new Map<string, RemoteTicket>();
+    for (let round = 0; round < 5; round += 1) {
+      say(producer, tickets, 40);
+      await tickets.get(String(tickets.size - 39))?.stored;
+      await nats.kill();
+      say(producer, tickets, 40);
+      await nats.start();
+    }
+    say(producer, tickets, 40);
+    await complete(xmpp, tickets);
+  });
+
+  it('a node of three is killed, the leader or not: it goes on', async () => {
+    const cluster = await NatsCluster.start();
+    atEnd(() => cluster[Symbol.asyncDispose]());
+    const [nats] = cluster.nodes as [NatsServer];
+    const xmpp = await Xmpp.start(atEnd);
+    const connection = { servers: cluster.urls };
+    await prepareNats(connection, { replicas: 3 });
+    const broker = holder(nats, component(xmpp.server, QUEUE), { connection, ttlMs: 10_000 });
+    await broker.connect();
+    const producer = quiet(publisher(nats, { connection }));
+    const tickets = new Map<string, RemoteTicket>();
+    for (const node of cluster.nodes) {
+      say(producer, tickets, 20);
+      await node.kill();
+      say(producer, tickets, 20);
+      await tickets.get(String(tickets.size))?.stored;
+      await node.start();
+    }
+    await Promise.all([...tickets.values()].map(({ sent }) => sent));
+    await expect.poll(() => [...tickets.keys()].filter((body) => !xmpp.bodies.includes(body)), WAIT).toEqual([]);
+  });
+});
+
+describeServer('nats', 'J-2: outages, and what they are called', () => {
+  /** A holder and a producer that work. */
+  async function working(
+    nats: NatsServer,
+    connection: object = {},
+  ): Promise<{ xmpp: Xmpp; broker: Broker; producer: StanzaPublisher; tickets: Map<string, RemoteTicket> }> {
+    const xmpp = await Xmpp.start(atEnd);
+    const at = { connection: { servers: Nats.url(nats), pingInterval: 500, maxPingOut: 2, ...connection } };
+    const broker = holder(nats, component(xmpp.server, QUEUE), { ...at, ttlMs: 1_500 });
+    await broker.connect();
+    const producer = quiet(publisher(nats, at));
+    const tickets = new Map<string, RemoteTicket>();
+    say(producer, tickets, 1);
+    await tickets.get('1')?.sent;
+    return { xmpp, broker, producer, tickets };
+  }
+
+  it.each(['kill', 'freeze'] as const)(
+    '%s: the holder lets go of its link, and goes on when NATS is back',
+    async (how) => {
+      const nats = await start();
+      const { xmpp, broker, producer, tickets } = await working(nats);
+      const events = ['PCJ_STOREFAIL', 'PCJ_FENCED', 'PCJ_SOCKETDISCONNECT'] as const;
+      const told = Promise.all(events.map((event) => broker.events.once(event)));
+      const failed = new Promise<unknown>((resolve) => producer.subscribe('fail', resolve));
+      if (how === 'kill') await nats.kill();
+      else nats.freeze();
+      say(producer, tickets, 20);
+      const [fail, fenced] = await told;
+      expect([fail, fenced]).toMatchObject([
+        { code: expect.stringMatching(/^(NATS_UNREACHABLE|QUEUE_STORE_FAILED)$/) as string },
+        { code: 'QUEUE_FENCED' },
+      ]);
+      expect(await failed).toMatchObject({ code: 'NATS_UNREACHABLE' });
+      const ready = broker.events.once('PCJ_READY');
+      if (how === 'kill') await nats.start();
+      else nats.thaw();
+      await ready;
+      await complete(xmpp, tickets);
+    },
+  );
+
+  it('ttlMs Infinity: the link stays while NATS is away; what must be stored waits', async () => {
+    const nats = await start();
+    const xmpp = await Xmpp.start(atEnd);
+    const broker = holder(nats, component(xmpp.server, QUEUE), { ttlMs: Number.POSITIVE_INFINITY });
+    await broker.connect();
+    const failed = broker.events.once('PCJ_STOREFAIL');
+    await nats.kill();
+    await failed;
+    const ticket = broker.output(message('1'));
+    expect(broker.state).toBe('ready');
+    const back = broker.events.once('PCJ_STOREREADY');
+    await nats.start();
+    await back;
+    await ticket.sent;
+    await ticket.stored;
+    expect(broker.state).toBe('ready');
+  });
+
+  it('a login that is taken away and given back', async () => {
+    const users = [{ user: 'all', password: 'x' }];
+    const nats = await start({ users });
+    const { xmpp, broker, producer, tickets } = await working(nats, { user: 'all', pass: 'x' });
+    const fenced = broker.events.once('PCJ_FENCED');
+    Nats.reconfigure(nats, { users: [{ user: 'all', password: 'another' }] });
+    say(producer, tickets, 5);
+    await fenced;
+    const ready = broker.events.once('PCJ_READY');
+    Nats.reconfigure(nats, { users });
+    await ready;
+    await complete(xmpp, tickets);
+  });
+
+  it('the stream takes no more of this queue: it waits, in order, and output throws at the bound', async () => {
+    const nats = await start();
+    await prepareNats({ servers: Nats.url(nats) }, { maxStanzas: 10 });
+    const producer = publisher(nats, { maxStanzas: 20 });
+    const failed = new Promise<unknown>((resolve) => producer.subscribe('fail', resolve));
+    const tickets = new Map<string, RemoteTicket>();
+    say(producer, tickets, 20);
+    expect(await failed).toMatchObject({ code: 'QUEUE_FULL' });
+    await expect
+      .poll(() => {
+        try {
+          say(producer, tickets, 1);
+          return null;
+        } catch (error) {
+          return (error as { code: string }).code;
+        }
+      }, WAIT)
+      .toBe('QUEUE_FULL');
+    const xmpp = await Xmpp.start(atEnd);
+    const broker = holder(nats, component(xmpp.server, QUEUE));
+    await broker.connect();
+    await Promise.all([...tickets.values()].map(({ sent }) => sent));
+    await expect.poll(() => xmpp.bodies.length, WAIT).toBe(tickets.size);
+  });
+
+  it('the stream is deleted: what is output says so and waits, and goes on when it is there again', async () => {
+    const nats = await start();
+    const { xmpp, broker, producer, tickets } = await working(nats);
+    const failed = new Promise<unknown>((resolve) => producer.subscribe('fail', resolve));
+    const connection = await connect({ servers: Nats.url(nats) });
+    atEnd(() => connection.close());
+    const manager = await jetstreamManager(connection);
+    await manager.streams.delete('XMPP_OUT');
+    say(producer, tickets, 3);
+    expect(await failed).toMatchObject({ code: 'NATS_NO_STREAM' });
+    await prepareNats(connection);
+    await complete(xmpp, tickets);
+    expect(broker.state).toBe('ready');
+  });
+});
+
+describeServer('nats', 'J-3: the window of ids', () => {
+  it('what could not be stored for longer than the window is flagged', async () => {
+    const nats = await start();
+    await prepareNats({ servers: Nats.url(nats) }, { dedupMs: 200 });
+    const producer = quiet(publisher(nats, { dedupMs: 200 }));
+    await producer.output(message('before')).stored;
+    await nats.kill();
+    const late = producer.output(message('late'));
+    await expect.poll(() => late.possibleDuplicate, WAIT).toBe(true);
+    await nats.start();
+    await late.stored;
+    const xmpp = await Xmpp.start(atEnd);
+    const broker = holder(nats, { ...component(xmpp.server, QUEUE), queue: { onReady: 'hold' } });
+    await broker.connect();
+    const held = [...broker.queue].map(({ node, possibleDuplicate }) => [node.getChildText('body'), possibleDuplicate]);
+    expect(held).toContainEqual(['before', false]);
+    expect(held.at(-1)).toEqual(['late', true]);
+  });
+});

@@ -1,0 +1,217 @@
+// L-1, L-2: standby pairs of examples/standby.ts, as real processes, on real servers: one is killed, or stands still, while
+// stanzas come through NATS. Nothing that was stored is lost, and nothing goes out twice without a flag.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Broker, xml, XMPP } from 'xmpp-broker';
+import { StanzaPublisher, type RemoteTicket } from 'xmpp-broker/nats';
+import { SERVERS } from '../../../scripts/servers.mjs';
+import { Child } from '../../docs/support/child.js';
+import { ROOT } from '../../docs/support/markdown.js';
+import { Workshop } from '../../docs/support/workshop.js';
+import {
+  describeServer,
+  Ejabberd,
+  Jabberd2,
+  Nats,
+  Prosody,
+  sharedServer,
+  type NatsServer,
+  type TestServer,
+} from '../harness/index.js';
+
+type Server = TestServer<'starttls'>;
+
+/** Tests that run side by side cannot poll with `expect`. */
+const WAIT = { timeout: 30_000, interval: 50 };
+
+interface Pair {
+  readonly what: string;
+  /** Port of the server, and what the program is told of itself. */
+  readonly port: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly queue: string;
+  /** Whether the session of the dead one is resumed. */
+  readonly resumes: boolean;
+  /** Whether the server lets a second one in while the first one only stands still. */
+  readonly frozen: boolean;
+}
+
+const component = (domain: string, port: string, frozen: boolean, note = ''): Pair => ({
+  what: `component ${domain}${note}`,
+  port,
+  env: { XMPP_DOMAIN: domain },
+  queue: domain,
+  resumes: false,
+  frozen,
+});
+
+const ACCOUNT: Pair = {
+  what: 'account',
+  port: 'starttls',
+  env: { XMPP_DOMAIN: 'localhost', XMPP_USER: 'alice' },
+  queue: 'alice@localhost',
+  resumes: true,
+  frozen: true,
+};
+
+const SITES: readonly { name: 'prosody' | 'ejabberd' | 'jabberd2'; start: () => Promise<Server>; pairs: Pair[] }[] = [
+  {
+    name: 'prosody',
+    start: () => Prosody.start(),
+    pairs: [
+      component('comp.localhost', 'component', false, ', refusing a second one'),
+      component('kickold.localhost', 'component', true, ', replacing the first one'),
+      ACCOUNT,
+    ],
+  },
+  {
+    name: 'ejabberd',
+    start: () => Ejabberd.start(),
+    pairs: [component('comp.localhost', 'component', true), ACCOUNT],
+  },
+  {
+    name: 'jabberd2',
+    start: () => Jabberd2.start(),
+    pairs: [component('comp.localhost', 'router', true)],
+  },
+];
+
+const workshop = new Workshop();
+const program = workshop.add('examples/standby.ts', readFileSync(join(ROOT, 'examples/standby.ts'), 'utf8'));
+const nats = sharedServer(() => Nats.start());
+afterAll(() => {
+  workshop[Symbol.dispose]();
+});
+
+/** Who receives, and writes down the numbers. */
+async function sinkOf(server: Server): Promise<{ broker: Broker; numbers: string[] }> {
+  const broker = new Broker({
+    connectionType: XMPP,
+    host: '127.0.0.1',
+    port: server.ports.starttls,
+    domain: 'localhost',
+    username: 'bob',
+    resource: 'sink',
+    password: 'secret',
+    tls: { ca: server.ca },
+    logger: false,
+  });
+  const numbers: string[] = [];
+  broker.subscribe('PCJ_NODERECEIVED', (node) => {
+    if (node.localName === 'message') numbers.push(node.getChildText('body') ?? '');
+  });
+  await broker.connect();
+  broker.output(xml('presence'));
+  return { broker, numbers };
+}
+
+for (const { name, start, pairs } of SITES) {
+  describeServer(SERVERS.nats.find() === null ? 'nats' : name, `L-2: standby pairs on ${name}`, () => {
+    let server: Server;
+    let bus: NatsServer;
+    let sink: Awaited<ReturnType<typeof sinkOf>>;
+    const publishers: StanzaPublisher[] = [];
+
+    beforeAll(async () => {
+      [server, bus] = await Promise.all([start(), nats()]);
+      sink = await sinkOf(server);
+      mkdirSync(join(workshop.path, name));
+    });
+    afterAll(async () => {
+      for (const publisher of publishers) await publisher.close({ timeoutMs: 1 });
+      sink.broker.halt();
+      await server.dispose();
+    });
+
+    /** Runs with processes that end with it. */
+    async function together(run: (children: Child[]) => Promise<void>): Promise<void> {
+      const children: Child[] = [];
+      try {
+        await run(children);
+      } finally {
+        for (const child of children) {
+          child.signal('SIGCONT');
+          await child[Symbol.asyncDispose]();
+        }
+      }
+    }
+
+    function member({ port, env }: Pair, children: Child[]): Child {
+      const ports: Readonly<Record<string, number>> = server.ports;
+      const surroundings = { detour: {}, folder: join(workshop.path, name) };
+      const child = new Child(workshop, program, surroundings, {
+        NATS_SERVERS: Nats.url(bus),
+        XMPP_PORT: String(ports[port]),
+        NODE_EXTRA_CA_CERTS: join(server.directory, 'tls/ca.pem'),
+        TTL_MS: '1500',
+        ...env,
+      });
+      children.push(child);
+      return child;
+    }
+
+    it.concurrent.each(pairs.map((pair) => [pair.what, pair] as const))(
+      '%s: the other one takes over, and nothing is lost or repeated without a flag',
+      (what, pair) =>
+        together(async (children) => {
+          const publisher = new StanzaPublisher({ connection: { servers: Nats.url(bus) }, queue: pair.queue });
+          publishers.push(publisher);
+          const tickets = new Map<string, RemoteTicket>();
+          const say = (count: number): void => {
+            for (let i = 0; i < count; i += 1) {
+              const body = `${what} ${tickets.size + 1}`;
+              const stanza = xml('message', { to: 'bob@localhost/sink', type: 'chat' }, xml('body', {}, body));
+              tickets.set(body, publisher.output(stanza));
+            }
+          };
+          const missing = (): string[] => [...tickets.keys()].filter((body) => !sink.numbers.includes(body));
+          const twice = (): string[] =>
+            [...tickets.keys()].filter((body) => sink.numbers.indexOf(body) !== sink.numbers.lastIndexOf(body));
+          /** The holder goes in the middle of it. */
+          const change = async (holder: Child, next: Child, signal: 'SIGSTOP' | 'SIGKILL'): Promise<void> => {
+            say(50);
+            await vi.waitFor(() => assert.ok(tickets.size - missing().length > 10), WAIT);
+            say(50);
+            holder.signal(signal);
+            say(50);
+            await next.prints('expired');
+            await next.prints('ready as');
+            say(50);
+            await Promise.all([...tickets.values()].map(({ sent }) => sent));
+            await vi.waitFor(() => assert.deepEqual(missing(), []), WAIT);
+          };
+
+          const first = member(pair, children);
+          await first.prints('ready as');
+          const second = member(pair, children);
+          await second.prints('waiting for');
+          if (pair.frozen) {
+            await change(first, second, 'SIGSTOP');
+            first.signal('SIGCONT');
+            await first.prints('fenced');
+            await first.prints('waiting for');
+            first.output = '';
+            await change(second, first, 'SIGKILL');
+            expect(first.output.includes(', resumed')).toBe(pair.resumes);
+          } else await change(first, second, 'SIGKILL');
+          expect(twice().filter((body) => tickets.get(body)?.possibleDuplicate !== true)).toEqual([]);
+        }),
+    );
+
+    it('SIGTERM gives it to the other one at once', () =>
+      together(async (children) => {
+        const [given] = pairs as [Pair];
+        const pair = { ...given, env: { ...given.env, QUEUE: 'another' } };
+        const first = member(pair, children);
+        await first.prints('ready as');
+        const second = member(pair, children);
+        await second.prints('waiting for');
+        first.signal('SIGTERM');
+        expect((await first.ended()).code).toBe(0);
+        await second.prints('released');
+        await second.prints('ready as');
+      }));
+  });
+}
