@@ -97,6 +97,10 @@ describe('README, changelog and docs', () => {
     }
   });
 
+  it('no picture is in a link: the site leaves that as it is', () => {
+    expect(pages.filter(({ text }) => /\[!\[/.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
   it('every line of a table has as many cells as its head', () => {
     const uneven = pages.flatMap(({ path, text }) => {
       let columns = 0;
