@@ -42,7 +42,7 @@ export class FleetMembership {
   readonly #claims = new Map<number, AbortController>();
   /** Claims that are not settled, given up or not. */
   readonly #taking = new Set<Promise<void>>();
-  readonly #releasing = new Set<number>();
+  readonly #releasing = new Map<number, Promise<void>>();
   #startedAt = Number.POSITIVE_INFINITY;
   #fullUntil = Number.NEGATIVE_INFINITY;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -150,10 +150,19 @@ export class FleetMembership {
     }
   }
 
-  async #release(shard: number): Promise<void> {
+  /** Never rejects. */
+  #release(shard: number): Promise<void> {
     const held = this.#held.get(shard);
-    if (held === undefined || this.#releasing.has(shard)) return;
-    this.#releasing.add(shard);
+    if (held === undefined) return Promise.resolve();
+    let releasing = this.#releasing.get(shard);
+    if (releasing === undefined) {
+      releasing = this.#released(shard, held);
+      this.#releasing.set(shard, releasing);
+    }
+    return releasing;
+  }
+
+  async #released(shard: number, held: HeldShard): Promise<void> {
     await this.#owner.releasing(shard);
     await held.release();
     this.#releasing.delete(shard);
