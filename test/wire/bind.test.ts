@@ -82,6 +82,15 @@ describe('resource binding', () => {
     expect(recorded.last('PCJ_PROTOCOLERROR')).toMatchObject({ code: 'BIND_OTHER_USER' });
   });
 
+  it.each(['get', 'set', ''])('A-NEG-12: an iq of type %j with our id is no answer', async (type) => {
+    const { server, connected, broker } = await binding();
+    const id = await iqId(server);
+    await server.send(`<iq type='${type}' id='${id}'><bind xmlns='${NS.BIND}'><jid>eve@localhost/x</jid></bind></iq>`);
+    await server.send(bound(id));
+    await connected;
+    expect(broker.jid?.toString()).toBe(JID);
+  });
+
   it('A-NEG-12: results for another id, of another sender, and twice', async () => {
     const wrongId = await binding({ timeouts: { bind: 80, close: 50 } });
     await iqId(wrongId.server);

@@ -73,6 +73,8 @@ describe('a connector', () => {
     ['a writable', new Writable()],
     ['a closed socket', new Socket().destroy()],
     ['a stream of objects', new PassThrough({ objectMode: true })],
+    ['a stream that takes objects', new PassThrough({ writableObjectMode: true })],
+    ['a stream that gives objects', new PassThrough({ readableObjectMode: true })],
     ['a stream that decodes', new PassThrough({ encoding: 'utf8' })],
     ['a stream that has ended', new PassThrough().end()],
     ['an object with the right names', { on: 1, write: 1 }],

@@ -35,6 +35,18 @@ describe('several names on one link', () => {
     expect(() => broker.output(xml('message', { to: 'a@localhost', from: 'x@two.localhost' }))).toThrow();
   });
 
+  it('S-J2-2: a name that is bound is refused here, and not asked for again', async () => {
+    const { broker, server } = await rig.ready();
+    const control = new RouterControl(broker);
+    const bound = control.bind('two.localhost');
+    const { id } = await readBind(server);
+    await server.send(answer(id));
+    await bound;
+    const error = await failure(control.bind('TWO.localhost'));
+    expect(error).toMatchObject({ condition: 'conflict', origin: 'local', retryable: false });
+    expect(server.unread).toBe('');
+  });
+
   it('a name with default receives for everybody, as long as it is bound', async () => {
     const { broker, server } = await rig.ready();
     const control = new RouterControl(broker);

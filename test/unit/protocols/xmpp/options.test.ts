@@ -67,6 +67,8 @@ describe('XMPP.with()', () => {
     [{ fast: true }, /fast must be 'off' or an object with a store/],
     [{ fast: {} }, /fast\.store is missing: pass fileTokenStore\(path\)/],
     [{ fast: { store: {} } }, /fast\.store must be an object with the methods load and save/],
+    [{ fast: { store: 'file' } }, /fast\.store must be an object with the methods load and save/],
+    [{ fast: { store: null } }, /fast\.store must be an object with the methods load and save/],
     [{ fast: { store: { load: () => null } } }, /fast\.store must be an object with the methods load and save/],
     [{ fast: { store: STORE, mechanisms: [] } }, /fast\.mechanisms must be a list of one or more of HT-SHA-512-EXPR/],
     [{ fast: { store: STORE, mechanisms: ['SCRAM-SHA-1'] } }, /fast\.mechanisms must be .*, without "SCRAM-SHA-1"/],
