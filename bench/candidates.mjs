@@ -15,6 +15,7 @@ const modules = {
   obvious: { name: 'the obvious design', packages: ['saxes', '@xmldom/xmldom', 'xpath'] },
   raw: { name: 'bare socket', packages: [] },
   'fan-out': { name: 'xmpp-broker with NATS', packages: ['.', '@nats-io/jetstream'], missing: noNats },
+  nats: { name: 'xmpp-broker with NATS', packages: ['.', '@nats-io/jetstream'], missing: noNats },
   store: { name: 'xmpp-broker with SQLite', packages: ['.'], missing: noSqlite },
 };
 

@@ -150,6 +150,20 @@ export const GOALS = [
     aim: 1.1,
   },
   {
+    text: 'stanzas of a StanzaPublisher that are stored in a second, against js.publish',
+    of: 'nats/publish',
+    to: 'nats/client',
+    least: 0.4,
+    aim: 1,
+  },
+  {
+    text: 'producer to sent and back, 64 under way, against js.publish alone',
+    of: 'nats/sent',
+    to: 'nats/client',
+    least: 0.3,
+    aim: 0.8,
+  },
+  {
     text: 'CPU of an inbound stanza that is handed to workers over publishing alone',
     of: 'fan-out/fan-out',
     to: 'fan-out/publish',

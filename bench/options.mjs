@@ -13,6 +13,7 @@ export const MEASURES = [
   'busy',
   'latency',
   'store',
+  'nats',
   'fan-out',
 ];
 
