@@ -24,7 +24,11 @@ export function Live({ state, change, wish, setWish }: LiveProps): JSX.Element {
       <div class="head">
         <h2 id="live-title">Live</h2>
         <div class="buttons">
-          <button type="button" aria-pressed={paused} onClick={() => change({ do: 'pause', paused: !paused })}>
+          <button
+            type="button"
+            class={paused ? 'primary' : ''}
+            onClick={() => change({ do: 'pause', paused: !paused })}
+          >
             {paused ? `Go on${waiting.length > 0 ? ` (${count(waiting.length)} new)` : ''}` : 'Pause'}
           </button>
           <button type="button" onClick={() => change({ do: 'clear' })}>
