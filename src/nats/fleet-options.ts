@@ -8,20 +8,20 @@ import { prefixCheck, replicasCheck } from './subjects.js';
 
 /** Options of a `Fleet`. */
 export interface FleetOptions {
-  /** A connection to NATS, which stays yours, or options for one. */
+  /** A connection to NATS, which stays yours, or options for one. Needed. */
   connection: NatsGiven;
   /** What all names in NATS begin with. Default `xmpp`. */
   prefix?: string | undefined;
-  /** Name of the fleet: all members give the same one. */
+  /** Name of the fleet: all members give the same one. Needed. */
   name: string;
   /**
    * Into how many parts the accounts are divided: 1 to 4 096. It is fixed when the first member of the fleet starts, and all
    * give the same one. Some ten times as many as there will be members is a good number: each costs NATS a consumer. Default 64.
    */
   shards?: number | undefined;
-  /** All accounts of the fleet, in any order. Asked whenever the member gets a shard, and by `refresh()`. */
+  /** All accounts of the fleet, in any order. Asked whenever the member gets a shard, and by `refresh()`. Needed. */
   list: () => AsyncIterable<string> | Iterable<string>;
-  /** Options of the broker of an account. Its queue and where that is stored are the fleet's. */
+  /** Options of the broker of an account. Its queue and where that is stored are the fleet's. Needed. */
   broker: (account: string) => BrokerOptions;
   /** Most links that a member makes at a time. Default 50. */
   maxConnecting?: number | undefined;
