@@ -285,7 +285,10 @@ export class Lease {
     this.#deadline = setTimeout(() => {
       // In a process that was busy the answer may be there, unread: timers come before it. Nothing is written meanwhile.
       setImmediate(() => {
-        if (performance.now() >= this.#goodUntil) this.#lose(this.#fencedError('NATS did not answer in time'));
+        if (!this.#isHeld) return;
+        // Timers may be a little early.
+        if (performance.now() < this.#goodUntil) this.#armDeadline();
+        else this.#lose(this.#fencedError('NATS did not answer in time'));
       });
     }, left).unref();
   }

@@ -42,3 +42,26 @@ it('L-1 a holder that was busy while the answer of NATS came stays the holder', 
   expect([lost, lease.isHeld]).toEqual([[], true]);
   lease.stop();
 });
+
+it('L-1 a holder that gets no answer lets go, also when its timer comes a moment early', async () => {
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+  onTestFinished(() => {
+    clock.mockRestore();
+  });
+  const link = Object.create(null) as NatsLink;
+  const lease = new Lease({ link, kv: bucket(), key: 'k', id: 'me', ttlMs: 3_000, what: 'the queue' });
+  await lease.take(new AbortController().signal, () => undefined);
+  now = 2_499;
+  const lost = new Promise<string>((resolve) => {
+    lease.keep(({ code }) => {
+      resolve(code);
+    });
+  });
+  // The timer fires behind a millisecond, and the clock that counts is not there yet.
+  now = 2_499.9;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(lease.isHeld).toBe(true);
+  now = 2_500;
+  expect(await lost).toBe('QUEUE_FENCED');
+});
