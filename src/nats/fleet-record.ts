@@ -53,6 +53,9 @@ export class ShardRecord {
         this.#put(token, body);
         return this.#write();
       },
+      check: async () => {
+        await this.#write().catch(() => undefined);
+      },
       release: async (body) => {
         this.#watchers.delete(token);
         this.#put(token, body);

@@ -146,6 +146,13 @@ export class Lease {
     }
   }
 
+  /** Writes the record as it is, to see whether this process is still the holder. Whoever has to know is told. Never rejects. */
+  async check(): Promise<void> {
+    while (this.#under !== null) await this.#under.catch(() => undefined);
+    // Not what it was when it was asked for: marks may have been written meanwhile.
+    await this.write(this.#body).catch(() => undefined);
+  }
+
   /** Gives it to the next one at once. Never rejects. */
   async release(body: unknown): Promise<void> {
     const was = this.isHeld;

@@ -25,7 +25,7 @@ const WINDOW = 256;
 export const ANSWER_MS = 2_000;
 
 /** What a queue needs of a lease, and of what reads for it: a shard of a fleet has one of each for many queues. */
-export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'release' | 'stop'>;
+export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'check' | 'release' | 'stop'>;
 export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
 
 /** A queue that a store has open, and tells of its connection. */
@@ -209,7 +209,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     if (this.#isLost || this.#closed !== null) return;
     owner.health(error.retryable ? error : error.with({ retryable: true }));
     // A new holder deletes the readers of others.
-    void lease.write(this.#body([])).catch(nothing);
+    void lease.check();
   }
 
   #tell(stanza: StoredStanza): void {

@@ -84,7 +84,7 @@ describeServer('nats', 'J-1: kills', () => {
     await broker.connect();
     const producer = quiet(publisher(nats, { connection }));
     const tickets = new Map<string, RemoteTicket>();
-    for (const node of cluster.nodes) {
+    for (const node of cluster.nodes.slice(0, 2)) {
       say(producer, tickets, 20);
       await node.kill();
       say(producer, tickets, 20);
