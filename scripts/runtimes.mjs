@@ -1,5 +1,5 @@
 // Brings what tests need and `npm ci` does not: another release of Node, whose npm package for this platform is
-// a plain binary, Bun, and better-sqlite3, which compiles for a minute or more where no binary of it can be had. Both are kept
+// a plain binary, Bun, Jazzer.js, and better-sqlite3, which compiles for a minute or more where no binary of it can be had. Both are kept
 // in .cache/runtimes. XMPP_BROKER_NO_INSTALL=1 forbids it. Plain Node without dependencies.
 //
 //   node scripts/runtimes.mjs node 24          prints the path of the program

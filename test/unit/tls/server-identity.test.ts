@@ -95,6 +95,15 @@ describe('names', () => {
     expect(await verdict('example.org', [{ srv }])).toBe(expected);
   });
 
+  test.each([
+    { uri: '_xmpp-client.example.org' },
+    { email: '_xmpp-client.example.org' },
+    { dns: '_xmpp-client.example.org' },
+    { xmpp: '_xmpp-client.example.org' },
+  ])('S-CERT-6: what looks like an SRV-ID, and is a name of another kind: %j', async (name) => {
+    expect(await verdict('example.org', [name])).toBe(MISMATCH);
+  });
+
   test('S-CERT-6: the service of an SRV-ID must be the one asked for', async () => {
     const names = [{ srv: '_xmpp-server.example.org' }];
     expect(await verdict('example.org', names, { service: 'xmpp-server' })).toBe('SRV:_xmpp-server.example.org');
