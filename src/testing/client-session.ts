@@ -55,7 +55,7 @@ export class ClientSession implements Resource {
       this.#manage(element);
     } else if (isStanza(element, NS.CLIENT)) {
       this.#management?.received();
-      this.#send(element);
+      if (this.site.script === null) this.#send(element);
     } else if (!isClientState(element)) {
       throw new StreamFault('unsupported-stanza-type');
     }

@@ -72,7 +72,8 @@ function makeRoom({ hub, settings }: Site, name: string): void {
 }
 
 /** A first-level element of the component. A missing `from` is filled in; another one's closes the stream. */
-function receive(element: Element, name: string, { hub }: Site): void {
+function receive(element: Element, name: string, { hub, script }: Site): void {
+  if (script !== null) return;
   if (!isStanza(element, NS.COMPONENT_ACCEPT) && !isStanza(element, NS.CLIENT)) {
     throw new StreamFault('unsupported-stanza-type');
   }

@@ -44,7 +44,7 @@ export class RouterLink implements DomainLink {
         this.#unbind(element);
         return;
       case 'route':
-        this.#route(element);
+        if (this.#site.script === null) this.#route(element);
         return;
       case 'throttle':
         this.#throttle();
@@ -115,13 +115,18 @@ export class RouterLink implements DomainLink {
     this.#connection.bind(jid);
     if (isDefault) hub.fallback = this;
     if (element.getChild('log') !== null) this.#logs.add(name);
-    for (const other of known) if (other !== name) this.announce(other, true);
     hub.addLink(name, this, multi ? 'to' : 'from');
+    if (this.#site.script === null) this.#welcome(name, known);
+    this.#site.publish('session', { connection: this.#connection, jid, resumed: false });
+  }
+
+  /** Tells a name which others are there. */
+  #welcome(name: string, known: readonly string[]): void {
+    for (const other of known) if (other !== name) this.announce(other, true);
     // As jabberd2's session manager does: it wants to know what this is. The answer goes nowhere.
     const id = randomBytes(18).toString('base64url');
     const query = xml('query', { xmlns: NS.DISCO_INFO });
     this.deliver(xml('iq', { xmlns: NS.CLIENT, type: 'get', to: name, from: 'sm', id }, query));
-    this.#site.publish('session', { connection: this.#connection, jid, resumed: false });
   }
 
   #bindError(jid: JID | null, multi: boolean, isDefault: boolean): string | null {

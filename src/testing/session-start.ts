@@ -21,10 +21,11 @@ export function resourceFor(site: Site, username: string, requested: string): JI
   const { hub, settings } = site;
   const { conflict, assigned } = settings.bind;
   const made = () => new JID(username, settings.domain, randomBytes(9).toString('base64url'));
-  if (requested === '' || assigned) return made();
+  const scripted = site.script?.address() ?? null;
+  if (scripted === null && (requested === '' || assigned)) return made();
   let jid: JID;
   try {
-    jid = new JID(username, settings.domain, requested);
+    jid = scripted ?? new JID(username, settings.domain, requested);
   } catch {
     return 'bad-request';
   }

@@ -36,7 +36,15 @@ export interface Site {
   readonly routers: Set<RouterLink>;
   /** What new client streams are refused with, if they are. */
   refusal: { readonly fault: StreamFault; readonly stage: RefusalStage } | null;
+  /** Plays the server's part behind the sign-ins, if something does: then nothing is routed, answered or announced. */
+  script: Script | null;
   publish<Name extends keyof LoopbackEvents>(event: Name, payload: LoopbackEvents[Name]): void;
+}
+
+/** What takes the place of the server's own doing. It hears by the events. */
+export interface Script {
+  /** The address that a client gets, whatever it asks for; null leaves that to the server. */
+  address(): JID | null;
 }
 
 /** Everything a server with these settings needs, with nobody connected. */
@@ -92,6 +100,7 @@ export function createSite(settings: Settings, tls: TlsIdentity | null, publish:
     tls,
     routers,
     refusal: null,
+    script: null,
     publish,
   };
 }

@@ -5,6 +5,8 @@ import { demo } from './demo.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { queue } from './queue.js';
+import { record } from './record.js';
+import { replay } from './replay.js';
 import { request } from './request.js';
 import { send } from './send.js';
 import { serve } from './serve.js';
@@ -20,6 +22,8 @@ export const COMMANDS: readonly Command[] = [
   queue,
   explain,
   serve,
+  record,
+  replay,
   demo,
   completion(() => COMMANDS),
 ];

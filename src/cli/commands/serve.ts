@@ -1,6 +1,7 @@
 import { usageError } from '../../errors.js';
 import { LoopbackServer } from '../../testing/index.js';
 import type { Command, Given, Terminal } from '../command.js';
+import { quoted } from '../quoted.js';
 
 /** The loopback server, for trying things out. */
 export const serve: Command = {
@@ -81,8 +82,6 @@ function tell(given: Given, { out }: Terminal, server: LoopbackServer, nothing: 
     );
   }
 }
-
-const quoted = (text: string): string => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function pairs(given: Given, option: string): Record<string, string> | undefined {
   const texts = given.texts(option);
