@@ -53,14 +53,19 @@ async function notedTests(path) {
     await vitest.start();
     await vitest.close();
     delete process.env.XMPP_BROKER_NOTED;
-    const lines = [...new Set(readFileSync(scratch, 'utf8').trim().split('\n'))];
-    appendFileSync(path, `${lines.join('\n')}\n`);
+    const noted = readFileSync(scratch, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    // Below the checkout, so that another one can go on with it.
+    const lines = noted.map(([key, file]) => JSON.stringify([key, relative(ROOT, file)]));
+    appendFileSync(path, `${[...new Set(lines)].join('\n')}\n`);
     rmSync(scratch);
   }
   const seen = new Map();
   for (const line of readFileSync(path, 'utf8').trim().split('\n')) {
     const [key, file] = JSON.parse(line);
-    seen.set(key, [...(seen.get(key) ?? []), file]);
+    seen.set(key, [...(seen.get(key) ?? []), join(ROOT, file)]);
   }
   return seen;
 }
