@@ -261,7 +261,9 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
       }
       this.#kept = kept;
     } catch (cause) {
-      throw this.#wasLost() ? fenced() : this.#failure(cause);
+      const error = this.#wasLost() ? fenced() : this.#failure(cause);
+      // What was published is with the next holder.
+      throw error.code === 'QUEUE_FENCED' && puts.length > 0 ? error.with({ sent: 'maybe' }) : error;
     }
     for (const { entry, mark } of all) if (entry !== null) entry.mark = mark;
     const ended = all.filter(({ outcome }) => outcome !== null);

@@ -160,7 +160,9 @@ export class Journal implements RecordOwner {
   forget(record: StoredRecord): void {
     record.isOver = true;
     this.records.delete(record);
-    record.ticket.markFailed(kept(record.ticket));
+    const error = kept(record.ticket);
+    record.wasNotStored(error);
+    record.ticket.markFailed(error);
   }
 
   /** A stanza is held again. */
@@ -355,8 +357,10 @@ export class Journal implements RecordOwner {
     this.#flight = null;
     this.lane.unmark();
     if (error.code === 'QUEUE_FENCED') {
-      // None of it counts: what was to be put waits for the next time.
-      for (const step of steps) if (step instanceof StoredRecord && !step.isStored) step.mayBeStored = false;
+      // None of it counts, if the store is sure: what was to be put waits for the next time. Else it may be with another holder.
+      const isSure = error.sent !== 'maybe';
+      for (const step of isSure ? steps : [])
+        if (step instanceof StoredRecord && !step.isStored) step.mayBeStored = false;
       this.#pending.putBack(steps);
       this.#owner.fenced(error);
       return;

@@ -71,7 +71,8 @@ export interface OpenStore {
    * counts, and those that are still wanted come again: `key` makes a repetition harmless, also where the store is not sure.
    * Called again only when the last call has settled.
    * @throws BrokerError `QUEUE_STORE_FAILED`. `retryable`: it will work again by itself and stanzas wait; else its puts have
-   * failed. `QUEUE_FENCED`
+   * failed. `QUEUE_FENCED`; with `sent` `maybe` its puts may be with the next holder: they do not come again, their tickets say that
+   * they are kept
    */
   commit(changes: readonly Change[]): Promise<void>;
   /**

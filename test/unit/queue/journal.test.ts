@@ -201,3 +201,38 @@ function outcomeOf(steps: readonly JournalStep[]): object {
   }
   return { rows: [...rows].sort(([a], [b]) => a.localeCompare(b)), sessions, thens };
 }
+
+describe('somebody else takes the queue while stanzas are being stored', () => {
+  const fenced = (sent: 'no' | 'maybe'): BrokerError =>
+    new BrokerError('QUEUE_FENCED', 'overtaken', { layer: 'queue', retryable: true, sent });
+
+  function fencedIn(commit: OpenStore['commit']): { ticket: Ticket; journal: Journal } {
+    const journal: Journal = new Journal({ ...OWNER, fenced: () => journal.disown() });
+    journal.open({ ...store, commit });
+    const ticket = new Ticket(1, '<message/>', '');
+    journal.put(ticket, 'a');
+    return { ticket, journal };
+  }
+
+  it('a store that may have them: their tickets say so, and nobody waits for ever', async () => {
+    const { ticket, journal } = fencedIn(() => Promise.reject(fenced('maybe')));
+    await expect(ticket.stored).rejects.toMatchObject({ code: 'QUEUE_KEPT' });
+    await expect(ticket.sent).rejects.toMatchObject({ code: 'QUEUE_KEPT' });
+    expect(journal.find('a')).toBeUndefined();
+  });
+
+  it('a store that has none of them: they wait for the next time', async () => {
+    const { ticket, journal } = fencedIn(() => Promise.reject(fenced('no')));
+    await setImmediate();
+    expect(journal.find('a')).toBe(ticket);
+    journal.open(store);
+    await ticket.stored;
+  });
+
+  it('it is heard while the commit is under way', async () => {
+    const { ticket, journal } = fencedIn(() => new Promise(nothing));
+    await setImmediate();
+    journal.disown();
+    await expect(ticket.stored).rejects.toMatchObject({ code: 'QUEUE_KEPT' });
+  });
+});
