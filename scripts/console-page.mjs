@@ -47,7 +47,9 @@ export async function buildPage(target) {
     postBanner: licences(),
   });
   await bundle.close();
-  const styles = ['node_modules/uplot/dist/uPlot.min.css', 'src/console/page/page.css'];
+  // What stands further down counts more.
+  const own = ['base', 'layout', 'parts', 'narrow'].map((name) => `src/console/page/${name}.css`);
+  const styles = ['node_modules/uplot/dist/uPlot.min.css', ...own];
   const css = styles.map((path) => readFileSync(join(root, path), 'utf8').trim()).join('\n');
   writeFileSync(join(target, 'page.css'), `${licences()}\n${css}\n`);
   for (const file of ['index.html', 'icon.svg']) copyFileSync(join(page, file), join(target, file));

@@ -2,13 +2,19 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { xml, type Broker, type Element, type QueueStore } from 'xmpp-broker';
 import { describeServer, Prosody, sharedServer } from '../servers/harness/index.js';
-import { expectText, useBrowser } from './support/browser.js';
+import { expectText, switched, useBrowser } from './support/browser.js';
 import { useConsoles } from './support/console.js';
 import { useBrokers } from './support/brokers.js';
 
 const message = (text: string, to = 'echo.example.org'): Element =>
   xml('message', { to, type: 'chat' }, xml('body', {}, text));
 const rows = (page: Page) => page.getByRole('list', { name: 'What happened, newest first' });
+/** Submits an expression, and waits until it counts. */
+const filterBy = (page: Page, xpath: string): Promise<void> =>
+  switched(page, xpath, async () => {
+    await page.getByLabel('only stanzas that match').fill(xpath);
+    await page.getByRole('button', { name: 'Filter', exact: true }).click();
+  });
 const tab = (page: Page, name: RegExp) => page.getByRole('tab', { name }).click();
 const panel = (page: Page) => page.getByRole('tabpanel');
 
@@ -25,9 +31,10 @@ const drawnNear = (colour: string): string => `{
 }`;
 
 describeServer('chromium', 'the console', () => {
-  const browser = useBrowser();
   const openConsole = useConsoles();
   const site = useBrokers();
+  // Last, so that pages are closed before what they show.
+  const browser = useBrowser();
 
   /** A page of a console of these brokers, which is told what happens. */
   async function open(brokers: Broker | Record<string, Broker>): Promise<Page> {
@@ -86,8 +93,7 @@ describeServer('chromium', 'the console', () => {
   test('filters by kind, by expression and by text, and stands still on demand', async () => {
     const { echo, peer } = await site.pair();
     const page = await open(echo);
-    await page.getByLabel('only stanzas that match').fill("/message[contains(body, 'order')]");
-    await page.getByRole('button', { name: 'Filter', exact: true }).click();
+    await filterBy(page, "/message[contains(body, 'order')]");
     await expect.poll(() => echo.events.subscribers('PCJ_NODERECEIVED')).toBe(1);
     await page.getByRole('button', { name: 'Clear' }).click();
     for (let i = 0; i < 200; i += 1) peer.output(message(i === 150 ? 'order 7' : `other ${String(i)}`));
@@ -99,12 +105,10 @@ describeServer('chromium', 'the console', () => {
     // Nothing of it is in the broker.
     expect(echo.filters.size).toBe(0);
 
-    await page.getByLabel('only stanzas that match').fill('//[');
-    await page.getByRole('button', { name: 'Filter', exact: true }).click();
+    await filterBy(page, '//[');
     await expectText(page.locator('.live [role=alert]'), /^XPath: unexpected/);
     browser.expects(/400/);
-    await page.getByLabel('only stanzas that match').fill('');
-    await page.getByRole('button', { name: 'Filter', exact: true }).click();
+    await filterBy(page, '');
     await expect.poll(() => echo.events.subscribers('PCJ_NODERECEIVED')).toBe(1);
 
     await page.getByRole('button', { name: 'In', exact: true }).click();
@@ -316,9 +320,10 @@ describeServer('chromium', 'the console', () => {
 
 describeServer('prosody', 'the console', () => {
   describeServer('chromium', 'with a real server', () => {
-    const browser = useBrowser();
     const openConsole = useConsoles();
     const site = useBrokers();
+    // Last, so that pages are closed before what they show.
+    const browser = useBrowser();
     const prosody = sharedServer(() => Prosody.start());
 
     test('shows a component that is signed in, asks, and is asked', async () => {

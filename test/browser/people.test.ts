@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { reply, xml } from 'xmpp-broker';
 import { describeServer } from '../servers/harness/index.js';
-import { expectText, PHONE, picture, useBrowser, WIDE } from './support/browser.js';
+import { expectText, PHONE, picture, switched, useBrowser, WIDE } from './support/browser.js';
 import { useConsoles } from './support/console.js';
 import { useBrokers } from './support/brokers.js';
 
@@ -37,9 +37,10 @@ async function tabTo(page: Page, wanted: RegExp): Promise<void> {
 }
 
 describeServer('chromium', 'the console and people', () => {
-  const browser = useBrowser();
   const openConsole = useConsoles();
   const site = useBrokers();
+  // Last, so that pages are closed before what they show.
+  const browser = useBrowser();
 
   /** A console of brokers with something of everything to be seen. */
   async function scene(): Promise<string> {
@@ -89,7 +90,7 @@ describeServer('chromium', 'the console and people', () => {
     await tabTo(page, /^button\[button\] echo/);
     await tabTo(page, /only stanzas that match/);
     await keyboard.type('/message[body]');
-    await keyboard.press('Enter');
+    await switched(page, '/message[body]', () => keyboard.press('Enter'));
     await expect.poll(() => echo.events.subscribers('PCJ_NODERECEIVED')).toBe(1);
     peer.output(xml('message', { to: 'echo.example.org' }, xml('body', {}, 'from the keyboard')));
     await rows(page)
@@ -184,7 +185,8 @@ describeServer('chromium', 'the console and people', () => {
     await page.getByRole('dialog').waitFor();
     await expectNoObstacles(page);
     await inEveryFrame(page, (name) => picture(page, `console-queue-${name}`));
-  });
+    // The checker computes for seconds, on a busy machine for a minute.
+  }, 240_000);
 });
 
 /** Everything is looked at in light, in dark only what is another there. */

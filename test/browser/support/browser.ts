@@ -92,3 +92,13 @@ export async function expectText(place: Locator, text: string | RegExp): Promise
     })
     .toEqual(typeof text === 'string' ? text : expect.stringMatching(text));
 }
+
+/** Has the page ask for another stream, and waits until it is told what happens on that one. */
+export async function switched(page: Page, xpath: string, act: () => Promise<void>): Promise<void> {
+  const answered = page.waitForResponse((response) => {
+    const { pathname, searchParams } = new URL(response.url());
+    return pathname === '/api/stream' && searchParams.get('xpath') === xpath;
+  });
+  await act();
+  await answered;
+}
