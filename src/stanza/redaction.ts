@@ -17,8 +17,15 @@ const INLINE = new Set<string | null>([NS.SM, NS.BIND2, NS.FAST, NS.SASL]);
 /** Stands where a credential was. */
 const HIDDEN = '[redacted]';
 
-/** What lets somebody into rooms stands in these (XEP-0045 §7.2.6, §7.8, §10.9; XEP-0249). */
-const ROOMS = new Set<string | null>([NS.MUC, NS.MUC_USER, NS.MUC_OWNER, 'jabber:x:conference']);
+/** What lets somebody into rooms stands in these (XEP-0045 §7.2.6, §7.8, §10.9; XEP-0249), and in bookmarks of them (XEP-0048, XEP-0402). */
+const ROOMS = new Set<string | null>([
+  NS.MUC,
+  NS.MUC_USER,
+  NS.MUC_OWNER,
+  'jabber:x:conference',
+  'storage:bookmarks',
+  'urn:xmpp:bookmarks:1',
+]);
 /** Fields of forms that hold passwords without saying so by their type, such as `muc#roomconfig_roomsecret`. */
 const SECRET_FIELD = /(?:password|secret)$/i;
 
@@ -33,9 +40,22 @@ function carriesCredentials(element: Element): boolean {
   return query !== null && PASSWORD_QUERIES.has(query.namespaceURI);
 }
 
-/** Whatever of a stanza holds the password of a room. */
+/** Stanzas inside of an element: in a packet of jabberd2's router, or passed on (XEP-0297), as carbons and archives do. */
+function stanzasIn({ children }: Element): Element[] {
+  return children.flatMap((child) => (isStanzaKind(child.localName) ? [child] : stanzasIn(child)));
+}
+
+/** Whether an element carries credentials, or a stanza inside of it does. */
+function holdsCredentials(element: Element): boolean {
+  return carriesCredentials(element) || stanzasIn(element).some(holdsCredentials);
+}
+
+/** Whatever of a stanza holds the password of a room, but for the stanzas inside of it. */
 function passwordsOfRooms({ children }: Element): Element[] {
-  return children.filter(({ namespaceURI }) => ROOMS.has(namespaceURI)).flatMap(passwordsIn);
+  return children.flatMap((child) => {
+    if (ROOMS.has(child.namespaceURI)) return passwordsIn(child);
+    return isStanzaKind(child.localName) ? [] : passwordsOfRooms(child);
+  });
 }
 
 /** The element, or what is in it: whatever has a password. */
@@ -50,11 +70,19 @@ function passwordsIn(element: Element): Element[] {
 
 /**
  * The element as events and logs may show it: itself, or a copy without credentials (exchanges of SASL and SASL2 with their
- * tokens, handshakes, password fields of jabber:iq:auth and jabber:iq:register, passwords of rooms).
+ * tokens, handshakes, password fields of jabber:iq:auth and jabber:iq:register, passwords of rooms), also of stanzas inside it.
  */
 export function redacted(element: Element, secret = false): Element {
-  if (!secret && !carriesCredentials(element)) return element;
+  if (!secret && !holdsCredentials(element)) return element;
   const copy = element.clone();
+  hideCredentials(copy, secret);
+  return copy;
+}
+
+/** Hides them in a copy, and in the stanzas inside of it. */
+function hideCredentials(copy: Element, secret: boolean): void {
+  for (const inner of stanzasIn(copy)) hideCredentials(inner, false);
+  if (!secret && !carriesCredentials(copy)) return;
   for (const holder of passwordsOfRooms(copy)) hidePassword(holder);
   if (copy.namespaceURI === NS.SASL2 && SASL2_FRAMES.has(copy.localName)) {
     for (const child of copy.children) hideInFrame(child);
@@ -64,7 +92,6 @@ export function redacted(element: Element, secret = false): Element {
   } else if (secret || !isStanzaKind(copy.localName)) {
     hide(copy);
   }
-  return copy;
 }
 
 /** A field of a query, or a form with fields. */

@@ -8,6 +8,13 @@ const SECRET = 's3cr3t';
 const form = (attributes: string) =>
   `<x xmlns='${NS.DATA_FORMS}' type='submit'><field var='FORM_TYPE'><value>shown</value></field><field ${attributes}><value>${SECRET}</value></field></x>`;
 const stanza = (kind: string, inside: string) => `<${kind} xmlns='${NS.CLIENT}' to='a@b'>${inside}</${kind}>`;
+const direct = `<x xmlns='jabber:x:conference' jid='shown' password='${SECRET}'/>`;
+const route = (inside: string) => `<route xmlns='${NS.JABBERD2_COMPONENT}' from='shown'>${inside}</route>`;
+const carbon = (inside: string) =>
+  stanza(
+    'message',
+    `<received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='${NS.FORWARD}'>${inside}</forwarded></received>`,
+  );
 const owner = (inside: string) => stanza('iq', `<query xmlns='${NS.MUC_OWNER}'>${inside}</query>`);
 
 describe('redacted', () => {
@@ -30,6 +37,27 @@ describe('redacted', () => {
       'a registration',
       stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'><username>shown</username><password>${SECRET}</password></query>`),
     ],
+    ['a packet of a router with a direct invitation', route(stanza('message', direct))],
+    [
+      'a packet of a router with a registration',
+      route(stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'><password>${SECRET}</password></query>`)),
+    ],
+    [
+      'a bookmark',
+      stanza(
+        'iq',
+        `<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='shown'><item><conference xmlns='urn:xmpp:bookmarks:1'><password>${SECRET}</password></conference></item></items></pubsub>`,
+      ),
+    ],
+    [
+      'bookmarks of old',
+      stanza(
+        'iq',
+        `<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'><conference name='shown'><password>${SECRET}</password></conference></storage></query>`,
+      ),
+    ],
+    ['a carbon of a direct invitation', carbon(stanza('message', direct))],
+    ['a carbon of a carbon of one', carbon(carbon(stanza('message', direct)))],
     ['a registration by a form', stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'>${form("var='password'")}</query>`)],
   ])('of %s shows all but the password', (_, text) => {
     const element = parse(text);
