@@ -1,13 +1,8 @@
 // `xmpp-broker/nats`: one queue served by several processes on several machines, over NATS JetStream.
 export { prepareNats, type PrepareOptions } from './prepare.js';
 export { natsStore, type NatsStoreOptions } from './nats-store.js';
-export {
-  StanzaPublisher,
-  type RemoteOutputOptions,
-  type RemoteRequestOptions,
-  type StanzaPublisherEvents,
-  type StanzaPublisherOptions,
-} from './publisher.js';
+export { StanzaPublisher, type StanzaPublisherEvents } from './publisher.js';
+export type { RemoteOutputOptions, RemoteRequestOptions, StanzaPublisherOptions } from './publisher-options.js';
 export type { RemoteTicket, RemoteTicketState } from './remote-ticket.js';
 export type { TicketReport } from './reports.js';
 export { subjectToken } from './subjects.js';

@@ -1,8 +1,7 @@
 // `StanzaPublisher`: stanzas, requests and commands for queues that other processes hold.
 import { randomBytes } from 'node:crypto';
-import type { Msg } from '@nats-io/transport-node';
-import { count, duration, key as keyCheck, must, signal as signalCheck, text, whole } from '../arguments/checks.js';
-import { readOptions, type OptionTable } from '../arguments/options.js';
+import { key as keyCheck, text } from '../arguments/checks.js';
+import { readOptions } from '../arguments/options.js';
 import { shown } from '../arguments/values.js';
 import { Deferred } from '../deferred.js';
 import { BrokerError, usageError } from '../errors.js';
@@ -17,61 +16,20 @@ import { StanzaError } from '../stanza/stanza-error.js';
 import type { Element } from '../xml/element.js';
 import { serialize } from '../xml/serializer.js';
 import { Announcements } from './announcements.js';
-import { type Answer, SELECTION, TIMEOUT } from './commands.js';
-import { connectionCheck, openLink, type NatsGiven, type NatsLink } from './connection.js';
-import { isStreamMissing, noHolder, noReports, tooBig } from './errors.js';
+import { openLink, type NatsLink } from './connection.js';
+import { tooBig } from './errors.js';
 import { FleetAddress } from './fleet-address.js';
-import { headerText } from './headers.js';
+import { aborted, ANSWER_MS, HolderCalls } from './holder-calls.js';
+import { keptReport } from './kept-report.js';
 import { headersOf } from './message.js';
 import { OutgoingLane } from './outgoing.js';
-import { RemoteTicket } from './remote-ticket.js';
+import { CLOSE, OUTPUT, PICK, PUBLISHER, REQUEST } from './publisher-options.js';
+import type { RemoteOutputOptions, RemoteRequestOptions, StanzaPublisherOptions } from './publisher-options.js';
+import type { RemoteTicket } from './remote-ticket.js';
+import { RemoteTickets } from './remote-tickets.js';
 import { reportsOf, type TicketReport } from './reports.js';
 import { HEADER_ROOM, STREAM_DEFAULTS } from './streams.js';
-import { DEFAULT_PREFIX, prefixCheck, Subjects, subjectToken } from './subjects.js';
-
-/** What `new StanzaPublisher()` takes. */
-export interface StanzaPublisherOptions {
-  /** A connection to NATS, or options for one. A connection that was given is left open. Needed. */
-  connection: NatsGiven;
-  /** What all names in NATS begin with. Default `xmpp`. */
-  prefix?: string | undefined;
-  /** Name of this producer, under which it hears what becomes of its stanzas, and which PCJ_PURGED tells. Default a random one. */
-  name?: string | undefined;
-  /** The queue of a call that names none: `queue.name` of its brokers, by default their bare address. Default none. */
-  queue?: string | undefined;
-  /** The fleet to which the queues belong: then a queue is an account of it. Default none: brokers with `natsStore`. */
-  fleet?: string | undefined;
-  /** Most stanzas that are not stored yet. Default 10 000. */
-  maxStanzas?: number | undefined;
-  /** Most bytes of them. Default 32 MiB. */
-  maxBytes?: number | undefined;
-  /**
-   * How long JetStream knows a key, in milliseconds: the `dedupMs` of `prepareNats()`. What could not be stored for longer is
-   * published as a possible duplicate. Default ten minutes.
-   */
-  dedupMs?: number | undefined;
-}
-
-/** Options of {@link StanzaPublisher.output}. */
-export interface RemoteOutputOptions {
-  /** The queue that sends it. Default `queue` of the publisher. */
-  queue?: string | undefined;
-  /**
-   * Names the stanza, 1 to 256 characters: a second one with the same key within `dedupMs`, of whatever process, is the first
-   * one. Default random.
-   */
-  key?: string | undefined;
-}
-
-/** Options of {@link StanzaPublisher.request}. */
-export interface RemoteRequestOptions {
-  /** The queue whose holder asks. Default `queue` of the publisher. */
-  queue?: string | undefined;
-  /** How long the answer may take, in milliseconds. Default 30 000. */
-  timeout?: number | undefined;
-  /** Gives up waiting. Default none. */
-  signal?: AbortSignal | undefined;
-}
+import { DEFAULT_PREFIX, Subjects, subjectToken } from './subjects.js';
 
 /** What happens to a {@link StanzaPublisher}. */
 export interface StanzaPublisherEvents {
@@ -81,42 +39,10 @@ export interface StanzaPublisherEvents {
   ready: undefined;
 }
 
-const OPTIONS: OptionTable<StanzaPublisherOptions> = {
-  checks: {
-    connection: connectionCheck,
-    prefix: prefixCheck,
-    name: text,
-    queue: text,
-    fleet: text,
-    maxStanzas: count,
-    maxBytes: count,
-    dedupMs: whole(100, 2 ** 40),
-  },
-  rule: (_, given) =>
-    given.has('connection') ? [] : ["connection is missing: such as { servers: 'nats://127.0.0.1:4222' }"],
-};
-const OUTPUT: OptionTable<RemoteOutputOptions> = { checks: { queue: text, key: keyCheck } };
-const REQUEST: OptionTable<RemoteRequestOptions> = {
-  checks: { queue: text, timeout: duration, signal: signalCheck },
-};
-const PICK: OptionTable<PurgeSelection> = {
-  checks: {
-    keys: must('a list of keys', SELECTION.keys),
-    names: must("a list of 'message', 'presence' and 'iq'", SELECTION.names),
-    to: must('an address', SELECTION.to),
-    youngerThanMs: must('a number of milliseconds', SELECTION.youngerThanMs),
-    olderThanMs: must('a number of milliseconds', SELECTION.olderThanMs),
-    possibleDuplicate: must('true or false', SELECTION.possibleDuplicate),
-    limit: must('a whole number', SELECTION.limit),
-  },
-};
-
-/** Time until NATS is dialled again, for an answer of the holder, and what a request may be late, in milliseconds. */
+/** Time until NATS is dialled again, in milliseconds. */
 const RETRY_MS = 1_000;
-const ANSWER_MS = 5_000;
-const REPORT_MS = 2_000;
+/** For the answer to a request where nothing else is said, in milliseconds. */
 const REQUEST_MS = 30_000;
-const LATE_MS = 1_000;
 /** How long closing waits for what was published last. */
 const FLUSH_MS = 1_000;
 
@@ -137,22 +63,16 @@ export class StanzaPublisher implements AsyncDisposable {
   readonly #ready = new Deferred<void>();
   readonly #closed = new Deferred<Closed>();
   readonly #abort = new AbortController();
-  /** Tickets of which the holder has not told. Who holds none of them wants to know nothing. */
-  readonly #tickets = new Map<string, WeakRef<RemoteTicket>>();
-  /** Those that somebody waits for. */
-  readonly #wanted = new Set<RemoteTicket>();
-  readonly #gone = new FinalizationRegistry<string>((key) => {
-    if (this.#tickets.get(key)?.deref() === undefined) this.#tickets.delete(key);
-  });
+  readonly #tickets = new RemoteTickets();
+  readonly #calls: HolderCalls;
   #link: NatsLink | null = null;
   #hears: { unsubscribe(): void } | null = null;
-  #deaf: BrokerError | null = null;
   #isFailing = false;
   #closing: Promise<void> | null = null;
 
   /** @throws BrokerError `USAGE_NATS` */
   constructor(options: StanzaPublisherOptions) {
-    const given = readOptions('USAGE_NATS', 'new StanzaPublisher()', options, OPTIONS);
+    const given = readOptions('USAGE_NATS', 'new StanzaPublisher()', options, PUBLISHER);
     this.#options = given;
     this.name = given.name ?? `producer-${randomBytes(9).toString('base64url')}`;
     this.#token = subjectToken(this.name);
@@ -170,6 +90,10 @@ export class StanzaPublisher implements AsyncDisposable {
       },
       given.dedupMs ?? STREAM_DEFAULTS.dedupMs,
     );
+    this.#calls = new HolderCalls(this.#subjects, {
+      open: () => this.#open(),
+      error: (cause, doing) => this.#error(cause, doing),
+    });
     void this.#run();
   }
 
@@ -203,18 +127,15 @@ export class StanzaPublisher implements AsyncDisposable {
     this.#checkOpen();
     const queue = this.#queueOf(given.queue, 'output()');
     const key = given.key ?? randomKey();
-    const known = given.key === undefined ? undefined : this.#find(queue, key);
+    const known = given.key === undefined ? undefined : this.#tickets.find(queue, key);
     if (known !== undefined) return known;
     const stanza = asStanza(node, 'jabber:client');
     checkStanza(stanza);
     const xml = serialize(stanza);
     this.#checkRoom(xml);
-    const ticket = new RemoteTicket(key, queue, (wanted) => {
-      this.#want(wanted);
-    });
+    const ticket = this.#tickets.make(key, queue);
     const at = Date.now();
     const subject = (): string => this.#fleet?.subject(queue) ?? this.#subjects.out(queue);
-    this.#remember(ticket);
     this.#lane.add({
       // How many shards a fleet has is known when there is a connection.
       get subject() {
@@ -248,11 +169,8 @@ export class StanzaPublisher implements AsyncDisposable {
     if (signal?.aborted === true) throw aborted(signal, 'no');
     const queue = this.#queueOf(given.queue, 'request()');
     const xml = serialize(asStanza(node, 'jabber:client'));
-    const headers = (await this.#reach(timeout)).client.transport.headers();
-    headers.set(TIMEOUT, String(timeout));
-    const asked = this.#ask(this.#subjects.ask(queue), xml, timeout + LATE_MS, queue, headers);
-    const answer = await (signal === undefined ? asked : raced(asked, signal));
-    const stanza = readBack(answer.xml ?? '', 'jabber:client');
+    await this.#reach(timeout);
+    const stanza = readBack(await this.#calls.request(queue, xml, timeout, signal), 'jabber:client');
     if (stanza.getAttribute('type') === 'error') throw new StanzaError(stanza);
     return stanza;
   }
@@ -263,20 +181,19 @@ export class StanzaPublisher implements AsyncDisposable {
    * @throws BrokerError `USAGE_NATS`; `QUEUE_PURGE_REFUSED`, `NATS_DENIED`, `NATS_NO_HOLDER`, `NATS_UNREACHABLE`
    */
   async purge(queue: string, selection: PurgeSelection = {}): Promise<number> {
-    return await this.#command('purge', 'purge()', queue, selection);
+    return await this.#pick('purge', queue, selection);
   }
 
   /** Drops what the holder of a queue holds. As {@link StanzaPublisher.purge}; what is dropped is gone. */
   async drop(queue: string, selection: PurgeSelection): Promise<number> {
-    return await this.#command('drop', 'drop()', queue, selection);
+    return await this.#pick('drop', queue, selection);
   }
 
   /** How the queue stands where it is held. @throws BrokerError `USAGE_NATS`; `NATS_NO_HOLDER`, `NATS_DENIED`, `NATS_UNREACHABLE` */
   async status(queue: string): Promise<QueueStatus> {
     const name = this.#queueOf(queue, 'status()');
-    const { status } = await this.#tell(name, { do: 'status' });
-    if (status === undefined) throw noAnswer(name);
-    return status;
+    await this.#reach(ANSWER_MS);
+    return await this.#calls.status(name);
   }
 
   /**
@@ -288,29 +205,7 @@ export class StanzaPublisher implements AsyncDisposable {
   async ticket(key: string): Promise<TicketReport | null> {
     const problem = keyCheck(key);
     if (problem !== null) throw usageError('USAGE_KEY', `ticket(): the key ${problem}`);
-    const link = await this.#reach(ANSWER_MS);
-    const { client, connection } = link;
-    const subject = this.#subjects.reportOf(this.#token, headerText(key));
-    try {
-      const manager = await client.jetstream.jetstreamManager(connection, { checkAPI: false, timeout: REPORT_MS });
-      const found = await manager.direct.getMessage(this.#subjects.reportStream, { last_by_subj: subject });
-      const report = found === null ? undefined : reportsOf(found.string())?.[0];
-      return report === undefined ? null : { ...report, key };
-    } catch (cause) {
-      if (await this.#keepsNoReports(link)) throw noReports(this.#subjects.reportStream, cause);
-      throw this.#error(cause, 'to tell what became of a stanza');
-    }
-  }
-
-  /** Asking a stream that is not there gets no answer. */
-  async #keepsNoReports({ client, connection }: NatsLink): Promise<boolean> {
-    try {
-      const manager = await client.jetstream.jetstreamManager(connection, { checkAPI: false, timeout: ANSWER_MS });
-      await manager.streams.info(this.#subjects.reportStream);
-      return false;
-    } catch (error) {
-      return isStreamMissing(error);
-    }
+    return await keptReport(await this.#reach(ANSWER_MS), this.#subjects, this.#token, key);
   }
 
   /**
@@ -363,7 +258,7 @@ export class StanzaPublisher implements AsyncDisposable {
     this.#link = link;
     this.#hears = link.connection.subscribe(this.#subjects.ticketOf(this.#token), {
       callback: (error, message) => {
-        if (error === null) this.#heard(message);
+        if (error === null) this.#tickets.heard(reportsOf(message.string()) ?? []);
         else this.#isDeaf(link.error(error, 'to tell what becomes of stanzas'));
       },
     });
@@ -396,40 +291,10 @@ export class StanzaPublisher implements AsyncDisposable {
     this.#told.tell('ready', undefined);
   }
 
-  #heard(message: Msg): void {
-    for (const report of reportsOf(message.string()) ?? []) {
-      const key = report.key;
-      const ticket = this.#tickets.get(key)?.deref();
-      this.#tickets.delete(key);
-      if (ticket === undefined) continue;
-      this.#wanted.delete(ticket);
-      ticket.report(report);
-    }
-  }
-
   /** Nothing that the holders tell comes here. */
   #isDeaf(error: BrokerError): void {
-    this.#deaf = error;
-    for (const ticket of this.#wanted) ticket.fail(error);
-    this.#wanted.clear();
+    this.#tickets.deafen(error);
     this.#fails(error);
-  }
-
-  #remember(ticket: RemoteTicket): void {
-    const name = headerText(ticket.key);
-    this.#tickets.set(name, new WeakRef(ticket));
-    this.#gone.register(ticket, name);
-  }
-
-  #find(queue: string, key: string): RemoteTicket | undefined {
-    const ticket = this.#tickets.get(headerText(key))?.deref();
-    return ticket?.queue === queue && !ticket.isOver ? ticket : undefined;
-  }
-
-  #want(ticket: RemoteTicket): void {
-    if (ticket.isOver) return;
-    if (this.#deaf !== null) ticket.fail(this.#deaf);
-    else this.#wanted.add(ticket);
   }
 
   #checkOpen(): void {
@@ -452,39 +317,12 @@ export class StanzaPublisher implements AsyncDisposable {
     throw usageError('USAGE_NATS', `${call}: the queue ${problem}, here or as the option queue (${shown(queue)})`);
   }
 
-  async #command(what: 'purge' | 'drop', call: string, queue: string, selection: PurgeSelection): Promise<number> {
+  async #pick(what: 'purge' | 'drop', queue: string, selection: PurgeSelection): Promise<number> {
+    const call = `${what}()`;
     const name = this.#queueOf(queue, call);
     const picked = readOptions('USAGE_NATS', call, selection, PICK);
-    const { count: number } = await this.#tell(name, { do: what, by: this.name, selection: picked });
-    if (number === undefined) throw noAnswer(name);
-    return number;
-  }
-
-  async #tell(queue: string, command: object): Promise<Answer> {
     await this.#reach(ANSWER_MS);
-    return await this.#ask(this.#subjects.cmd(queue), JSON.stringify({ v: 1, ...command }), ANSWER_MS, queue);
-  }
-
-  async #ask(
-    subject: string,
-    body: string,
-    timeout: number,
-    queue: string,
-    headers?: ReturnType<typeof headersOf>,
-  ): Promise<Answer> {
-    let said: Msg;
-    try {
-      const { connection } = this.#open();
-      said = await connection.request(subject, body, { timeout, ...(headers === undefined ? {} : { headers }) });
-    } catch (cause) {
-      if (isNobody(cause)) throw noHolder(queue, cause);
-      throw this.#error(cause, `to ask the holder of the queue "${queue}"`);
-    }
-    const answer = answerOf(said.string());
-    if (answer === null) throw noAnswer(queue);
-    const { error } = answer;
-    if (error === undefined) return answer;
-    throw new BrokerError(error.code, error.message, { layer: 'queue', origin: 'peer', sent: sentOf(error.sent) });
+    return await this.#calls.pick(what, name, this.name, picked);
   }
 
   #open(): NatsLink {
@@ -524,9 +362,7 @@ export class StanzaPublisher implements AsyncDisposable {
     const error = closedError();
     this.#abort.abort(error);
     this.#lane.close(error);
-    for (const ticket of this.#wanted) ticket.fail(error);
-    this.#wanted.clear();
-    this.#tickets.clear();
+    this.#tickets.close(error);
     this.#ready.reject(error);
     const link = this.#link;
     if (link !== null) {
@@ -539,8 +375,6 @@ export class StanzaPublisher implements AsyncDisposable {
     this.#closed.resolve({ clean: true });
   }
 }
-
-const CLOSE: OptionTable<{ timeoutMs?: number | undefined }> = { checks: { timeoutMs: duration } };
 
 /** A NATS that does not answer is not waited for. */
 async function flushed({ connection, isClosed }: NatsLink): Promise<void> {
@@ -555,48 +389,4 @@ async function flushed({ connection, isClosed }: NatsLink): Promise<void> {
 
 function closedError(): BrokerError {
   return new BrokerError('PUBLISHER_CLOSED', 'the publisher was closed', { layer: 'usage' });
-}
-
-function noAnswer(queue: string): BrokerError {
-  const text = `the holder of the queue "${queue}" gave no answer that is understood: it is of another version of xmpp-broker`;
-  return new BrokerError('NATS_REFUSED', text, { layer: 'nats', origin: 'peer' });
-}
-
-function aborted(signal: AbortSignal, sent: 'no' | 'maybe'): BrokerError {
-  const text = 'the abort signal ended the waiting for an answer';
-  return new BrokerError('RTS_ABORTED', text, { layer: 'rts', sent, cause: signal.reason });
-}
-
-/** Whoever gives up hears nothing of what is asked. */
-function raced<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(aborted(signal, 'maybe'));
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    asked.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', onAbort);
-    });
-  });
-}
-
-/** It comes from another process: null if it is none. */
-function answerOf(said: string): Answer | null {
-  try {
-    const value = JSON.parse(said) as unknown;
-    return typeof value === 'object' && value !== null ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-function sentOf(value: string | undefined): 'no' | 'maybe' | 'acked' | undefined {
-  return value === 'no' || value === 'maybe' || value === 'acked' ? value : undefined;
-}
-
-function isNobody(cause: unknown): boolean {
-  return (
-    cause instanceof Error && 'isNoResponders' in cause && (cause as { isNoResponders(): boolean }).isNoResponders()
-  );
 }
