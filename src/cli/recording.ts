@@ -48,7 +48,7 @@ export async function readRecording(path: string): Promise<Recording> {
 
 class RecordingReader {
   #head: { dialect: string; domain: string; username: string | undefined } | null = null;
-  readonly #sessions: { jid: JID; at: number; lost: boolean; steps: RecordedStep[] }[] = [];
+  readonly #sessions: { jid: JID; at: number; resumed: boolean; lost: boolean; steps: RecordedStep[] }[] = [];
   /** Whether we are behind a sign-in. */
   #ready = false;
   #managed = false;
@@ -59,7 +59,7 @@ class RecordingReader {
     if (typeof value !== 'object' || value === null) throw new Error('it is no JSON object');
     const line = value as Line;
     if (index === 0) this.#first(line);
-    else if (typeof line['ready'] === 'string') this.#begin(JID.parse(line['ready']), atOf(line));
+    else if (typeof line['ready'] === 'string') this.#begin(JID.parse(line['ready']), line);
     else if (line['closed'] !== undefined) this.#end(line['closed'] === 'lost');
     else this.#step(line);
   }
@@ -82,9 +82,9 @@ class RecordingReader {
     };
   }
 
-  #begin(jid: JID, at: number): void {
+  #begin(jid: JID, line: Line): void {
     this.#ready = true;
-    this.#sessions.push({ jid, at, lost: false, steps: [] });
+    this.#sessions.push({ jid, at: atOf(line), resumed: line['resumed'] === true, lost: false, steps: [] });
   }
 
   #end(lost: boolean): void {

@@ -92,6 +92,10 @@ export class ReplayServer implements AsyncDisposable {
     const playing = this.#replays.get(connection);
     if (playing === undefined) return;
     playing.replay.end();
+    // What was not resumed then is not resumed now: the program has to begin anew.
+    if (this.#session?.resumed !== true) {
+      for (const session of this.#site.hub.everySession) if (session.connection === null) session.end(false);
+    }
     this.#options.onClosed(playing.index);
   }
 }

@@ -22,6 +22,8 @@ export interface RecordedSession {
   readonly jid: JID;
   /** When that was, in milliseconds since the recording began. */
   readonly at: number;
+  /** Whether the session before it went on (XEP-0198). */
+  readonly resumed: boolean;
   readonly steps: readonly RecordedStep[];
   /** Whether the link was lost at the end. */
   readonly lost: boolean;

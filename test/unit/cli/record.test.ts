@@ -225,6 +225,47 @@ test('record: a file that only its owner may read, without the password of a roo
   expect(await played).toMatchObject({ code: 0, err: '' });
 });
 
+test.each([true, false])('a link that was lost is lost again, and then resumed as it was: %s', async (keepSessions) => {
+  const lines: string[] = [];
+  const recorder = new Recorder((line) => void lines.push(line));
+  const reconnect = { firstDelayMs: 1, maxDelayMs: 1 };
+  const options = { connectionType: XMPP, jid: 'juliet@localhost', resource: `lost-${String(keepSessions)}` };
+  const ways = { ...place(server.ports.client), tls: { ca: server.ca }, reconnect };
+  // Says hello behind each READY, and waits until it hears it; the second time it ends.
+  const run = async (broker: Broker, lose: () => void): Promise<string[]> => {
+    const seen: string[] = [];
+    broker.subscribe('PCJ_READY', ({ resumed }) => {
+      seen.push(`ready ${String(resumed)}`);
+      broker.output(xml('message', { to: broker.jid?.toString() ?? '', id: 'fixed' }, xml('body', {}, 'hello')));
+    });
+    broker.subscribe('PCJ_NODERECEIVED', (node) => {
+      seen.push(node.toString());
+      const times = seen.filter((text) => text.includes('hello')).length;
+      setImmediate(() => (times === 1 ? lose() : void broker.shutdown()));
+    });
+    await broker.connect();
+    await broker.closed;
+    broker.halt();
+    return seen;
+  };
+  const live = new Broker(recorder.options({ ...options, ...ways }));
+  recorder.follow(live);
+  const seen = await run(live, () => {
+    const [jid = ''] = [live.jid?.toString()];
+    if (keepSessions) server.cut(jid);
+    else server.kick(jid, 'reset');
+  });
+  expect(seen.filter((text) => text.startsWith('ready'))).toEqual(['ready false', `ready ${String(keepSessions)}`]);
+  const file = fresh();
+  writeFileSync(file, lines.join('\n'));
+  const terminal = new TestTerminal({ XMPP_PASSWORD: PASSWORD });
+  const outcome = terminal.run('replay', file, '--fast');
+  const [, port = ''] = await terminal.wrote(/port (\d+)\n/);
+  const again = new Broker({ ...options, ...ways, port: Number(port), ...inClear });
+  expect(await run(again, () => undefined)).toEqual(seen);
+  expect(await outcome).toMatchObject({ code: 0, err: '' });
+});
+
 test('what was not sent is told, with exit code 1', async () => {
   const file = fresh();
   const at = 1;
