@@ -236,13 +236,13 @@ export class Feed {
 
   #received(message: Msg): void {
     if (this.#isStopped) return;
-    const code = message.headers?.code ?? 0;
-    if (code !== 0) {
-      this.#told(code, message.headers?.description.toLowerCase() ?? '');
+    const place = placeOf(message.reply ?? '');
+    if (place === null) {
+      // Only what comes from the stream has a place there; whoever published it may have given it a code of his own.
+      const code = message.headers?.code ?? 0;
+      if (code !== 0) this.#told(code, message.headers?.description.toLowerCase() ?? '');
       return;
     }
-    const place = placeOf(message.reply ?? '');
-    if (place === null) return;
     if (this.#options.isShared !== true && place.delivered !== this.#delivered + 1) {
       this.again();
       return;
