@@ -28,8 +28,9 @@ export function deadLetters(
       const value = message.headers?.get(name) ?? '';
       if (value !== '') headers.set(name, value);
     }
-    // One for each group, also when it is not known whether the first was stored.
-    headers.set(KEY, `dead:${subjectToken(group)}:${message.headers?.get(KEY) ?? ''}`);
+    // One for each group, also when it is not known whether the first was stored. What has no id has none here.
+    const id = message.headers?.get(KEY) ?? '';
+    if (id !== '') headers.set(KEY, `dead:${subjectToken(group)}:${id}`);
     headers.set(CODE, error.code);
     headers.set(GROUP, headerText(group));
     headers.set(REASON, headerText(printable(error.message, 300)));

@@ -1,8 +1,8 @@
 // Headers of our messages. Those that others add are ignored; texts that a header cannot hold are escaped.
 
-/** JetStream's: a second message with the same id within the window of the stream is the first one again. Our key. */
+/** JetStream's: a second message with the same id within the window of the stream is the first one again. */
 export const KEY = 'Nats-Msg-Id';
-/** Our key, where another one of the same was there before and JetStream must not take it for that. */
+/** Our key. JetStream's id says the queue, too, or is another one where that key was there before. */
 export const NAMED = 'Xmpp-Key';
 /** Namespace in which the stanza is to be read. Left out: it is complete by itself. */
 export const NAMESPACE = 'Xmpp-Ns';

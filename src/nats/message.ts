@@ -6,11 +6,14 @@ import type { NatsClient } from './client.js';
 import type { FeedMessage } from './feed.js';
 import { AT, DUPLICATE, fromHeader, headerText, KEY, NAMED, NAMESPACE, TICKET } from './headers.js';
 import { FRESH, type Mark } from './marks.js';
+import { subjectToken } from './subjects.js';
 
 /** What goes along with a stanza. */
 export interface MessageFacts {
   readonly key: string;
-  /** What JetStream knows it by; default the key. */
+  /** Whose queue it is in: a key is that of one queue, and JetStream compares what it knows over all of them. */
+  readonly queue: string;
+  /** What JetStream knows it by; default the queue and the key. */
   readonly id?: string | undefined;
   readonly at: number;
   /** Namespace in which the text is to be read; null: it is complete by itself. */
@@ -23,8 +26,8 @@ export interface MessageFacts {
 export function headersOf({ transport }: NatsClient, facts: MessageFacts): MsgHdrs {
   const headers = transport.headers();
   const key = headerText(facts.key);
-  headers.set(KEY, facts.id ?? key);
-  if (facts.id !== undefined) headers.set(NAMED, key);
+  headers.set(KEY, facts.id ?? `${subjectToken(facts.queue)}:${key}`);
+  headers.set(NAMED, key);
   headers.set(AT, String(facts.at));
   if (facts.xmlns !== null) headers.set(NAMESPACE, headerText(facts.xmlns));
   if (facts.producer !== undefined) headers.set(TICKET, `${facts.producer}/${key}`);
@@ -58,7 +61,8 @@ export function storedOf(from: FeedMessage, mark: Mark = FRESH): StoredStanza {
   const { message, sequence } = from;
   const { headers } = message;
   const given = Number(headers?.get(AT) ?? '');
-  const at = Number.isSafeInteger(given) && given > 0 ? given : from.at;
+  // Nothing is accepted later than it is stored: such a stanza would never be old enough to go.
+  const at = Number.isSafeInteger(given) && given > 0 ? Math.min(given, from.at) : from.at;
   const xmlns = headers?.get(NAMESPACE) ?? '';
   return {
     key: keyOf(from),

@@ -34,8 +34,8 @@ export interface RemoteOutputOptions {
   /** The queue that sends it. Default `queue` of the publisher. */
   queue?: string | undefined;
   /**
-   * Names the stanza, 1 to 256 characters: a second one with the same key within `dedupMs`, of whatever process, is the first
-   * one. Default random.
+   * Names the stanza, 1 to 256 characters: a second one for the same queue with the same key within `dedupMs`, of whatever
+   * process, is the first one. Default random.
    */
   key?: string | undefined;
 }

@@ -144,7 +144,7 @@ export class StanzaPublisher implements AsyncDisposable {
       xml,
       headers: (isLate) => {
         ticket.possibleDuplicate ||= isLate;
-        const facts = { key, at, xmlns: null, producer: this.#token, possibleDuplicate: isLate };
+        const facts = { key, queue, at, xmlns: null, producer: this.#token, possibleDuplicate: isLate };
         return headersOf(this.#open().client, facts);
       },
       stored: () => {

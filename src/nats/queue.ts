@@ -317,7 +317,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     id: string | undefined,
   ): Promise<{ seq: number; duplicate: boolean }> {
     const { js, subject, owner, link } = this.#parts;
-    const headers = headersOf(link.client, { key, id, at, xmlns: owner.xmlns });
+    const headers = headersOf(link.client, { key, queue: owner.queue, id, at, xmlns: owner.xmlns });
     return await js.publish(subject, xml, { headers, timeout: ANSWER_MS });
   }
 
@@ -333,7 +333,8 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     for (const { outcome, code, entry, put, key } of all) {
       if (outcome !== 'failed' || (entry === null && put === null)) continue;
       const xml = put?.xml ?? (entry === null ? '' : await this.#textOf(entry));
-      const headers = headersOf(link.client, { key, at: put?.at ?? Date.now(), xmlns: owner.xmlns });
+      const at = put?.at ?? Date.now();
+      const headers = headersOf(link.client, { key, queue: owner.queue, id: randomKey(), at, xmlns: owner.xmlns });
       headers.set(CODE, code ?? '');
       await js.publish(subjects.dead(owner.queue), xml, { headers, timeout: ANSWER_MS });
     }

@@ -2,6 +2,7 @@
 // record, all pull from one consumer. What one of them has and does not finish comes to another one, flagged.
 import { BrokerError } from '../errors.js';
 import type { Change, OpenStore, StoredStanza, StoreOwner } from '../queue/store.js';
+import { randomKey } from '../queue/ticket.js';
 import type { NatsBase } from './base.js';
 import { CommandLine } from './commands.js';
 import { Feed, type FeedMessage, type FeedOwner } from './feed.js';
@@ -163,9 +164,10 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   async #bury({ entry, key, code }: Staged): Promise<void> {
     const { js, subjects, link } = this.#base;
     const { xml = '' } = (entry ?? {}) as Partial<Entry>;
-    const headers = headersOf(link.client, { key, at: Date.now(), xmlns: null });
+    const { queue } = this.#owner;
+    const headers = headersOf(link.client, { key, queue, id: randomKey(), at: Date.now(), xmlns: null });
     headers.set(CODE, code ?? '');
-    await js.publish(subjects.dead(this.#owner.queue), xml, { headers, timeout: ANSWER_MS });
+    await js.publish(subjects.dead(queue), xml, { headers, timeout: ANSWER_MS });
   }
 
   #remember(sequence: number): void {

@@ -1,5 +1,7 @@
 // Stanzas of one process that another one sends: tickets travel back, purging is a decision that is allowed, and asking goes
 // through the holder. J-4 is here.
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, headers } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
 import { BrokerError, StanzaError, xml } from 'xmpp-broker';
 import { prepareNats } from 'xmpp-broker/nats';
@@ -77,6 +79,44 @@ describeServer('nats', 'StanzaPublisher', () => {
     await first.sent;
     await producer.output(message('last')).sent;
     await expect.poll(() => xmpp.bodies).toEqual(['once', 'last']);
+  });
+
+  it('the same key in another queue is another stanza', async () => {
+    const server = await nats();
+    const at = prefix();
+    const xmpp = await Xmpp.start(atEnd);
+    await prepareNats({ servers: Nats.url(server) }, at);
+    const producer = publisher(server, at);
+    await producer.output(message('of another'), { queue: 'other.localhost', key: 'order 17' }).stored;
+    const broker = holder(server, component(xmpp.server, QUEUE), at);
+    await broker.connect();
+    await broker.output(message('its own'), { key: 'order 17' }).sent;
+    await producer.output(message('here'), { key: 'order 18' }).sent;
+    await producer.output(message('there'), { queue: 'other.localhost', key: 'order 18' }).stored;
+    await expect.poll(() => xmpp.bodies).toEqual(['its own', 'here']);
+    await using connection = await connect({ servers: Nats.url(server) });
+    const manager = await jetstreamManager(connection);
+    const kept = await manager.streams.info(`${at.prefix.toUpperCase()}_OUT`, { subjects_filter: '>' });
+    expect(kept.state.subjects?.[`${at.prefix}.out.other=2Elocalhost`]).toBe(2);
+  });
+
+  it('what a foreign producer says in the first line of its headers stops nobody', async () => {
+    const server = await nats();
+    const at = prefix();
+    const xmpp = await Xmpp.start(atEnd);
+    await prepareNats({ servers: Nats.url(server) }, at);
+    await using connection = await connect({ servers: Nats.url(server) });
+    const subject = `${at.prefix}.out.sender=2Elocalhost`;
+    for (const code of [100, 404, 409, 503]) {
+      const foreign = headers(code, 'Consumer Deleted');
+      foreign.set('Xmpp-At', String(Number.MAX_SAFE_INTEGER));
+      await jetstream(connection).publish(subject, message(String(code)), { headers: foreign });
+    }
+    const producer = publisher(server, at);
+    await producer.output(message('last')).stored;
+    const broker = holder(server, component(xmpp.server, QUEUE), at);
+    await broker.connect();
+    await expect.poll(() => xmpp.bodies).toEqual(['100', '404', '409', '503', 'last']);
   });
 
   it('what cannot be sent is a dead letter, and the ticket fails', async () => {
