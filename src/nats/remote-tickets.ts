@@ -5,12 +5,12 @@ import { RemoteTicket } from './remote-ticket.js';
 import type { TicketReport } from './reports.js';
 
 export class RemoteTickets {
-  /** By key, as it is in a header. Who holds none of them wants to know nothing. */
+  /** By queue and key. Who holds none of them wants to know nothing. */
   readonly #untold = new Map<string, WeakRef<RemoteTicket>>();
   /** Those that somebody waits for. */
   readonly #wanted = new Set<RemoteTicket>();
-  readonly #gone = new FinalizationRegistry<string>((key) => {
-    if (this.#untold.get(key)?.deref() === undefined) this.#untold.delete(key);
+  readonly #gone = new FinalizationRegistry<string>((name) => {
+    if (this.#untold.get(name)?.deref() === undefined) this.#untold.delete(name);
   });
   #deaf: BrokerError | null = null;
 
@@ -19,7 +19,7 @@ export class RemoteTickets {
     const ticket = new RemoteTicket(key, queue, (wanted) => {
       this.#want(wanted);
     });
-    const name = headerText(key);
+    const name = nameOf(queue, headerText(key));
     this.#untold.set(name, new WeakRef(ticket));
     this.#gone.register(ticket, name);
     return ticket;
@@ -27,16 +27,16 @@ export class RemoteTickets {
 
   /** The one of that key, if it is for that queue and more will become of it. */
   find(queue: string, key: string): RemoteTicket | undefined {
-    const ticket = this.#untold.get(headerText(key))?.deref();
-    return ticket?.queue === queue && !ticket.isOver ? ticket : undefined;
+    const ticket = this.#untold.get(nameOf(queue, headerText(key)))?.deref();
+    return ticket?.isOver === false ? ticket : undefined;
   }
 
   /** What a holder tells. */
   heard(reports: readonly TicketReport[]): void {
     for (const report of reports) {
-      const { key } = report;
-      const ticket = this.#untold.get(key)?.deref();
-      this.#untold.delete(key);
+      const name = nameOf(report.queue, report.key);
+      const ticket = this.#untold.get(name)?.deref();
+      this.#untold.delete(name);
       if (ticket === undefined) continue;
       this.#wanted.delete(ticket);
       ticket.report(report);
@@ -65,4 +65,9 @@ export class RemoteTickets {
     for (const ticket of this.#wanted) ticket.fail(error);
     this.#wanted.clear();
   }
+}
+
+/** @param key as it is in a header: without a line feed */
+function nameOf(queue: string, key: string): string {
+  return `${key}\n${queue}`;
 }

@@ -5,6 +5,8 @@ import type { Subjects } from './subjects.js';
 
 /** How a stanza ended, as it is told. */
 export interface TicketReport {
+  /** The queue that it was in. */
+  readonly queue: string;
   readonly key: string;
   readonly outcome: 'acked' | 'sent' | 'dropped' | 'failed';
   /** Code of the error it failed with. */
@@ -69,13 +71,13 @@ export function reportsOf(text: string): readonly TicketReport[] | null {
   } catch {
     return null;
   }
-  const { v, tickets } = (value ?? {}) as Record<string, unknown>;
-  if (v !== 1 || !Array.isArray(tickets)) return null;
+  const { v, queue, tickets } = (value ?? {}) as Record<string, unknown>;
+  if (v !== 1 || typeof queue !== 'string' || !Array.isArray(tickets)) return null;
   return tickets.flatMap((ticket: unknown) => {
     if (!Array.isArray(ticket)) return [];
     const [key, outcome, duplicate, code] = ticket as unknown[];
     if (typeof key !== 'string' || !isOutcome(outcome)) return [];
-    return [{ key, outcome, possibleDuplicate: duplicate === 1, ...(typeof code === 'string' ? { code } : {}) }];
+    return [{ queue, key, outcome, possibleDuplicate: duplicate === 1, ...(typeof code === 'string' ? { code } : {}) }];
   });
 }
 

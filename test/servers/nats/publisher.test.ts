@@ -91,8 +91,10 @@ describeServer('nats', 'StanzaPublisher', () => {
     const broker = holder(server, component(xmpp.server, QUEUE), at);
     await broker.connect();
     await broker.output(message('its own'), { key: 'order 17' }).sent;
-    await producer.output(message('here'), { key: 'order 18' }).sent;
-    await producer.output(message('there'), { queue: 'other.localhost', key: 'order 18' }).stored;
+    const here = producer.output(message('here'), { key: 'order 18' });
+    const there = producer.output(message('there'), { queue: 'other.localhost', key: 'order 18' });
+    await Promise.all([here.sent, there.stored]);
+    expect(there.state).toBe('stored');
     await expect.poll(() => xmpp.bodies).toEqual(['its own', 'here']);
     await using connection = await connect({ servers: Nats.url(server) });
     const manager = await jetstreamManager(connection);
@@ -202,7 +204,14 @@ describeServer('nats', 'StanzaPublisher', () => {
     await producer.output(message('x'), { key: 'a b' }).sent;
     await producer.close();
     const again = publisher(server, { ...at, name: 'orders' });
-    await expect.poll(() => again.ticket('a b')).toEqual({ key: 'a b', outcome: 'sent', possibleDuplicate: false });
+    await expect
+      .poll(() => again.ticket('a b'))
+      .toEqual({
+        queue: QUEUE,
+        key: 'a b',
+        outcome: 'sent',
+        possibleDuplicate: false,
+      });
     expect(await again.ticket('never')).toBeNull();
   });
 
