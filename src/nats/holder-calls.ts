@@ -1,6 +1,7 @@
 // What the holder of a queue is asked, and what it answers: the other end of `CommandLine`.
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
-import { BrokerError } from '../errors.js';
+import { isRecord } from '../arguments/values.js';
+import { BrokerError, printable } from '../errors.js';
 import type { PurgeSelection, QueueStatus } from '../queue/store.js';
 import { type Answer, TIMEOUT } from './commands.js';
 import type { NatsLink } from './connection.js';
@@ -73,7 +74,11 @@ export class HolderCalls {
     if (answer === null) throw noAnswer(queue);
     const { error } = answer;
     if (error === undefined) return answer;
-    throw new BrokerError(error.code, error.message, { layer: 'queue', origin: 'peer', sent: sentOf(error.sent) });
+    throw new BrokerError(error.code, printable(error.message), {
+      layer: 'queue',
+      origin: 'peer',
+      sent: sentOf(error.sent),
+    });
   }
 }
 
@@ -103,14 +108,27 @@ function raced<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 /** It comes from another process: null if it is none. */
-function answerOf(said: string): Answer | null {
+export function answerOf(said: string): Answer | null {
+  let value: unknown;
   try {
-    const value = JSON.parse(said) as unknown;
-    return typeof value === 'object' && value !== null ? value : null;
+    value = JSON.parse(said);
   } catch {
     return null;
   }
+  if (!isRecord(value)) return null;
+  const fits = Object.entries(ANSWER).every(([name, check]) => value[name] === undefined || check(value[name]));
+  return fits ? value : null;
 }
+
+/** What each field of an answer must be. */
+const ANSWER: Readonly<Record<keyof Answer, (value: unknown) => boolean>> = {
+  count: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  status: isRecord,
+  xml: (value) => typeof value === 'string',
+  error: (value) => isRecord(value) && isCode(value['code']) && typeof value['message'] === 'string',
+};
+
+const isCode = (value: unknown): boolean => typeof value === 'string' && /^[A-Z][A-Z0-9_]{0,63}$/.test(value);
 
 function sentOf(value: string | undefined): 'no' | 'maybe' | 'acked' | undefined {
   return value === 'no' || value === 'maybe' || value === 'acked' ? value : undefined;
