@@ -58,6 +58,11 @@ export function isFull(error: unknown): boolean {
   return code === JS.storageFull || code === JS.tooManyMessages;
 }
 
+/** Whether a message is larger than NATS takes: the client looks at that before it sends anything. */
+export function isOutsized(error: unknown): boolean {
+  return nameOf(error) === 'InvalidArgumentError' && reasonOf(error).includes('max_payload');
+}
+
 /** Whether JetStream is not there, or not yet: a cluster without a leader says the same. */
 export function isWithoutJetStream(error: unknown): boolean {
   const code = jetStreamCode(error);
@@ -86,6 +91,10 @@ export function natsError(cause: unknown, place: NatsPlace, client: NatsClient):
   if (isFull(cause)) {
     const text = `JetStream at ${at} takes no more ${doing} (${reasonOf(cause)}): wait until it is sent, or raise the limit of the stream`;
     return new BrokerError('QUEUE_FULL', text, { layer: 'queue', retryable: true, cause });
+  }
+  if (isOutsized(cause)) {
+    const text = `NATS at ${at} takes nothing so large ${doing} (max_payload)`;
+    return new BrokerError('NATS_TOO_BIG', text, { layer: 'nats', sent: 'no', cause });
   }
   if (jetStreamCode(cause) !== 0) {
     const text = `JetStream at ${at} refuses ${doing}: ${reasonOf(cause)}`;

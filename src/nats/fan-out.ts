@@ -11,7 +11,7 @@ import { Element } from '../xml/element.js';
 import { serialize } from '../xml/serializer.js';
 import { Announcements } from './announcements.js';
 import type { NatsLink } from './connection.js';
-import { isFull, unreachable } from './errors.js';
+import { isFull, isOutsized, unreachable } from './errors.js';
 import { ALL, consumersIn, type Group } from './groups.js';
 import { AT, EVENT, headerText, KEY } from './headers.js';
 import { StreamWriter, type Message, type StreamWriterOwner } from './stream-writer.js';
@@ -148,7 +148,7 @@ export class FanOut implements AsyncDisposable {
         this.#isBroken ? this.#mended().then(() => this.#publish(message)) : this.#publish(message),
       failure: (cause, message) => {
         // The client looks at the size before it sends anything.
-        if (isA(cause, Error) && cause.name === 'InvalidArgumentError') {
+        if (isOutsized(cause)) {
           const bytes = Buffer.byteLength(message.text);
           return { error: outgrown(bytes, this.#link.maxPayload, message.from), final: true };
         }

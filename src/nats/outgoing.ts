@@ -4,7 +4,7 @@ import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import type { BrokerError } from '../errors.js';
 import { STANZA_COST, textCost } from '../queue/ticket.js';
-import { isFull } from './errors.js';
+import { isFull, isOutsized } from './errors.js';
 
 /** Most messages that are published and not answered. */
 const WINDOW = 256;
@@ -21,6 +21,8 @@ export interface Outgoing {
   stored(): void;
   /** It will never be stored. */
   failed(error: BrokerError): void;
+  /** The same: NATS takes nothing so large. */
+  outsized(): void;
 }
 
 /** What is done for it elsewhere. */
@@ -36,7 +38,8 @@ interface Waiting {
   readonly one: Outgoing;
   /** When it was published first; null: not yet. */
   since: number | null;
-  isStored: boolean;
+  /** Stored, or given up. */
+  isOver: boolean;
 }
 
 export class OutgoingLane {
@@ -73,7 +76,7 @@ export class OutgoingLane {
   }
 
   add(one: Outgoing): void {
-    this.#waiting.push({ one, since: null, isStored: false });
+    this.#waiting.push({ one, since: null, isOver: false });
     this.#size += 1;
     this.#cost += costOf(one);
     this.#pump();
@@ -95,7 +98,7 @@ export class OutgoingLane {
   close(error: BrokerError): void {
     this.#js = null;
     if (this.#retry !== null) clearTimeout(this.#retry);
-    for (const { one, isStored } of this.#waiting) if (!isStored) one.failed(error);
+    for (const { one, isOver } of this.#waiting) if (!isOver) one.failed(error);
     this.#waiting = [];
     this.#size = 0;
     this.#cost = 0;
@@ -109,7 +112,7 @@ export class OutgoingLane {
       const waiting = this.#waiting[this.#next];
       if (waiting === undefined) return;
       this.#next += 1;
-      if (!waiting.isStored) this.#publish(js, waiting);
+      if (!waiting.isOver) this.#publish(js, waiting);
     }
   }
 
@@ -126,23 +129,38 @@ export class OutgoingLane {
       },
       (cause: unknown) => {
         this.#inFlight -= 1;
-        this.#refused(cause);
+        if (isOutsized(cause)) this.#giveUp(waiting);
+        else this.#refused(cause);
       },
     );
   }
 
   #stored(waiting: Waiting): void {
-    if (!waiting.isStored) {
-      waiting.isStored = true;
-      this.#size -= 1;
-      this.#cost -= costOf(waiting.one);
-      waiting.one.stored();
-    }
+    if (this.#take(waiting)) waiting.one.stored();
     this.#isNarrow = false;
     if (this.#isTold) {
       this.#isTold = false;
       this.#owner.working();
     }
+    this.#goOn();
+  }
+
+  /** It was accepted when it was not known yet how much NATS takes. What is behind it goes on. */
+  #giveUp(waiting: Waiting): void {
+    if (this.#take(waiting)) waiting.one.outsized();
+    this.#goOn();
+  }
+
+  /** @returns whether it was not done with before */
+  #take(waiting: Waiting): boolean {
+    if (waiting.isOver || this.#js === null) return false;
+    waiting.isOver = true;
+    this.#size -= 1;
+    this.#cost -= costOf(waiting.one);
+    return true;
+  }
+
+  #goOn(): void {
     if (this.#isInDoubt) {
       this.#settle();
       return;
@@ -151,10 +169,10 @@ export class OutgoingLane {
     this.#pump();
   }
 
-  /** What is stored, from the front on. */
+  /** What is done with, from the front on. */
   #forget(): void {
     let count = 0;
-    while (this.#waiting[count]?.isStored === true) count += 1;
+    while (this.#waiting[count]?.isOver === true) count += 1;
     // Not for each of them: what is behind has to be moved.
     if (count === 0 || (count < WINDOW && count < this.#waiting.length)) return;
     this.#waiting.splice(0, count);

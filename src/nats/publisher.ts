@@ -120,7 +120,8 @@ export class StanzaPublisher implements AsyncDisposable {
    * Has a stanza sent by the holder of a queue: what `broker.output` is there. A request is an ordinary stanza here, whose
    * answer comes to the holder: see {@link StanzaPublisher.request}.
    * @throws BrokerError `USAGE_*`, `XML_UNSERIALIZABLE`; `QUEUE_FULL`: its bounds are reached; `NATS_TOO_BIG`;
-   * `PUBLISHER_CLOSED`. Nothing was accepted then
+   * `PUBLISHER_CLOSED`. Nothing was accepted then. How much NATS takes is known when it is reached: what was output before, and is
+   * larger, fails as its ticket tells
    */
   output(node: Element | object | string, options: RemoteOutputOptions = {}): RemoteTicket {
     const given = readOptions('USAGE_OUTPUT', 'output()', options, OUTPUT);
@@ -152,6 +153,9 @@ export class StanzaPublisher implements AsyncDisposable {
       },
       failed: (error) => {
         ticket.fail(error);
+      },
+      outsized: () => {
+        ticket.fail(tooBig(Buffer.byteLength(xml), this.#mostBytes));
       },
     });
     return ticket;
@@ -301,9 +305,14 @@ export class StanzaPublisher implements AsyncDisposable {
     if (this.#closing !== null) throw closedError();
   }
 
+  /** Of a stanza. Before there is a connection, what NATS takes where nobody has said otherwise. */
+  get #mostBytes(): number {
+    return (this.#link?.maxPayload ?? 1024 * 1024) - HEADER_ROOM;
+  }
+
   #checkRoom(xml: string): void {
     const { maxStanzas = 10_000, maxBytes = 32 * 1024 * 1024 } = this.#options;
-    const most = (this.#link?.maxPayload ?? 1024 * 1024) - HEADER_ROOM;
+    const most = this.#mostBytes;
     const bytes = Buffer.byteLength(xml);
     if (bytes > most) throw tooBig(bytes, most);
     if (this.#lane.size >= maxStanzas) throw queueFull(`${maxStanzas} stanzas wait for NATS (maxStanzas)`);

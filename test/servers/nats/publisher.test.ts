@@ -176,6 +176,18 @@ describeServer('nats', 'StanzaPublisher', () => {
     failed.cancel();
   });
 
+  it('what turns out to be larger than NATS takes fails alone, and holds up nothing behind it', async () => {
+    await using server = await Nats.start({ maxPayload: 65_536 });
+    await prepareNats({ servers: Nats.url(server) }, {});
+    const producer = publisher(server);
+    const before = producer.output(message('before'));
+    const large = producer.output(message('x'.repeat(100_000)));
+    const behind = producer.output(message('behind'));
+    await expect(large.stored).rejects.toMatchObject({ code: 'NATS_TOO_BIG', sent: 'no' });
+    await Promise.all([before.stored, behind.stored]);
+    expect([before, large, behind].map(({ state }) => state)).toEqual(['stored', 'failed', 'stored']);
+  });
+
   it('a stanza larger than NATS takes is refused by output of the holder; others go on', async () => {
     const server = await nats();
     const at = prefix();
