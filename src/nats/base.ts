@@ -2,10 +2,12 @@
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
 import type { NatsLink } from './connection.js';
-import { ANSWER_MS } from './queue.js';
 import { Reports } from './reports.js';
 import { checkStreams, managerOf, setUpStreams } from './streams.js';
 import type { Subjects } from './subjects.js';
+
+/** For an answer of JetStream to what holds queues, in milliseconds. */
+export const ANSWER_MS = 2_000;
 
 export interface NatsBase {
   readonly link: NatsLink;

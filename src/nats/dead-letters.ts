@@ -1,9 +1,12 @@
-// What workers give up is kept in the stream of dead letters, with the reason.
+// What workers and queues give up is kept in the stream of dead letters, with the reason.
 import { printable } from '../errors.js';
 import type { BrokerError } from '../errors.js';
+import { randomKey } from '../queue/ticket.js';
+import { ANSWER_MS, type NatsBase } from './base.js';
 import type { NatsLink } from './connection.js';
 import type { Delivery } from './delivery.js';
 import { AT, CODE, EVENT, headerText, KEY } from './headers.js';
+import { headersOf } from './message.js';
 import { subjectToken, type Subjects } from './subjects.js';
 
 /** The group that gave it up. */
@@ -37,4 +40,25 @@ export function deadLetters(
     const jetstream = client.jetstream.jetstream(connection, { timeout: ACK_MS });
     return jetstream.publish(subject, message.data, { headers });
   };
+}
+
+/** A stanza that a queue could not send. */
+export interface DeadOutput {
+  readonly key: string;
+  readonly at: number;
+  readonly xmlns: string | null;
+  readonly xml: string;
+  /** Of the error. */
+  readonly code: string | undefined;
+}
+
+/** Stores what a queue gives up. @throws what the client says */
+export async function buryOutput(
+  { link, js, subjects }: Pick<NatsBase, 'link' | 'js' | 'subjects'>,
+  queue: string,
+  { key, at, xmlns, xml, code }: DeadOutput,
+): Promise<void> {
+  const headers = headersOf(link.client, { key, queue, id: randomKey(), at, xmlns });
+  headers.set(CODE, code ?? '');
+  await js.publish(subjects.dead(queue), xml, { headers, timeout: ANSWER_MS });
 }

@@ -1,28 +1,20 @@
 // A queue in NATS, in the possession of this process: its stanzas are the messages of one subject in a work queue, what
 // happens to them is in the holder record, and a stanza that is done with is acknowledged to JetStream.
-import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import { BrokerError } from '../errors.js';
-import type { Change, OpenStore, SessionRecord, StoredStanza, StoreOwner } from '../queue/store.js';
-import { randomKey } from '../queue/ticket.js';
-import type { NatsLink } from './connection.js';
-import { tooBig } from './errors.js';
+import type { Change, OpenStore, SessionRecord, StoredStanza } from '../queue/store.js';
+import { answer } from './answers.js';
 import type { Feed, FeedMessage, FeedOwner } from './feed.js';
-import { CODE } from './headers.js';
 import { CommandLine } from './commands.js';
+import { KnownStanzas } from './known-stanzas.js';
 import type { Lease, Taken, TakenAfter } from './lease.js';
-import { FRESH, isFresh, packed, type Mark, Marks } from './marks.js';
-import { headersOf, keyOf, storedOf, ticketOf } from './message.js';
+import { FRESH, packed, Marks } from './marks.js';
+import { keyOf, storedOf, ticketOf } from './message.js';
+import { QueueWriter, type QueueWriterParts } from './queue-writer.js';
 import type { Reports } from './reports.js';
-import { HEADER_ROOM } from './streams.js';
-import { stage, type Staged, type StagedEntry as Entry } from './staged.js';
-import type { Subjects } from './subjects.js';
+import { stage, type Staged } from './staged.js';
 
 /** Time until JetStream brings again what is not done with, in milliseconds. What is still held then is recognised. */
 export const ACK_WAIT_MS = 5 * 60 * 1000;
-/** Most stanzas that are being published at once. */
-const WINDOW = 256;
-/** For an answer of JetStream, in milliseconds. */
-export const ANSWER_MS = 2_000;
 
 /** What a queue needs of a lease, and of what reads for it: a shard of a fleet has one of each for many queues. */
 export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'check' | 'release' | 'stop'>;
@@ -35,18 +27,11 @@ export interface OpenedQueue extends OpenStore {
 }
 
 /** What a queue works with. */
-export interface NatsQueueParts {
-  readonly link: NatsLink;
-  readonly js: JetStreamClient;
-  readonly manager: JetStreamManager;
-  readonly subjects: Subjects;
+export interface NatsQueueParts extends QueueWriterParts {
   readonly lease: QueueLease;
   /** What reads for it. */
   readonly feed: (owner: FeedOwner) => QueueFeed;
   readonly reports: Reports;
-  readonly owner: StoreOwner;
-  /** Where its stanzas are published. */
-  readonly subject: string;
   /** Called when it is closed. */
   left(): Promise<void>;
 }
@@ -65,18 +50,10 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   readonly #parts: NatsQueueParts;
   readonly #feed: QueueFeed;
   #commands: CommandLine | null = null;
-  readonly #byKey = new Map<string, Entry>();
-  readonly #bySequence = new Map<number, Entry>();
-  /** Stanzas of this process that JetStream has not brought yet. */
-  readonly #own = new Set<Entry>();
-  /** What is done with before JetStream brought it. */
-  readonly #endedEarly = new Set<number>();
-  /** Keys that are being published. */
-  readonly #putting = new Set<string>();
+  readonly #known = new KnownStanzas();
+  readonly #writer: QueueWriter;
   /** What the last holder knew of stanzas. */
   readonly #inherited: Marks;
-  /** All up to here were brought. */
-  #floor = 0;
   #kept: SessionRecord | null;
   #under: Promise<void> = Promise.resolve();
   #confirmed: Promise<unknown> = Promise.resolve();
@@ -94,12 +71,13 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     this.#inherited = new Marks(marks);
     this.session = isSession(session) ? session : null;
     this.#kept = this.session;
+    this.#writer = new QueueWriter(parts, this.#known);
     this.#feed = parts.feed(this);
   }
 
   /** Most bytes of a stanza. */
   get maxBytes(): number {
-    return this.#parts.link.maxPayload - HEADER_ROOM;
+    return this.#writer.maxBytes;
   }
 
   /** Reads what is there. @throws BrokerError `NATS_*`, or what the signal says */
@@ -161,34 +139,31 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     const { stanzas, bytes } = this.#parts.owner.room();
     const { length, size } = this.#first === null ? { length: this.#waiting.length, size: 0 } : lengthOf(this.#first);
     // Our own come once more to be acknowledged, and take no room.
-    return { stanzas: stanzas - length + this.#own.size + this.#endedEarly.size, bytes: bytes - size };
+    return { stanzas: stanzas - length + this.#known.toCome, bytes: bytes - size };
   }
 
   arrived(from: FeedMessage): void {
     const { sequence, message } = from;
     const reply = message.reply ?? '';
-    const isNew = sequence > this.#floor;
-    if (isNew) this.#floor = sequence;
-    if (this.#endedEarly.delete(sequence)) {
+    const isNew = this.#known.pass(sequence);
+    if (this.#known.endsNow(sequence)) {
       this.#acknowledge([reply]);
       return;
     }
-    const known = this.#bySequence.get(sequence);
+    const known = this.#known.at(sequence);
     if (known !== undefined) {
-      known.reply = reply;
-      this.#own.delete(known);
+      this.#known.bring(known, reply);
       return;
     }
     const key = keyOf(from);
     // It was done with, and that was lost; or the same stanza is here already.
-    const isOurs = this.#putting.has(key);
-    if (!isNew || (this.#byKey.has(key) && !isOurs)) {
+    const isOurs = this.#writer.isPutting(key);
+    if (!isNew || (this.#known.withKey(key) !== undefined && !isOurs)) {
       this.#acknowledge([reply]);
       return;
     }
     const mark = sequence <= this.#inherited.last ? this.#inherited.of(sequence) : FRESH;
-    const entry = { key, sequence, ticket: ticketOf(from), mark, reply };
-    this.#add(entry);
+    this.#known.add({ key, sequence, ticket: ticketOf(from), mark, reply });
     // Our own, faster than the answer to who put it.
     if (isOurs) return;
     this.#tell(storedOf(from, mark));
@@ -234,27 +209,15 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     this.#parts.owner.arrived(waiting);
   }
 
-  #add(entry: Entry): void {
-    this.#byKey.set(entry.key, entry);
-    this.#bySequence.set(entry.sequence, entry);
-    if (entry.reply === null) this.#own.add(entry);
-  }
-
-  #remove(entry: Entry): void {
-    if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key);
-    this.#bySequence.delete(entry.sequence);
-    this.#own.delete(entry);
-  }
-
   async #commit(changes: readonly Change[]): Promise<void> {
     const { lease, reports, owner } = this.#parts;
     if (this.#isLost || !lease.isHeld) throw fenced();
-    const { all, session } = stage(changes, (key) => this.#byKey.get(key));
+    const { all, session } = stage(changes, (key) => this.#known.withKey(key));
     const puts = all.filter(({ put, entry, outcome }) => put !== null && entry === null && outcome === null);
-    this.#checkSizes(all);
+    this.#writer.checkSizes(all);
     try {
-      await this.#publish(puts, all);
-      await this.#bury(all);
+      await this.#writer.publish(puts, all);
+      await this.#writer.bury(all);
       const kept = session === undefined ? this.#kept : session;
       if (session !== undefined || all.some(({ entry, mark }) => entry !== null && mark !== entry.mark)) {
         await lease.write(this.#body(all, kept));
@@ -271,89 +234,12 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     reports.tell(owner.queue, ended);
   }
 
-  #checkSizes(all: readonly Staged[]): void {
-    const most = this.maxBytes;
-    for (const { put } of all) {
-      if (put === null || put.xml.length * 3 <= most) continue;
-      const bytes = Buffer.byteLength(put.xml);
-      if (bytes > most) throw tooBig(bytes, most);
-    }
-  }
-
-  /** Puts stanzas into the stream, in order. */
-  async #publish(puts: readonly Staged[], all: readonly Staged[]): Promise<void> {
-    const ended = new Set(all.filter(({ outcome }) => outcome !== null).map(({ entry }) => entry));
-    for (let first = 0; first < puts.length; first += WINDOW) {
-      const some = puts.slice(first, first + WINDOW);
-      const results = await Promise.allSettled(some.map((staged) => this.#put(staged, ended)));
-      const refused = results.find((result) => result.status === 'rejected');
-      if (refused !== undefined) throw refused.reason;
-    }
-  }
-
-  async #put(staged: Staged, ended: ReadonlySet<Entry | null>): Promise<void> {
-    const { put, key } = staged;
-    if (put === null) return;
-    this.#putting.add(key);
-    try {
-      let { seq, duplicate } = await this.#send(put, undefined);
-      if (duplicate) {
-        const known = this.#bySequence.get(seq);
-        const isOver = known === undefined ? !(await this.#isThere(seq)) : ended.has(known);
-        // Of a stanza with that key that is done with.
-        if (isOver) ({ seq, duplicate } = await this.#send(put, randomKey()));
-      }
-      // JetStream may have brought it already.
-      const entry = this.#bySequence.get(seq) ?? { key, sequence: seq, ticket: null, mark: FRESH, reply: null };
-      this.#add(entry);
-      staged.entry = entry;
-    } finally {
-      this.#putting.delete(key);
-    }
-  }
-
-  async #send(
-    { key, xml, at }: Extract<Change, { kind: 'put' }>,
-    id: string | undefined,
-  ): Promise<{ seq: number; duplicate: boolean }> {
-    const { js, subject, owner, link } = this.#parts;
-    const headers = headersOf(link.client, { key, queue: owner.queue, id, at, xmlns: owner.xmlns });
-    return await js.publish(subject, xml, { headers, timeout: ANSWER_MS });
-  }
-
-  async #isThere(sequence: number): Promise<boolean> {
-    if (this.#endedEarly.has(sequence)) return false;
-    const { manager, subjects } = this.#parts;
-    return (await manager.streams.getMessage(subjects.outStream, { seq: sequence })) !== null;
-  }
-
-  /** Stanzas that are given up go to the dead letters first. */
-  async #bury(all: readonly Staged[]): Promise<void> {
-    const { js, subjects, owner, link } = this.#parts;
-    for (const { outcome, code, entry, put, key } of all) {
-      if (outcome !== 'failed' || (entry === null && put === null)) continue;
-      const xml = put?.xml ?? (entry === null ? '' : await this.#textOf(entry));
-      const at = put?.at ?? Date.now();
-      const headers = headersOf(link.client, { key, queue: owner.queue, id: randomKey(), at, xmlns: owner.xmlns });
-      headers.set(CODE, code ?? '');
-      await js.publish(subjects.dead(owner.queue), xml, { headers, timeout: ANSWER_MS });
-    }
-  }
-
-  /** The stream has it still. */
-  async #textOf({ sequence }: Entry): Promise<string> {
-    const { manager, subjects } = this.#parts;
-    const found = await manager.streams.getMessage(subjects.outStream, { seq: sequence });
-    return found === null ? '' : found.string();
-  }
-
   /** What the holder record has to say, with what is about to become of stanzas. */
   #body(all: readonly Staged[], session = this.#kept): Body {
-    const marks = new Map<number, Mark>();
-    for (const { sequence, mark } of this.#bySequence.values()) if (!isFresh(mark)) marks.set(sequence, mark);
+    const marks = this.#known.marks();
     for (const { entry, mark } of all) if (entry !== null) marks.set(entry.sequence, mark);
     // What the last holder said of stanzas that are not here yet.
-    const later = this.#floor < this.#inherited.last ? this.#inherited.groups : [];
+    const later = this.#known.floor < this.#inherited.last ? this.#inherited.groups : [];
     return { marks: [...packed(marks), ...later], session };
   }
 
@@ -361,25 +247,14 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     const replies: string[] = [];
     for (const { entry } of ended) {
       if (entry === null) continue;
-      this.#remove(entry);
-      if (entry.reply !== null) replies.push(entry.reply);
-      else if (entry.sequence <= this.#floor) this.#delete(entry.sequence);
-      else this.#endedEarly.add(entry.sequence);
+      if (this.#known.end(entry)) this.#delete(entry.sequence);
+      else if (entry.reply !== null) replies.push(entry.reply);
     }
     this.#acknowledge(replies);
   }
 
-  /** The last of them asks for an answer, which tells that those before it are through, too. */
   #acknowledge(replies: readonly string[]): void {
-    const { connection } = this.#parts.link;
-    const last = replies.at(-1);
-    if (last === undefined) return;
-    try {
-      for (const reply of replies.slice(0, -1)) connection.publish(reply, '+ACK');
-      this.#confirmed = connection.request(last, '+ACK', { timeout: ANSWER_MS }).catch(nothing);
-    } catch {
-      // It comes again, and is acknowledged then.
-    }
+    this.#confirmed = answer(this.#parts.link, replies, '+ACK') ?? this.#confirmed;
   }
 
   #delete(sequence: number): void {
@@ -415,7 +290,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     this.#commands?.close();
     if (isMine) {
       await this.#confirmed;
-      for (const sequence of this.#endedEarly) {
+      for (const sequence of this.#known.endedEarly) {
         await manager.streams.deleteMessage(subjects.outStream, sequence, false).catch(nothing);
       }
       await this.#feed.delete();

@@ -2,14 +2,14 @@
 // record, all pull from one consumer. What one of them has and does not finish comes to another one, flagged.
 import { BrokerError } from '../errors.js';
 import type { Change, OpenStore, StoredStanza, StoreOwner } from '../queue/store.js';
-import { randomKey } from '../queue/ticket.js';
+import { answer } from './answers.js';
 import type { NatsBase } from './base.js';
 import { CommandLine } from './commands.js';
+import { buryOutput } from './dead-letters.js';
 import { Feed, type FeedMessage, type FeedOwner } from './feed.js';
-import { CODE } from './headers.js';
 import { FRESH, type Mark } from './marks.js';
-import { headersOf, keyOf, storedOf, ticketOf } from './message.js';
-import { ANSWER_MS, type OpenedQueue } from './queue.js';
+import { keyOf, storedOf, ticketOf } from './message.js';
+import type { OpenedQueue } from './queue.js';
 import { stage, type Staged, type StagedEntry } from './staged.js';
 import { subjectToken } from './subjects.js';
 
@@ -162,12 +162,8 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   }
 
   async #bury({ entry, key, code }: Staged): Promise<void> {
-    const { js, subjects, link } = this.#base;
     const { xml = '' } = (entry ?? {}) as Partial<Entry>;
-    const { queue } = this.#owner;
-    const headers = headersOf(link.client, { key, queue, id: randomKey(), at: Date.now(), xmlns: null });
-    headers.set(CODE, code ?? '');
-    await js.publish(subjects.dead(queue), xml, { headers, timeout: ANSWER_MS });
+    await buryOutput(this.#base, this.#owner.queue, { key, at: Date.now(), xmlns: null, xml, code });
   }
 
   #remember(sequence: number): void {
@@ -185,17 +181,8 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
     return [...this.#bySequence.values()].map(({ reply }) => reply).filter((reply) => reply !== null);
   }
 
-  /** The last answer tells that those before it are through, too. */
   #answer(replies: readonly string[], text: '+ACK' | '+WPI' | '-NAK'): void {
-    const last = replies.at(-1);
-    if (last === undefined) return;
-    const { connection } = this.#base.link;
-    try {
-      for (const reply of replies.slice(0, -1)) connection.publish(reply, text);
-      this.#confirmed = connection.request(last, text, { timeout: ANSWER_MS }).catch(nothing);
-    } catch {
-      // It comes again, to whoever.
-    }
+    this.#confirmed = answer(this.#base.link, replies, text) ?? this.#confirmed;
   }
 
   async #close(): Promise<void> {
