@@ -95,9 +95,7 @@ export class FleetAccounts {
   refresh(): Promise<void> {
     this.#isWanted = true;
     clearTimeout(this.#again);
-    this.#pass ??= this.#passes().finally(() => {
-      this.#pass = null;
-    });
+    this.#pass ??= this.#passes();
     return this.#pass;
   }
 
@@ -119,9 +117,11 @@ export class FleetAccounts {
           new BrokerError('FLEET_LIST_FAILED', listText(cause), { layer: 'usage', retryable: true, cause }),
         );
         this.#again = setTimeout(() => void this.refresh(), AGAIN_MS);
-        return;
+        break;
       }
     }
+    // In the same step in which nothing more was wanted: whoever asks from here on begins another one.
+    this.#pass = null;
   }
 
   async #onePass(homes: ReadonlyMap<number, Home>): Promise<void> {
