@@ -43,6 +43,7 @@ export class Fleet implements AsyncDisposable {
   #starting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #link: NatsLink | null = null;
+  #hearing: { unsubscribe(): void } | null = null;
   #membership: FleetMembership | null = null;
 
   /** @throws BrokerError `USAGE_FLEET` that lists every problem at once. Nothing is dialled. */
@@ -148,7 +149,7 @@ export class Fleet implements AsyncDisposable {
         if (!link.isClosed) link.connection.publish(subject, text);
       };
       const membership = new FleetMembership({ id, shards, source: holders, tell }, this.#hears());
-      link.connection.subscribe(subject, {
+      this.#hearing = link.connection.subscribe(subject, {
         callback: (error, message) => {
           if (error !== null) failed(link.error(error, 'to hear the other members'));
           else membership.hear(message.string());
@@ -201,6 +202,8 @@ export class Fleet implements AsyncDisposable {
     await this.#starting?.catch(() => undefined);
     this.#accounts.close();
     await this.#membership?.leave();
+    // The connection may be the program's, and live on.
+    if (this.#link?.isClosed === false) this.#hearing?.unsubscribe();
     await this.#link?.release();
   }
 }

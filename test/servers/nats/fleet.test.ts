@@ -58,6 +58,21 @@ describeServer('nats', 'a fleet', () => {
     return fleet;
   }
   const fresh = (): string => `fleet-${String((count += 1))}`;
+
+  test('leaves nothing behind on a connection of the program', async () => {
+    await using connection = await connect({ servers: Nats.url(nats) });
+    const { subscriptions } = (connection as unknown as { protocol: { subscriptions: { size(): number } } }).protocol;
+    const sizes: number[] = [];
+    for (let life = 0; life < 2; life += 1) {
+      const fleet = member(fresh(), { connection });
+      await fleet.start();
+      await fleet.close();
+      sizes.push(subscriptions.size());
+    }
+    // What the client keeps for itself is there from the first time on.
+    expect(sizes[1]).toBe(sizes[0]);
+    expect(connection.isClosed()).toBe(false);
+  });
   const ready = (fleet: Fleet): string[] =>
     [...fleet].filter(([, broker]: [string, Broker]) => broker.state === 'ready').map(([account]) => account);
 
