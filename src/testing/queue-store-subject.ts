@@ -83,7 +83,7 @@ export function openQueue(store: QueueStore, more: Partial<StoreOwner> = {}, sig
   return store.open(owner(more), signal ?? new AbortController().signal);
 }
 
-export const AT = 1_900_000_000_123;
+export const AT = 1_700_000_000_123;
 
 export function put(key: string, more: { xml?: string; handed?: Handed | null; at?: number } = {}): Change {
   return { kind: 'put', key, xml: `<message id='${key}'/>`, at: AT, handed: null, ...more };
