@@ -17,24 +17,30 @@ const INLINE = new Set<string | null>([NS.SM, NS.BIND2, NS.FAST, NS.SASL]);
 /** Stands where a credential was. */
 const HIDDEN = '[redacted]';
 
-/** What lets somebody into rooms stands in these (XEP-0045 §7.2.6, §7.8, §10.9; XEP-0249), and in bookmarks of them (XEP-0048, XEP-0402). */
-const ROOMS = new Set<string | null>([
+/**
+ * Passwords stand in these: of rooms (XEP-0045 §7.2.6, §7.8, §10.9; XEP-0249), and in bookmarks of them (XEP-0048, XEP-0402); of accounts,
+ * in commands of administrators (XEP-0133); of relays (XEP-0215).
+ */
+const PLACES = new Set<string | null>([
   NS.MUC,
   NS.MUC_USER,
   NS.MUC_OWNER,
   'jabber:x:conference',
   'storage:bookmarks',
   'urn:xmpp:bookmarks:1',
+  'http://jabber.org/protocol/commands',
+  'urn:xmpp:extdisco:1',
+  'urn:xmpp:extdisco:2',
 ]);
 /** Fields of forms that hold passwords without saying so by their type, such as `muc#roomconfig_roomsecret`. */
-const SECRET_FIELD = /(?:password|secret)$/i;
+const SECRET_FIELD = /(?:password(?:-verify)?|secret)$/i;
 
 /** Whether an element carries credentials by the rules of the known protocols. */
 function carriesCredentials(element: Element): boolean {
   if (element.namespaceURI === NS.SASL) return SASL_CONTENT.has(element.localName);
   if (element.namespaceURI === NS.SASL2) return true;
   if (element.localName === 'handshake') return true;
-  if (passwordsOfRooms(element).length > 0) return true;
+  if (passwordsInside(element).length > 0) return true;
   if (element.localName !== 'iq') return false;
   const query = element.firstElementChild;
   return query !== null && PASSWORD_QUERIES.has(query.namespaceURI);
@@ -50,11 +56,11 @@ function holdsCredentials(element: Element): boolean {
   return carriesCredentials(element) || stanzasIn(element).some(holdsCredentials);
 }
 
-/** Whatever of a stanza holds the password of a room, but for the stanzas inside of it. */
-function passwordsOfRooms({ children }: Element): Element[] {
+/** Whatever of a stanza holds such a password, but for the stanzas inside of it. */
+function passwordsInside({ children }: Element): Element[] {
   return children.flatMap((child) => {
-    if (ROOMS.has(child.namespaceURI)) return passwordsIn(child);
-    return isStanzaKind(child.localName) ? [] : passwordsOfRooms(child);
+    if (PLACES.has(child.namespaceURI)) return passwordsIn(child);
+    return isStanzaKind(child.localName) ? [] : passwordsInside(child);
   });
 }
 
@@ -83,7 +89,7 @@ export function redacted(element: Element, secret = false): Element {
 function hideCredentials(copy: Element, secret: boolean): void {
   for (const inner of stanzasIn(copy)) hideCredentials(inner, false);
   if (!secret && !carriesCredentials(copy)) return;
-  for (const holder of passwordsOfRooms(copy)) hidePassword(holder);
+  for (const holder of passwordsInside(copy)) hidePassword(holder);
   if (copy.namespaceURI === NS.SASL2 && SASL2_FRAMES.has(copy.localName)) {
     for (const child of copy.children) hideInFrame(child);
   } else if (copy.localName === 'iq') {

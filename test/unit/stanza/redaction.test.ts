@@ -34,6 +34,24 @@ describe('redacted', () => {
       stanza('presence', `<x xmlns='${NS.MUC_USER}'><destroy jid='shown'><password>${SECRET}</password></destroy></x>`),
     ],
     [
+      'an account that is made by an administrator',
+      stanza(
+        'iq',
+        `<command xmlns='http://jabber.org/protocol/commands' node='shown'>${form("var='password'")}</command>`,
+      ),
+    ],
+    [
+      'its password, once more',
+      stanza(
+        'iq',
+        `<command xmlns='http://jabber.org/protocol/commands' node='shown'>${form("var='password-verify'")}</command>`,
+      ),
+    ],
+    [
+      'a relay for calls',
+      stanza('iq', `<services xmlns='urn:xmpp:extdisco:2'><service host='shown' password='${SECRET}'/></services>`),
+    ],
+    [
       'a registration',
       stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'><username>shown</username><password>${SECRET}</password></query>`),
     ],
