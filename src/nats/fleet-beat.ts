@@ -6,6 +6,8 @@ import type { FleetMember } from './fleet-assignment.js';
 export const MOST_SHARDS = 4_096;
 /** Longest id of a member. */
 const LONGEST_ID = 200;
+/** Longest time between two signs of life, in milliseconds: new members wait for it, and nobody is missed before. */
+const LONGEST_MS = 60_000;
 
 /** What a member says of itself. */
 export interface Beat extends FleetMember {
@@ -44,7 +46,7 @@ export function readBeat(text: string): Beat | null {
   const { v, id, shards, everyMs, isLast, isFull } = value;
   if (v !== 1 || typeof id !== 'string' || id === '' || id.length > LONGEST_ID) return null;
   if (typeof isLast !== 'boolean' || typeof isFull !== 'boolean') return null;
-  if (!isWhole(shards, 1, MOST_SHARDS) || !isWhole(everyMs, 1, 2 ** 31)) return null;
+  if (!isWhole(shards, 1, MOST_SHARDS) || !isWhole(everyMs, 1, LONGEST_MS)) return null;
   const held = shardsOf(value['held'], shards);
   const claimed = shardsOf(value['claimed'], shards);
   return held === null || claimed === null ? null : { id, shards, everyMs, isLast, isFull, held, claimed };

@@ -35,6 +35,7 @@ describe('a sign of life', () => {
     writeBeat(beat({ shards: 0 })),
     writeBeat(beat({ shards: 4_097 })),
     writeBeat(beat({ everyMs: 0 })),
+    writeBeat(beat({ everyMs: 60_001 })),
     writeBeat(beat({ held: new Set([64]) })),
     writeBeat(beat({ held: new Set([1.5]) })),
     writeBeat(beat()).replace('"held":[]', '"held":[[0,63],[0,63]]'),
