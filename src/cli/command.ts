@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { nearest } from '../arguments/suggestion.js';
 import { usageError } from '../errors.js';
 
 /** One option of a command. */
@@ -99,10 +100,19 @@ function parsed(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const reason = reasonOf(error, Object.keys(options));
     throw usageError(
       'USAGE_ARGUMENT',
       `xmpp-broker ${command.name}: ${reason}; see xmpp-broker ${command.name} --help`,
     );
   }
+}
+
+/** What is wrong with the arguments: of an option that is not known, the one that was probably meant. */
+function reasonOf(error: unknown, known: readonly string[]): string {
+  const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const [, option] = /^Unknown option '(-[^']*)'/.exec(reason) ?? [];
+  if (option === undefined) return reason;
+  const near = nearest(option, known);
+  return `there is no option ${option}${near === undefined ? '' : `; did you mean --${near}?`}`;
 }

@@ -230,6 +230,6 @@ async function bodyOf(request: IncomingMessage): Promise<Body> {
 }
 
 function cannotListen(host: string, port: number, cause: unknown): BrokerError {
-  const text = `the console cannot listen on ${host}, port ${String(port)}: ${reasonOf(cause)}`;
+  const text = `the console cannot listen on ${host}, port ${String(port)}: ${reasonOf(cause)}; give another port, or none for any that is free`;
   return new BrokerError('CONSOLE_LISTEN', text, { layer: 'tcp', origin: 'os', cause });
 }

@@ -84,6 +84,7 @@ export function natsError(cause: unknown, place: NatsPlace, client: NatsClient):
   const at = printable(server, 200);
   const denied = deniedBy(cause, client);
   if (denied !== null) return denied(at, doing);
+  if (nameOf(cause) === 'JetStreamNotEnabled') return nobodyThere(at, doing, cause);
   if (isWithoutJetStream(cause)) return noJetStream(at, doing, cause);
   if (isStreamMissing(cause) || isConsumerMissing(cause)) return missing(at, doing, cause);
   const name = nameOf(cause);
@@ -124,6 +125,12 @@ export function closed(at: string, doing: string, cause?: unknown): BrokerError 
 
 export function noJetStream(at: string, doing: string, cause?: unknown): BrokerError {
   const text = `NATS at ${at} has no JetStream ${doing}: start nats-server with -js, or "jetstream { store_dir: … }" in its configuration, and allow it for this account; a cluster needs more than half of its nodes`;
+  return new BrokerError('NATS_NO_STREAM', text, { layer: 'nats', origin: 'peer', retryable: true, cause });
+}
+
+/** Nobody answered: of what is published that means no stream for it, or no JetStream at all. */
+function nobodyThere(at: string, doing: string, cause: unknown): BrokerError {
+  const text = `there is nothing ${doing} at NATS at ${at}: the streams are not made yet, which prepareNats() does, or the first process with natsStore(), fanOut() or a Fleet; or it has no JetStream, which nats-server -js starts`;
   return new BrokerError('NATS_NO_STREAM', text, { layer: 'nats', origin: 'peer', retryable: true, cause });
 }
 

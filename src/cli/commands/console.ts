@@ -3,6 +3,7 @@ import { xml } from '../../xml/builder.js';
 import { ACCOUNT, accountOf, portOf } from '../account.js';
 import type { Command } from '../command.js';
 import { namespacesOf, NAMESPACES } from '../filter-arguments.js';
+import { tellTrouble } from '../trouble.js';
 
 /** A page in the browser that shows what happens. */
 export const console: Command = {
@@ -33,6 +34,7 @@ export const console: Command = {
     for (const expression of given.texts('xpath')) {
       broker.match(expression, () => undefined, { namespaces: namespacesOf(given) });
     }
+    tellTrouble(broker, terminal);
     broker.subscribe('PCJ_READY', ({ resumed }) => {
       if (!resumed && broker.config.username !== undefined && !given.has('invisible')) broker.output(xml('presence'));
     });

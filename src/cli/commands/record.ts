@@ -6,6 +6,7 @@ import { ACCOUNT, accountOf } from '../account.js';
 import type { Command, Given, Terminal } from '../command.js';
 import { escaped } from '../escaped.js';
 import { Recorder } from '../recorder.js';
+import { tellTrouble } from '../trouble.js';
 
 /** A stream, written down. */
 export const record: Command = {
@@ -45,6 +46,7 @@ async function recorded(given: Given, terminal: Terminal, { account, file, path 
   const recorder = new Recorder((line) => file.write(line));
   const broker = new Broker(recorder.options({ ...account, reconnect: { initial: true } }));
   recorder.follow(broker);
+  tellTrouble(broker, terminal);
   const tell = (facts: { event: string } & Record<string, string | number>, text: string): void =>
     terminal.out(escaped(given.has('json') ? JSON.stringify(facts) : text));
   tell({ event: 'recording', file: path }, `recording to ${path}, until interrupted`);

@@ -2,7 +2,7 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { prepareNats } from 'xmpp-broker/nats';
+import { prepareNats, StanzaPublisher } from 'xmpp-broker/nats';
 import {
   describeServer,
   Nats,
@@ -108,6 +108,20 @@ describeServer('nats', 'first mistakes', () => {
       code: 'NATS_NO_STREAM',
       message: expect.stringMatching(/nats-server with -js/) as string,
     });
+  });
+
+  it('a producer before anybody made the streams: NATS_NO_STREAM, with who makes them', async () => {
+    const server = await nats();
+    const publisher = new StanzaPublisher({ connection: options(server), queue: 'echo.example.org' });
+    const failed = new Promise((resolve) => publisher.subscribe('fail', resolve));
+    const { stored } = publisher.output('<message/>');
+    expect(await failed).toMatchObject({
+      code: 'NATS_NO_STREAM',
+      message: expect.stringMatching(/the streams are not made yet, which prepareNats\(\) does/) as string,
+    });
+    await prepareNats(options(server));
+    await stored;
+    await publisher.close();
   });
 
   it('a wrong login: NATS_DENIED', async () => {

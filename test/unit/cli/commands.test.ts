@@ -29,7 +29,8 @@ describe('the command line', () => {
     [[], 'xmpp-broker watch', 'out'],
     [['wach'], 'did you mean watch?', 'err'],
     [['nonsense-of-some-length'], 'see xmpp-broker --help', 'err'],
-    [['watch', '--jidd', 'x'], "Unknown option '--jidd'", 'err'],
+    [['watch', '--jidd', 'x'], 'there is no option --jidd; did you mean --jid?; see', 'err'],
+    [['serve', '--nonsense'], 'there is no option --nonsense; see', 'err'],
     [['watch'], '--jid is missing', 'err'],
     [['watch', '--jid', 'juliet@example.org'], 'there is no password: set XMPP_PASSWORD', 'err'],
     [['watch', '--jid', 'echo.example.org', '--password-file', '/nowhere/x'], 'cannot be read (ENOENT)', 'err'],
@@ -362,6 +363,18 @@ describe('console', () => {
     });
     expect(code).toBe(2);
     expect(err).toContain(text);
+  });
+
+  test.each(['console', 'record'])('%s says why there is no link, and goes on trying', async (name) => {
+    const server = await LoopbackServer.start({ components: { 'echo.localhost': 'secret' } });
+    const port = String(server.ports.component);
+    await server.stop({ abrupt: true });
+    const terminal = new TestTerminal({ XMPP_PASSWORD: 'secret' });
+    const file = name === 'record' ? [join(mkdtempSync(join(tmpdir(), 'xmpp-broker-cli-')), 'stream.jsonl')] : [];
+    const running = terminal.run(name, ...file, '--component', '--jid', 'echo.localhost', '--port', port);
+    await expect.poll(() => terminal.told, { timeout: 10_000 }).toContain('ECONNREFUSED');
+    terminal.interrupt();
+    expect(await running).toMatchObject({ code: 0, err: expect.stringMatching(/^not connected: /) as string });
   });
 
   test('a port that cannot be had is said', async () => {

@@ -35,6 +35,11 @@ export class TestTerminal implements Terminal {
     this.#err += `${line}\n`;
   };
 
+  /** What was written so far where errors go. */
+  get told(): string {
+    return this.#err;
+  }
+
   readonly input = (): Promise<string> => Promise.resolve(this.typed);
 
   /** As Ctrl-C does. */
