@@ -22,7 +22,7 @@ export interface Answer {
 const NAMES: ReadonlySet<unknown> = new Set(['message', 'presence', 'iq']);
 
 /** A command that arrived. @throws BrokerError `NATS_REFUSED` */
-export function commandOf(text: string): Command {
+function commandOf(text: string): Command {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -38,7 +38,7 @@ export function commandOf(text: string): Command {
 }
 
 /** A selection in which nothing is left out that was said: else more would be picked than was meant. */
-export function selectionOf(value: unknown): PurgeSelection {
+function selectionOf(value: unknown): PurgeSelection {
   if (value === undefined || value === null) return {};
   if (!isRecord(value)) throw unknown();
   const selection: PurgeSelection = {};

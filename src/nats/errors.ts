@@ -64,7 +64,7 @@ export function isOutsized(error: unknown): boolean {
 }
 
 /** Whether JetStream is not there, or not yet: a cluster without a leader says the same. */
-export function isWithoutJetStream(error: unknown): boolean {
+function isWithoutJetStream(error: unknown): boolean {
   const code = jetStreamCode(error);
   return nameOf(error) === 'JetStreamNotEnabled' || code === JS.notEnabled || code === JS.notEnabledForAccount;
 }

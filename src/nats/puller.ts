@@ -6,7 +6,7 @@ import { Delivery } from './delivery.js';
 const EXPIRES_MS = 60_000;
 
 /** How often the server says that it is still there while nothing comes. */
-export const HEARTBEAT_MS = 5_000;
+const HEARTBEAT_MS = 5_000;
 
 /** So many of them may be missing. */
 const MISSED = 2.5;
