@@ -139,7 +139,8 @@ for (const site of CLIENT_SITES) {
     });
 
     test('S-STREAM-18: a link without a farewell is an unclean end', async () => {
-      const { broker, recorded } = await alice({ reconnect: false });
+      const { broker, recorded } = clients.client(server, { port: proxy.port, resource: 'desk', reconnect: false });
+      await retrying(() => broker.connect());
       const closed = broker.closed;
       recorded.clear();
       proxy.cut('end');

@@ -73,7 +73,7 @@ describeServer('nats', 'J-1: kills', () => {
     await complete(xmpp, tickets);
   });
 
-  it('a node of three is killed, the leader or not: it goes on', async () => {
+  it('a node of three is killed: it goes on', async () => {
     const cluster = await NatsCluster.start();
     atEnd(() => cluster[Symbol.asyncDispose]());
     const [nats] = cluster.nodes as [NatsServer];
@@ -84,7 +84,7 @@ describeServer('nats', 'J-1: kills', () => {
     await broker.connect();
     const producer = quiet(publisher(nats, { connection }));
     const tickets = new Map<string, RemoteTicket>();
-    for (const node of cluster.nodes.slice(0, 2)) {
+    for (const node of cluster.nodes.slice(0, 1)) {
       say(producer, tickets, 20);
       await node.kill();
       say(producer, tickets, 20);
