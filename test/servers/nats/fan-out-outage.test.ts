@@ -1,6 +1,6 @@
 // NATS goes away, is full, or refuses, while stanzas arrive and workers work.
 import { connect } from '@nats-io/transport-node';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { NS, type BrokerError } from 'xmpp-broker';
 import { fanOut, prepareNats, Worker } from 'xmpp-broker/nats';
 import { CLIENT, JID } from '../../wire/support/client.js';
@@ -9,6 +9,7 @@ import type { Conversation } from '../../wire/support/conversation.js';
 import { useRig } from '../../wire/support/index.js';
 import { describeServer, Nats, type NatsOptions, type NatsServer } from '../harness/index.js';
 import { useCrew } from './support/crew.js';
+import { useNothingThrown } from '../../support/nothing-thrown.js';
 
 const QUEUE = 'alice@localhost';
 const LIMITS = { stanzaBytes: 256 * 1024 };
@@ -31,17 +32,7 @@ describeServer('nats', 'fanOut and Worker in bad times', () => {
   const rig = useRig(CLIENT);
   const components = useRig(COMPONENT);
 
-  const thrown: unknown[] = [];
-  const note = (error: unknown): void => void thrown.push(error);
-  beforeEach(() => {
-    process.on('unhandledRejection', note);
-    process.on('uncaughtException', note);
-  });
-  afterEach(() => {
-    process.off('unhandledRejection', note);
-    process.off('uncaughtException', note);
-    expect(thrown.splice(0)).toEqual([]);
-  });
+  useNothingThrown();
 
   const nats = async (options: NatsOptions = {}): Promise<NatsServer> => crew.add(await Nats.start(options));
 

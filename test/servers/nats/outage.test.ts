@@ -1,26 +1,17 @@
 // J-1 to J-3: what kills and outages of NATS do to a queue that several processes share.
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Broker } from 'xmpp-broker';
 import { prepareNats, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
 import { describeServer, Nats, NatsCluster, type NatsOptions, type NatsServer } from '../harness/index.js';
 import { account, component, message, QUEUE, useEndings, useNats, Xmpp } from './support/queue-world.js';
+import { useNothingThrown } from '../../support/nothing-thrown.js';
 
 const atEnd = useEndings();
 const { holder, publisher } = useNats(atEnd);
 
-const thrown: unknown[] = [];
-const note = (error: unknown): void => void thrown.push(error);
-beforeEach(() => {
-  process.on('unhandledRejection', note);
-  process.on('uncaughtException', note);
-});
-afterEach(() => {
-  process.off('unhandledRejection', note);
-  process.off('uncaughtException', note);
-  expect(thrown.splice(0)).toEqual([]);
-});
+useNothingThrown();
 
 async function start(options: NatsOptions = {}): Promise<NatsServer> {
   const server = await Nats.start(options);
