@@ -61,8 +61,14 @@ export class ConsoleServer {
   async listen(): Promise<number> {
     const { host, port, brokers } = this.#parts;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (cause) => reject(cannotListen(host, port, cause)));
-      this.#server.listen(port, host, resolve);
+      const failed = (cause: unknown): void => reject(cannotListen(host, port, cause));
+      this.#server.once('error', failed);
+      try {
+        this.#server.listen(port, host, resolve);
+      } catch (cause) {
+        // Newer releases of Node throw for a name that cannot be one.
+        failed(cause);
+      }
     });
     // What goes wrong with one connection ends that one.
     this.#server.on('error', () => undefined);
