@@ -19,7 +19,7 @@ const HIDDEN = '[redacted]';
 
 /**
  * Passwords stand in these: of rooms (XEP-0045 §7.2.6, §7.8, §10.9; XEP-0249), and in bookmarks of them (XEP-0048, XEP-0402); of accounts,
- * in commands of administrators (XEP-0133); of relays (XEP-0215).
+ * in commands of administrators (XEP-0133); of relays (XEP-0215). Headers of uploads stand in for one (XEP-0363 §4).
  */
 const PLACES = new Set<string | null>([
   NS.MUC,
@@ -31,7 +31,11 @@ const PLACES = new Set<string | null>([
   'http://jabber.org/protocol/commands',
   'urn:xmpp:extdisco:1',
   'urn:xmpp:extdisco:2',
+  'urn:xmpp:http:upload',
+  NS.HTTP_UPLOAD,
 ]);
+/** Headers that let somebody in, of those that a slot for an upload may have (XEP-0363 §4); HTTP makes no difference of case. */
+const SECRET_HEADER = /^\s*(?:authorization|cookie)\s*$/i;
 /** Fields of forms that hold passwords without saying so by their type, such as `muc#roomconfig_roomsecret`. */
 const SECRET_FIELD = /(?:password(?:-verify)?|secret)$/i;
 
@@ -70,13 +74,17 @@ function passwordsIn(element: Element): Element[] {
   const isField = localName === 'field' && namespaceURI === NS.DATA_FORMS;
   const isOne = isField
     ? element.getAttribute('type') === 'text-private' || SECRET_FIELD.test(element.getAttribute('var') ?? '')
-    : localName === 'password' || element.hasAttribute('password');
+    : localName === 'password' || element.hasAttribute('password') || isSecretHeader(element);
   return isOne ? [element] : element.children.flatMap(passwordsIn);
+}
+
+function isSecretHeader(element: Element): boolean {
+  return element.localName === 'header' && SECRET_HEADER.test(element.getAttribute('name') ?? '');
 }
 
 /**
  * The element as events and logs may show it: itself, or a copy without credentials (exchanges of SASL and SASL2 with their
- * tokens, handshakes, password fields of jabber:iq:auth and jabber:iq:register, passwords of rooms), also of stanzas inside it.
+ * tokens, handshakes, password fields of jabber:iq:auth and jabber:iq:register, passwords of rooms, headers of uploads), also of stanzas inside it.
  */
 export function redacted(element: Element, secret = false): Element {
   if (!secret && !holdsCredentials(element)) return element;

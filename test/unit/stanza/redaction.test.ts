@@ -15,6 +15,11 @@ const carbon = (inside: string) =>
     'message',
     `<received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='${NS.FORWARD}'>${inside}</forwarded></received>`,
   );
+const slot = (header: string) =>
+  stanza(
+    'iq',
+    `<slot xmlns='${NS.HTTP_UPLOAD}'><put url='https://shown'><header name='${header}'>${SECRET}</header></put><get url='https://shown'/></slot>`,
+  );
 const owner = (inside: string) => stanza('iq', `<query xmlns='${NS.MUC_OWNER}'>${inside}</query>`);
 
 describe('redacted', () => {
@@ -74,6 +79,10 @@ describe('redacted', () => {
         `<query xmlns='jabber:iq:private'><storage xmlns='storage:bookmarks'><conference name='shown'><password>${SECRET}</password></conference></storage></query>`,
       ),
     ],
+    ['a slot for an upload', slot('Authorization')],
+    ['one with the header in small letters', slot('authorization')],
+    ['one with a cookie', slot(' COOKIE ')],
+    ['a packet of a router with such a slot', route(slot('Authorization'))],
     ['a carbon of a direct invitation', carbon(stanza('message', direct))],
     ['a carbon of a carbon of one', carbon(carbon(stanza('message', direct)))],
     ['a registration by a form', stanza('iq', `<query xmlns='${NS.IQ_REGISTER}'>${form("var='password'")}</query>`)],
@@ -91,6 +100,7 @@ describe('redacted', () => {
     stanza('message', `<x xmlns='${NS.MUC_USER}'><invite/></x>`),
     stanza('presence', `<x xmlns='${NS.MUC}'/>`),
     owner(form("var='muc#roomconfig_roomname'")),
+    slot('Expires'),
   ])('of %s is the element itself', (text) => {
     const element = parse(text);
     expect(redacted(element)).toBe(element);
