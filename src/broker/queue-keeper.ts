@@ -1,5 +1,4 @@
-// The store of a broker's queue: opening it, what earlier lives left in it, and what is told of it.
-import { reasonOf } from '../arguments/values.js';
+// The store of a broker's queue: opening it, closing it, and what is told of it.
 import { BrokerError } from '../errors.js';
 import type { Outbox } from './outbox.js';
 import type { Resumption } from './resumption.js';
@@ -7,9 +6,9 @@ import type { Status } from './status.js';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { StoreConfig } from '../options/queue.js';
-import type { Placed } from '../protocols/features/managed-session.js';
 import { Journal, type JournalOwner } from '../queue/journal.js';
 import { Arrivals } from './arrivals.js';
+import { Recovery } from './recovery.js';
 import { RemoteCommands, type RemoteCommandsParts } from './remote-commands.js';
 import type { Traffic } from '../link/traffic.js';
 import { asStoreError } from '../queue/store-errors.js';
@@ -24,7 +23,6 @@ import type {
   StoredStanza,
   StoreOwner,
 } from '../queue/store.js';
-import { StoredRecord } from '../queue/stored-record.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
 
@@ -57,6 +55,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   readonly xmlns: string;
   readonly journal: Journal;
   readonly arrivals: Arrivals;
+  readonly #recovery: Recovery;
   readonly #remote: RemoteCommands;
   readonly #store: QueueStore;
   readonly #parts: QueueKeeperParts;
@@ -80,6 +79,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.limits = parts.config.queue;
     this.xmlns = parts.config.xmlns;
     this.journal = new Journal(this);
+    this.#recovery = new Recovery(this.journal, parts);
     this.arrivals = new Arrivals(parts);
   }
 
@@ -127,7 +127,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     let open: OpenStore | null = null;
     try {
       open = await abortable(this.#begun(signal), signal);
-      this.#recover(open);
+      this.#recovery.all(open, this.#wasOpen);
     } catch (caught) {
       if (open !== null) void letGo(open);
       const error = signal.aborted ? (signal.reason as BrokerError) : asStoreError(caught);
@@ -163,82 +163,6 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.journal.close();
     this.arrivals.close();
     await within(Math.max(1, endsAt - performance.now()), letGo(open));
-  }
-
-  /** Takes up what earlier lives left: in the session that may be resumed, or held, in front of what was output here. */
-  #recover({ held, session, dead = [], warning, epoch }: OpenStore): void {
-    const { outbox, resumption, status } = this.#parts;
-    if (typeof epoch !== 'number') throw new TypeError('open() of the store did not resolve with an open store');
-    if (warning !== undefined) status.log.store(warning);
-    const placed: Placed[] = [];
-    const uncertain: Ticket[] = [];
-    const others: Ticket[] = [];
-    const mine = this.#wasOpen ? null : session;
-    const seen = new Set<string>();
-    const { ending } = this.journal;
-    for (const stored of held) {
-      seen.add(stored.key);
-      if (ending.has(stored.key)) continue;
-      const ticket = this.#recovered(stored);
-      if (ticket === null) continue;
-      const { handed } = stored;
-      if (handed === null) others.push(ticket);
-      else if (mine !== null && handed.session === mine.id && handed.ordinal !== null) {
-        placed.push({ ticket, ordinal: handed.ordinal });
-      } else uncertain.push(ticket);
-    }
-    this.#forgetOthers(seen);
-    outbox.takeBack(uncertain, others);
-    if (mine !== null) resumption.restore(mine, placed);
-    for (const { key, xml, error } of dead) status.publish('PCJ_DEADLETTER', { key, xml, error });
-  }
-
-  /** The ticket of a stored stanza; null if it is here already, or cannot be read. */
-  #recovered(stored: StoredStanza): Ticket | null {
-    const { outbox, status } = this.#parts;
-    const { key, xml, handed } = stored;
-    const here = this.journal.find(key);
-    if (here !== undefined) return this.#found(here, stored);
-    try {
-      const ticket = outbox.recovered(stored);
-      ticket.possibleDuplicate = stored.possibleDuplicate;
-      ticket.attempts = stored.attempts;
-      if (stored.faults > 0) ticket.trouble = { faults: stored.faults, losses: 0 };
-      this.journal.recovered(ticket, key).isMarked = handed !== null;
-      return ticket;
-    } catch (cause) {
-      const error = unreadable(key, cause);
-      this.journal.bury(key, error.code);
-      status.publish('PCJ_DEADLETTER', { key, xml, error });
-      return null;
-    }
-  }
-
-  /**
-   * A stanza is here already. Either its key was output before the store was open: it is the same one. Or the store had been
-   * closed, and somebody else may have had it meanwhile.
-   */
-  #found(ticket: Ticket, { handed, possibleDuplicate, attempts, faults }: StoredStanza): Ticket | null {
-    const { queue } = this.#parts.outbox;
-    if (!this.journal.found(ticket, handed !== null)) {
-      const { record } = ticket;
-      const isNews = handed !== null && record instanceof StoredRecord && !record.isMarked;
-      ticket.possibleDuplicate ||= possibleDuplicate || isNews;
-      return null;
-    }
-    if (!queue.remove(ticket)) return null;
-    ticket.possibleDuplicate ||= possibleDuplicate;
-    ticket.attempts = attempts;
-    if (faults > 0) ticket.trouble = { faults, losses: 0 };
-    return ticket;
-  }
-
-  /** What is held here and is not in the store any more has gone with another holder. */
-  #forgetOthers(seen: ReadonlySet<string>): void {
-    for (const record of [...this.journal.records]) {
-      if (!record.isStored || seen.has(record.key) || !this.#parts.outbox.queue.remove(record.ticket)) continue;
-      this.journal.forget(record);
-    }
   }
 
   get takes(): boolean {
@@ -290,7 +214,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   arrived(stanzas: readonly StoredStanza[]): void {
     if (this.#open === null) return;
     for (const stored of stanzas) {
-      const ticket = this.#recovered(stored);
+      const ticket = this.#recovery.one(stored);
       if (ticket !== null) this.arrivals.add({ ticket, position: stored.position });
     }
   }
@@ -353,11 +277,6 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 function closed(): BrokerError {
   const text = 'the store of the queue was closed while it was being opened';
   return new BrokerError('CONNECT_ABORTED', text, { layer: 'usage' });
-}
-
-function unreadable(key: string, cause: unknown): BrokerError {
-  const text = `the stored stanza ${JSON.stringify(key)} cannot be sent: ${reasonOf(cause)}; it lies with the dead letters of the store`;
-  return new BrokerError('QUEUE_UNREADABLE', text, { layer: 'queue', sent: 'no', cause });
 }
 
 /** What another process put last. @throws what the store throws */
