@@ -52,9 +52,11 @@ export class Subject {
   }
 }
 
-function owner(more: Partial<StoreOwner> = {}): StoreOwner {
+/** Who opens a queue, and says nothing. */
+export function owner(more: Partial<StoreOwner> = {}): StoreOwner {
+  const { queue = QUEUE } = more;
   return {
-    queue: QUEUE,
+    queue,
     limits: { maxStanzas: 10_000, maxBytes: 32 * 1024 * 1024, maxAgeMs: Number.POSITIVE_INFINITY },
     xmlns: 'jabber:client',
     arrived: () => undefined,
@@ -65,7 +67,7 @@ function owner(more: Partial<StoreOwner> = {}): StoreOwner {
     purge: () => 0,
     drop: () => 0,
     status: () => ({
-      queue: QUEUE,
+      queue,
       state: 'idle',
       epoch: 1,
       held: 0,

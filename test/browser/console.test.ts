@@ -2,21 +2,13 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { xml, type Broker, type Element, type QueueStore } from 'xmpp-broker';
 import { describeServer, Prosody, sharedServer } from '../servers/harness/index.js';
-import { expectText, switched, useBrowser } from './support/browser.js';
+import { expectText, useBrowser } from './support/browser.js';
 import { useConsoles } from './support/console.js';
+import { filterBy, panel, rows, tab } from './support/places.js';
 import { useBrokers } from './support/brokers.js';
 
 const message = (text: string, to = 'echo.example.org'): Element =>
   xml('message', { to, type: 'chat' }, xml('body', {}, text));
-const rows = (page: Page) => page.getByRole('list', { name: 'What happened, newest first' });
-/** Submits an expression, and waits until it counts. */
-const filterBy = (page: Page, xpath: string): Promise<void> =>
-  switched(page, xpath, async () => {
-    await page.getByLabel('only stanzas that match').fill(xpath);
-    await page.getByRole('button', { name: 'Filter', exact: true }).click();
-  });
-const tab = (page: Page, name: RegExp) => page.getByRole('tab', { name }).click();
-const panel = (page: Page) => page.getByRole('tabpanel');
 
 /** A script that counts pixels of about that colour on the first canvas. */
 const drawnNear = (colour: string): string => `{

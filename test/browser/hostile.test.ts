@@ -7,22 +7,13 @@ import { StanzaError, xml, type QueueStore } from 'xmpp-broker';
 import { describeServer } from '../servers/harness/index.js';
 import { COMPONENT, header } from '../wire/support/component.js';
 import { streamError, useRig } from '../wire/support/index.js';
-import { expectText, switched, useBrowser } from './support/browser.js';
+import { expectText, useBrowser } from './support/browser.js';
 import { useConsoles } from './support/console.js';
+import { filterBy, panel, rows, tab } from './support/places.js';
 import { useBrokers } from './support/brokers.js';
 
 /** What would be markup, and would run, if anybody took it for HTML. */
 const MARKUP = `<img src=x onerror="window.ran=1"><script>window.ran=1</script>'"&lt;b onclick=alert(1)>`;
-
-const rows = (page: Page) => page.getByRole('list', { name: 'What happened, newest first' });
-/** Submits an expression, and waits until it counts. */
-const filterBy = (page: Page, xpath: string): Promise<void> =>
-  switched(page, xpath, async () => {
-    await page.getByLabel('only stanzas that match').fill(xpath);
-    await page.getByRole('button', { name: 'Filter', exact: true }).click();
-  });
-const tab = (page: Page, name: RegExp) => page.getByRole('tab', { name }).click();
-const panel = (page: Page) => page.getByRole('tabpanel');
 
 /** Nothing that was shown has become markup, or was run. */
 async function expectHarmless(page: Page): Promise<void> {

@@ -7,13 +7,11 @@ import { reply, xml } from 'xmpp-broker';
 import { describeServer } from '../servers/harness/index.js';
 import { expectText, PHONE, picture, switched, useBrowser, WIDE } from './support/browser.js';
 import { useConsoles } from './support/console.js';
+import { panel, rows } from './support/places.js';
 import { useBrokers } from './support/brokers.js';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TABS = ['Requests', 'Queue', 'Filters', 'Send', 'Try XPath', 'Store'] as const;
-
-const rows = (page: Page) => page.getByRole('list', { name: 'What happened, newest first' });
-const panel = (page: Page) => page.getByRole('tabpanel');
 
 /** Whatever has the focus: its role or element, and its name. */
 const focused = (page: Page): Promise<string> =>

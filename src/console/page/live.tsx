@@ -4,6 +4,7 @@ import { KINDS, type Action, type KeptRow, type PageState } from './state.js';
 import type { Wish } from './use-stream.js';
 import { clock, count, plural } from './words.js';
 import { Xml } from './xml.js';
+import { XPathFields } from './xpath-fields.js';
 
 interface LiveProps {
   readonly state: PageState;
@@ -104,26 +105,15 @@ function XPathForm({ wish, setWish }: Pick<LiveProps, 'wish' | 'setWish'>): JSX.
         setWish({ ...wish, xpath: xpath.trim(), prefixes: prefixes.trim() });
       }}
     >
-      <label class="field wide">
-        <span>only stanzas that match</span>
-        <input
-          value={xpath}
-          spellcheck={false}
-          autocapitalize="off"
-          placeholder="/message[body]"
-          onInput={({ currentTarget }) => setXPath(currentTarget.value)}
-        />
-      </label>
-      <label class="field wide">
-        <span>prefixes</span>
-        <input
-          value={prefixes}
-          spellcheck={false}
-          autocapitalize="off"
-          placeholder="d=http://jabber.org/protocol/disco#info"
-          onInput={({ currentTarget }) => setPrefixes(currentTarget.value)}
-        />
-      </label>
+      <XPathFields
+        layout="wide"
+        labels={{ xpath: 'only stanzas that match', prefixes: 'prefixes' }}
+        example="/message[body]"
+        xpath={xpath}
+        setXPath={setXPath}
+        prefixes={prefixes}
+        setPrefixes={setPrefixes}
+      />
       <button type="submit">Filter</button>
     </form>
   );

@@ -7,6 +7,7 @@ import type { PanelProps } from './panel.js';
 import type { KeptRow } from './state.js';
 import { prefixesOf } from './use-stream.js';
 import { count, plural } from './words.js';
+import { XPathFields } from './xpath-fields.js';
 
 /** Stanzas that an expression is tried against. */
 const MOST = 100;
@@ -46,26 +47,15 @@ export function TryPanel({ program, state, hello }: PanelProps): JSX.Element {
         void run();
       }}
     >
-      <label class="field column">
-        <span>XPath 1.0</span>
-        <input
-          value={xpath}
-          spellcheck={false}
-          autocapitalize="off"
-          placeholder="/message[@type='chat']/body"
-          onInput={({ currentTarget }) => setXPath(currentTarget.value)}
-        />
-      </label>
-      <label class="field column">
-        <span>prefixes, with blanks between them</span>
-        <input
-          value={prefixes}
-          spellcheck={false}
-          autocapitalize="off"
-          placeholder="d=http://jabber.org/protocol/disco#info"
-          onInput={({ currentTarget }) => setPrefixes(currentTarget.value)}
-        />
-      </label>
+      <XPathFields
+        layout="column"
+        labels={{ xpath: 'XPath 1.0', prefixes: 'prefixes, with blanks between them' }}
+        example="/message[@type='chat']/body"
+        xpath={xpath}
+        setXPath={setXPath}
+        prefixes={prefixes}
+        setPrefixes={setPrefixes}
+      />
       <div class="buttons">
         <button type="submit" class="primary" disabled={xpath.trim() === ''}>
           Try

@@ -2,38 +2,32 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { NS, xml, type Broker } from 'xmpp-broker';
+import { expect, test } from 'vitest';
+import { NS, xml } from 'xmpp-broker';
 import { Room } from 'xmpp-broker/muc';
 import { describeServer } from '../harness/index.js';
-import { arrives, Kitchen } from './kitchen.js';
+import { arrives, useKitchen } from './kitchen.js';
 
 describeServer('prosody', 'recipes that talk', () => {
-  let kitchen: Kitchen;
-  let romeo: Broker;
-  beforeAll(async () => {
-    kitchen = await Kitchen.open();
-    romeo = await kitchen.friend();
-  });
-  afterAll(() => kitchen[Symbol.asyncDispose]());
+  const { kitchen, romeo } = useKitchen();
 
   const says = async (to: string, body: string) => {
-    const answer = arrives(romeo, (stanza) => stanza.getAttribute('from') === to);
-    romeo.output(xml('message', { to, type: 'chat', id: 'm1' }, xml('body', {}, body)));
+    const answer = arrives(romeo(), (stanza) => stanza.getAttribute('from') === to);
+    romeo().output(xml('message', { to, type: 'chat', id: 'm1' }, xml('body', {}, body)));
     return answer;
   };
 
   test('a bot in a room: greets, answers, and ends when it is put out', async () => {
     const jid = 'lobby@rooms.example.org';
     const heard: string[] = [];
-    const owned = new Room(romeo, jid, { nick: 'Romeo' });
+    const owned = new Room(romeo(), jid, { nick: 'Romeo' });
     owned.subscribe('message', ({ nick, body, private: whispered }) => {
       heard.push(`${whispered ? 'psst ' : ''}${nick ?? ''}: ${body ?? ''}`);
     });
     await owned.join();
-    await using bot = kitchen.start('room-bot.md');
+    await using bot = kitchen().start('room-bot.md');
     await bot.prints('in as helper');
-    await using guest = new Room(await kitchen.friend('sensor1'), jid, { nick: 'Guest' });
+    await using guest = new Room(await kitchen().friend('sensor1'), jid, { nick: 'Guest' });
     await guest.join();
     await expect.poll(() => heard).toContain('helper: Hello Guest, say !help');
     owned.send('!who');
@@ -44,7 +38,7 @@ describeServer('prosody', 'recipes that talk', () => {
     await expect.poll(() => heard.filter((text) => /^helper: Romeo: \d{4}-/.test(text))).toHaveLength(1);
 
     const kick = xml('item', { nick: 'helper', role: 'none' }, xml('reason', {}, 'enough'));
-    await romeo.request(xml('iq', { type: 'set', to: jid }, xml('query', { xmlns: NS.MUC_ADMIN }, kick)));
+    await romeo().request(xml('iq', { type: 'set', to: jid }, xml('query', { xmlns: NS.MUC_ADMIN }, kick)));
     expect(await bot.ended()).toMatchObject({
       code: 0,
       output: expect.stringContaining('out: kicked (enough)') as string,
@@ -67,7 +61,7 @@ describeServer('prosody', 'recipes that talk', () => {
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/`;
-    await using gateway = kitchen.start('webhook.md', { WEBHOOK_URL: url });
+    await using gateway = kitchen().start('webhook.md', { WEBHOOK_URL: url });
     await gateway.prints('ready as gateway.example.org');
     expect((await says('door@gateway.example.org', 'wer da? <&>')).getChildText('body')).toBe('heard wer da? <&>');
     expect(posted).toEqual([
@@ -84,9 +78,9 @@ describeServer('prosody', 'recipes that talk', () => {
   });
 
   test('200 filters watch who is there', async () => {
-    await using watcher = kitchen.start('presence.md');
+    await using watcher = kitchen().start('presence.md');
     await watcher.prints('watches 200 sensors');
-    const last = await kitchen.friend('sensor200', 'probe');
+    const last = await kitchen().friend('sensor200', 'probe');
     const tell = (type?: string) => {
       last.output(xml('presence', { to: 'juliet@example.org', type }, xml('status', {}, '21 °C')));
     };
@@ -102,10 +96,10 @@ describeServer('prosody', 'recipes that talk', () => {
   test('an archive is read page by page', async () => {
     const texts = Array.from({ length: 12 }, (_, i) => `number ${String(i + 1)}`);
     for (const text of texts) {
-      romeo.output(xml('message', { to: 'juliet@example.org', type: 'chat' }, xml('body', {}, text)));
+      romeo().output(xml('message', { to: 'juliet@example.org', type: 'chat' }, xml('body', {}, text)));
     }
-    await romeo.request(xml('iq', { type: 'get', to: 'example.org' }, xml('ping', { xmlns: NS.PING })));
-    await using search = kitchen.start('archive.md');
+    await romeo().request(xml('iq', { type: 'get', to: 'example.org' }, xml('ping', { xmlns: NS.PING })));
+    await using search = kitchen().start('archive.md');
     const { code, output } = await search.ended();
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('12 messages') as string });
     expect([...output.matchAll(/romeo@example\.org\/phone: (.*)/g)].map(([, text]) => text)).toEqual(texts);

@@ -5,6 +5,7 @@ import { get } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll } from 'vitest';
 import { Broker, XMPP, xml, type BrokerOptions, type Element } from 'xmpp-broker';
 import { Child } from '../../docs/support/child.js';
 import { openProgramFolder } from '../../docs/support/project.js';
@@ -141,6 +142,18 @@ export class Kitchen implements AsyncDisposable {
     this.#workshop[Symbol.dispose]();
     await this.server.dispose();
   }
+}
+
+/** The kitchen of a describe, and romeo, who is online in it. Both are there in its tests. */
+export function useKitchen(): { kitchen: () => Kitchen; romeo: () => Broker } {
+  let kitchen: Kitchen;
+  let romeo: Broker;
+  beforeAll(async () => {
+    kitchen = await Kitchen.open();
+    romeo = await kitchen.friend();
+  });
+  afterAll(() => kitchen[Symbol.asyncDispose]());
+  return { kitchen: () => kitchen, romeo: () => romeo };
 }
 
 /** Resolves with the next stanza that fits. Listen first, then make it happen. */

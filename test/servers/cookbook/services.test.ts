@@ -6,31 +6,25 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NS, xml, type Broker } from 'xmpp-broker';
 import { readPages } from '../../docs/support/markdown.js';
 import { describeServer } from '../harness/index.js';
-import { arrives, Kitchen } from './kitchen.js';
+import { arrives, useKitchen } from './kitchen.js';
 import { RealProxies } from './real-proxies.js';
 
 describeServer('prosody', 'recipes for services', () => {
-  let kitchen: Kitchen;
-  let romeo: Broker;
-  beforeAll(async () => {
-    kitchen = await Kitchen.open();
-    romeo = await kitchen.friend();
-  });
-  afterAll(() => kitchen[Symbol.asyncDispose]());
+  const { kitchen, romeo } = useKitchen();
 
   const OK = { code: 0, signal: null };
 
   test('a file is put at the server, and its link is sent', async () => {
-    const heard = arrives(romeo, (stanza) => stanza.getChild('x', NS.X_OOB) !== null);
-    const path = kitchen.file('hello.txt', 'wer da? <&>\n');
-    await using program = kitchen.start('upload.md', {}, [path, 'romeo@example.org']);
+    const heard = arrives(romeo(), (stanza) => stanza.getChild('x', NS.X_OOB) !== null);
+    const path = kitchen().file('hello.txt', 'wer da? <&>\n');
+    await using program = kitchen().start('upload.md', {}, [path, 'romeo@example.org']);
     expect(await program.ended()).toMatchObject(OK);
     const link = (await heard).getChild('x', NS.X_OOB)?.getChildText('url') ?? '';
     expect(program.output).toContain(link);
     const { pathname } = new URL(link);
-    expect(await kitchen.download(pathname)).toBe('wer da? <&>\n');
+    expect(await kitchen().download(pathname)).toBe('wer da? <&>\n');
 
-    await using tooLarge = kitchen.start('upload.md', {}, [kitchen.file('large.bin', 'x'.repeat(200_000))]);
+    await using tooLarge = kitchen().start('upload.md', {}, [kitchen().file('large.bin', 'x'.repeat(200_000))]);
     expect(await tooLarge.ended()).toMatchObject({
       code: 1,
       output: expect.stringContaining('has 200000 bytes, and upload.example.org takes 100000') as string,
@@ -40,7 +34,7 @@ describeServer('prosody', 'recipes for services', () => {
   test('a node is followed: what is there, what comes, what is taken back', async () => {
     const to = 'pubsub.example.org';
     const publish = (id: string, text: string) =>
-      romeo.request(
+      romeo().request(
         xml(
           'iq',
           { type: 'set', to },
@@ -52,17 +46,17 @@ describeServer('prosody', 'recipes for services', () => {
         ),
       );
     const create = xml('pubsub', { xmlns: NS.PUBSUB }, xml('create', { node: 'alerts' }));
-    await romeo.request(xml('iq', { type: 'set', to }, create));
+    await romeo().request(xml('iq', { type: 'set', to }, create));
     await publish('a1', 'before');
-    await using program = kitchen.start('pubsub.md');
+    await using program = kitchen().start('pubsub.md');
     await program.prints('following alerts');
     expect(program.output).toContain('item a1: before');
     await publish('a2', 'the disk is full');
     await program.prints('item a2: the disk is full');
     const forged = xml('event', { xmlns: NS.PUBSUB_EVENT }, xml('items', { node: 'alerts' }, xml('item', { id: 'f' })));
-    romeo.output(xml('message', { to: 'juliet@example.org', type: 'headline' }, forged));
+    romeo().output(xml('message', { to: 'juliet@example.org', type: 'headline' }, forged));
     const retract = xml('retract', { node: 'alerts', notify: 'true' }, xml('item', { id: 'a1' }));
-    await romeo.request(xml('iq', { type: 'set', to }, xml('pubsub', { xmlns: NS.PUBSUB }, retract)));
+    await romeo().request(xml('iq', { type: 'set', to }, xml('pubsub', { xmlns: NS.PUBSUB }, retract)));
     await program.prints('item a1 was taken back');
     expect(program.output).not.toContain('item f');
     program.signal('SIGTERM');
@@ -71,9 +65,9 @@ describeServer('prosody', 'recipes for services', () => {
 
   test('a command is offered, found, filled in, refused, and used by the other program', async () => {
     const to = 'desk.example.org';
-    await using desk = kitchen.start('commands.md');
+    await using desk = kitchen().start('commands.md');
     await desk.prints('desk.example.org is ready');
-    const items = await romeo.request(
+    const items = await romeo().request(
       xml('iq', { type: 'get', to }, xml('query', { xmlns: NS.DISCO_ITEMS, node: NS.COMMANDS })),
     );
     expect(items.getChild('query', NS.DISCO_ITEMS)?.getChild('item')?.getAttribute('node')).toBe('light');
@@ -81,16 +75,16 @@ describeServer('prosody', 'recipes for services', () => {
       broker.request(
         xml('iq', { type: 'set', to }, xml('command', { xmlns: NS.COMMANDS, node: 'light', ...attributes })),
       );
-    await expect(run(await kitchen.friend('sensor1'), {})).rejects.toMatchObject({ condition: 'forbidden' });
-    await expect(run(romeo, { sessionid: 'guessed' })).rejects.toMatchObject({ condition: 'bad-request' });
-    const begun = (await run(romeo, {})).getChild('command', NS.COMMANDS);
+    await expect(run(await kitchen().friend('sensor1'), {})).rejects.toMatchObject({ condition: 'forbidden' });
+    await expect(run(romeo(), { sessionid: 'guessed' })).rejects.toMatchObject({ condition: 'bad-request' });
+    const begun = (await run(romeo(), {})).getChild('command', NS.COMMANDS);
     expect(begun?.getChild('x', NS.DATA_FORMS)?.getAttribute('type')).toBe('form');
     const sessionid = begun?.getAttribute('sessionid') ?? '';
-    await expect(run(romeo, { sessionid })).rejects.toMatchObject({ condition: 'bad-request' });
-    const canceled = await run(romeo, { sessionid, action: 'cancel' });
+    await expect(run(romeo(), { sessionid })).rejects.toMatchObject({ condition: 'bad-request' });
+    const canceled = await run(romeo(), { sessionid, action: 'cancel' });
     expect(canceled.getChild('command', NS.COMMANDS)?.getAttribute('status')).toBe('canceled');
 
-    await using other = kitchen.start('commands.md 2', { XMPP_PASSWORD: 'j0l13t' });
+    await using other = kitchen().start('commands.md 2', { XMPP_PASSWORD: 'j0l13t' });
     expect(await other.ended()).toMatchObject(OK);
     expect(other.output).toContain('completed: The light in the cellar is off');
     expect(desk.output).toContain('cellar: light off');
@@ -101,17 +95,17 @@ describeServer('prosody', 'recipes for services', () => {
   describeServer('proxies', 'recipes, with real TLS through them', () => {
     let proxies: RealProxies;
     beforeAll(async () => {
-      proxies = await RealProxies.start(kitchen.server.ports.starttls);
+      proxies = await RealProxies.start(kitchen().server.ports.starttls);
     });
     afterAll(() => proxies[Symbol.asyncDispose]());
-    const to = () => ({ XMPP_HOST: 'localhost', XMPP_PORT: String(kitchen.server.ports.starttls) });
+    const to = () => ({ XMPP_HOST: 'localhost', XMPP_PORT: String(kitchen().server.ports.starttls) });
 
     test('HTTP CONNECT', async () => {
-      await using program = kitchen.start('proxy.md', { ...to(), PROXY_URL: proxies.http });
+      await using program = kitchen().start('proxy.md', { ...to(), PROXY_URL: proxies.http });
       expect(await program.ended()).toMatchObject(OK);
       expect(program.output).toContain('ready as juliet@example.org/');
       const stranger = proxies.http.replace('secret', 'wrong');
-      await using refused = kitchen.start('proxy.md', { ...to(), PROXY_URL: stranger });
+      await using refused = kitchen().start('proxy.md', { ...to(), PROXY_URL: stranger });
       expect(await refused.ended()).toMatchObject({
         code: 1,
         output: expect.stringContaining('the proxy answered with 40') as string,
@@ -120,10 +114,10 @@ describeServer('prosody', 'recipes for services', () => {
     });
 
     test('SOCKS', async () => {
-      await using program = kitchen.start('proxy.md 2', { ...to(), PROXY_URL: proxies.socks });
+      await using program = kitchen().start('proxy.md 2', { ...to(), PROXY_URL: proxies.socks });
       expect(await program.ended()).toMatchObject(OK);
       expect(program.output).toContain('ready as juliet@example.org/');
-      await using refused = kitchen.start('proxy.md 2', {
+      await using refused = kitchen().start('proxy.md 2', {
         ...to(),
         PROXY_URL: proxies.socks.replace('secret', 'wrong'),
       });
@@ -137,16 +131,16 @@ describeServer('prosody', 'recipes for services', () => {
 
   /** Says something to juliet, and gives what she answers. The server keeps it until she is there. */
   const says = async (body: string) => {
-    const answer = arrives(romeo, (stanza) => /^juliet@example\.org\//.test(stanza.getAttribute('from') ?? ''));
-    romeo.output(xml('message', { to: 'juliet@example.org', type: 'chat', id: 'm1' }, xml('body', {}, body)));
+    const answer = arrives(romeo(), (stanza) => /^juliet@example\.org\//.test(stanza.getAttribute('from') ?? ''));
+    romeo().output(xml('message', { to: 'juliet@example.org', type: 'chat', id: 'm1' }, xml('body', {}, body)));
     return (await answer).getChildText('body');
   };
 
   test('a service tells its health, and ends in order', async () => {
-    const port = await kitchen.freePort();
-    const secret = kitchen.file('password', 'r0m30\n');
+    const port = await kitchen().freePort();
+    const secret = kitchen().file('password', 'r0m30\n');
     const env = { XMPP_PASSWORD_FILE: secret, HEALTH_PORT: String(port) };
-    await using program = kitchen.start('service.md', env);
+    await using program = kitchen().start('service.md', env);
     await program.prints('ready as juliet@example.org/');
     const health = async (path: string) => (await fetch(`http://127.0.0.1:${String(port)}${path}`)).status;
     expect(await health('/live')).toBe(200);
@@ -155,7 +149,7 @@ describeServer('prosody', 'recipes for services', () => {
     program.signal('SIGTERM');
     expect(await program.ended()).toMatchObject({ ...OK, output: expect.stringContaining('closed') as string });
 
-    await using wrong = kitchen.start('service.md', { ...env, XMPP_PASSWORD_FILE: kitchen.file('wrong', 'no') });
+    await using wrong = kitchen().start('service.md', { ...env, XMPP_PASSWORD_FILE: kitchen().file('wrong', 'no') });
     expect(await wrong.ended()).toMatchObject({ code: 1, output: expect.stringContaining('not-authorized') as string });
   });
 
@@ -164,14 +158,14 @@ describeServer('prosody', 'recipes for services', () => {
       .find(({ path }) => path.endsWith('cookbook/service.md'))
       ?.blocks.find(({ language }) => language === 'ini')?.text;
     // The program is not there.
-    const path = kitchen.file('bot.service', (unit ?? '').replace('/opt/bot/program.js', '/dev/null'));
+    const path = kitchen().file('bot.service', (unit ?? '').replace('/opt/bot/program.js', '/dev/null'));
     const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', path], { encoding: 'utf8' });
     const ours = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('bot.service'));
     expect(ours.filter((line) => !line.includes('is not executable'))).toEqual([]);
   });
 
   test('logs are JSON, and have no secret and nothing that people said', async () => {
-    await using program = kitchen.start('pino.md');
+    await using program = kitchen().start('pino.md');
     expect(await says('a private matter')).toBe('You said: a private matter');
     program.signal('SIGTERM');
     expect(await program.ended()).toMatchObject(OK);
@@ -181,9 +175,9 @@ describeServer('prosody', 'recipes for services', () => {
   });
 
   test('metrics are served', async () => {
-    const port = await kitchen.freePort();
+    const port = await kitchen().freePort();
     const env = { METRICS_PORT: String(port) };
-    await using program = kitchen.start('metrics.md', env);
+    await using program = kitchen().start('metrics.md', env);
     expect(await says('ping')).toBe('pong');
     const text = await (await fetch(`http://127.0.0.1:${String(port)}/metrics`)).text();
     expect(text).toContain('bot_commands_total{command="ping"} 1');
@@ -194,7 +188,7 @@ describeServer('prosody', 'recipes for services', () => {
   });
 
   test('spans are below one another', async () => {
-    await using program = kitchen.start('tracing.md');
+    await using program = kitchen().start('tracing.md');
     expect(await says('hello')).toBe('The server answers');
     program.signal('SIGTERM');
     expect(await program.ended()).toMatchObject(OK);
@@ -210,7 +204,7 @@ describeServer('prosody', 'recipes for services', () => {
   });
 
   test('a bot is tested offline', async () => {
-    await using program = kitchen.start('testing-a-bot.md');
+    await using program = kitchen().start('testing-a-bot.md');
     expect(await program.ended()).toMatchObject({
       ...OK,
       output: expect.stringMatching(/^# pass 2$|ℹ pass 2/m) as string,

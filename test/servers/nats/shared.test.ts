@@ -1,10 +1,11 @@
 // `mode: 'shared'`: several links for one name on real servers that share it, and one queue for all of them.
 import { expect, it } from 'vitest';
-import { Broker, JABBERD14_COMPONENT, JABBERD20_COMPONENT, xml, XMPP, type BrokerOptions } from 'xmpp-broker';
+import { JABBERD14_COMPONENT, JABBERD20_COMPONENT, xml, type BrokerOptions } from 'xmpp-broker';
 import type { RemoteTicket } from 'xmpp-broker/nats';
 import { SERVERS } from '../../../scripts/servers.mjs';
 import { describeServer, Ejabberd, Jabberd2, Nats, sharedServer, type TestServer } from '../harness/index.js';
 import { useEndings, useNats } from './support/queue-world.js';
+import { openSink } from './support/sink.js';
 
 const SITES = [
   {
@@ -34,27 +35,11 @@ for (const { name, start, options, port } of SITES) {
 
     it('all of them send what is output for the name; the rest takes what one of them leaves', async () => {
       const [bus, server] = await Promise.all([nats(), xmpp()]);
-      const sink = new Broker({
-        connectionType: XMPP,
-        host: '127.0.0.1',
-        port: server.ports.starttls,
-        domain: 'localhost',
-        username: 'bob',
-        resource: 'sink',
-        password: 'secret',
-        tls: { ca: server.ca },
-        logger: false,
-      });
+      const { broker: sink, bodies } = await openSink(server);
       atEnd(() => {
         sink.halt();
         return Promise.resolve();
       });
-      const bodies: string[] = [];
-      sink.subscribe('PCJ_NODERECEIVED', (node) => {
-        if (node.localName === 'message') bodies.push(node.getChildText('body') ?? '');
-      });
-      await sink.connect();
-      sink.output(xml('presence'));
 
       const ports: Readonly<Record<string, number>> = server.ports;
       const given: BrokerOptions = {

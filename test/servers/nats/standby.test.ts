@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { Broker, xml, XMPP } from 'xmpp-broker';
+import { xml } from 'xmpp-broker';
 import { StanzaPublisher, type RemoteTicket } from 'xmpp-broker/nats';
 import { SERVERS } from '../../../scripts/servers.mjs';
 import { Child } from '../../docs/support/child.js';
@@ -20,6 +20,7 @@ import {
   type NatsServer,
   type TestServer,
 } from '../harness/index.js';
+import { openSink, type Sink } from './support/sink.js';
 
 type Server = TestServer<'starttls'>;
 
@@ -85,38 +86,16 @@ afterAll(() => {
   workshop[Symbol.dispose]();
 });
 
-/** Who receives, and writes down the numbers. */
-async function sinkOf(server: Server): Promise<{ broker: Broker; numbers: string[] }> {
-  const broker = new Broker({
-    connectionType: XMPP,
-    host: '127.0.0.1',
-    port: server.ports.starttls,
-    domain: 'localhost',
-    username: 'bob',
-    resource: 'sink',
-    password: 'secret',
-    tls: { ca: server.ca },
-    logger: false,
-  });
-  const numbers: string[] = [];
-  broker.subscribe('PCJ_NODERECEIVED', (node) => {
-    if (node.localName === 'message') numbers.push(node.getChildText('body') ?? '');
-  });
-  await broker.connect();
-  broker.output(xml('presence'));
-  return { broker, numbers };
-}
-
 for (const { name, start, pairs } of SITES) {
   describeServer(SERVERS.nats.find() === null ? 'nats' : name, `L-2: standby pairs on ${name}`, () => {
     let server: Server;
     let bus: NatsServer;
-    let sink: Awaited<ReturnType<typeof sinkOf>>;
+    let sink: Sink;
     const publishers: StanzaPublisher[] = [];
 
     beforeAll(async () => {
       [server, bus] = await Promise.all([start(), nats()]);
-      sink = await sinkOf(server);
+      sink = await openSink(server);
       mkdirSync(join(workshop.path, name));
     });
     afterAll(async () => {
@@ -166,9 +145,9 @@ for (const { name, start, pairs } of SITES) {
               tickets.set(body, publisher.output(stanza));
             }
           };
-          const missing = (): string[] => [...tickets.keys()].filter((body) => !sink.numbers.includes(body));
+          const missing = (): string[] => [...tickets.keys()].filter((body) => !sink.bodies.includes(body));
           const twice = (): string[] =>
-            [...tickets.keys()].filter((body) => sink.numbers.indexOf(body) !== sink.numbers.lastIndexOf(body));
+            [...tickets.keys()].filter((body) => sink.bodies.indexOf(body) !== sink.bodies.lastIndexOf(body));
           /** The holder goes in the middle of it. */
           const change = async (holder: Child, next: Child, signal: 'SIGSTOP' | 'SIGKILL'): Promise<void> => {
             say(50);

@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { NS, xml, type Broker, type Element } from 'xmpp-broker';
-import { Clients, type Signable } from './client-site.js';
+import { useCaseSite } from './case-site.js';
+import type { Signable } from './client-site.js';
 import { contact, Witness } from './witness.js';
 
 /** A server for alice and bob, who know nobody. */
@@ -13,22 +14,10 @@ type Seen = Readonly<Partial<Record<'alice' | 'bob', readonly string[]>>>;
 
 /** What an account has beside its stream: rosters, presence, and messages that wait. */
 export function accountCases(start: () => Promise<AccountServer>): void {
-  let server: AccountServer;
-  let clients: Clients;
-
-  beforeAll(async () => {
-    server = await start();
-    clients = new Clients();
-  });
-  afterEach(async () => {
-    await clients[Symbol.asyncDispose]();
-  });
-  afterAll(async () => {
-    await server.dispose();
-  });
+  const { server, clients } = useCaseSite(start);
 
   const present = async (username: string, presence: Element | null = xml('presence')) => {
-    const { broker } = await clients.ready(server, { username, resource: 'r' });
+    const { broker } = await clients.ready(server(), { username, resource: 'r' });
     const witness = new Witness(broker);
     if (presence !== null) broker.output(presence);
     return witness;

@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { NS, StanzaError, xml, type Broker, type BrokerOptions, type Element } from 'xmpp-broker';
 import { Room, type RoomEvents, type RoomOptions } from 'xmpp-broker/muc';
 import { failure } from '../../support/failure.js';
 import { Proxy } from '../harness/index.js';
-import { Clients, type Signable } from './client-site.js';
+import { useCaseSite } from './case-site.js';
+import type { Signable } from './client-site.js';
 import { Collected } from './collected.js';
 
 /** A server with rooms at rooms.localhost, for alice and bob. */
@@ -37,22 +38,10 @@ const QUICK: RoomOptions['retry'] = { firstDelayMs: 50, maxDelayMs: 200 };
 
 /** @param locks whether others are kept out of a room while it is being set up */
 export function roomCases(start: () => Promise<RoomServer>, { locks }: { locks: boolean }): void {
-  let server: RoomServer;
-  let clients: Clients;
-
-  beforeAll(async () => {
-    server = await start();
-    clients = new Clients();
-  });
-  afterEach(async () => {
-    await clients[Symbol.asyncDispose]();
-  });
-  afterAll(async () => {
-    await server.dispose();
-  });
+  const { server, clients } = useCaseSite(start);
 
   const client = async (username: string, options: Partial<BrokerOptions> = {}) =>
-    (await clients.ready(server, { username, resource: 'desk', ...options })).broker;
+    (await clients.ready(server(), { username, resource: 'desk', ...options })).broker;
   const enter = async (broker: Broker, jid: string, nick: string, options: Partial<RoomOptions> = {}) => {
     const room = new Room(broker, jid, { nick, retry: QUICK, ...options });
     const events = told(room);
@@ -295,7 +284,7 @@ export function roomCases(start: () => Promise<RoomServer>, { locks }: { locks: 
 
   test('a cut link: resumed, still inside, nothing missed', async () => {
     const jid = newRoom();
-    const proxy = await Proxy.listen(server.ports.starttls);
+    const proxy = await Proxy.listen(server().ports.starttls);
     const alice = await enter(await client('alice'), jid, 'Alice');
     const broker = await client('bob', { port: proxy.port, reconnect: { resumeDelayMs: 20 } });
     const bob = await enter(broker, jid, 'Bob');
@@ -324,7 +313,7 @@ export function roomCases(start: () => Promise<RoomServer>, { locks }: { locks: 
     const jid = newRoom();
     const broker = await client('bob');
     const bob = await enter(broker, jid, 'Bob');
-    await server.restart();
+    await server().restart();
     expect(await bob.events.until('left')).toMatchObject({ again: true });
     expect(await bob.events.until('joined', ({ again }) => again)).toMatchObject({ nick: 'Bob' });
     bob.room.send('back');

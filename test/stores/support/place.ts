@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe } from 'vitest';
 import type { Change, OpenStore, QueueStore, StoreOwner } from 'xmpp-broker';
 import { add, type Ops } from '../../../src/stores/ops.js';
+import { owner as anyOwner } from '../../../src/testing/queue-store-subject.js';
 
 /** Which SQLite there is for a store on this Node, or null. */
 export const DRIVER = isBuiltin('node:sqlite') ? 'node:sqlite' : found('better-sqlite3');
@@ -57,32 +58,8 @@ export class Scratch {
 }
 
 /** Who opens a queue. */
-export function owner(queue = 'echo.example.org', more: Partial<StoreOwner> = {}): StoreOwner {
-  return {
-    queue,
-    limits: { maxStanzas: 10_000, maxBytes: 32 << 20, maxAgeMs: Infinity },
-    xmlns: 'jabber:client',
-    arrived: () => undefined,
-    room: () => ({ stanzas: 10_000, bytes: 32 << 20 }),
-    standby: () => undefined,
-    health: () => undefined,
-    fenced: () => undefined,
-    purge: () => 0,
-    drop: () => 0,
-    status: () => ({
-      queue,
-      state: 'idle',
-      epoch: 1,
-      held: 0,
-      possibleDuplicates: 0,
-      bytes: 0,
-      oldestMs: null,
-      unacknowledged: 0,
-    }),
-    ask: () => Promise.reject(new Error('nobody asks here')),
-    ...more,
-  };
-}
+export const owner = (queue = 'echo.example.org', more: Partial<StoreOwner> = {}): StoreOwner =>
+  anyOwner({ queue, ...more });
 
 /** Opens a queue, which is closed behind the test. */
 export async function opened(store: QueueStore, queue?: string): Promise<OpenStore> {
