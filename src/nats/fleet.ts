@@ -5,13 +5,13 @@ import type { Broker } from '../broker/broker.js';
 import { BrokerError, printable, usageError } from '../errors.js';
 import type { Handler, Subscription, SubscribeOptions } from '../pubsub/pubsub.js';
 import { Announcements } from './announcements.js';
-import { openLink, type NatsLink } from './connection.js';
+import { openLink } from './connection.js';
 import { FleetAccounts } from './fleet-accounts.js';
 import { FleetMembership, type FleetMembershipOwner } from './fleet-membership.js';
 import { readFleetOptions, type FleetConfig, type FleetOptions } from './fleet-options.js';
 import { fixShards } from './fleet-setup.js';
 import { FleetHolders } from './fleet-holders.js';
-import { openBase } from './base.js';
+import { openBase, type NatsBase } from './base.js';
 import { Subjects } from './subjects.js';
 
 /**
@@ -42,7 +42,7 @@ export class Fleet implements AsyncDisposable {
   readonly #accounts: FleetAccounts;
   #starting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
-  #link: NatsLink | null = null;
+  #base: NatsBase | null = null;
   #hearing: { unsubscribe(): void } | null = null;
   #membership: FleetMembership | null = null;
 
@@ -167,7 +167,7 @@ export class Fleet implements AsyncDisposable {
           holders.down();
         },
       });
-      this.#link = link;
+      this.#base = base;
       this.#membership = membership;
       membership.start();
     } catch (error) {
@@ -203,7 +203,8 @@ export class Fleet implements AsyncDisposable {
     this.#accounts.close();
     await this.#membership?.leave();
     // The connection may be the program's, and live on.
-    if (this.#link?.isClosed === false) this.#hearing?.unsubscribe();
-    await this.#link?.release();
+    if (this.#base?.link.isClosed === false) this.#hearing?.unsubscribe();
+    this.#base?.reports.close();
+    await this.#base?.link.release();
   }
 }

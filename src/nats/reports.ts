@@ -1,5 +1,6 @@
 // What became of stanzas, told to the processes that put them.
 import type { NatsLink } from './connection.js';
+import { ReportPost } from './report-post.js';
 import type { Staged } from './staged.js';
 import type { Subjects } from './subjects.js';
 
@@ -22,19 +23,22 @@ export interface ReportMessage {
   readonly tickets: readonly (readonly [key: string, outcome: string, possibleDuplicate: 0 | 1, code?: string])[];
 }
 
+/** Most tickets of one message: with the longest keys it is below what NATS takes by default. */
+const MOST_TICKETS = 250;
+
 export class Reports {
-  readonly #link: NatsLink;
   readonly #subjects: Subjects;
   /** Whether there is a stream that keeps them. */
   readonly #areKept: boolean;
+  readonly #post: ReportPost;
 
   constructor(link: NatsLink, subjects: Subjects, areKept: boolean) {
-    this.#link = link;
     this.#subjects = subjects;
     this.#areKept = areKept;
+    this.#post = new ReportPost(link);
   }
 
-  /** One message for each producer. Never throws: what is lost is not told. */
+  /** Messages for each producer. Never throws. */
   tell(queue: string, ended: readonly Pick<Staged, 'entry' | 'outcome' | 'code' | 'mark'>[]): void {
     const byProducer = new Map<string, ReportMessage['tickets'][number][]>();
     for (const { entry, outcome, code, mark } of ended) {
@@ -45,22 +49,35 @@ export class Reports {
       const duplicate = mark.possibleDuplicate ? 1 : 0;
       list.push(code === undefined ? [ticket.key, outcome, duplicate] : [ticket.key, outcome, duplicate, code]);
     }
-    for (const [producer, tickets] of byProducer) this.#tell(producer, { v: 1, queue, tickets });
-  }
-
-  #tell(producer: string, report: ReportMessage): void {
-    const { connection } = this.#link;
-    try {
-      connection.publish(this.#subjects.ticketOf(producer), JSON.stringify(report));
-      if (!this.#areKept) return;
-      for (const ticket of report.tickets) {
-        const one: ReportMessage = { ...report, tickets: [ticket] };
-        connection.publish(this.#subjects.reportOf(producer, ticket[0]), JSON.stringify(one));
+    for (const [producer, tickets] of byProducer) {
+      for (let at = 0; at < tickets.length; at += MOST_TICKETS) {
+        this.#tell(producer, queue, tickets.slice(at, at + MOST_TICKETS));
       }
-    } catch {
-      // The connection is closed: whoever waits asks for it.
     }
   }
+
+  /** What nobody heard is let go. */
+  close(): void {
+    this.#post.close();
+  }
+
+  #tell(producer: string, queue: string, tickets: ReportMessage['tickets']): void {
+    const kept = this.#areKept ? tickets : [];
+    this.#post.send({
+      subject: this.#subjects.ticketOf(producer),
+      text: textOf(queue, tickets),
+      tickets: tickets.length,
+      copies: kept.map((ticket) => ({
+        subject: this.#subjects.reportOf(producer, ticket[0]),
+        text: textOf(queue, [ticket]),
+      })),
+    });
+  }
+}
+
+function textOf(queue: string, tickets: ReportMessage['tickets']): string {
+  const message: ReportMessage = { v: 1, queue, tickets };
+  return JSON.stringify(message);
 }
 
 /** The reports of a message. It comes from another process: null if it is not one. */

@@ -139,8 +139,9 @@ export class NatsStore implements QueueStore {
     if (this.#queues.size > 0 || this.#base === null) return;
     const base = this.#base;
     this.#base = null;
-    const { link } = await base.catch(() => ({ link: null }));
-    await link?.release();
+    const opened = await base.catch(() => null);
+    opened?.reports.close();
+    await opened?.link.release();
   }
 }
 

@@ -32,9 +32,9 @@ function say(producer: StanzaPublisher, tickets: Map<string, RemoteTicket>, coun
   }
 }
 
-/** All arrived, in order, and twice only with a flag. What is told of tickets while NATS is away is lost, so it is not awaited. */
+/** All arrived, in order, and twice only with a flag; and each ticket tells. */
 async function complete(xmpp: Xmpp, tickets: ReadonlyMap<string, RemoteTicket>): Promise<void> {
-  await Promise.all([...tickets.values()].map(({ stored }) => stored));
+  await Promise.all([...tickets.values()].map(({ sent }) => sent));
   await expect.poll(() => [...tickets.keys()].filter((body) => !xmpp.bodies.includes(body)), WAIT).toEqual([]);
   const { bodies } = xmpp;
   const first = bodies.filter((body, at) => bodies.indexOf(body) === at);

@@ -6,6 +6,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Broker, NS, reply, xml, XMPP } from 'xmpp-broker';
 import { fanOut, Fleet, natsStore, prepareNats, StanzaPublisher, Worker } from 'xmpp-broker/nats';
 import { LoopbackServer } from 'xmpp-broker/testing';
+import { openLink } from '../../../src/nats/connection.js';
+import { FRESH } from '../../../src/nats/marks.js';
+import { Reports, reportsOf } from '../../../src/nats/reports.js';
+import { Subjects } from '../../../src/nats/subjects.js';
 import { failure } from '../../support/failure.js';
 import { ROOT } from '../../docs/support/markdown.js';
 import { describeServer, Nats, type NatsServer } from '../harness/index.js';
@@ -109,6 +113,26 @@ describeServer('nats', 'docs/deploy/nats-permissions.conf', () => {
       expect(await failure(producer.purge(queue))).toMatchObject({ code: 'NATS_DENIED' });
     },
   );
+
+  test('the holder tells a producer that listens later', async () => {
+    const link = await openLink(as('holder'), 'holder');
+    closing.push(() => link.release());
+    const subjects = new Subjects();
+    const reports = new Reports(link, subjects, false);
+    closing.push(() => {
+      reports.close();
+    });
+    const refused: string[] = [];
+    link.watch({ refused: ({ message }) => refused.push(message) });
+    const entry = { key: 'a', sequence: 1, ticket: { producer: 'shop', key: 'a' }, mark: FRESH, reply: null };
+    reports.tell('bot@example.org', [{ entry, outcome: 'sent', code: undefined, mark: FRESH }]);
+    await link.connection.flush();
+    const shop = await connected('producer');
+    const heard: string[] = [];
+    shop.subscribe(subjects.ticket('shop'), { callback: (_, message) => void heard.push(message.string()) });
+    await expect.poll(() => heard.length, { timeout: 15_000 }).toBe(1);
+    expect([reportsOf(heard[0] ?? ''), refused]).toMatchObject([[{ key: 'a', outcome: 'sent' }], []]);
+  });
 
   test('the holder may be a member of a fleet', async () => {
     await prepareNats(as('prepare'));
