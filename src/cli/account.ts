@@ -32,13 +32,27 @@ export async function accountOf(given: Given, terminal: Terminal): Promise<Broke
   const jid = given.text('jid');
   if (jid === undefined)
     throw usageError('USAGE_ARGUMENT', '--jid is missing: say who signs in, such as juliet@example.org');
+  const side = sideOf(given);
   const port = portOf(given);
+  if (side !== 'client' && port === undefined) {
+    throw usageError(
+      'USAGE_ARGUMENT',
+      `--port is missing: say the port that the server has for ${side === 'router' ? 'its router' : 'components'}, often 5347`,
+    );
+  }
+  if (side === 'client' && JID.parse(jid).local === null) {
+    throw usageError(
+      'USAGE_ARGUMENT',
+      `--jid ${jid} is no account such as juliet@example.org; for a component say --component or --router`,
+    );
+  }
   const host = given.text('host');
   const where = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }) };
   const tls = await tlsOf(given);
+  // Nobody is asked for a password before the rest is right.
   const password = await secretOf(given, terminal, jid);
   const common = { password, ...where, ...(tls === null ? {} : { tls }), logger: false as const };
-  if (given.has('component')) {
+  if (side === 'component') {
     return {
       connectionType: JABBERD14_COMPONENT,
       jid,
@@ -46,7 +60,7 @@ export async function accountOf(given: Given, terminal: Terminal): Promise<Broke
       ...common,
     };
   }
-  if (given.has('router')) {
+  if (side === 'router') {
     const username = given.text('user') ?? 'jabberd';
     return {
       connectionType: JABBERD20_COMPONENT,
@@ -56,13 +70,15 @@ export async function accountOf(given: Given, terminal: Terminal): Promise<Broke
       ...common,
     };
   }
-  if (JID.parse(jid).local === null) {
-    throw usageError(
-      'USAGE_ARGUMENT',
-      `--jid ${jid} is no account such as juliet@example.org; for a component say --component or --router`,
-    );
-  }
   return { connectionType: XMPP, jid, ...common };
+}
+
+/** Where somebody signs in. @throws BrokerError `USAGE_ARGUMENT` for both at once */
+export function sideOf(given: Given): 'client' | 'component' | 'router' {
+  if (given.has('component') && given.has('router')) {
+    throw usageError('USAGE_ARGUMENT', '--component and --router are two kinds of sign-in: leave one of them out');
+  }
+  return given.has('component') ? 'component' : given.has('router') ? 'router' : 'client';
 }
 
 /** The port that an option names. @throws BrokerError `USAGE_ARGUMENT` */
@@ -75,6 +91,9 @@ export function portOf(given: Given, option = 'port'): number | undefined {
 }
 
 export async function tlsOf(given: Given): Promise<TlsOptions | null> {
+  if (given.has('no-tls') && given.has('direct-tls')) {
+    throw usageError('USAGE_ARGUMENT', '--direct-tls begins with TLS, --no-tls never uses it: leave one of them out');
+  }
   if (given.has('no-tls')) return { policy: 'disabled' };
   const ca = given.text('ca');
   const pin = given.text('pin');

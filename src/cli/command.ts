@@ -78,12 +78,18 @@ export function readArguments(command: Command, args: readonly string[]): Given 
   if (values['help'] !== true && (positionals.length < least || positionals.length > most)) {
     throw usageError(
       'USAGE_ARGUMENT',
-      `xmpp-broker ${command.name} takes ${command.operands === '' ? 'no operand' : command.operands}, not ${JSON.stringify(positionals)}; see xmpp-broker ${command.name} --help`,
+      `${command.name} takes ${command.operands === '' ? 'no operand' : command.operands}, ${notThat(positionals)}; see xmpp-broker ${command.name} --help`,
     );
   }
   const list = (name: string): readonly string[] =>
     [values[name]].flat().filter((one): one is string => typeof one === 'string');
   return { positionals, has: (name) => values[name] === true, texts: list, text: (name) => list(name).at(-1) };
+}
+
+/** What was given in place of what a command takes. */
+function notThat(positionals: readonly string[]): string {
+  if (positionals.length === 0) return 'and nothing was given';
+  return `not ${positionals.map((one) => JSON.stringify(one)).join(' ')}`;
 }
 
 /** Values by option: true for a switch, a text, or a list of them. */
@@ -101,18 +107,16 @@ function parsed(
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     const reason = reasonOf(error, Object.keys(options));
-    throw usageError(
-      'USAGE_ARGUMENT',
-      `xmpp-broker ${command.name}: ${reason}; see xmpp-broker ${command.name} --help`,
-    );
+    throw usageError('USAGE_ARGUMENT', `${command.name}: ${reason}; see xmpp-broker ${command.name} --help`);
   }
 }
 
 /** What is wrong with the arguments: of an option that is not known, the one that was probably meant. */
 function reasonOf(error: unknown, known: readonly string[]): string {
-  const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const reason = error instanceof Error ? error.message : String(error);
   const [, option] = /^Unknown option '(-[^']*)'/.exec(reason) ?? [];
-  if (option === undefined) return reason;
+  // It takes more than one line to say what to do.
+  if (option === undefined) return reason.replaceAll('\n', ' ').replace(/\.$/, '');
   const near = nearest(option, known);
   return `there is no option ${option}${near === undefined ? '' : `; did you mean --${near}?`}`;
 }

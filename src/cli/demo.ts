@@ -141,7 +141,10 @@ function placesAt(options: DemoOptions, server: string): { own: Place; peer: Pla
     throw usageError('USAGE_ARGUMENT', `--server takes HOST:PORT, not ${JSON.stringify(server)}`);
   const { domain, secret, peerDomain, peerSecret } = options;
   if (domain === undefined || secret === undefined)
-    throw usageError('USAGE_ARGUMENT', '--server needs --domain and --secret, the name and the secret of a component');
+    throw usageError(
+      'USAGE_ARGUMENT',
+      '--server needs --domain and a secret, those of a component: set XMPP_PASSWORD, or say --secret',
+    );
   const at = { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
   const own = { ...at, domain, password: secret };
   return { own, peer: peerDomain === undefined ? null : { ...at, domain: peerDomain, password: peerSecret ?? secret } };

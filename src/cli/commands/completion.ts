@@ -23,7 +23,8 @@ export function completion(commands: () => readonly Command[]): Command {
           `there is completion for ${SHELLS.join(', ')}, not for ${JSON.stringify(shell)}`,
         );
       }
-      out(completionFor(shell as Shell, commands()).trimEnd());
+      const script = completionFor(shell as Shell, commands()).trimEnd();
+      out(given.has('json') ? JSON.stringify({ shell, script }) : script);
       return Promise.resolve(0);
     },
   };

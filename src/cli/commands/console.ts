@@ -30,9 +30,10 @@ export const console: Command = {
   },
   async run(given, terminal) {
     const port = portOf(given, 'console-port');
+    const namespaces = namespacesOf(given);
     const broker = new Broker({ ...(await accountOf(given, terminal)), reconnect: { initial: true } });
     for (const expression of given.texts('xpath')) {
-      broker.match(expression, () => undefined, { namespaces: namespacesOf(given) });
+      broker.match(expression, () => undefined, { namespaces });
     }
     tellTrouble(broker, terminal);
     broker.subscribe('PCJ_READY', ({ resumed }) => {

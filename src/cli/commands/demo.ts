@@ -17,7 +17,7 @@ export const demo: Command = {
     domain: { value: 'NAME', help: "the component's name there" },
     secret: { value: 'SECRET', help: 'its secret; else from XMPP_PASSWORD' },
     'peer-domain': { value: 'NAME', help: "the peer's name" },
-    'peer-secret': { value: 'SECRET', help: 'and its secret' },
+    'peer-secret': { value: 'SECRET', help: 'and its secret; else from XMPP_PEER_PASSWORD, or the same' },
   },
   async run(given, { out, env }) {
     const json = given.has('json');
@@ -26,7 +26,7 @@ export const demo: Command = {
       domain: given.text('domain'),
       secret: given.text('secret') ?? (given.text('server') === undefined ? undefined : env['XMPP_PASSWORD']),
       peerDomain: given.text('peer-domain'),
-      peerSecret: given.text('peer-secret'),
+      peerSecret: given.text('peer-secret') ?? env['XMPP_PEER_PASSWORD'],
       print: (line) => out(escaped(json ? JSON.stringify({ line }) : line)),
     });
     return 0;

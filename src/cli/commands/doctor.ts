@@ -61,12 +61,17 @@ async function signingIn(
     report.line('info', `not tried: there is no ${missing}`, { step: 'sign-in', skipped: true });
     return null;
   }
-  const account = await accountOf({ ...given, text: (name) => (name === 'jid' ? jid : given.text(name)) }, terminal);
+  // What doctor takes for granted, an account has to be told.
+  const known = new Map([
+    ['jid', jid],
+    ['port', port === undefined ? undefined : String(port)],
+  ]);
+  const text = (name: string): string | undefined => known.get(name) ?? given.text(name);
+  const account = await accountOf({ ...given, text }, terminal);
   try {
     const signedIn = await signIn(
       {
         ...account,
-        ...(port === undefined ? {} : { port }),
         ...(websocket === undefined ? {} : { websocket }),
         timeouts: timeoutsOf(plan),
       },

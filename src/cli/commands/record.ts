@@ -4,6 +4,7 @@ import { usageError } from '../../errors.js';
 import { xml } from '../../xml/builder.js';
 import { ACCOUNT, accountOf } from '../account.js';
 import type { Command, Given, Terminal } from '../command.js';
+import { counted } from '../counted.js';
 import { escaped } from '../escaped.js';
 import { Recorder } from '../recorder.js';
 import { tellTrouble } from '../trouble.js';
@@ -71,7 +72,7 @@ async function recorded(given: Given, terminal: Terminal, { account, file, path 
   }
   if (file.error !== null) throw file.error;
   const { elements } = recorder;
-  tell({ event: 'recorded', file: path, elements }, `recorded ${String(elements)} elements`);
+  tell({ event: 'recorded', file: path, elements }, `recorded ${counted(elements, 'element')}`);
   return 0;
 }
 

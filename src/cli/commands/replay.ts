@@ -3,6 +3,7 @@ import type { LoopbackOptions } from '../../testing/index.js';
 import { ReplayServer } from '../../testing/replay-server.js';
 import { portOf } from '../account.js';
 import type { Command, Given, Terminal } from '../command.js';
+import { counted } from '../counted.js';
 import { escaped } from '../escaped.js';
 import { quoted } from '../quoted.js';
 import { readRecording, type Recording } from '../recording.js';
@@ -51,8 +52,8 @@ export const replay: Command = {
       },
       onPlayed: (index, { left, heard, recorded }) => {
         if (left === 0) complete += 1;
-        const counts = `the program sent ${String(heard)} stanzas, the recording has ${String(recorded)}`;
-        const text = left === 0 ? `played to its end; ${counts}` : `${String(left)} elements were not sent: ${counts}`;
+        const counts = `the program sent ${counted(heard, 'stanza')}, the recording has ${String(recorded)}`;
+        const text = left === 0 ? `played to its end; ${counts}` : `${counted(left, 'element')} not sent: ${counts}`;
         const number = index + 1;
         tell({ event: 'played', session: number, left, heard, recorded }, `session ${String(number)}: ${text}`);
         finished.add(index);

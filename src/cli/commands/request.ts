@@ -1,14 +1,13 @@
 import { Broker } from '../../broker/broker.js';
 import { usageError } from '../../errors.js';
 import { StanzaError } from '../../stanza/stanza-error.js';
-import { parse } from '../../xml/tokenizer/parse.js';
-import type { Element } from '../../xml/element.js';
 import { xml } from '../../xml/builder.js';
 import { ACCOUNT, accountOf } from '../account.js';
 import type { Command } from '../command.js';
 import { connected } from '../connected.js';
 import { escaped } from '../escaped.js';
 import { pretty } from '../pretty.js';
+import { elementIn, jidIn } from '../stanza.js';
 
 /** One request and its answer. */
 export const request: Command = {
@@ -29,10 +28,13 @@ export const request: Command = {
   async run(given, terminal) {
     const [operand] = given.positionals;
     const text = (operand === undefined || operand === '-' ? await terminal.input() : operand).trim();
-    const element = elementIn(text);
+    // Before anything is dialled: mistakes of the command line have nothing to do with a server.
+    const element = elementIn(text, 'what is asked');
+    const asked = jidIn(given, 'to');
+    const timeout = secondsOf(given.text('timeout')) * 1_000;
     await using broker = new Broker({ ...(await accountOf(given, terminal)), reconnect: false });
     await connected(broker, terminal);
-    const to = given.text('to') ?? broker.jid?.domain ?? broker.config.domain;
+    const to = asked ?? broker.jid?.domain ?? broker.config.domain;
     const isWhole = element.localName === 'iq';
     const iq = isWhole
       ? text
@@ -47,7 +49,7 @@ export const request: Command = {
         );
     try {
       const answer = await broker.request(iq, {
-        timeout: secondsOf(given.text('timeout')) * 1_000,
+        timeout,
         signal: terminal.signal,
       });
       terminal.out(escaped(given.has('json') ? JSON.stringify({ answer: answer.toString() }) : pretty(answer)));
@@ -61,16 +63,6 @@ export const request: Command = {
     }
   },
 };
-
-/** @throws BrokerError `USAGE_ARGUMENT` for what is no element */
-function elementIn(text: string): Element {
-  try {
-    return parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw usageError('USAGE_ARGUMENT', `what is asked must be one element of XML: ${reason}`);
-  }
-}
 
 function secondsOf(text = '30'): number {
   const seconds = Number(text);

@@ -1,8 +1,11 @@
 import { Broker } from '../../broker/broker.js';
-import { ACCOUNT, accountOf } from '../account.js';
-import type { Command } from '../command.js';
-import { connected } from '../connected.js';
+import { usageError } from '../../errors.js';
 import { xml } from '../../xml/builder.js';
+import type { Element } from '../../xml/element.js';
+import { ACCOUNT, accountOf } from '../account.js';
+import type { Command, Given, Terminal } from '../command.js';
+import { connected } from '../connected.js';
+import { elementIn, jidIn } from '../stanza.js';
 
 /** One stanza, sent, and proved to have arrived where that can be known. */
 export const send: Command = {
@@ -20,13 +23,8 @@ export const send: Command = {
     body: { value: 'TEXT', help: 'what it says' },
   },
   async run(given, terminal) {
-    const { positionals } = given;
-    const to = given.text('to');
-    const body = given.text('body');
-    const stanza =
-      to !== undefined && body !== undefined
-        ? xml('message', { to, type: 'chat' }, xml('body', {}, body))
-        : await textOf(positionals[0], terminal);
+    // Before anything is dialled: mistakes of the command line have nothing to do with a server.
+    const stanza = messageOf(given) ?? (await stanzaOf(given.positionals[0], terminal));
     await using broker = new Broker({ ...(await accountOf(given, terminal)), reconnect: false });
     await connected(broker, terminal);
     const ticket = broker.output(stanza);
@@ -45,6 +43,20 @@ async function proved(broker: Broker, ticket: { readonly acked: Promise<void> })
   return true;
 }
 
-async function textOf(operand: string | undefined, terminal: { input(): Promise<string> }): Promise<string> {
-  return (operand === undefined || operand === '-' ? await terminal.input() : operand).trim();
+/** The message of --to and --body. @throws BrokerError `USAGE_ARGUMENT` when something of it is missing, or too much */
+function messageOf(given: Given): Element | null {
+  const to = jidIn(given, 'to');
+  const body = given.text('body');
+  if (to === undefined && body === undefined) return null;
+  if (to === undefined || body === undefined || given.positionals.length > 0) {
+    throw usageError('USAGE_ARGUMENT', 'send takes --to and --body together, or a stanza without them');
+  }
+  return xml('message', { to, type: 'chat' }, xml('body', {}, body));
+}
+
+/** As it was written: without a namespace it means that of the stream. */
+async function stanzaOf(operand: string | undefined, terminal: Terminal): Promise<string> {
+  const text = (operand === undefined || operand === '-' ? await terminal.input() : operand).trim();
+  elementIn(text, 'what is sent');
+  return text;
 }

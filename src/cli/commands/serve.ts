@@ -3,6 +3,12 @@ import { LoopbackServer } from '../../testing/index.js';
 import type { Command, Given, Terminal } from '../command.js';
 import { quoted } from '../quoted.js';
 
+/** Services with a domain of their own, and what it begins with. */
+const SERVICES = [
+  ['rooms', 'conference'],
+  ['publish-subscribe', 'pubsub'],
+] as const;
+
 /** The loopback server, for trying things out. */
 export const serve: Command = {
   name: 'serve',
@@ -10,6 +16,8 @@ export const serve: Command = {
   operands: '',
   count: [0, 0],
   details: [
+    'It has rooms at conference.NAME and publish-subscribe at pubsub.NAME, and for accounts contacts, offline messages, nodes and',
+    'an archive; service discovery tells of them. Pings are answered, and sessions are resumed.',
     'It listens on 127.0.0.1 only, keeps everything in memory, and forgets it when it ends. It is for nothing else.',
     'Without an account, a component or a router it has the accounts juliet (r0m30) and romeo (j0l13t) without TLS, and the component echo.localhost (secret).',
   ],
@@ -35,6 +43,7 @@ export const serve: Command = {
       accounts: nothing ? { juliet: 'r0m30', romeo: 'j0l13t' } : accounts,
       components: nothing ? { [`echo.${domain}`]: 'secret' } : components,
       routerUsers,
+      services: { archive: true },
       ports: { ...portIn(given, 'client'), ...portIn(given, 'component'), ...portIn(given, 'router') },
       ...(given.has('no-tls') || nothing ? { tls: false as const } : {}),
     });
@@ -63,15 +72,18 @@ function tell(given: Given, { out }: Terminal, server: LoopbackServer, nothing: 
   const accounts = Object.entries(nothing ? { juliet: 'r0m30', romeo: 'j0l13t' } : (pairs(given, 'account') ?? {}));
   const domain = given.text('domain') ?? 'localhost';
   const plain = given.has('no-tls') || nothing;
+  const components = nothing ? { [`echo.${domain}`]: 'secret' } : (pairs(given, 'component') ?? {});
+  for (const [what, name] of SERVICES) {
+    // The component has the name then.
+    if (!Object.hasOwn(components, `${name}.${domain}`)) out(`  ${what}: ${name}.${domain}`);
+  }
   for (const [name, password] of accounts) {
     const tls = plain ? ' --no-tls' : '';
     out(
       `  account ${name}@${domain}: XMPP_PASSWORD=${quoted(password)} xmpp-broker watch --jid ${name}@${domain} --host 127.0.0.1 --port ${String(ports.client)}${tls}`,
     );
   }
-  for (const [name, secret] of Object.entries(
-    nothing ? { [`echo.${domain}`]: 'secret' } : (pairs(given, 'component') ?? {}),
-  )) {
+  for (const [name, secret] of Object.entries(components)) {
     out(
       `  component ${name}: XMPP_PASSWORD=${quoted(secret)} xmpp-broker watch --component --jid ${name} --port ${String(ports.component)}`,
     );

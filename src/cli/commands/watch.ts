@@ -7,6 +7,7 @@ import { Element } from '../../xml/element.js';
 import { xml } from '../../xml/builder.js';
 import { ACCOUNT, accountOf } from '../account.js';
 import type { Command, Terminal } from '../command.js';
+import { counted } from '../counted.js';
 import { escaped } from '../escaped.js';
 import { namespacesOf, NAMESPACES } from '../filter-arguments.js';
 import { pretty } from '../pretty.js';
@@ -37,13 +38,14 @@ export const watch: Command = {
   async run(given, terminal) {
     const events = eventNames(given.texts('event'));
     const expressions = given.texts('xpath');
+    const namespaces = namespacesOf(given);
     const broker = new Broker({ ...(await accountOf(given, terminal)), reconnect: { initial: true } });
     const print = printer(given.has('json'), terminal);
     const everything = events.length === 0 && expressions.length === 0;
     const told = everything ? (Object.keys(EVENTS) as StatusEvent[]).filter((name) => !TRAFFIC.has(name)) : events;
     for (const name of told) broker.subscribe(name, (payload) => print(name, payload));
     for (const expression of expressions) {
-      broker.match(expression, ({ node }) => print('stanza', node), { namespaces: namespacesOf(given) });
+      broker.match(expression, ({ node }) => print('stanza', node), { namespaces });
     }
     if (everything) broker.subscribe('PCJ_NODERECEIVED', (node) => print('stanza', node));
     broker.subscribe('PCJ_READY', ({ resumed }) => {
@@ -105,6 +107,6 @@ function isAborted(signal: AbortSignal): boolean {
 function rateLine(broker: Broker, { colour }: Terminal): string {
   const { state, stanzas, bytes, held } = broker.stats();
   const sum = (counts: object): number => Object.values(counts).reduce((all: number, one) => all + Number(one), 0);
-  const text = `${state}: ${String(sum(stanzas.in))} stanzas in, ${String(sum(stanzas.out))} out, ${String(bytes.in)} bytes in, ${String(held)} held`;
+  const text = `${state}: ${counted(sum(stanzas.in), 'stanza')} in, ${String(sum(stanzas.out))} out, ${counted(bytes.in, 'byte')} in, ${String(held)} held`;
   return colour ? `\u001b[2m${text}\u001b[22m` : text;
 }

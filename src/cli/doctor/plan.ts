@@ -7,7 +7,7 @@ import { JABBERD14_COMPONENT } from '../../protocols/jabberd14.js';
 import { JABBERD20_COMPONENT } from '../../protocols/jabberd2.js';
 import { XMPP } from '../../protocols/xmpp.js';
 import type { TlsOptions } from '../../tls/options.js';
-import { portOf, tlsOf } from '../account.js';
+import { portOf, sideOf, tlsOf } from '../account.js';
 import type { Given } from '../command.js';
 
 /** What is looked at, and how. */
@@ -31,7 +31,7 @@ const COMPONENT_PORT = 5347;
 /** @throws BrokerError `USAGE_ARGUMENT`, `USAGE_JID` */
 export async function planOf(given: Given): Promise<Plan> {
   const [name = ''] = given.positionals;
-  const kind = given.has('component') ? 'component' : given.has('router') ? 'router' : 'client';
+  const kind = sideOf(given);
   const dialect = { client: XMPP, component: JABBERD14_COMPONENT, router: JABBERD20_COMPONENT }[kind];
   const websocket = given.text('websocket');
   const jid = given.text('jid');

@@ -33,7 +33,7 @@ describe('the command line', () => {
     [['serve', '--nonsense'], 'there is no option --nonsense; see', 'err'],
     [['watch'], '--jid is missing', 'err'],
     [['watch', '--jid', 'juliet@example.org'], 'there is no password: set XMPP_PASSWORD', 'err'],
-    [['watch', '--jid', 'echo.example.org', '--password-file', '/nowhere/x'], 'cannot be read (ENOENT)', 'err'],
+    [['watch', '--jid', 'juliet@example.org', '--password-file', '/nowhere/x'], 'cannot be read (ENOENT)', 'err'],
     [['explain'], 'takes EXPRESSION [FILE]', 'err'],
     [['explain', '//['], 'xpath', 'none'],
     [['explain', '/message', '/nowhere/x'], 'cannot be read (ENOENT)', 'err'],

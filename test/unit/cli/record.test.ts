@@ -292,7 +292,7 @@ test('what was not sent is told, with exit code 1', async () => {
   terminal.interrupt();
   const { code, out } = await outcome;
   expect(code).toBe(1);
-  expect(out).toContain('1 elements were not sent: the program sent 0 stanzas, the recording has 1');
+  expect(out).toContain('1 element not sent: the program sent 0 stanzas, the recording has 1');
 });
 
 test.each([
