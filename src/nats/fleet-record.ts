@@ -100,11 +100,12 @@ export class ShardRecord {
   /** Where it would be too much, sessions are left out: then they are not resumed, and stanzas in them are flagged. */
   #body(): Parts {
     const isTooMuch = this.#bytes > this.#mostBytes;
-    const accounts: Record<string, unknown> = {};
-    for (const [token, { body }] of this.#parts) {
-      accounts[token] = isTooMuch && isRecord(body) ? { ...body, session: null } : body;
-    }
-    return { accounts };
+    const rows = [...this.#parts].map(([token, { body }]): [string, unknown] => [
+      token,
+      isTooMuch && isRecord(body) ? { ...body, session: null } : body,
+    ]);
+    // An account may be called `__proto__`: no assignment.
+    return { accounts: Object.fromEntries(rows) };
   }
 
   /** Resolves when the record says what is so now. One write is under way; the next is for all who came meanwhile. */

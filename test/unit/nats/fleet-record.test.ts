@@ -48,6 +48,17 @@ describe('the record of a shard', () => {
     ]);
   });
 
+  it.each(['__proto__', 'constructor', 'toString'])('an account may be called %s', async (token) => {
+    const lease = new Written();
+    const record = new ShardRecord(lease, null, 1_000);
+    expect(record.part(token)).toBeNull();
+    const written = record.lease(token).write({ marks: MARKS, session: null });
+    lease.end();
+    await written;
+    const read = new ShardRecord(new Written(), JSON.parse(JSON.stringify(lease.bodies[0])), 1_000);
+    expect(read.part(token)).toEqual({ marks: MARKS, session: null });
+  });
+
   it('is written once for all who come while a write is under way, and they wait for that one', async () => {
     const lease = new Written();
     const record = new ShardRecord(lease, null, 1_000);
