@@ -89,7 +89,7 @@ export class Marks {
 
   constructor(given: unknown) {
     this.#groups = Array.isArray(given) ? given.filter(isGroup) : [];
-    this.last = Math.max(0, ...this.#groups.map(lastOf));
+    this.last = this.#groups.reduce((last, group) => Math.max(last, lastOf(group)), 0);
   }
 
   of(sequence: number): Mark {

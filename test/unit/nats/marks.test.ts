@@ -54,3 +54,9 @@ it.each([
 ])('%j of another program is nothing', (given) => {
   expect(new Marks(given).of(1)).toBe(FRESH);
 });
+
+it('a list of another program may be long', () => {
+  const given = Array.from({ length: 200_000 }, (_, at) => ({ h: 1, d: 0, a: 1, f: 0, q: [at + 1, 1] }));
+  const marks = new Marks(given);
+  expect([marks.last, marks.of(200_000).attempts]).toEqual([200_000, 1]);
+});
