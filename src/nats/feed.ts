@@ -72,7 +72,9 @@ export class Feed {
   #backlog = 0;
   #isBehind = true;
   #timer: NodeJS.Timeout | null = null;
+  #isStarted = false;
   #isStopped = false;
+  /** Two at once would delete each other's consumer. */
   #making: Promise<void> | null = null;
 
   constructor(link: NatsLink, manager: JetStreamManager, options: FeedOptions, owner: FeedOwner) {
@@ -84,13 +86,20 @@ export class Feed {
 
   /** Begins. @throws BrokerError `NATS_*` */
   async start(): Promise<void> {
-    await this.#make();
+    this.#isStarted = true;
+    this.#making = this.#make();
+    try {
+      await this.#making;
+    } finally {
+      this.#making = null;
+    }
     this.#ask();
   }
 
   /** What is not acknowledged comes again at once, such as behind an outage. Never rejects. */
   again(): void {
-    if (this.#isStopped || this.#making !== null) return;
+    // The connection may come back while it is opened.
+    if (!this.#isStarted || this.#isStopped || this.#making !== null) return;
     this.#making = this.#make().then(
       () => {
         this.#making = null;
