@@ -6,7 +6,7 @@ import { ROOT } from './support/markdown.js';
 const OTHERS: readonly RegExp[] = [
   /^PCJ_/, // status events
   /^JABBERD\d+_COMPONENT$/, // dialects
-  /^(XMPP_PASSWORD|NO_COLOR)$/, // variables of the environment
+  /^(XMPP_PASSWORD|XMPP_PEER_PASSWORD|NO_COLOR)$/, // variables of the environment
   /^FORM_TYPE$/, // the field that says what a form is about
   /^MODULE_NOT_FOUND$/, // what Node calls a package that is not there
   // what Node and OpenSSL call the faults of a certificate
