@@ -1,8 +1,10 @@
 // The command in a pseudo-terminal, as somebody types it, against real servers.
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { tableRows } from '../docs/support/markdown.js';
 import { Workshop } from '../docs/support/workshop.js';
 import { describeServer, Ejabberd, Jabberd2, Prosody, sharedServer, type TestServer } from './harness/index.js';
+import { BrokenServers, KINDS, SECRET as RIGHT } from '../support/broken-servers.js';
 import { PseudoTerminal } from './support/pseudo-terminal.js';
 
 const workshop = new Workshop();
@@ -16,8 +18,12 @@ const CSI = '\u009b';
 /** What a terminal may be told to do. */
 const ESC = '\u001b';
 
+function typed(args: readonly string[], env: Record<string, string> = {}): PseudoTerminal {
+  return new PseudoTerminal([process.execPath, join(workshop.path, 'src/cli/main.js'), ...args], env);
+}
+
 function at(server: TestServer, args: readonly string[], env: Record<string, string> = {}): PseudoTerminal {
-  return new PseudoTerminal([process.execPath, join(workshop.path, 'src/cli/main.js'), ...args, ...place(server)], env);
+  return typed([...args, ...place(server)], env);
 }
 
 const place = (server: TestServer): string[] => ['--host', server.host];
@@ -114,5 +120,32 @@ describeServer('jabberd2', 'the command at a terminal', () => {
     expect(await examined.ended).toBe(1);
     expect(examined.screen).toContain('SASL_FAILURE');
     expect(examined.screen).not.toContain('not the secret');
+  });
+});
+
+describe('doctor at a terminal, broken servers', () => {
+  let servers: BrokenServers;
+  beforeAll(async () => {
+    servers = await BrokenServers.create();
+  });
+  afterAll(() => servers[Symbol.asyncDispose]());
+
+  const rows = tableRows('command.md', '### What it finds');
+
+  test('the table has each kind', () => {
+    expect(rows.map(([, what]) => what)).toEqual(KINDS);
+  });
+
+  // Each is a process of its own that waits for others most of the time.
+  describe.concurrent('says cause and fix', { timeout: 120_000 }, () => {
+    test.each(rows)('%s: %s', async (code = '', what = '', _side, change = '') => {
+      const secrets = ['another secret', RIGHT];
+      await using examined = typed(['doctor', ...(await servers.start(what))], { XMPP_PASSWORD: 'another secret' });
+      expect(await examined.ended, examined.screen).toBe(1);
+      const lines = examined.screen.trim().split('\r\n');
+      expect(lines.at(-2)).toContain(`${what} (${code.replaceAll('`', '')})`);
+      expect(lines.at(-1)).toContain(change);
+      for (const secret of secrets) expect(examined.screen).not.toContain(secret);
+    });
   });
 });

@@ -1,143 +1,21 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { LoopbackServer, type LoopbackOptions } from 'xmpp-broker/testing';
 import type { Problem } from '../../../src/cli/doctor/advice.js';
 import { findPlaces } from '../../../src/cli/doctor/places.js';
 import type { Plan } from '../../../src/cli/doctor/plan.js';
 import { Report } from '../../../src/cli/doctor/report.js';
 import { XMPP } from '../../../src/protocols/xmpp.js';
 import { tableRows } from '../../docs/support/markdown.js';
-import { selfSigned, TestAuthority, type CertificateOptions, type Identity } from '../../support/certificates.js';
+import { at, BrokenServers, KINDS, SECRET } from '../../support/broken-servers.js';
 import { command, TestTerminal } from './terminal.js';
 
-const SECRET = 'a secret that nobody is to see';
-const DAY = 86_400_000;
-
-let folder: string;
-let authority: TestAuthority;
-const running: { stop(): Promise<void> }[] = [];
+let servers: BrokenServers;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-doctor-'));
-  authority = await TestAuthority.create();
-  writeFileSync(join(folder, 'ca.pem'), authority.ca);
+  servers = await BrokenServers.create();
 });
-afterEach(async () => {
-  await Promise.all(running.splice(0).map((one) => one.stop()));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const ours = (): string[] => ['--ca', join(folder, 'ca.pem')];
-const at = (port: number): string[] => ['--host', '127.0.0.1', '--port', String(port), '--timeout', '30'];
-
-/** The loopback server with a certificate of the tests' authority. */
-async function server(options: LoopbackOptions = {}, certificate: CertificateOptions | Identity = {}) {
-  const identity = 'key' in certificate && 'cert' in certificate ? certificate : await authority.issue(certificate);
-  const { cert, key } = identity;
-  const started = await LoopbackServer.start({
-    accounts: { juliet: SECRET },
-    tls: { cert, key },
-    websocket: true,
-    ...options,
-  });
-  running.push({ stop: () => started.stop() });
-  return started;
-}
-
-/** A server of something else. */
-async function listen(other: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  other.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
-  running.push({
-    stop: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        other.close(() => resolve());
-      }),
-  });
-  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-  return (other.address() as AddressInfo).port;
-}
-
-const client = async (options?: LoopbackOptions, certificate?: CertificateOptions | Identity): Promise<string[]> => [
-  'localhost',
-  ...at((await server(options, certificate)).ports.client),
-];
-
-const component = async (name: string): Promise<string[]> => {
-  const { ports } = await server({ components: { 'echo.localhost': SECRET } });
-  return [name, '--component', ...at(ports.component)];
-};
-
-/** Servers that are broken, each in its way, and what doctor is called with. */
-const BROKEN: Readonly<Record<string, () => Promise<string[]>>> = {
-  'name not found': () => Promise.resolve(['nothing.invalid', '--host', 'nothing.invalid']),
-  'closed port': async () => {
-    const closed = createServer();
-    const port = await listen(closed);
-    await running.pop()?.stop();
-    return ['localhost', ...at(port)];
-  },
-  'silent server': async () => {
-    const sockets = createServer((socket) => socket.resume());
-    return ['localhost', ...at(await listen(sockets)), '--timeout', '1.5'];
-  },
-  'closed without a word': async () => [
-    'localhost',
-    ...at(await listen(createServer((socket) => socket.once('data', () => socket.end())))),
-  ],
-  'HTTP in place of XMPP': async () => {
-    const web = createHttpServer();
-    return ['localhost', ...at(await listen(web))];
-  },
-  'no XMPP there': async () => {
-    const mail = createServer((socket) => socket.write('220 mail.example.org ESMTP\r\n'));
-    return ['localhost', ...at(await listen(mail))];
-  },
-  'port for another kind': async () => {
-    const { ports } = await server({ components: { 'echo.localhost': SECRET } });
-    return ['localhost', ...at(ports.component)];
-  },
-  'unknown domain': () => component('nobody.localhost'),
-  'wrong secret': () => component('echo.localhost'),
-  'no STARTTLS': () => client({ tls: false }),
-  'TLS left out where it is required': async () => {
-    const { cert, key } = await authority.issue();
-    return [...(await client({ tls: { cert, key, starttls: 'required' } })), '--no-tls'];
-  },
-  'TLS from the start in place of STARTTLS': async () => ['localhost', ...at((await server()).ports.clientDirectTls)],
-  'STARTTLS in place of TLS from the start': async () => [...(await client()), '--direct-tls'],
-  'no TLS in common': async () => {
-    const { cert, key } = await authority.issue();
-    const old = createTlsServer({
-      cert,
-      key,
-      minVersion: 'TLSv1.1',
-      maxVersion: 'TLSv1.1',
-      ciphers: 'ALL:@SECLEVEL=0',
-    });
-    old.on('tlsClientError', () => undefined);
-    return ['localhost', ...at(await listen(old)), '--direct-tls'];
-  },
-  'self-signed certificate': async () => client({}, await selfSigned()),
-  'unknown authority': async () => client({}, await (await TestAuthority.create()).issue()),
-  'expired certificate': () => client({}, { notAfter: new Date(Date.now() - DAY), notBefore: new Date(0) }),
-  'certificate of the future': () => client({}, { notBefore: new Date(Date.now() + DAY) }),
-  'certificate for another name': () => client({}, { names: [{ dns: 'example.org' }] }),
-  'certificate for another purpose': () => client({}, { usages: ['clientAuth'] }),
-  'another key than the pin': async () => [...(await client()), '--pin', `${'A'.repeat(43)}=`],
-  'no way to sign in': () => client({ mechanisms: ['ANONYMOUS'] }),
-  'wrong password': async () => [...(await client()), '--jid', 'juliet@localhost'],
-  'no WebSocket there': async () => {
-    const web = createHttpServer((_request, response) => response.writeHead(404).end());
-    return ['localhost', '--websocket', `ws://127.0.0.1:${String(await listen(web))}/?${SECRET}`, '--no-tls'];
-  },
-};
+afterEach(() => servers.stop());
+afterAll(() => servers[Symbol.asyncDispose]());
 
 /** What it says in the end. */
 function verdictIn(out: string): { works: boolean; signedIn: boolean | null; problems: readonly Problem[] } {
@@ -148,11 +26,10 @@ function verdictIn(out: string): { works: boolean; signedIn: boolean | null; pro
 describe('doctor, broken servers', () => {
   const rows: string[][] = [];
 
-  it.each(Object.keys(BROKEN))('%s', async (what) => {
-    const args = (await BROKEN[what]?.()) ?? [];
-    const trusted = args.includes('--pin') || args.includes('--no-tls') ? args : [...args, ...ours()];
+  it.each(KINDS)('%s', async (what) => {
+    const args = await servers.start(what);
     const env = { XMPP_PASSWORD: 'another secret' };
-    const { code, out, err } = await command(['doctor', ...trusted, '--json'], env);
+    const { code, out, err } = await command(['doctor', ...args, '--json'], env);
     expect({ code, err }).toEqual({ code: 1, err: '' });
     expect(out).not.toMatch(/another secret|nobody is to see/);
     const { works, problems } = verdictIn(out);
@@ -162,7 +39,7 @@ describe('doctor, broken servers', () => {
     expect(problem).toMatchObject({ what });
     rows.push([`\`${problem?.code ?? ''}\``, what, problem?.side ?? '', problem?.change ?? '']);
     // The same for people: cause and fix are the last words.
-    const text = (await command(['doctor', ...trusted], env)).out;
+    const text = (await command(['doctor', ...args], env)).out;
     expect(text).toContain(`${what} (${problem?.code ?? ''})`);
     expect(text.trim().split('\n').at(-1)).toContain(problem?.change);
     expect(text).not.toMatch(/another secret|nobody is to see/);
@@ -177,8 +54,8 @@ describe('doctor, servers that work', () => {
   const env = { XMPP_PASSWORD: SECRET };
 
   it('an account: chain, pin, mechanisms, channel binding, what would be used, features, and the sign-in', async () => {
-    const { ports } = await server({ sasl2: {} });
-    const args = ['localhost', ...at(ports.client), ...ours(), '--jid', 'juliet@localhost'];
+    const { ports } = await servers.loopback({ sasl2: {} });
+    const args = ['localhost', ...at(ports.client), ...servers.ours, '--jid', 'juliet@localhost'];
     const { code, out } = await command(['doctor', ...args], env);
     expect(code).toBe(0);
     for (const text of [
@@ -207,7 +84,7 @@ describe('doctor, servers that work', () => {
   });
 
   it('a server that is not trusted is looked at all the same, and is sent no password', async () => {
-    const started = await server();
+    const started = await servers.loopback();
     const said: string[] = [];
     started.subscribe('received', ({ element }) => said.push(element.toString()));
     const args = ['localhost', ...at(started.ports.client), '--jid', 'juliet@localhost'];
@@ -219,9 +96,9 @@ describe('doctor, servers that work', () => {
 
   it('TLS from the start, WebSocket, a component and the router', async () => {
     const components = { 'echo.localhost': SECRET, 'echo.broker.test': SECRET };
-    const started = await server({ components, routerUsers: { jabberd: SECRET } });
+    const started = await servers.loopback({ components, routerUsers: { jabberd: SECRET } });
     const { ports } = started;
-    const account = ['--jid', 'juliet@localhost', ...ours()];
+    const account = ['--jid', 'juliet@localhost', ...servers.ours];
     for (const args of [
       ['localhost', ...at(ports.clientDirectTls), '--direct-tls', ...account],
       ['localhost', '--websocket', `wss://localhost:${String(ports.websocketTls)}/?token=hidden`, ...account],
@@ -234,8 +111,8 @@ describe('doctor, servers that work', () => {
         'juliet@localhost',
       ],
       ['echo.localhost', '--component', ...at(ports.component)],
-      ['echo.broker.test', '--component', ...at(ports.componentDirectTls), '--direct-tls', ...ours()],
-      ['service.broker.test', '--router', ...at(ports.router), ...ours()],
+      ['echo.broker.test', '--component', ...at(ports.componentDirectTls), '--direct-tls', ...servers.ours],
+      ['service.broker.test', '--router', ...at(ports.router), ...servers.ours],
     ]) {
       const { code, out, err } = await command(['doctor', ...args, '--json'], env);
       expect({ args, code, err, ...verdictIn(out) }).toMatchObject({ code: 0, err: '', signedIn: true, problems: [] });
@@ -244,12 +121,12 @@ describe('doctor, servers that work', () => {
   });
 
   it('without anybody to sign in', async () => {
-    const { ports } = await server({ components: { 'echo.localhost': SECRET } });
+    const { ports } = await servers.loopback({ components: { 'echo.localhost': SECRET } });
     const known = await command(['doctor', 'echo.localhost', '--component', ...at(ports.component)]);
     expect(known.code).toBe(0);
     expect(known.out).toContain('not tried: there is no secret');
     expect(known.out).toContain('signing in was not tried');
-    const account = await command(['doctor', 'localhost', ...at(ports.client), ...ours()]);
+    const account = await command(['doctor', 'localhost', ...at(ports.client), ...servers.ours]);
     expect(account.code).toBe(0);
     expect(account.out).toContain('not tried: there is no --jid');
   });
@@ -268,7 +145,7 @@ describe('doctor, servers that work', () => {
   });
 
   it('ends when it is interrupted', async () => {
-    const silent = await listen(createServer((socket) => socket.resume()));
+    const silent = await servers.listen(createServer((socket) => socket.resume()));
     const terminal = new TestTerminal();
     const ended = terminal.run('doctor', 'localhost', '--host', '127.0.0.1', '--port', String(silent));
     await terminal.wrote(/Looking at/);
@@ -310,7 +187,7 @@ describe('doctor, SRV records', () => {
   }
 
   it('shows each record, and tries each address', async () => {
-    const open = await listen(createServer((socket) => socket.destroy()));
+    const open = await servers.listen(createServer((socket) => socket.destroy()));
     const { places, problems, text } = await find({
       '_xmpp-client': [
         { name: 'gone.example.org', port: 5222 },
