@@ -99,14 +99,17 @@ for (const site of SITES) {
       const closed = broker.closed;
       await server.stop();
       const { clean, error } = await closed;
+      // ejabberd now and then has the time to say why: it depends on which of its own processes ends first.
+      const told = recorded.last('PCJ_PROTOCOLERROR');
       const events = recorded.short.filter((name) => name !== 'NODERECEIVED');
-      expect(events).toEqual(['SOCKETFAIL', 'SOCKETDISCONNECT']);
+      expect(events).toEqual([...(told ? ['PROTOCOLERROR'] : []), 'SOCKETFAIL', 'SOCKETDISCONNECT']);
       // jabberd2 closes the stream, the others only the connection.
-      expect(error).toMatchObject({
-        code: 'STREAM_CLOSED',
-        layer: site.saysGoodbye ? 'stream' : 'tcp',
-        origin: 'peer',
-      });
+      expect(error).toMatchObject(
+        told
+          ? { code: 'STREAM_ERROR', origin: 'peer' }
+          : { code: 'STREAM_CLOSED', layer: site.saysGoodbye ? 'stream' : 'tcp', origin: 'peer' },
+      );
+      expect(told === undefined || site.name === 'ejabberd').toBe(true);
       expect(recorded.last('PCJ_SOCKETDISCONNECT')).toEqual({ clean, error });
       expect(broker.state).toBe('disconnected');
       recorded.clear();
