@@ -4,6 +4,7 @@ import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Traffic } from '../link/traffic.js';
 import type { Journal } from '../queue/journal.js';
 import type { Ticket } from '../queue/ticket.js';
+import type { HeldDecision } from './held-decision.js';
 import type { Outbox } from './outbox.js';
 import type { Status } from './status.js';
 
@@ -16,6 +17,7 @@ const MOST_PURGES = 32;
 export interface ArrivalsParts {
   readonly journal: Journal | null;
   readonly outbox: Outbox;
+  readonly heldDecision: HeldDecision;
   readonly lifecycle: Lifecycle;
   readonly status: Status;
   readonly traffic: Traffic;
@@ -131,7 +133,7 @@ export class Arrivals {
   }
 
   #settle({ ticket, position }: Arrival, line: number): void {
-    const { journal, outbox } = this.#parts;
+    const { journal, outbox, heldDecision } = this.#parts;
     if (!this.#isReady) {
       this.#hold(ticket);
       return;
@@ -145,7 +147,7 @@ export class Arrivals {
     for (const { select, by } of this.#purges) {
       if (this.#isPicked(select, ticket) && outbox.sendHeld(ticket, by)) return;
     }
-    outbox.decideOn(ticket);
+    heldDecision.decideOn(ticket);
     if (ticket.held) this.#tell(ticket);
   }
 

@@ -4,6 +4,7 @@ import { ClientState } from './client-state.js';
 import { BrokerFilters } from './broker-filters.js';
 import { HandOver } from './hand-over.js';
 import { OwnIdentity } from './identity.js';
+import { HeldDecision } from './held-decision.js';
 import { Outbox } from './outbox.js';
 import { QueueKeeper } from './queue-keeper.js';
 import { Requester } from './requester.js';
@@ -45,6 +46,7 @@ export class Core implements LifecycleOwner {
   readonly filters: BrokerFilters;
   readonly requests: PendingRequests;
   readonly outbox: Outbox;
+  readonly heldDecision: HeldDecision;
   readonly requester: Requester;
   readonly resumption: Resumption;
   readonly answerer: Answerer;
@@ -76,6 +78,7 @@ export class Core implements LifecycleOwner {
     this.keeper = store === null ? null : new QueueKeeper(store, this);
     this.journal = this.keeper?.journal ?? null;
     this.outbox = new Outbox(this);
+    this.heldDecision = new HeldDecision(this);
     this.requester = new Requester(this);
     this.resumption = new Resumption(this);
     this.answerer = new Answerer(this);
@@ -141,7 +144,7 @@ export class Core implements LifecycleOwner {
     this.clientState.afterReady();
     if (this.lifecycle.state !== 'ready') return;
     try {
-      this.outbox.ready();
+      this.heldDecision.decide();
     } catch (error) {
       // The function is the user's code. It has no event: what is told names the option.
       this.status.onHandlerError(error, 'queue.onReady');

@@ -1,12 +1,11 @@
-import { kindOf, shown } from '../arguments/values.js';
-import { BrokerError, usageError } from '../errors.js';
+import { kindOf } from '../arguments/values.js';
+import { BrokerError } from '../errors.js';
 import type { OwnIdentity } from './identity.js';
 import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import { dialectFailed } from '../link/errors.js';
 import type { Link } from '../link/link.js';
 import type { Traffic } from '../link/traffic.js';
 import type { BrokerConfig } from '../options/options.js';
-import { isDecision, type QueueDecision } from '../options/queue.js';
 import { checkStanza, withoutOwnSender } from '../stanza/outbound.js';
 import type { Journal } from '../queue/journal.js';
 import type { Turn } from '../queue/lane.js';
@@ -215,52 +214,9 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
     return tickets;
   }
 
-  /**
-   * The broker is ready: what is held is sent, stays, or is dropped, as `queue.onReady` says.
-   * @throws what the program's function throws, and BrokerError `USAGE_ON_READY`; all of it stays held then
-   */
-  ready(): void {
-    const { onReady } = this.#parts.config.queue;
-    this.queue.expire();
-    if (onReady === 'hold') return;
-    if (onReady === 'drop') {
-      this.queue.drop();
-      return;
-    }
-    const stay = [...this.queue].filter((ticket) => !this.suspects.mayGoByItself(ticket)).length;
-    if (stay > 0) this.#parts.status.log.suspects(stay);
-    if (onReady === 'send') this.send((ticket) => this.suspects.mayGoByItself(ticket), 'ready');
-    else this.#decide(onReady);
-  }
-
-  /** A held stanza came behind that, and belongs to it: the same becomes of it. */
-  decideOn(ticket: Ticket): void {
-    const { config, status } = this.#parts;
-    const { onReady } = config.queue;
-    if (onReady === 'hold') return;
-    let decision: QueueDecision;
-    try {
-      decision = typeof onReady === 'function' ? decided(onReady, ticket) : onReady;
-    } catch (error) {
-      status.onHandlerError(error, 'queue.onReady');
-      return;
-    }
-    if (decision === 'send' && this.suspects.mayGoByItself(ticket)) this.sendHeld(ticket, 'ready');
-    else if (decision === 'drop') this.queue.drop((one) => one === ticket);
-  }
-
   /** Sends one stanza that is held. Returns false if that cannot be. */
   sendHeld(ticket: Ticket, by: string): boolean {
     return this.send((one) => one === ticket, by, false).length > 0;
-  }
-
-  #decide(onReady: (ticket: Ticket) => QueueDecision): void {
-    const decisions = new Map<Ticket, QueueDecision>();
-    for (const ticket of this.queue) {
-      if (this.suspects.mayGoByItself(ticket)) decisions.set(ticket, decided(onReady, ticket));
-    }
-    this.queue.drop((ticket) => decisions.get(ticket) === 'drop');
-    this.send((ticket) => decisions.get(ticket) === 'send', 'ready');
   }
 
   get #isReady(): boolean {
@@ -386,15 +342,6 @@ export class Outbox implements QueueOwner, SuspectsOwner, HeldAtExit {
       if (ticket.request !== null) requests.fail(ticket.request, error);
     });
   }
-}
-
-/** @throws what the program's function throws, and BrokerError `USAGE_ON_READY` */
-function decided(onReady: (ticket: Ticket) => QueueDecision, ticket: Ticket): QueueDecision {
-  const decision: unknown = onReady(ticket);
-  if (isDecision(decision)) return decision;
-  // It may be a promise that rejects.
-  Promise.resolve(decision).catch(() => undefined);
-  throw usageError('USAGE_ON_READY', `queue.onReady must return 'send', 'hold' or 'drop', not ${shown(decision)}`);
 }
 
 /** Picks nothing. */

@@ -1,5 +1,6 @@
 // The store of a broker's queue: opening it, closing it, and what is told of it.
 import { BrokerError } from '../errors.js';
+import type { HeldDecision } from './held-decision.js';
 import type { Outbox } from './outbox.js';
 import type { Resumption } from './resumption.js';
 import type { Status } from './status.js';
@@ -34,6 +35,7 @@ export interface QueueKeeperParts extends RemoteCommandsParts {
   readonly config: BrokerConfig;
   readonly status: Status;
   readonly outbox: Outbox;
+  readonly heldDecision: HeldDecision;
   readonly resumption: Resumption;
   readonly lifecycle: Lifecycle;
   readonly traffic: Traffic;

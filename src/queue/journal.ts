@@ -3,17 +3,16 @@ import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { Backlog, isAbout } from './backlog.js';
+import { changesOf, committed } from './commit.js';
 import { isWritten, type JournalStep } from './journal-step.js';
 import { Lane, type Turn } from './lane.js';
+import { Outage } from './outage.js';
 import { Records } from './records.js';
 import { asStoreError, kept, tooLarge } from './store-errors.js';
 import { queueFull, type QueueLimits } from './outbound-queue.js';
 import type { Change, OpenStore, SessionRecord } from './store.js';
 import { StoredRecord, type RecordOwner } from './stored-record.js';
 import type { Ticket, TicketEnd } from './ticket.js';
-
-/** Time until a store that failed is tried again, in milliseconds. */
-const RETRY_MS = 1_000;
 
 /** Who has a journal. */
 export interface JournalOwner {
@@ -51,8 +50,9 @@ export class Journal implements RecordOwner {
   readonly #pending = new Backlog();
   #flight: JournalStep[] | null = null;
   #isDue = false;
-  #error: BrokerError | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  readonly #outage = new Outage(() => {
+    this.#tryAgain();
+  });
   #idle: Deferred<void> | null = null;
   #isOver = false;
 
@@ -65,7 +65,8 @@ export class Journal implements RecordOwner {
    * not answered for so long that too much waits for it. Nothing is accepted then
    */
   checkWorks(ticket: Ticket): void {
-    if (this.#error !== null && !this.#error.retryable) throw this.#error;
+    const { error } = this.#outage;
+    if (error !== null && !error.retryable) throw error;
     const most = this.#store?.maxBytes;
     if (most !== undefined && ticket.bytes > most) throw tooLarge(ticket.bytes, most);
     if (!this.#pending.isFull(this.#owner.limits.maxStanzas)) return;
@@ -85,7 +86,7 @@ export class Journal implements RecordOwner {
   /** The store is open: what was accepted before goes into it. */
   open(store: OpenStore): void {
     this.#store = store;
-    this.#error = null;
+    this.#outage.end();
     this.#refuseLarge(store.maxBytes);
     this.#wake();
   }
@@ -102,8 +103,7 @@ export class Journal implements RecordOwner {
   /** Nothing is stored any more, until the store is open again. */
   close(): void {
     this.#store = null;
-    this.#stopRetry();
-    this.#error = null;
+    this.#outage.end();
     // What is not known to be stored comes again.
     this.#pending.putBack(this.#flight ?? []);
     this.#flight = null;
@@ -223,7 +223,7 @@ export class Journal implements RecordOwner {
   health(error: BrokerError | null): void {
     if (this.#store === null) return;
     if (error !== null) this.#fails(error);
-    else if (this.#error !== null) this.#tryAgain();
+    else if (this.#outage.error !== null) this.#tryAgain();
   }
 
   handedOver(record: StoredRecord): void {
@@ -262,7 +262,7 @@ export class Journal implements RecordOwner {
 
   /** What is said in one turn of the event loop is stored at once. */
   #wake(): void {
-    if (this.#isDue || this.#store === null || this.#flight !== null || this.#error !== null) return;
+    if (this.#isDue || this.#store === null || this.#flight !== null || this.#outage.error !== null) return;
     this.#isDue = true;
     queueMicrotask(() => {
       this.#isDue = false;
@@ -272,7 +272,7 @@ export class Journal implements RecordOwner {
 
   #pump(): void {
     const store = this.#store;
-    if (store === null || this.#flight !== null || this.#error !== null) return;
+    if (store === null || this.#flight !== null || this.#outage.error !== null) return;
     if (this.#pending.size === 0 && !this.lane.isMoving) {
       if (this.lane.size === 0) this.#settleIdle();
       return;
@@ -283,7 +283,7 @@ export class Journal implements RecordOwner {
   #commit(store: OpenStore): void {
     const steps = this.#pending.take();
     this.#flight = steps;
-    const changes = this.#changes(steps);
+    const changes = changesOf(steps, () => this.#owner.session(), this.lane);
     if (changes.length === 0) {
       this.#done(steps);
       return;
@@ -298,34 +298,10 @@ export class Journal implements RecordOwner {
     );
   }
 
-  /** The changes of a commit: those of the steps, then the marks of what may go next. */
-  #changes(steps: readonly JournalStep[]): Change[] {
-    const changes: Change[] = [];
-    const puts: StoredRecord[] = [];
-    for (const step of steps) {
-      if (step instanceof StoredRecord) {
-        // Its end came first, or it was found there.
-        if (!isWritten(step)) continue;
-        const { key, ticket } = step;
-        step.mayBeStored = true;
-        step.put = { kind: 'put', key, xml: ticket.xml, at: ticket.at, handed: null };
-        puts.push(step);
-        changes.push(step.put);
-      } else if (step.kind === 'session') {
-        step.session = this.#owner.session();
-        changes.push({ kind: 'session', session: step.session });
-      } else if (step.kind === 'change') changes.push(step.change);
-    }
-    this.lane.mark(changes);
-    for (const record of puts) record.put = null;
-    return changes;
-  }
-
   #done(steps: readonly JournalStep[]): void {
     this.#flight = null;
-    if (this.#error !== null) {
-      this.#error = null;
-      this.#stopRetry();
+    if (this.#outage.error !== null) {
+      this.#outage.end();
       this.#owner.working();
     }
     for (const step of steps) {
@@ -390,11 +366,7 @@ export class Journal implements RecordOwner {
   }
 
   #fails(error: BrokerError): void {
-    this.#error = error;
-    this.#retry ??= setTimeout(() => {
-      this.#retry = null;
-      this.#tryAgain();
-    }, RETRY_MS).unref();
+    this.#outage.failed(error);
     this.#owner.failing(error);
   }
 
@@ -406,21 +378,9 @@ export class Journal implements RecordOwner {
     this.#commit(store);
   }
 
-  #stopRetry(): void {
-    if (this.#retry !== null) clearTimeout(this.#retry);
-    this.#retry = null;
-  }
-
   #settleIdle(): void {
     const idle = this.#idle;
     this.#idle = null;
     idle?.resolve();
   }
-}
-
-/** A store may throw where it should reject. No `async` function: it would keep the changes until the store has answered. */
-function committed(store: OpenStore, changes: readonly Change[]): Promise<void> {
-  return new Promise((resolve) => {
-    resolve(store.commit(changes));
-  });
 }
