@@ -1,4 +1,6 @@
-export { Broker, type Commands, type Outbound, type OutputOptions } from './broker/broker.js';
+export { Broker } from './broker/broker.js';
+export type { Commands } from './broker/commands.js';
+export type { Outbound, OutputOptions } from './broker/output.js';
 export type { OpenQueue } from './broker/queue-keeper.js';
 export type { RequestOptions } from './broker/requester.js';
 export type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './broker/answerer.js';

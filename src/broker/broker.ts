@@ -1,15 +1,15 @@
-import { duration, host, key, oneOf, port, signal } from '../arguments/checks.js';
+import { duration, host, oneOf, port, signal } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
-import { suggestion } from '../arguments/suggestion.js';
 import { unixSocketPath } from '../arguments/unix-socket.js';
-import { shown } from '../arguments/values.js';
 import type { RequestOptions } from './requester.js';
 import type { BrokerFilters } from './broker-filters.js';
 import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
 import type { BrokerStats } from './broker-stats.js';
+import { post, type Commands } from './commands.js';
 import { Core } from './core.js';
 import { forgetToken } from './forget-token.js';
 import type { HandOver } from './hand-over.js';
+import { OUTPUT_OPTIONS, type Outbound, type OutputOptions } from './output.js';
 import type { OpenQueue } from './queue-keeper.js';
 import type { ShutdownReport } from './shutdown-report.js';
 import type { ShutdownOptions } from './shutdown.js';
@@ -17,7 +17,7 @@ import type { ShutdownSignals } from './signal-watch.js';
 import { match, type Matching, type MatchOptions } from './matching.js';
 import { BrokerError, usageError } from '../errors.js';
 import type { Closed, StatusEvent, StatusEvents, StatusName } from '../events.js';
-import type { Filter, FilterMatch, FilterOptions } from '../filters/filter.js';
+import type { FilterMatch } from '../filters/filter.js';
 import type { JID } from '../jid/jid.js';
 import type { ConnectOptions } from '../lifecycle/contract.js';
 import type { BrokerState } from '../lifecycle/state.js';
@@ -31,41 +31,12 @@ import type { PendingRequest } from '../requests/pending-requests.js';
 import { trustedPart, type TrustKinds } from '../stanza/trust.js';
 import type { Element } from '../xml/element.js';
 
-/** What `output` takes: an element, an element of a DOM such as @xmldom/xmldom's, or a string with exactly one. */
-export type Outbound = Element | object | string;
-
-/** Options of one output. */
-export interface OutputOptions {
-  /**
-   * Names the stanza, in 1 to 256 characters: as long as one with that key is in the queue or on its way, in a store also in
-   * another process, it is not accepted again. Default 144 random bits.
-   */
-  key?: string | undefined;
-}
-
-/** Input events that `post` takes: their arguments, and what it returns for them. */
-export interface Commands<MyEvents extends object = object> {
-  output: (node: Outbound, options?: OutputOptions) => Ticket;
-  return_to_sender: (event: NameFor<MyEvents, Element>, node: Outbound) => Ticket;
-  xpath_filter: (
-    ...args:
-      | [command: 'add', event: NameFor<MyEvents, FilterMatch>, expression: string, options?: FilterOptions]
-      | [command: 'remove', event: NameFor<MyEvents, FilterMatch>]
-  ) => Filter | number;
-  shutdown: (options?: ShutdownOptions) => Promise<ShutdownReport>;
-  connect: (host?: string, port?: number) => Promise<void>;
-  reconnect: (host?: string, port?: number) => Promise<void>;
-  purge_queue: (select?: (ticket: Ticket) => boolean) => Ticket[];
-  halt: () => void;
-}
-
 const CONNECT_OPTIONS: OptionTable<ConnectOptions> = {
   checks: { host, port, signal },
   rule: ({ host }, given) =>
     host !== undefined && unixSocketPath(host) !== null && given.has('port') ? [NO_PORT] : [],
 };
 const CLIENT_STATE = oneOf('active', 'inactive');
-const OUTPUT_OPTIONS: OptionTable<OutputOptions> = { checks: { key } };
 const LATER_OPTIONS: OptionTable<{ within?: number | undefined }> = { checks: { within: duration } };
 
 /**
@@ -369,13 +340,7 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
     command: Command,
     ...args: Parameters<Commands<MyEvents>[Command]>
   ): ReturnType<Commands[Command]> {
-    const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command);
-    if (!known) {
-      const hint = suggestion(command, Object.keys(COMMANDS));
-      throw usageError('USAGE_POST', `${shown(command)} is no input event; ${hint}`);
-    }
-    const run = COMMANDS[command] as (broker: object, ...args: unknown[]) => ReturnType<Commands[Command]>;
-    return run(this, ...args);
+    return post(this, command, args);
   }
 
   /** @internal for those who hand what arrives on to other processes */
@@ -388,26 +353,3 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
     throw new BrokerError('BROKER_HALTED', 'the broker was halted; make a new one', { layer: 'usage', sent: 'no' });
   }
 }
-
-/** What `post` does. */
-const COMMANDS: {
-  [Command in keyof Commands]: (
-    broker: Broker,
-    ...args: Parameters<Commands[Command]>
-  ) => ReturnType<Commands[Command]>;
-} = {
-  output: (broker, node, options) => broker.output(node, options),
-  return_to_sender: (broker, event, node) => broker.returnToSender(event, node),
-  xpath_filter: ({ filters }, ...args) => {
-    if (args[0] === 'add') return filters.add(args[1], args[2], args[3]);
-    if ((args[0] as string) === 'remove') return filters.remove(args[1]);
-    throw usageError('USAGE_POST', `post('xpath_filter') takes 'add' or 'remove' first, not ${shown(args[0])}`);
-  },
-  shutdown: (broker, options) => broker.shutdown(options),
-  connect: (broker, host, port) => broker.connect({ host, port }),
-  reconnect: (broker, host, port) => broker.reconnect({ host, port }),
-  purge_queue: (broker, select) => broker.purgeQueue(select),
-  halt: (broker) => {
-    broker.halt();
-  },
-};
