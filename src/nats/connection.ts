@@ -13,6 +13,9 @@ const PINGS_OUT = 2;
 /** For one attempt to connect, in milliseconds. */
 const DIAL_MS = 5_000;
 
+/** For what was published last to be on its way, in milliseconds. */
+const FLUSH_MS = 1_000;
+
 /** Oldest server: bounds for each subject, `discard_new_per_subject`, came with it. */
 const OLDEST = [2, 9] as const;
 
@@ -100,6 +103,17 @@ export class NatsLink {
       // It ends with the connection.
     }
     if (!this.#isReleased) watcher.ended?.();
+  }
+
+  /** Resolves when NATS has what was published. One that does not answer is not waited for. Never rejects. */
+  async flush(): Promise<void> {
+    if (this.isClosed) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, FLUSH_MS);
+    });
+    await Promise.race([this.connection.flush().catch(() => undefined), late]);
+    clearTimeout(timer);
   }
 
   /** Closes the connection if it was made here. Never rejects. */

@@ -1,13 +1,13 @@
-// Stanzas on their way into their stream, in order. What is in doubt is published again, everything behind it too, with the
-// same ids: JetStream takes each of them once.
+// Stanzas of one queue on their way into their stream, in order. What is in doubt is published again, everything behind it
+// too, with the same ids: JetStream takes each of them once.
 import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import type { BrokerError } from '../errors.js';
 import { STANZA_COST, textCost } from '../queue/ticket.js';
 import { isFull, isOutsized } from './errors.js';
 
-/** Most messages that are published and not answered. */
-const WINDOW = 256;
+/** Most messages that are published and not answered, of a lane and of all. */
+export const WINDOW = 256;
 /** For an answer of JetStream, and until what is in doubt is tried again, in milliseconds. */
 const ANSWER_MS = 2_000;
 const RETRY_MS = 500;
@@ -32,6 +32,12 @@ export interface LaneOwner {
   /** It does not work: once an outage. */
   failing(error: BrokerError): void;
   working(): void;
+  /** Whether one may be published now. If not, `more()` is called when it may. */
+  admit(): boolean;
+  /** What was admitted is stored, or refused. */
+  answered(): void;
+  /** One is done with, that cost so much. */
+  left(cost: number): void;
 }
 
 interface Waiting {
@@ -57,7 +63,6 @@ export class OutgoingLane {
   #isTold = false;
   /** The last refusal was for want of room: one at a time, so that none passes another. */
   #isNarrow = false;
-  #cost = 0;
   #size = 0;
 
   constructor(owner: LaneOwner, dedupMs: number) {
@@ -70,15 +75,16 @@ export class OutgoingLane {
     return this.#size;
   }
 
-  /** What it costs to keep them, in bytes. */
-  get cost(): number {
-    return this.#cost;
-  }
-
-  add(one: Outgoing): void {
+  /** @returns what it costs to keep it, in bytes */
+  add(one: Outgoing): number {
     this.#waiting.push({ one, since: null, isOver: false });
     this.#size += 1;
-    this.#cost += costOf(one);
+    this.#pump();
+    return costOf(one);
+  }
+
+  /** There is room for more on its way. */
+  more(): void {
     this.#pump();
   }
 
@@ -101,7 +107,6 @@ export class OutgoingLane {
     for (const { one, isOver } of this.#waiting) if (!isOver) one.failed(error);
     this.#waiting = [];
     this.#size = 0;
-    this.#cost = 0;
   }
 
   #pump(): void {
@@ -110,7 +115,7 @@ export class OutgoingLane {
     const window = this.#isNarrow ? 1 : WINDOW;
     while (this.#inFlight < window) {
       const waiting = this.#waiting[this.#next];
-      if (waiting === undefined) return;
+      if (waiting === undefined || (!waiting.isOver && !this.#owner.admit())) return;
       this.#next += 1;
       if (!waiting.isOver) this.#publish(js, waiting);
     }
@@ -125,10 +130,12 @@ export class OutgoingLane {
     publish(js, one, one.headers(isLate)).then(
       () => {
         this.#inFlight -= 1;
+        this.#owner.answered();
         this.#stored(waiting);
       },
       (cause: unknown) => {
         this.#inFlight -= 1;
+        this.#owner.answered();
         if (isOutsized(cause)) this.#giveUp(waiting);
         else this.#refused(cause);
       },
@@ -156,7 +163,7 @@ export class OutgoingLane {
     if (waiting.isOver || this.#js === null) return false;
     waiting.isOver = true;
     this.#size -= 1;
-    this.#cost -= costOf(waiting.one);
+    this.#owner.left(costOf(waiting.one));
     return true;
   }
 

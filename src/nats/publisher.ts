@@ -22,7 +22,7 @@ import { FleetAddress } from './fleet-address.js';
 import { aborted, ANSWER_MS, HolderCalls } from './holder-calls.js';
 import { keptReport } from './kept-report.js';
 import { headersOf } from './message.js';
-import { OutgoingLane } from './outgoing.js';
+import { OutgoingLanes } from './outgoing-lanes.js';
 import { CLOSE, OUTPUT, PICK, PUBLISHER, REQUEST } from './publisher-options.js';
 import type { RemoteOutputOptions, RemoteRequestOptions, StanzaPublisherOptions } from './publisher-options.js';
 import type { RemoteTicket } from './remote-ticket.js';
@@ -43,8 +43,6 @@ export interface StanzaPublisherEvents {
 const RETRY_MS = 1_000;
 /** For the answer to a request where nothing else is said, in milliseconds. */
 const REQUEST_MS = 30_000;
-/** How long closing waits for what was published last. */
-const FLUSH_MS = 1_000;
 
 /**
  * Puts stanzas into queues that other processes hold, and hears what becomes of them. It dials NATS by itself and waits for
@@ -59,7 +57,7 @@ export class StanzaPublisher implements AsyncDisposable {
   readonly #token: string;
   readonly #fleet: FleetAddress | null;
   readonly #told = new Announcements<StanzaPublisherEvents>('a StanzaPublisher', ['fail', 'ready']);
-  readonly #lane: OutgoingLane;
+  readonly #lanes: OutgoingLanes;
   readonly #ready = new Deferred<void>();
   readonly #closed = new Deferred<Closed>();
   readonly #abort = new AbortController();
@@ -78,7 +76,7 @@ export class StanzaPublisher implements AsyncDisposable {
     this.#token = subjectToken(this.name);
     this.#subjects = new Subjects(given.prefix ?? DEFAULT_PREFIX);
     this.#fleet = given.fleet === undefined ? null : new FleetAddress(this.#subjects, given.fleet);
-    this.#lane = new OutgoingLane(
+    this.#lanes = new OutgoingLanes(
       {
         error: (cause) => this.#error(cause, 'to take stanzas'),
         failing: (error) => {
@@ -137,7 +135,7 @@ export class StanzaPublisher implements AsyncDisposable {
     const ticket = this.#tickets.make(key, queue);
     const at = Date.now();
     const subject = (): string => this.#fleet?.subject(queue) ?? this.#subjects.out(queue);
-    this.#lane.add({
+    this.#lanes.add(queue, {
       // How many shards a fleet has is known when there is a connection.
       get subject() {
         return subject();
@@ -268,7 +266,7 @@ export class StanzaPublisher implements AsyncDisposable {
     });
     link.watch({
       up: () => {
-        this.#lane.again();
+        this.#lanes.again();
         this.#works();
       },
       down: () => {
@@ -278,7 +276,7 @@ export class StanzaPublisher implements AsyncDisposable {
         this.#fails(link.closedError('to take stanzas'));
       },
     });
-    this.#lane.open(link.client.jetstream.jetstream(link.connection));
+    this.#lanes.open(link.client.jetstream.jetstream(link.connection));
     this.#ready.resolve();
     this.#works();
   }
@@ -315,8 +313,8 @@ export class StanzaPublisher implements AsyncDisposable {
     const most = this.#mostBytes;
     const bytes = Buffer.byteLength(xml);
     if (bytes > most) throw tooBig(bytes, most);
-    if (this.#lane.size >= maxStanzas) throw queueFull(`${maxStanzas} stanzas wait for NATS (maxStanzas)`);
-    if (this.#lane.cost + bytes > maxBytes) throw queueFull(`${this.#lane.cost} bytes wait for NATS (maxBytes)`);
+    if (this.#lanes.size >= maxStanzas) throw queueFull(`${maxStanzas} stanzas wait for NATS (maxStanzas)`);
+    if (this.#lanes.cost + bytes > maxBytes) throw queueFull(`${this.#lanes.cost} bytes wait for NATS (maxBytes)`);
   }
 
   #queueOf(given: unknown, call: string): string {
@@ -367,33 +365,22 @@ export class StanzaPublisher implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     const until = performance.now() + timeoutMs;
-    while (this.#lane.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.#lanes.size > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
     const error = closedError();
     this.#abort.abort(error);
-    this.#lane.close(error);
+    this.#lanes.close(error);
     this.#tickets.close(error);
     this.#ready.reject(error);
     const link = this.#link;
     if (link !== null) {
       // What was published last is on its way.
-      await flushed(link);
+      await link.flush();
       // The connection may be the program's, and live on.
       this.#hears?.unsubscribe();
       await link.release();
     }
     this.#closed.resolve({ clean: true });
   }
-}
-
-/** A NATS that does not answer is not waited for. */
-async function flushed({ connection, isClosed }: NatsLink): Promise<void> {
-  if (isClosed) return;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, FLUSH_MS);
-  });
-  await Promise.race([connection.flush().catch(() => undefined), late]);
-  clearTimeout(timer);
 }
 
 function closedError(): BrokerError {

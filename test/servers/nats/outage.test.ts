@@ -186,6 +186,23 @@ describeServer('nats', 'J-2: outages, and what they are called', () => {
     await expect.poll(() => xmpp.bodies.length, WAIT).toBe(tickets.size);
   });
 
+  it('a queue that is full holds up no other', async () => {
+    const nats = await start();
+    await prepareNats({ servers: Nats.url(nats) }, { maxStanzas: 10 });
+    const producer = publisher(nats);
+    const failed = new Promise<unknown>((resolve) => producer.subscribe('fail', resolve));
+    const works: unknown[] = [];
+    producer.subscribe('ready', (event) => works.push(event));
+    const tickets = new Map<string, RemoteTicket>();
+    say(producer, tickets, 300);
+    expect(await failed).toMatchObject({ code: 'QUEUE_FULL' });
+    const others = Array.from({ length: 30 }, (_, at) =>
+      producer.output(message(String(at)), { queue: `other${at % 3}.localhost` }),
+    );
+    await Promise.all(others.map(({ stored }) => stored));
+    expect([tickets.get('300')?.state, works]).toEqual(['queued', []]);
+  });
+
   it('the stream is deleted: what is output says so and waits, and goes on when it is there again', async () => {
     const nats = await start();
     const { xmpp, broker, producer, tickets } = await working(nats);
