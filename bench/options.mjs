@@ -15,6 +15,7 @@ export const MEASURES = [
   'store',
   'nats',
   'fan-out',
+  'console',
 ];
 
 /** What the short mode measures. */

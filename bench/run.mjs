@@ -5,7 +5,7 @@
  *
  * Each cell of a table is a process of its own. A round runs every cell once, so that what disturbs the machine
  * disturbs all of them. A full run writes `results.md`, `results.json` and `inbound.svg` into `bench/results/`, any
- * other one `latest.md` and so on. It fails when a ratio is below its floor (bench/goals.mjs).
+ * other one `latest.md` and so on. It fails when a ratio is beyond its bound (bench/goals.mjs).
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -148,9 +148,9 @@ async function main() {
   }
   console.log(`\n${text}\nbench: written to bench/results/${stem}.md and ${stem}.json`);
 
-  for (const { text: what, value, floor, gate } of failures(results)) {
+  for (const { text: what, value, bound, gate } of failures(results)) {
     console.error(
-      `bench: FAILED: ${what} is ${value.toFixed(2)}, below ${floor.toFixed(2)} (${gate} less ${NOISE * 100} % for noise)`,
+      `bench: FAILED: ${what} is ${value.toFixed(2)}, beyond ${bound.toFixed(2)} (${gate}, with ${NOISE * 100} % for noise)`,
     );
     process.exitCode = 1;
   }

@@ -79,6 +79,12 @@ export async function connect({ port, received = () => undefined, filters = [], 
   };
 }
 
+/** A page in the browser that shows what the broker does; nobody opens it. */
+export async function openConsole(one) {
+  const { openConsole: open } = await import(dist('console/index.js'));
+  return open(one);
+}
+
 export const probeOf = (stanza) => probeTime(stanza.getAttribute('id'));
 
 const message = (number, to, text) =>
