@@ -5,7 +5,8 @@ import { disconnect } from './disconnect.mjs';
 import { fuzz } from './fuzz.mjs';
 import { growth } from './growth.mjs';
 import { mutants } from './mutants.mjs';
+import { soak } from './soak.mjs';
 import { split } from './split.mjs';
 import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth];
+export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak];
