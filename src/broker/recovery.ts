@@ -39,10 +39,9 @@ export class Recovery {
     const uncertain: Ticket[] = [];
     const others: Ticket[] = [];
     const mine = isAgain ? null : session;
-    const seen = new Set<string>();
     const { ending } = this.#journal;
+    const earlier = [...this.#journal.records];
     for (const stored of held) {
-      seen.add(stored.key);
       if (ending.has(stored.key)) continue;
       const ticket = this.one(stored);
       if (ticket === null) continue;
@@ -52,7 +51,7 @@ export class Recovery {
         placed.push({ ticket, ordinal: handed.ordinal });
       } else uncertain.push(ticket);
     }
-    this.#forgetOthers(seen);
+    this.#forgetOthers(earlier, held);
     outbox.takeBack(uncertain, others);
     if (mine !== null) resumption.restore(mine, placed);
     for (const { key, xml, error } of dead) status.publish('PCJ_DEADLETTER', { key, xml, error });
@@ -99,8 +98,10 @@ export class Recovery {
   }
 
   /** What is held here and is not in the store any more has gone with another holder. */
-  #forgetOthers(seen: ReadonlySet<string>): void {
-    for (const record of [...this.#journal.records]) {
+  #forgetOthers(earlier: readonly StoredRecord[], held: readonly StoredStanza[]): void {
+    if (earlier.length === 0) return;
+    const seen = new Set(held.map(({ key }) => key));
+    for (const record of earlier) {
       if (!record.isStored || seen.has(record.key) || !this.#parts.outbox.queue.remove(record.ticket)) continue;
       this.#journal.forget(record);
     }

@@ -33,6 +33,16 @@ const PAUSE_MS = 25;
 /** Of the log that SQLite writes before the file itself, in bytes: what is longer is cut when it was taken over. */
 const LOG_LIMIT = 16 << 20;
 
+/** Rows that are read at once, at most. */
+const AT_ONCE = 1_000;
+
+/** Rows of one queue with none of another between them: one statement reads them, where one for each row costs twice as much. */
+interface Stretch {
+  readonly first: number;
+  last: number;
+  rows: number;
+}
+
 /** An open file: what SQLite has of it, and what is prepared. */
 interface Connection {
   readonly db: Database;
@@ -48,7 +58,7 @@ export class QueueFile {
   readonly #epochs: Map<string, number>;
   readonly #keys = new Keys();
   /** Rows of the queues that nobody has opened yet, as they were when the file was opened. */
-  #unread = new Map<string, number[]>();
+  #unread = new Map<string, Stretch[]>();
   /** Rows that commits made which failed: after a failed flush nobody knows whether they are there. */
   #undone: number[] = [];
   /** What the next one who opens a queue has to be told. */
@@ -69,14 +79,14 @@ export class QueueFile {
       const epoch = statements.nextEpoch(queue);
       const held: StoredStanza[] = [];
       const rows = new Map<string, number>();
-      for (const place of this.#unread.get(queue) ?? []) {
-        const row = statements.stanza(place);
-        if (row === undefined) continue;
-        const stanza = stanzaOf(row, queue);
-        if (stanza === null || rows.has(stanza.key)) this.#bury(statements, queue, row);
-        else {
-          held.push(stanza);
-          rows.set(stanza.key, place);
+      for (const { first, last } of this.#unread.get(queue) ?? []) {
+        for (const row of statements.stanzas(first, last)) {
+          const stanza = stanzaOf(row, queue);
+          if (stanza === null || rows.has(stanza.key)) this.#bury(statements, queue, row);
+          else {
+            held.push(stanza);
+            rows.set(stanza.key, stanza.position);
+          }
         }
       }
       const session = sessionOf(statements.session(queue), queue);
@@ -113,7 +123,10 @@ export class QueueFile {
 
   leave(queue: string): void {
     this.#epochs.delete(queue);
-    this.#unread.set(queue, this.#keys.close(queue));
+    this.#unread.set(
+      queue,
+      this.#keys.close(queue).map((row) => ({ first: row, last: row, rows: 1 })),
+    );
   }
 
   /** Lets go of the file. */
@@ -240,15 +253,21 @@ export class QueueFile {
   #look({ db, statements }: Connection): void {
     this.#unread = new Map();
     const known = statements.queues();
+    let before: { name: string; stretch: Stretch } | null = null;
     db.exec('BEGIN IMMEDIATE');
     for (const { seq, queue } of statements.places()) {
       const [place, name] = [Number(seq), String(queue)];
       const row = known.has(name) ? undefined : statements.stanza(place);
       if (row !== undefined && stanzaOf(row, name) === null) this.#bury(statements, name, row);
-      else {
-        const places = this.#unread.get(name);
-        if (places === undefined) this.#unread.set(name, [place]);
-        else places.push(place);
+      else if (before !== null && before.name === name && before.stretch.rows < AT_ONCE) {
+        before.stretch.last = place;
+        before.stretch.rows += 1;
+      } else {
+        const stretch = { first: place, last: place, rows: 1 };
+        const stretches = this.#unread.get(name);
+        if (stretches === undefined) this.#unread.set(name, [stretch]);
+        else stretches.push(stretch);
+        before = { name, stretch };
       }
     }
     db.exec('COMMIT');

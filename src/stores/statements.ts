@@ -54,6 +54,11 @@ export class Statements {
     return this.#do(`SELECT ${COLUMNS} FROM stanza WHERE seq=?`).get(row);
   }
 
+  /** From one row to another, in their order. */
+  stanzas(first: number, last: number): Row[] {
+    return this.#do(`SELECT ${COLUMNS} FROM stanza WHERE seq BETWEEN ? AND ? ORDER BY seq`).all(first, last);
+  }
+
   session(queue: string): Row | undefined {
     return this.#do('SELECT record, crc FROM session WHERE queue=?').get(queue);
   }
