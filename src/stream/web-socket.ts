@@ -46,6 +46,10 @@ export function openWebSocket(
   connection: Duplex,
   { url, headers, xmlns, maxBytes, timeoutMs, closeMs, signal }: WebSocketRequest,
 ): Promise<Duplex> {
+  if (connection.readableLength > 0) {
+    connection.destroy();
+    return Promise.reject(unasked());
+  }
   return new Promise((resolve, reject) => {
     let answer: IncomingHttpHeaders | null = null;
     const ws = new Socket(url, [SUBPROTOCOL], {
@@ -94,6 +98,12 @@ export function openWebSocket(
       resolve(new WebSocketStream(ws, connection, xmlns));
     });
   });
+}
+
+/** Bytes that the HTTP client would not see. */
+function unasked(): BrokerError {
+  const text = 'the server spoke before it was asked, so it does not speak HTTP; is it the right port?';
+  return new BrokerError('WS_REFUSED', text, { layer: 'websocket', origin: 'peer' });
 }
 
 /** Statuses after which another try can help (RFC 9110 §15). */

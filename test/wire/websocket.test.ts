@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { duplexPair, type Duplex } from 'node:stream';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Broker, LEGACY, NS, XMPP, xml, type BrokerOptions } from 'xmpp-broker';
@@ -349,6 +351,30 @@ describe('modern 5: answers that open no WebSocket', () => {
     const connected = broker.connect();
     await (await peer.accept()).send('SSH-2.0-x\r\n');
     expect((await failure(connected)).code).toMatch(/^(?:WS_REFUSED|STREAM_NOT_XMPP)$/);
+  });
+
+  it.each([
+    ['at once', (far: Duplex) => far.write('220 mail ready\r\n')] as const,
+    ['and ends', (far: Duplex) => far.end('no\r\n')] as const,
+  ])("a word before it was asked, in a connector's stream: %s", async (_, speak) => {
+    const [near, far] = duplexPair();
+    speak(far);
+    await once(near, 'readable');
+    const broker = rig.add(
+      new Broker({
+        ...WEBSOCKET.options,
+        websocket: 'ws://localhost/',
+        connector: () => near,
+        tls: { policy: 'disabled' },
+        timeouts: { stream: 5_000 },
+        reconnect: false,
+        logger: false,
+      }),
+    );
+    expect(await failure(broker.connect())).toMatchObject({
+      code: 'WS_REFUSED',
+      message: expect.stringContaining('before it was asked') as string,
+    });
   });
 
   it('nothing, or a little at a time', async () => {
