@@ -89,8 +89,7 @@ export class Transport {
     try {
       const socket = await upgrade(old);
       this.#socket = socket;
-      this.#attach(socket);
-      if (socket.destroyed) this.#finish(failed);
+      this.#attach(socket, failed);
     } catch (error) {
       old.destroy();
       this.#finish(failed);
@@ -149,12 +148,13 @@ export class Transport {
     this.#finish(null);
   }
 
-  #attach(socket: Duplex): void {
+  /** @param failed what happened to the socket below it */
+  #attach(socket: Duplex, failed: BrokerError | null = null): void {
     attach(socket, this);
     // Attaching a data listener starts the flow; nothing is read until somebody listens.
     if (this.#handler === null) socket.pause();
     else socket.resume();
-    if (socket.destroyed) this.#finish(socket.errored == null ? null : socketError(socket.errored));
+    if (socket.destroyed) this.#finish(failed ?? (socket.errored == null ? null : socketError(socket.errored)));
   }
 
   #finish(error: BrokerError | null): void {

@@ -113,9 +113,7 @@ export class WebSocketStream extends Duplex {
     // What comes behind our own close frame changes nothing; jabberd2 sends rubbish then.
     this.#failure = this.#ending ? null : failure;
     this.push(null);
-    const close = () => this.destroy(this.#failure ?? undefined);
-    if (this.readableEnded) close();
-    else this.once('end', close);
+    this.once('end', () => this.destroy(this.#failure ?? undefined));
   }
 }
 

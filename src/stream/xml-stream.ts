@@ -61,6 +61,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   /** The transport drained while nobody was told. */
   #drained = false;
   #opened = false;
+  /** Whether anything was received, since TLS if there is TLS. */
+  #heard = false;
   readonly #turn = new Turn();
   /** Other work has its turn: nothing is delivered until it is over. */
   #rests = false;
@@ -165,6 +167,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     const rest = this.#tokenizer.take();
     // Whatever happens now, no XML is written in clear any more (RFC 6120 §5.4.3.2).
     this.#opened = false;
+    this.#heard = false;
     if (rest.length > 0) {
       throw new BrokerError(
         'TLS_PLAINTEXT_INJECTION',
@@ -182,7 +185,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
    * @throws BrokerError `STREAM_NOT_XMPP` when the server has spoken before, or what the upgrade throws
    */
   async changeFraming(framing: Framing, upgrade: Parameters<Transport['replace']>[0]): Promise<void> {
-    if (this.#tokenizer.take().length > 0) {
+    if (this.#heard) {
       const text = 'the server spoke before it was asked for anything; is it the right port?';
       throw new BrokerError('STREAM_NOT_XMPP', text, { layer: 'stream', origin: 'peer' });
     }
@@ -314,6 +317,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   onData(chunk: Buffer): void {
     const consumer = this.#consumer;
     if (consumer === null) {
+      this.#heard = true;
       this.#tokenizer.write(chunk);
       // While somebody reads, what is kept is one unfinished element, which the parser bounds.
       if (this.#reader === null && this.#tokenizer.pending > UNREAD_LIMIT) this.transport.pause();

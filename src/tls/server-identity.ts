@@ -107,8 +107,7 @@ function matchesDns(presented: string, domain: string): boolean {
 /** An XmppAddr holds a JID in Unicode; a server's is its domain. */
 function matchesXmppAddr(presented: string, domain: string): boolean {
   try {
-    const { name, family } = hostName(presented);
-    return family === 0 && name === domain;
+    return hostName(presented).name === domain;
   } catch {
     return false;
   }

@@ -45,6 +45,11 @@ export async function runExchange(
   }
 }
 
+/** What the server says, with the element that reported success. */
+type Answer =
+  | Extract<SaslAnswer, { type: 'challenge' }>
+  | (Extract<SaslAnswer, { type: 'success' }> & { readonly element: Element });
+
 class Exchange implements SaslExchange {
   readonly #stream: SaslStream;
   readonly #profile: SaslProfile;
@@ -66,7 +71,7 @@ class Exchange implements SaslExchange {
     return this.#challenged;
   }
 
-  async say(message: Buffer | null): Promise<SaslAnswer> {
+  async say(message: Buffer | null): Promise<Answer> {
     if (this.#success !== null) throw notAuthenticated(this.#mechanism.name);
     this.#send(message);
     const element = await this.#stream.next();
@@ -77,7 +82,7 @@ class Exchange implements SaslExchange {
       case 'success': {
         this.#success = element;
         const data = step.data === null ? null : readData(step.data);
-        return { type: 'success', data: data?.length === 0 ? null : data };
+        return { type: 'success', data: data?.length === 0 ? null : data, element };
       }
       case 'failure':
         throw failureOf(element, this.#mechanism, this.#detail);
@@ -96,9 +101,7 @@ class Exchange implements SaslExchange {
   }
 
   async success(message: Buffer): Promise<void> {
-    const { type, data } = await this.say(message);
-    if (type === 'challenge') throw unexpected(this.#mechanism.name, 'challenge');
-    if (data !== null) throw unexpected(this.#mechanism.name, 'data');
+    await this.#succeeded(message);
   }
 
   async failure(message: Buffer, detail: string): Promise<never> {
@@ -112,9 +115,15 @@ class Exchange implements SaslExchange {
    * it (RFC 6120 §6.3.10).
    */
   async complete(): Promise<Element> {
-    if (this.#success === null) await this.success(Buffer.alloc(0));
-    if (this.#success === null) throw notAuthenticated(this.#mechanism.name);
-    return this.#success;
+    return this.#success ?? (await this.#succeeded(Buffer.alloc(0)));
+  }
+
+  /** Says something that needs success, without data: what reports it. */
+  async #succeeded(message: Buffer): Promise<Element> {
+    const answer = await this.say(message);
+    if (answer.type === 'challenge') throw unexpected(this.#mechanism.name, 'challenge');
+    if (answer.data !== null) throw unexpected(this.#mechanism.name, 'data');
+    return answer.element;
   }
 
   #send(message: Buffer | null): void {

@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { getEventListeners, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
-import { describe, expect, test } from 'vitest';
+import { TLSSocket } from 'node:tls';
+import { describe, expect, test, vi } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
 import { channelBindings } from '../../../src/tls/channel-binding.js';
 import { upgrade } from '../../../src/tls/upgrade.js';
@@ -265,12 +265,36 @@ describe('what a hostile or broken server does', () => {
 
   test('S-TLS-16: a connection that is already closed, or closes while a stream is wrapped', async () => {
     const raw = await tcp(await tlsServer(good));
-    raw.destroy();
-    expect(await failure(upgrade(raw, DEFAULTS))).toMatchObject({ code: 'TLS_HANDSHAKE' });
+    const why = new Error('gone');
+    raw.destroy(why);
+    expect(await failure(upgrade(raw, DEFAULTS))).toMatchObject({
+      code: 'TLS_HANDSHAKE',
+      message: 'the TLS handshake failed: the connection is closed',
+      cause: why,
+    });
     const stream = new Duplex({ read: () => undefined, write: (_chunk, _encoding, done) => done() });
     const pending = upgrade(stream, DEFAULTS);
     stream.destroy(new Error('gone'));
     expect(await failure(pending)).toMatchObject({ code: 'TLS_HANDSHAKE', retryable: true });
+  });
+
+  test('S-TLS-16: a connection that is closed just when the handshake is complete', async () => {
+    const { getProtocol } = TLSSocket.prototype;
+    const asked = vi.spyOn(TLSSocket.prototype, 'getProtocol').mockImplementation(function (this: TLSSocket) {
+      this.destroy();
+      return getProtocol.call(this);
+    });
+    const error = await failure(secure(await tlsServer(good)));
+    asked.mockRestore();
+    expect(error).toMatchObject({ code: 'TLS_HANDSHAKE', retryable: true });
+  });
+
+  // Node offers no cipher that lets it: should one, nothing is trusted.
+  test('S-CERT-12: a handshake that shows no certificate', async () => {
+    const asked = vi.spyOn(TLSSocket.prototype, 'getPeerX509Certificate').mockReturnValue(undefined);
+    const error = await failure(secure(await tlsServer(good)));
+    asked.mockRestore();
+    expect(error).toMatchObject({ code: 'TLS_CERT_MISSING', layer: 'tls', retryable: false });
   });
 
   test('S-TLS-16: every cut of a good handshake', async () => {

@@ -237,6 +237,31 @@ function giveUp(course: Course): void {
   course.over = true;
 }
 
+describe('a session that is over by the time', () => {
+  const negotiation = (resumable: ManagedSession | null, answer: Element) => {
+    const said: Element[] = [];
+    const next = () => Promise.resolve(answer);
+    const session = { resumable, send: (element: Element) => said.push(element), next, publish: () => undefined };
+    return { said, session: session as unknown as Negotiation };
+  };
+  const resumed = xml('resumed', { xmlns: NS.SM, previd: 'session', h: 0 });
+
+  it('S-SM-7: that it would be asked for is not asked for', async () => {
+    const { said, session } = negotiation(null, resumed);
+    const nameless = new ManagedSession('a@b/c', { id: null, max: null, start: 0 });
+    expect(await resume(session, FEATURES, nameless)).toBe(false);
+    expect(said).toEqual([]);
+  });
+
+  it('S-SM-7: that the server resumes it does not go on', async () => {
+    const managed = new ManagedSession('a@b/c', { id: 'session', max: 300, start: 0 });
+    const { session } = negotiation(null, resumed);
+    const error: unknown = await resume(session, FEATURES, managed).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'SM_EXPIRED', layer: 'sm', retryable: true });
+    expect(managed.id).toBeNull();
+  });
+});
+
 describe('a managed session against its model', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });

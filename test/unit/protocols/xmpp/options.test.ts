@@ -69,6 +69,7 @@ describe('XMPP.with()', () => {
     [{ fast: { store: {} } }, /fast\.store must be an object with the methods load and save/],
     [{ fast: { store: 'file' } }, /fast\.store must be an object with the methods load and save/],
     [{ fast: { store: null } }, /fast\.store must be an object with the methods load and save/],
+    [{ fast: { store: { save: () => undefined } } }, /fast\.store must be an object with the methods load and save/],
     [{ fast: { store: { load: () => null } } }, /fast\.store must be an object with the methods load and save/],
     [{ fast: { store: STORE, mechanisms: [] } }, /fast\.mechanisms must be a list of one or more of HT-SHA-512-EXPR/],
     [{ fast: { store: STORE, mechanisms: ['SCRAM-SHA-1'] } }, /fast\.mechanisms must be .*, without "SCRAM-SHA-1"/],
