@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
-import { mutants } from './scripts/evidence/mutants/plugin.mjs';
+import { mutants, setupFiles } from './scripts/evidence/mutants/plugin.mjs';
 import { threads } from './test/support/threads.js';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -22,7 +22,14 @@ const alias = [
 const project = (name: string, extra: object = {}) => ({
   resolve: { alias },
   plugins: [mutants, threads],
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 60_000, hookTimeout: 120_000, ...extra },
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    setupFiles,
+    ...extra,
+  },
 });
 
 export default defineConfig({

@@ -1,5 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { EQUIVALENT } from '../../scripts/evidence/mutants/equivalent.mjs';
+import { checkedFiles, guardsIn, switched } from '../../scripts/evidence/mutants/guards.mjs';
 import { SUBJECTS } from '../../scripts/evidence/subjects.mjs';
 import { TARGETS } from '../conformance/fuzz/targets.js';
 import { SPLIT_PARTS, VARIANTS } from '../wire/cuts/variants.js';
@@ -41,5 +44,38 @@ describe('docs/evidence', () => {
     expect(read('README.md').replaceAll(/ +/g, ' ')).toContain(
       `| [${title}](${name}.md) | ${count} ${unit} | ${wrong.length} |`,
     );
+  });
+});
+
+describe('checks without which nothing changes', () => {
+  const keys = new Set(checkedFiles().flatMap((path) => guardsIn(path).map(({ key }) => key)));
+  it('are checks that there are, each with the reason', () => {
+    expect(Object.keys(EQUIVALENT).filter((key) => !keys.has(key))).toEqual([]);
+    expect(Object.values(EQUIVALENT).filter((why) => why.length < 20)).toEqual([]);
+  });
+
+  it('are found in a source by their text, one within another', () => {
+    const source =
+      'function f(a, b) {\n  if (a && (() => { if (b) throw 1; return b && a; })()) throw 2;\n  return a && b;\n}';
+    const text = switched(source, guardsIn('f.ts', source));
+    const run = (missing: string | null, ...values: boolean[]): unknown => {
+      const check = (key: string, when: boolean, value: unknown) => (key === missing ? !when : value);
+      const f = runInNewContext(`${text}; f`, { __checks: { check } }) as (...given: boolean[]) => unknown;
+      try {
+        return f(...values);
+      } catch (thrown) {
+        return thrown;
+      }
+    };
+    expect(guardsIn('f.ts', source).map(({ key }) => key)).toEqual([
+      'f.ts: a && (() => { if (b) throw 1; return b && a; })()',
+      'f.ts: b',
+      'f.ts: b (2)',
+      'f.ts: a',
+      'f.ts: a (2)',
+      'f.ts: b (3)',
+    ]);
+    expect([run(null, true, true), run(null, false, true), run('f.ts: b', true, true)]).toEqual([1, false, 2]);
+    expect([run('f.ts: a (2)', false, true), run('f.ts: b (3)', true, false)]).toEqual([true, true]);
   });
 });

@@ -79,34 +79,26 @@ export function guardsIn(path, text = readFileSync(join(ROOT, path), 'utf8')) {
   return found;
 }
 
-/** The text of a file with one check taken out. */
-export const without = (text, { from, to, without }) => `${text.slice(0, from)}${without}${text.slice(to)}`;
-
-/**
- * The text of a file that notes which tests see a check refuse: a line with its key and the test file. Inner conditions come
- * first, so that places stay right.
- */
-export function noting(text, guards, book) {
-  const call = (guard) => `__noted(${JSON.stringify(guard.key)}, ${guard.without === 'false'}, `;
-  let noted = text;
-  for (const guard of [...guards].sort((one, other) => other.from - one.from)) {
-    const inner = noted.slice(guard.from, guard.to);
-    noted = `${noted.slice(0, guard.from)}${call(guard)}(${inner}))${noted.slice(guard.to)}`;
+/** The text of a file with a switch in each check: what comes of it says `setup.mjs`. */
+export function switched(text, guards) {
+  const inserted = guards.flatMap(({ key, from, to, without }) => [
+    { at: from, length: to - from, what: `__check(${JSON.stringify(key)}, ${without === 'false'}, (` },
+    { at: to, length: from - to, what: '))' },
+  ]);
+  // One check may lie within another: at one place, what ends comes before what begins, and ends from within.
+  inserted.sort(
+    (one, other) => one.at - other.at || Math.sign(one.length) - Math.sign(other.length) || other.length - one.length,
+  );
+  let [changed, from] = ['', 0];
+  for (const { at, what } of inserted) {
+    changed += text.slice(from, at) + what;
+    from = at;
   }
-  return `${noted}\n${NOTED.replace('BOOK', JSON.stringify(book))}`;
+  return `${changed}${text.slice(from)}\n${SWITCH}`;
 }
 
-/** A check refuses when an `if` comes true, or a part of an "and" does not. */
-const NOTED = `
-import { appendFileSync as __append } from 'node:fs';
-function __noted(key, when, value) {
-  if (Boolean(value) === when) {
-    const seen = (globalThis.__guardsSeen ??= new Set());
-    if (!seen.has(key)) {
-      seen.add(key);
-      __append(BOOK, JSON.stringify([key, globalThis.__vitest_worker__?.filepath ?? null]) + '\\n');
-    }
-  }
-  return value;
+const SWITCH = `
+function __check(key, when, value) {
+  return globalThis.__checks.check(key, when, value);
 }
 `;

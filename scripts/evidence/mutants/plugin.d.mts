@@ -3,3 +3,4 @@ export declare const mutants: {
   readonly enforce: 'pre';
   transform(code: string, id: string): string | null;
 };
+export declare const setupFiles: string[];

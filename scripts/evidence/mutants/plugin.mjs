@@ -1,22 +1,22 @@
-// A plugin of Vite that takes one check out of the sources (XMPP_BROKER_MUTANT has its key), or has every check noted that
-// refuses in a test (XMPP_BROKER_NOTED has the file for that). Without these variables it does nothing.
+// A plugin of Vite that puts a switch into every check, when XMPP_BROKER_MUTANTS is set: `setup.mjs` says which check is out
+// in which test, and notes which tests see one refuse. Without that variable it does nothing.
 import { relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ROOT } from '../facts.mjs';
-import { checkedFiles, guardsIn, noting, without } from './guards.mjs';
 
-const checked = new Set(checkedFiles());
+const isWanted = process.env.XMPP_BROKER_MUTANTS !== undefined;
+// It needs a compiler, which takes a moment to load.
+const guards = isWanted ? await import('./guards.mjs') : null;
+const checked = new Set(guards?.checkedFiles());
 
 export const mutants = {
   name: 'mutants',
   enforce: 'pre',
   transform(code, id) {
-    const { XMPP_BROKER_MUTANT: key, XMPP_BROKER_NOTED: book } = process.env;
-    if (key === undefined && book === undefined) return null;
     const path = relative(ROOT, id).split(sep).join('/');
-    if (book !== undefined) return checked.has(path) ? noting(code, guardsIn(path, code), book) : null;
-    if (!key.startsWith(`${path}: `)) return null;
-    const guard = guardsIn(path, code).find((one) => one.key === key);
-    if (guard === undefined) throw new Error(`there is no such check: ${key}`);
-    return without(code, guard);
+    return checked.has(path) ? guards.switched(code, guards.guardsIn(path, code)) : null;
   },
 };
+
+/** What the tests load first. */
+export const setupFiles = isWanted ? [fileURLToPath(new URL('setup.mjs', import.meta.url))] : [];

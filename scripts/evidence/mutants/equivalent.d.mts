@@ -1,0 +1,1 @@
+export declare const EQUIVALENT: Readonly<Record<string, string>>;
