@@ -4,9 +4,10 @@ import { durable } from './durable.mjs';
 import { disconnect } from './disconnect.mjs';
 import { fuzz } from './fuzz.mjs';
 import { growth } from './growth.mjs';
+import { interoperability } from './interoperability.mjs';
 import { mutants } from './mutants.mjs';
 import { soak } from './soak.mjs';
 import { split } from './split.mjs';
 import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak];
+export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak, interoperability];

@@ -3,8 +3,10 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { EQUIVALENT } from '../../scripts/evidence/mutants/equivalent.mjs';
 import { checkedFiles, guardsIn, switched } from '../../scripts/evidence/mutants/guards.mjs';
+import { withTables, type Facts } from '../../scripts/evidence/interoperability.mjs';
 import { SUBJECTS } from '../../scripts/evidence/subjects.mjs';
 import { TARGETS } from '../conformance/fuzz/targets.js';
+import { PEERS } from '../servers/interoperability/peers.js';
 import { SPLIT_PARTS, VARIANTS } from '../wire/cuts/variants.js';
 import { ROOT } from './support/markdown.js';
 
@@ -24,6 +26,7 @@ describe('npm run evidence', () => {
     ['split', Object.keys(SPLIT_PARTS)],
     ['disconnect', Object.keys(VARIANTS)],
     ['fuzz', Object.keys(TARGETS)],
+    ['interoperability', Object.keys(PEERS)],
   ])('%s: has the parts that the test has', (name, parts) => {
     const subject = SUBJECTS.find((one) => one.name === name);
     expect([...(subject?.parts ?? [])].sort()).toEqual(parts.sort());
@@ -77,5 +80,15 @@ describe('checks without which nothing changes', () => {
     ]);
     expect([run(null, true, true), run(null, false, true), run('f.ts: b', true, true)]).toEqual([1, false, 2]);
     expect([run('f.ts: a (2)', false, true), run('f.ts: b (3)', true, false)]).toEqual([true, true]);
+  });
+});
+
+describe('docs/interoperability.md', () => {
+  it('has the tables of the last run, in which nothing was wrong', () => {
+    const facts = JSON.parse(read('interoperability.json')) as Facts;
+    const page = read('../interoperability.md');
+    const words = (text: string) => text.replaceAll(/[ -]+/g, ' ');
+    expect(words(page)).toBe(words(withTables(page, facts)));
+    expect(facts.cells.filter(({ verdict }) => verdict === 'wrong')).toEqual([]);
   });
 });
