@@ -30,8 +30,12 @@ export const connectionCheck: Check = (value) =>
 
 /** What a connection says of itself while it is open. None of it throws. */
 export interface NatsWatcher {
-  /** The connection is there again, or for the first time behind an outage. What was published meanwhile may be lost. */
-  up?(): void;
+  /**
+   * The connection is there again, or for the first time behind an outage. What was published meanwhile may be lost.
+   * @param isAnother it is to another nats-server, or to one that was started anew: of a work queue, that knows only the ids of
+   * what it still has
+   */
+  up?(isAnother: boolean): void;
   down?(): void;
   /** NATS refused something that nobody waits for, such as a subscription. */
   refused?(error: BrokerError): void;
@@ -92,12 +96,16 @@ export class NatsLink {
   }
 
   async #watched(watcher: NatsWatcher): Promise<void> {
+    let server = this.connection.info?.server_id;
     try {
       for await (const status of this.connection.status()) {
         if (this.#isReleased) return;
         if (status.type === 'disconnect') watcher.down?.();
-        else if (status.type === 'reconnect') watcher.up?.();
-        else if (status.type === 'error') watcher.refused?.(this.error(status.error, 'to go on'));
+        else if (status.type === 'reconnect') {
+          const before = server;
+          server = this.connection.info?.server_id;
+          watcher.up?.(server !== before);
+        } else if (status.type === 'error') watcher.refused?.(this.error(status.error, 'to go on'));
       }
     } catch {
       // It ends with the connection.

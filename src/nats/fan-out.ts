@@ -93,7 +93,7 @@ export class FanOut implements AsyncDisposable {
     this.#writer = new StreamWriter(this.#writerOwner());
     link.watch({
       down: () => this.#writer.down(),
-      up: () => this.#writer.up(),
+      up: (isAnother) => this.#writer.up(isAnother),
       refused: (error) => this.#fail(error),
       ended: () => this.#connectionEnded(),
     });

@@ -108,6 +108,10 @@ export class FleetShard implements QueueStore, HeldShard {
     signal.throwIfAborted();
     const { fleet, shard, link, js, manager, subjects, reports } = this.#parts;
     const { queue } = owner;
+    for (let closing = this.#closingOf(queue); closing !== null; closing = this.#closingOf(queue)) {
+      await closing;
+      signal.throwIfAborted();
+    }
     if (this.#isOver) throw notHere(shard);
     if (this.#queues.has(queue)) throw twice(queue);
     this.#queues.set(queue, null);
@@ -136,6 +140,11 @@ export class FleetShard implements QueueStore, HeldShard {
       throw error;
     }
     return opened;
+  }
+
+  /** Of an account that is closed, and is in the list again. */
+  #closingOf(queue: string): Promise<void> | null {
+    return this.#queues.get(queue)?.closing ?? null;
   }
 
   begin(): void {

@@ -23,6 +23,9 @@ export class OutgoingLanes {
   /** Lanes that may publish when another one has its answer. */
   readonly #inLine = new Set<OutgoingLane>();
   #js: JetStreamClient | null = null;
+  #isDown = false;
+  /** Whether JetStream has stored something since there is a connection. */
+  #isProven = false;
   #inFlight = 0;
   #size = 0;
   #cost = 0;
@@ -54,9 +57,19 @@ export class OutgoingLanes {
     for (const lane of this.#lanes.values()) lane.open(js);
   }
 
-  /** The connection was interrupted, and is there again. */
-  again(): void {
-    for (const lane of this.#lanes.values()) lane.again();
+  /**
+   * The connection was interrupted. What is published while it is dialled again would arrive as soon as it is there, before what
+   * was lost with it: so nothing is.
+   */
+  down(): void {
+    this.#isDown = true;
+    this.#isProven = false;
+  }
+
+  /** It is there again. @param isAnother as `NatsWatcher` has it */
+  again(isAnother: boolean): void {
+    this.#isDown = false;
+    for (const lane of this.#lanes.values()) lane.again(isAnother);
   }
 
   /** Nothing is published any more. */
@@ -80,8 +93,9 @@ export class OutgoingLanes {
           this.#works(queue);
         },
         admit: () => this.#admit(lane),
-        answered: () => {
+        answered: (isStored) => {
           this.#inFlight -= 1;
+          if (isStored && !this.#isDown) this.#isProven = true;
           this.#nextInLine();
         },
         left: (cost) => {
@@ -93,6 +107,7 @@ export class OutgoingLanes {
         },
       },
       this.#dedupMs,
+      this.#isProven,
     );
     this.#lanes.set(queue, lane);
     if (this.#js !== null) lane.open(this.#js);
@@ -104,7 +119,7 @@ export class OutgoingLanes {
   }
 
   #admit(lane: OutgoingLane): boolean {
-    if (this.#inFlight >= WINDOW) {
+    if (this.#isDown || this.#inFlight >= WINDOW) {
       this.#inLine.add(lane);
       return false;
     }
@@ -114,7 +129,7 @@ export class OutgoingLanes {
 
   #nextInLine(): void {
     for (const lane of this.#inLine) {
-      if (this.#inFlight >= WINDOW) return;
+      if (this.#isDown || this.#inFlight >= WINDOW) return;
       this.#inLine.delete(lane);
       lane.more();
     }

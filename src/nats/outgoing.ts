@@ -4,7 +4,7 @@ import type { JetStreamClient, PubAck } from '@nats-io/jetstream';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import type { BrokerError } from '../errors.js';
 import { STANZA_COST, textCost } from '../queue/ticket.js';
-import { isFull, isOutsized } from './errors.js';
+import { isOutsized } from './errors.js';
 
 /** Most messages that are published and not answered, of a lane and of all. */
 export const WINDOW = 256;
@@ -35,7 +35,7 @@ export interface LaneOwner {
   /** Whether one may be published now. If not, `more()` is called when it may. */
   admit(): boolean;
   /** What was admitted is stored, or refused. */
-  answered(): void;
+  answered(isStored: boolean): void;
   /** One is done with, that cost so much. */
   left(cost: number): void;
 }
@@ -44,6 +44,8 @@ interface Waiting {
   readonly one: Outgoing;
   /** When it was published first; null: not yet. */
   since: number | null;
+  /** JetStream may have stored it, and not know it any more. */
+  isForgotten: boolean;
   /** Stored, or given up. */
   isOver: boolean;
 }
@@ -61,13 +63,18 @@ export class OutgoingLane {
   #isInDoubt = false;
   #retry: NodeJS.Timeout | null = null;
   #isTold = false;
-  /** The last refusal was for want of room: one at a time, so that none passes another. */
-  #isNarrow = false;
+  /**
+   * Nothing was stored since the last refusal, or outage: one at a time, so that none passes another. JetStream may begin to take
+   * stanzas in the midst of what is on its way: when there is room again, or when it has just been started.
+   */
+  #isNarrow: boolean;
   #size = 0;
 
-  constructor(owner: LaneOwner, dedupMs: number) {
+  /** @param isProven whether something was stored over this connection */
+  constructor(owner: LaneOwner, dedupMs: number, isProven: boolean) {
     this.#owner = owner;
     this.#dedupMs = dedupMs;
+    this.#isNarrow = !isProven;
   }
 
   /** How many are not stored. */
@@ -77,7 +84,7 @@ export class OutgoingLane {
 
   /** @returns what it costs to keep it, in bytes */
   add(one: Outgoing): number {
-    this.#waiting.push({ one, since: null, isOver: false });
+    this.#waiting.push({ one, since: null, isForgotten: false, isOver: false });
     this.#size += 1;
     this.#pump();
     return costOf(one);
@@ -94,9 +101,11 @@ export class OutgoingLane {
     this.#again();
   }
 
-  /** The connection was interrupted, and is there again. */
-  again(): void {
+  /** The connection was interrupted, and is there again. @param isAnother its nats-server knows no ids of what is done with */
+  again(isAnother: boolean): void {
+    if (isAnother) for (const waiting of this.#waiting) waiting.isForgotten ||= waiting.since !== null;
     this.#isInDoubt = true;
+    this.#isNarrow = true;
     if (this.#inFlight === 0) this.#again();
   }
 
@@ -125,17 +134,17 @@ export class OutgoingLane {
     const { one } = waiting;
     const now = performance.now();
     waiting.since ??= now;
-    const isLate = now - waiting.since >= this.#dedupMs;
+    const isLate = waiting.isForgotten || now - waiting.since >= this.#dedupMs;
     this.#inFlight += 1;
     publish(js, one, one.headers(isLate)).then(
       () => {
         this.#inFlight -= 1;
-        this.#owner.answered();
+        this.#owner.answered(true);
         this.#stored(waiting);
       },
       (cause: unknown) => {
         this.#inFlight -= 1;
-        this.#owner.answered();
+        this.#owner.answered(false);
         if (isOutsized(cause)) this.#giveUp(waiting);
         else this.#refused(cause);
       },
@@ -189,7 +198,7 @@ export class OutgoingLane {
   #refused(cause: unknown): void {
     if (this.#js === null) return;
     this.#isInDoubt = true;
-    this.#isNarrow ||= isFull(cause);
+    this.#isNarrow = true;
     if (!this.#isTold) {
       this.#isTold = true;
       this.#owner.failing(this.#owner.error(cause));

@@ -265,11 +265,12 @@ export class StanzaPublisher implements AsyncDisposable {
       },
     });
     link.watch({
-      up: () => {
-        this.#lanes.again();
+      up: (isAnother) => {
+        this.#lanes.again(isAnother);
         this.#works();
       },
       down: () => {
+        this.#lanes.down();
         this.#fails(this.#error(new Error('the connection was lost'), 'to take stanzas'));
       },
       ended: () => {

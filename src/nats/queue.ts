@@ -22,6 +22,8 @@ export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
 
 /** A queue that a store has open, and tells of its connection. */
 export interface OpenedQueue extends OpenStore {
+  /** Set as soon as it is being closed, such as while what is under way is waited for: who opens it again waits, too. */
+  readonly closing: Promise<void> | null;
   up(): void;
   down(error: BrokerError): void;
 }
@@ -60,7 +62,8 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   #closed: Promise<void> | null = null;
   #isLost = false;
   /** Collects what is there at the beginning; null: it is opened. */
-  #first: { stanzas: StoredStanza[]; bytes: number; done: () => void } | null = null;
+  #first: { stanzas: StoredStanza[]; bytes: number; done: () => void; lost: (error: BrokerError) => void } | null =
+    null;
   #waiting: StoredStanza[] = [];
 
   constructor(parts: NatsQueueParts, { epoch, after, body }: Taken) {
@@ -83,9 +86,10 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   /** Reads what is there. @throws BrokerError `NATS_*`, or what the signal says */
   async begin(signal: AbortSignal): Promise<void> {
     const { lease, link, subjects, owner } = this.#parts;
-    const caughtUp = new Promise<void>((done) => {
-      this.#first = { stanzas: [], bytes: 0, done };
+    const caughtUp = new Promise<void>((done, lost) => {
+      this.#first = { stanzas: [], bytes: 0, done, lost };
     });
+    caughtUp.catch(nothing);
     lease.keep((error) => {
       this.#lost(error);
     });
@@ -118,6 +122,10 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     } catch (cause) {
       throw link.error(cause, 'to find its newest stanza');
     }
+  }
+
+  get closing(): Promise<void> | null {
+    return this.#closed;
   }
 
   close(): Promise<void> {
@@ -279,6 +287,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     this.#isLost = true;
     this.#feed.stop();
     this.#commands?.close();
+    this.#first?.lost(error);
     this.#parts.owner.fenced(error);
   }
 

@@ -82,6 +82,10 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
     return committed;
   }
 
+  get closing(): Promise<void> | null {
+    return this.#closed;
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

@@ -39,7 +39,7 @@ export class NatsStore implements QueueStore {
   async open(owner: StoreOwner, signal: AbortSignal): Promise<OpenStore> {
     signal.throwIfAborted();
     const { queue } = owner;
-    for (let leaving = this.#leaving.get(queue); leaving !== undefined; leaving = this.#leaving.get(queue)) {
+    for (let leaving = this.#leavingOf(queue); leaving !== null; leaving = this.#leavingOf(queue)) {
       await leaving;
       signal.throwIfAborted();
     }
@@ -125,6 +125,11 @@ export class NatsStore implements QueueStore {
       await link.release();
       throw link.error(error, 'to open its queue');
     }
+  }
+
+  /** Of one that is being closed; null: there is none. */
+  #leavingOf(queue: string): Promise<void> | null {
+    return this.#leaving.get(queue) ?? this.#queues.get(queue)?.closing ?? null;
   }
 
   #leave(queue: string): Promise<void> {

@@ -2,6 +2,7 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { Deferred } from '../deferred.js';
 import type { BrokerError } from '../errors.js';
+import { DUPLICATE } from './headers.js';
 
 /** Shortest and longest time between two tries, in milliseconds. */
 const RETRY_MS = { first: 250, most: 2_000 };
@@ -101,11 +102,17 @@ export class StreamWriter {
     if (this.size > 0) this.#waitForConnection(AWAY_MS);
   }
 
-  /** The connection is back: what was under way may be lost, and goes out again. */
-  up(): void {
+  /**
+   * The connection is back: what was under way may be lost, and goes out again.
+   * @param isAnother its nats-server knows no ids of what is done with: what was tried before is flagged
+   */
+  up(isAnother: boolean): void {
     this.#isDown = false;
     this.#stopTimers();
-    for (const entry of this.#entries.values()) entry.underWay = false;
+    for (const entry of this.#entries.values()) {
+      entry.underWay = false;
+      if (isAnother && entry.tries > 0) entry.message.headers.set(DUPLICATE, '1');
+    }
     this.#tryAll();
   }
 

@@ -43,7 +43,7 @@ class Net {
 
   up(): void {
     this.isAway = false;
-    for (const watcher of this.#watchers) watcher.up?.();
+    for (const watcher of this.#watchers) watcher.up?.(false);
   }
 
   #refuse(subject: string): void {

@@ -1,3 +1,4 @@
+import type { MsgHdrs } from '@nats-io/transport-node';
 import fc from 'fast-check';
 import { describe, expect, it, vi, beforeEach, afterEach } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
@@ -88,10 +89,11 @@ describe('StreamWriter', () => {
             const [picked] = stream.underWay.splice(one.at % (stream.underWay.length || 1), 1);
             picked?.settle(one.do === 'works');
           } else if (one.do === 'later') await vi.advanceTimersByTimeAsync(5_000);
-          else writer[one.do]();
+          else if (one.do === 'up') writer.up(false);
+          else writer.down();
           await Promise.resolve();
         }
-        writer.up();
+        writer.up(false);
         for (let round = 0; writer.size > 0 && round < 500; round += 1) {
           stream.settleAll(true);
           await vi.advanceTimersByTimeAsync(2_000);
@@ -123,12 +125,38 @@ describe('StreamWriter', () => {
     expect(stream.underWay.length).toBeLessThan(2);
     await vi.advanceTimersByTimeAsync(70_000);
     expect(stream.told).toHaveLength(4);
-    writer.up();
+    writer.up(false);
     stream.settleAll(true);
     await vi.advanceTimersByTimeAsync(0);
     expect(stream.told[4]).toBe('works');
     expect(writer.size).toBe(0);
     await writer.close(0);
+  });
+
+  it('behind another nats-server what was tried before is flagged, and only that', () => {
+    const stream = new Stream();
+    const writer = new StreamWriter(stream);
+    const made = ['tried', 'new'].map((id) => ({ ...message(id), headers: new Map() as unknown as MsgHdrs }));
+    const flags = (): boolean[] => made.map(({ headers }) => headers.has('Xmpp-Duplicate'));
+    const [tried, fresh] = made as [Message, Message];
+    void writer.write(tried);
+    writer.down();
+    void writer.write(fresh);
+    writer.up(false);
+    expect(flags()).toEqual([false, false]);
+    writer.down();
+    writer.up(true);
+    expect(flags()).toEqual([true, true]);
+    void writer.write(message('later'));
+    expect(stream.underWay.map(({ message: { id } }) => id)).toEqual([
+      'tried',
+      'tried',
+      'new',
+      'tried',
+      'new',
+      'later',
+    ]);
+    writer.release();
   });
 
   it('the same id is the same message; of lost links no more is kept than asked for, the newest', async () => {
@@ -142,7 +170,7 @@ describe('StreamWriter', () => {
     await first;
     expect(writer.size).toBe(3);
     expect(writer.age(3)).toBe(0);
-    writer.up();
+    writer.up(false);
     expect(stream.underWay.map(({ message: { id } }) => id)).toEqual(['3', '4', '5']);
     // Nothing settles behind its end but what is released.
     const closing = writer.close(1_000);

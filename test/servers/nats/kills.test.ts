@@ -1,0 +1,35 @@
+// J-1, in small. `npm run evidence -- --only scale` does it with many kills: it runs this file with the variables of
+// support/evidence.ts.
+import { expect, it } from 'vitest';
+import { note, portion } from '../../support/evidence.js';
+import { generator } from '../../support/random.js';
+import { describeServer } from '../harness/index.js';
+import { KillWorld, VICTIMS } from './kills/world.js';
+import { useEndings } from './support/queue-world.js';
+
+const atEnd = useEndings();
+
+describeServer('nats', 'J-1: producers, holders and nats-server, killed at random', () => {
+  it('nothing that was stored is lost, nothing comes twice without a flag, and all of it in order', async () => {
+    const began = process.uptime();
+    const given = portion(VICTIMS.length);
+    const random = generator(given.seed);
+    const managed = random.below(2) === 0;
+    const world = await KillWorld.open(atEnd, managed, given.seed);
+    // Each of them in turn, in an order of its own each time.
+    let order: (typeof VICTIMS)[number][] = [];
+    for (let kill = 0; kill < given.size; kill += 1) {
+      if (order.length === 0) order = [...VICTIMS];
+      const [victim = 'nats'] = order.splice(random.below(order.length), 1);
+      await world.kill(victim);
+    }
+    const { kills, wrong, ...counts } = await world.compare(60_000);
+    note(managed ? 'J-1 account' : 'J-1 component', given, began, {
+      of: null,
+      counts: { ...counts, ...Object.fromEntries(VICTIMS.map((victim) => [`${victim} killed`, kills[victim]])) },
+      wrong,
+    });
+    expect(wrong, `seed ${given.seed}`).toEqual([]);
+    expect(counts.stored).toBeGreaterThan(0);
+  }, 1_800_000);
+});
