@@ -5,6 +5,7 @@ import type { RequestOptions } from './requester.js';
 import type { BrokerFilters } from './broker-filters.js';
 import type { Answer, AnswerHandler, AnswerOptions, AnswerTarget } from './answerer.js';
 import type { BrokerStats } from './broker-stats.js';
+import { endingOf } from '../protocols/fast/token-ending.js';
 import { post, type Commands } from './commands.js';
 import { Core } from './core.js';
 import { forgetToken } from './forget-token.js';
@@ -59,14 +60,15 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
   readonly queue: OutboundQueue;
 
   readonly #core: Core;
-  readonly #options: BrokerOptions;
+  /** Kept for {@link forgetToken} alone: most brokers have no tokens. */
+  readonly #options: BrokerOptions | null;
 
   /** @throws BrokerError `USAGE_OPTIONS` that lists every problem at once. Nothing is dialled. */
   constructor(options: BrokerOptions) {
     const core = new Core(options);
     this.#core = core;
     core.status.subject = this;
-    this.#options = options;
+    this.#options = endingOf(core.config.connectionType) === null ? null : options;
     this.config = core.config;
     this.events = core.status.bus as unknown as PubSub<MyEvents, StatusEvents, StatusName>;
     this.filters = core.filters;

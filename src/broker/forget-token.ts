@@ -10,10 +10,10 @@ import { endingOf, type TokenEnding } from '../protocols/fast/token-ending.js';
  * of that, the token is taken out of the store.
  * @throws BrokerError `USAGE_FORGET_TOKEN`, and why the server could not be told
  */
-export async function forgetToken(core: Core, options: BrokerOptions): Promise<void> {
+export async function forgetToken(core: Core, options: BrokerOptions | null): Promise<void> {
   const { username, domain, connectionType } = core.config;
   const ending = endingOf(connectionType);
-  if (ending === null || username === undefined) {
+  if (options === null || ending === null || username === undefined) {
     const text = 'forgetToken() needs a user name, and the dialect XMPP.with({ fast: { store } })';
     throw usageError('USAGE_FORGET_TOKEN', text);
   }

@@ -59,7 +59,7 @@ export class Resumption implements SessionKeeper {
   #current: ManagedSession | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Who waits for a count to be kept, on the link that is there or on the way to the next. */
-  #waiting: Waiting[] = [];
+  #waiting: Waiting[] | null = null;
   /** What the end of the last link says of what was on its way. */
   #verdict: Verdict = 'none';
 
@@ -108,7 +108,7 @@ export class Resumption implements SessionKeeper {
     }
     // Without a link an attempt waits, and the one before it is over.
     if (this.#current === null) this.#stopWaiting();
-    this.#waiting.push({ session, handled: session.handled, then });
+    (this.#waiting ??= []).push({ session, handled: session.handled, then });
     journal.session();
   }
 
@@ -118,15 +118,16 @@ export class Resumption implements SessionKeeper {
     if (record !== null && record.id === session?.id) session.keptHandled(record.handled);
     const waits = (one: Waiting): boolean =>
       one.session === session && session.id !== null && !session.keeps(one.handled);
-    const done = this.#waiting.filter((one) => !waits(one));
-    this.#waiting = this.#waiting.filter(waits);
+    const waiting = this.#waiting ?? [];
+    const done = waiting.filter((one) => !waits(one));
+    this.#waiting = waiting.filter(waits);
     for (const { then } of done) then();
   }
 
   /** Whoever waits is on a link that is gone, or on a way that was given up. */
   #stopWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
     for (const { then } of waiting) then();
   }
 

@@ -202,7 +202,7 @@ class Race {
       this.#failed(rank, error);
     };
     const onConnect = () => {
-      if (metItself(socket)) {
+      if (metItself(socket, target.port)) {
         fail(attemptError('TCP_REFUSED', target, address, 'nobody listens there'));
         return;
       }
@@ -245,6 +245,7 @@ function openTcp({ host, port, family }: { host: string; port: number; family: n
 }
 
 /** On one machine a socket may meet itself where nobody listens (simultaneous open, RFC 9293 §3.5). */
-function metItself({ localAddress, localPort, remoteAddress, remotePort }: Socket): boolean {
-  return localPort !== undefined && localPort === remotePort && localAddress === remoteAddress;
+function metItself(socket: Socket, port: number): boolean {
+  // Each address is a system call, and is kept by the socket.
+  return socket.localPort === port && socket.localAddress === socket.remoteAddress;
 }

@@ -124,7 +124,7 @@ export class Attempt {
     this.#transport = transport;
     signal.throwIfAborted();
     const address = dialled.address ?? dialled.target.host;
-    const loopback = unixSocketPath(address) !== null || isLoopback(dialled.socket);
+    const loopback = unixSocketPath(address) !== null || isLoopback(dialled.address ?? remoteAddress(dialled.socket));
     const dialectConfig: DialectConfig = Object.freeze({
       domain: config.domain,
       username: config.username,
@@ -290,7 +290,11 @@ export function isAnotherWay({ code, retryable }: BrokerError): boolean {
   return code === 'SASL_TOKEN_REFUSED' && retryable;
 }
 
-function isLoopback(socket: Duplex & { remoteAddress?: string }): boolean {
-  const address = socket.remoteAddress ?? '';
+/** What a socket that a connector opened knows of its other side. */
+function remoteAddress(socket: Duplex & { remoteAddress?: string }): string {
+  return socket.remoteAddress ?? '';
+}
+
+function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
 }

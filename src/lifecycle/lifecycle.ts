@@ -13,6 +13,8 @@ import type { Place } from './route.js';
 import type { Closed } from '../events.js';
 import type { BrokerState } from './state.js';
 
+const CLEAN: Closed = Object.freeze({ clean: true });
+
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
 export class Lifecycle implements LinkOwner {
   readonly #parts: LifecycleParts;
@@ -26,7 +28,7 @@ export class Lifecycle implements LinkOwner {
   /** From a `connect` to the rest that follows. */
   #life = new Deferred<Closed>();
   #shutdown: Promise<void> | null = null;
-  #lastEnd: Closed = { clean: true };
+  #lastEnd: Closed = CLEAN;
   /** Resolved when the end of a link is told to all; null at other times. */
   #telling: Promise<void> | null = null;
   /** Whether the process is about to end. */
@@ -328,7 +330,7 @@ export class Lifecycle implements LinkOwner {
     if (this.#link !== null) {
       this.#state = 'closing';
       await this.#link.shutdown(limitMs);
-    } else this.#lastEnd = { clean: true };
+    } else this.#lastEnd = CLEAN;
     // Also the session of a link that was being replaced.
     this.#owner.shutDown();
     const closing = this.#owner.close(limitMs);
@@ -354,7 +356,7 @@ export class Lifecycle implements LinkOwner {
     this.#link = null;
     if (end.good) this.#retries.wentWell();
     const error = end.error === null || end.byUs !== null ? end.error : this.#retries.judged(end.error, 'ready');
-    this.#lastEnd = end.clean ? { clean: true } : { clean: false, error: error ?? replaced() };
+    this.#lastEnd = end.clean ? CLEAN : { clean: false, error: error ?? replaced() };
     if (end.byUs === null) this.#state = 'disconnected';
     this.#tell(end, error);
     // Somebody may have connected, shut down or halted meanwhile: then this end is no longer ours to act on.

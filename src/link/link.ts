@@ -3,7 +3,7 @@ import type { Remains } from './closing.js';
 import { Ending } from './ending.js';
 import { Intake, type IntakeOwner } from './intake.js';
 import type { BrokerError } from '../errors.js';
-import type { Established } from '../protocols/dialect.js';
+import type { DialectConfig, Established } from '../protocols/dialect.js';
 import { SendBuffer, type SendBufferOwner } from '../queue/send-buffer.js';
 import type { Ticket } from '../queue/ticket.js';
 import type { ManagedSession, Place } from '../protocols/features/managed-session.js';
@@ -36,11 +36,14 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   readonly #acks: Acknowledgements | null;
   readonly #watchdogs: Watchdogs;
   readonly #proof: Proof;
-  readonly #translation: Translation;
-  readonly #probe: Probe;
   /** Null: a stanza is handled when it was delivered. */
   readonly #intake: Intake | null;
-  readonly #ending: Ending;
+  readonly #dialectConfig: DialectConfig;
+  /** What many a quiet link never needs is made when it is asked for. */
+  #translation: Translation | null = null;
+  #probe: Probe | null = null;
+  /** Null while the link is open. */
+  #ending: Ending | null = null;
   /** The stanza that is being delivered, and whether stream management counts it. */
   #delivered: Element | null = null;
   #isCounted = false;
@@ -53,14 +56,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#deferredElements = negotiated.deferredElements;
     this.#stream = negotiated.stream;
     this.#buffer = new SendBuffer(this, this.#stream.framing.separate);
-    const [stream, buffer] = [this.#stream, this.#buffer];
-    const { config, status, traffic } = parts;
-    const { connectionType, xmlns } = config;
-    const scope: SerializeScope = { defaultNamespace: xmlns, prefixes: { stream: NS.STREAM } };
-    const { dialectConfig, established } = negotiated;
-    const dialect = { jid: established.jid, config: dialectConfig, status, traffic, buffer, scope };
-    this.#translation = new Translation(connectionType, dialect);
-    this.#probe = new Probe({ dialect: connectionType, translation: this.#translation });
+    this.#dialectConfig = negotiated.dialectConfig;
     this.#proof = new Proof(negotiated.established.resumed ?? false);
     const { management } = negotiated.established;
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
@@ -69,8 +65,24 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const { certificateExpiry } = negotiated;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
     this.#watchdogs = new Watchdogs(parts.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
-    const [acks, proof, intake] = [this.#acks, this.#proof, this.#intake];
-    this.#ending = new Ending({ config, status, stream, buffer, acks, proof, intake }, owner);
+  }
+
+  get #translator(): Translation {
+    return (this.#translation ??= this.#translationMade());
+  }
+
+  get #prober(): Probe {
+    const { connectionType: dialect } = this.#parts.config;
+    return (this.#probe ??= new Probe({ dialect, translation: this.#translator }));
+  }
+
+  get #end(): Ending {
+    return (this.#ending ??= this.#endingMade());
+  }
+
+  /** Whether what arrives is delivered. */
+  get #isAlive(): boolean {
+    return this.#ending === null || this.#ending.isAlive;
   }
 
   /** Most bytes of a stanza that the server takes, or null. */
@@ -80,12 +92,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** Whether stanzas may be sent. */
   get ready(): boolean {
-    return this.#ending.isOpen;
+    return this.#ending === null || this.#ending.isOpen;
   }
 
   /** Whether what was accepted for it may still go out. */
   get takes(): boolean {
-    return this.#ending.takes;
+    return this.#ending === null || this.#ending.takes;
   }
 
   /** What it costs to keep what was accepted and not yet written, or with stream management not yet acknowledged. */
@@ -116,7 +128,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** Starts delivery: first what was set aside during negotiation, then what the stream brings. */
   start(): void {
-    if (this.#ending.isOver) return;
+    if (this.#ending?.isOver === true) return;
     // What came before stream management was on is not counted by it (XEP-0198 §3).
     const counts = this.#established.countsDeferred ?? this.#established.resumed ?? false;
     // An acknowledgement from before <enabled/> or <resumed/> is older than what that said.
@@ -131,13 +143,13 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
    */
   output(ticket: Ticket, element?: Element): void {
     const wraps = this.#parts.config.connectionType.wrap !== undefined;
-    const text = wraps ? this.#translation.outbound(element ?? ticket.node) : ticket.xml;
+    const text = wraps ? this.#translator.outbound(element ?? ticket.node) : ticket.xml;
     this.#buffer.push(ticket, text, element);
   }
 
   /** Writes an element that is no stanza, in order with the stanzas. */
   send(element: Element): void {
-    this.#translation.send(element);
+    this.#translator.send(element);
   }
 
   /**
@@ -162,20 +174,20 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
    * only makes the time shorter.
    */
   shutdown(limitMs: number): Promise<void> {
-    return this.#ending.shutdown(limitMs);
+    return this.#end.shutdown(limitMs);
   }
 
   /** Closes the stream to make room for a new attempt. Resolves as {@link shutdown} does. */
   replace(): Promise<void> {
-    return this.#ending.replace();
+    return this.#end.replace();
   }
 
   /** Drops everything at once, without an event. What was not written fails with the error. */
   halt(error: BrokerError): void {
-    this.#ending.halt();
+    this.#end.halt();
     const { inFlight, waiting, session } = this.#stop();
     for (const ticket of [...inFlight, ...waiting, ...(session?.takeUnacked() ?? [])]) ticket.markFailed(error);
-    this.#ending.over();
+    this.#end.over();
   }
 
   write(text: string, done: (error?: Error | null) => void): boolean {
@@ -209,7 +221,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** @param counts whether stream management counts it, if it is a stanza */
   #receive(element: Element, counts: boolean): void {
-    if (!this.#ending.isAlive || this.#probe.isAnswer(element)) return;
+    if (!this.#isAlive || this.#probe?.isAnswer(element) === true) return;
     this.#parts.traffic.received(element);
     const { namespaceURI } = element;
     if (namespaceURI === NS.STREAM) {
@@ -222,7 +234,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     }
     let stanza: Element | undefined;
     try {
-      stanza = this.#translation.inbound(element);
+      stanza = this.#parts.config.connectionType.unwrap === undefined ? element : this.#translator.inbound(element);
     } catch (error) {
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
       return;
@@ -244,11 +256,11 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   onStreamEnd(): void {
-    this.#ending.peerEnded();
+    this.#end.peerEnded();
   }
 
   onXmlError(error: BrokerError): void {
-    if (!this.#ending.isAlive) return;
+    if (!this.#isAlive) return;
     const condition = error.condition ?? 'not-well-formed';
     // A peer that sends broken XML once may be healthy again after a reconnect.
     const seen = error.with({ phase: 'ready', sentCondition: condition, retryable: true });
@@ -257,17 +269,17 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   onClose(error: BrokerError | null): void {
-    const outcome = this.#ending.socketClosed(error);
+    const outcome = this.#end.socketClosed(error);
     if (outcome === null) return;
     const remains = this.#stop();
     const { good, doubted } = this.#proof;
     this.#owner.ended({ ...outcome, ...remains, good, doubted });
-    this.#ending.over();
+    this.#end.over();
   }
 
   /** Ends all waiting and sending. */
   #stop(): Remains {
-    this.#ending.stop();
+    this.#end.stop();
     this.#watchdogs.stop();
     this.#acks?.stop();
     this.#intake?.close();
@@ -278,7 +290,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (isStreamError(element)) {
       const error = redirectable(linkErrors.streamErrorOf(element), this.#verified);
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
-      this.#ending.lose(error, () => this.#stream.sendEnd());
+      this.#end.lose(error, () => this.#stream.sendEnd());
       return;
     }
     if (element.localName === 'features' && this.#established.lateFeatures === true) return;
@@ -286,12 +298,28 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#parts.status.publish('PCJ_PROTOCOLERROR', linkErrors.unexpected(element));
   }
 
+  #translationMade(): Translation {
+    const { config, status, traffic } = this.#parts;
+    const { connectionType, xmlns } = config;
+    const { jid } = this.#established;
+    const scope: SerializeScope = { defaultNamespace: xmlns, prefixes: { stream: NS.STREAM } };
+    const parts = { jid, config: this.#dialectConfig, status, traffic, buffer: this.#buffer, scope };
+    return new Translation(connectionType, parts);
+  }
+
+  #endingMade(): Ending {
+    const { config, status } = this.#parts;
+    const [stream, buffer, acks] = [this.#stream, this.#buffer, this.#acks];
+    const [proof, intake] = [this.#proof, this.#intake];
+    return new Ending({ config, status, stream, buffer, acks, proof, intake }, this.#owner);
+  }
+
   #intakeOwner(): IntakeOwner {
     const { status, requests } = this.#parts;
     return {
       settled: (counted) => this.#acks?.session.onHandled(counted),
       tell: () => {
-        if (this.#ending.isAlive) this.#acks?.tell();
+        if (this.#isAlive) this.#acks?.tell();
       },
       hold: (held, unsettled) => {
         this.#stream.hold(held);
@@ -353,13 +381,13 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   probe(): void {
     if (!this.ready) return;
     if (this.#acks !== null) this.#acks.request();
-    else if (this.#probe.pings) this.#parts.requester.ping(this.#parts.config.domain);
+    else if (this.#prober.pings) this.#parts.requester.ping(this.#parts.config.domain);
     else this.#ask();
   }
 
   #ask(): void {
     try {
-      const question = this.#probe.ask();
+      const question = this.#prober.ask();
       if (question === null) this.speak();
       else this.#writeUrgent(() => question);
     } catch (error) {
@@ -369,7 +397,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   dead(limitMs: number): void {
     // White space is no question: TCP finds out whether the server is gone.
-    if (this.#acks === null && !this.#probe.isQuestion) this.#watchdogs.forgiveSilence();
+    if (this.#acks === null && !this.#prober.isQuestion) this.#watchdogs.forgiveSilence();
     else this.#giveUp(linkErrors.noSignOfLife(limitMs));
   }
 
@@ -385,13 +413,13 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   slowStanza(limitMs: number): void {
     const error = linkErrors.slowStanza(limitMs);
-    if (this.#ending.isAlive) this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
+    if (this.#isAlive) this.#parts.status.publish('PCJ_PROTOCOLERROR', error);
     this.#giveUp(error);
   }
 
   /** Ends the link because of what we found, and tells the peer why. */
   #giveUp(error: BrokerError, appCondition?: Element): void {
-    this.#ending.lose(error, () => {
+    this.#end.lose(error, () => {
       this.#stream.closeWithError(error.sentCondition ?? 'undefined-condition', appCondition);
     });
   }

@@ -76,12 +76,6 @@ const ITERATE: OptionTable<{ signal?: AbortSignal; limit?: number }> = {
   },
 };
 
-/** Who subscribed to one event. Cancelled entries stay in the emitter until it is worth while to list the others anew. */
-interface Channel {
-  readonly entries: Set<Entry>;
-  cancelled: number;
-}
-
 /** What a bus lets only its owner do. */
 let fireOn: <E extends object, O extends object, R extends string>(
   bus: PubSub<E, O, R>,
@@ -124,7 +118,6 @@ const ITERATION_LIMIT = 1000;
 export class PubSub<Events extends object = object, Owned extends object = object, Reserved extends string = never> {
   readonly #delivery: Delivery;
   readonly #options: PubSubOptions<Events>;
-  readonly #channels = new Map<string, Channel>();
   /** How many publications of a name are in force; -1 for an exclusive one. */
   #published: Map<string, number> | null = null;
   /** Ends iterations and waits when the bus is closed. */
@@ -132,9 +125,15 @@ export class PubSub<Events extends object = object, Owned extends object = objec
 
   constructor(options: PubSubOptions<Events> = {}) {
     this.#options = options;
-    const running = options.running ?? new RunningCalls();
-    const emitter = new EventEmitter();
-    this.#delivery = { emitter, reporter: options, called: 0, promises: undefined, running, closed: false };
+    this.#delivery = {
+      emitter: new EventEmitter(),
+      channels: new Map(),
+      reporter: options,
+      called: 0,
+      promises: undefined,
+      running: options.running ?? new RunningCalls(),
+      closed: false,
+    };
     options.owner?.(new OwnRights(this));
   }
 
@@ -187,16 +186,17 @@ export class PubSub<Events extends object = object, Owned extends object = objec
     const given = readOptions('USAGE_EVENT_OPTIONS', 'subscribe()', options, SUBSCRIBE_OPTIONS);
     const { once = false, signal, concurrency } = given;
     const paced = concurrency === undefined ? handler : new Pace(handler, concurrency).handle;
-    const entry = new Entry(event, paced, once, this.#delivery, (gone) => this.#remove(gone));
+    const entry = new Entry(event, paced, once, this.#delivery);
     if (signal?.aborted === true) {
       entry.retire();
       return entry;
     }
-    let channel = this.#channels.get(event);
+    const { channels, emitter } = this.#delivery;
+    const channel = channels.get(event);
     const isFirst = channel === undefined;
-    if (channel === undefined) this.#channels.set(event, (channel = { entries: new Set(), cancelled: 0 }));
-    channel.entries.add(entry);
-    this.#delivery.emitter.on(event, deliver, entry);
+    if (isFirst) channels.set(event, { entries: [entry], cancelled: 0 });
+    else channel.entries.push(entry);
+    emitter.on(event, deliver, entry);
     entry.follow(signal);
     if (isFirst && this.#published?.has(event) !== true) this.#options.onUnpublished?.(event);
     return entry;
@@ -295,7 +295,7 @@ export class PubSub<Events extends object = object, Owned extends object = objec
     }
     const found =
       typeof subject === 'string'
-        ? [...(this.#channels.get(subject)?.entries ?? [])].filter((entry) => entry.handler === handler)
+        ? [...(this.#delivery.channels.get(subject)?.entries ?? [])].filter((entry) => entry.handler === handler)
         : [subject].filter(({ active }) => active);
     for (const entry of found) entry.cancel();
     return found.length;
@@ -304,34 +304,22 @@ export class PubSub<Events extends object = object, Owned extends object = objec
   /** How many subscriptions an event has. */
   subscribers(event: string): number {
     checkName(event);
-    return this.#channels.get(event)?.entries.size ?? 0;
+    const channel = this.#delivery.channels.get(event);
+    return channel === undefined ? 0 : channel.entries.length - channel.cancelled;
   }
 
   /** Every name that is published or subscribed to, sorted by code unit. */
   listing(): Listing[] {
     const published = new Set([...(this.#options.own ?? []), ...(this.#published?.keys() ?? [])]);
-    return [...new Set([...published, ...this.#channels.keys()])]
+    return [...new Set([...published, ...this.#delivery.channels.keys()])]
       .sort((a, b) => (a < b ? -1 : 1))
       .map((event) => ({ event, published: published.has(event), subscribers: this.subscribers(event) }));
-  }
-
-  #remove(entry: Entry): void {
-    const { emitter } = this.#delivery;
-    const channel = this.#channels.get(entry.event);
-    if (channel?.entries.delete(entry) !== true) return;
-    channel.cancelled++;
-    if (channel.cancelled < channel.entries.size) return;
-    // The emitter removes in linear time, so the entries are listed anew once half of them are gone.
-    emitter.removeListener(entry.event);
-    channel.cancelled = 0;
-    for (const other of channel.entries) emitter.on(entry.event, deliver, other);
-    if (channel.entries.size === 0) this.#channels.delete(entry.event);
   }
 
   #close(): void {
     this.#delivery.closed = true;
     for (const end of [...(this.#waiting ?? [])]) end();
-    for (const channel of [...this.#channels.values()]) for (const entry of [...channel.entries]) entry.cancel();
+    for (const channel of [...this.#delivery.channels.values()]) for (const entry of channel.entries) entry.cancel();
   }
 
   #refuseReserved(event: string): void {

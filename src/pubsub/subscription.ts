@@ -23,6 +23,7 @@ export interface Subscription {
 /** What delivery shares: one object, so that a publication needs nothing else. */
 export interface Delivery {
   readonly emitter: EventEmitter;
+  readonly channels: Map<string, Channel>;
   /** Told what handlers throw and their promises reject with. */
   readonly reporter: {
     onHandlerError?(error: unknown, event: string): void;
@@ -37,18 +38,30 @@ export interface Delivery {
   closed: boolean;
 }
 
+/** Who subscribed to one event. Cancelled entries stay, here and in the emitter, until it is worth while to list the others anew. */
+export interface Channel {
+  entries: Entry[];
+  cancelled: number;
+}
+
+/** What ends a subscription when its signal is aborted. */
+interface Following {
+  readonly signal: AbortSignal;
+  readonly onAbort: () => void;
+}
+
 /** A subscription. */
 export class Entry implements Subscription {
   /** Null once it is cancelled: delivery skips it then. */
   handler: Handler<unknown> | null;
-  #signal: AbortSignal | undefined;
+  /** Null without a signal, as nearly all are. */
+  #following: Following | null = null;
 
   constructor(
     readonly event: string,
     handler: Handler<unknown>,
     readonly isOnce: boolean,
     readonly delivery: Delivery,
-    private readonly remove: (entry: Entry) => void,
   ) {
     this.handler = handler;
   }
@@ -58,26 +71,40 @@ export class Entry implements Subscription {
   }
 
   follow(signal: AbortSignal | undefined): void {
-    this.#signal = signal;
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal === undefined) return;
+    const onAbort = (): void => this.cancel();
+    this.#following = { signal, onAbort };
+    signal.addEventListener('abort', onAbort, { once: true });
   }
 
   cancel(): void {
     if (this.handler === null) return;
     this.retire();
-    this.remove(this);
+    remove(this);
   }
 
   retire(): void {
     this.handler = null;
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#following?.signal.removeEventListener('abort', this.#following.onAbort);
   }
 
   [Symbol.dispose](): void {
     this.cancel();
   }
+}
 
-  readonly #onAbort = (): void => this.cancel();
+/** A cancelled entry leaves its channel, and the emitter, sooner or later. */
+function remove({ event, delivery: { emitter, channels } }: Entry): void {
+  const channel = channels.get(event);
+  if (channel === undefined) return;
+  channel.cancelled += 1;
+  if (channel.cancelled < channel.entries.length - channel.cancelled) return;
+  // The emitter removes in linear time, so the entries are listed anew once half of them are gone.
+  emitter.removeListener(event);
+  channel.entries = channel.entries.filter(({ active }) => active);
+  channel.cancelled = 0;
+  for (const other of channel.entries) emitter.on(event, deliver, other);
+  if (channel.entries.length === 0) channels.delete(event);
 }
 
 /** What the emitter calls for every entry, cancelled ones included. */

@@ -49,9 +49,10 @@ export class SendBuffer {
   readonly #owner: SendBufferOwner;
   /** Characters after which a batch is written. */
   readonly #most: number;
-  #batch = new Batch();
+  /** Null while there is nothing: most links are quiet at most times. */
+  #batch: Batch | null = null;
   #scheduled: NodeJS.Immediate | null = null;
-  #waiting: Entry[] = [];
+  #waiting: Entry[] | null = null;
   #next = 0;
   #waitingCost = 0;
   /** What does not wait for its turn, made when it is written. */
@@ -60,7 +61,7 @@ export class SendBuffer {
   #held = false;
   #closed = false;
   /** Few: the first one that is more than the socket takes stops the rest. */
-  #inFlight: Batch[] = [];
+  #inFlight: Batch[] | null = null;
   #inFlightCostAtMost = 0;
   #idle: Deferred<void> | null = null;
 
@@ -77,19 +78,20 @@ export class SendBuffer {
 
   /** The same for what was handed to the socket, or is about to be, and not yet written to the operating system. */
   get inFlightCost(): number {
-    return this.#inFlight.reduce((sum, { cost }) => sum + cost, this.#batch.cost);
+    const begun = this.#batch?.cost ?? 0;
+    return this.#inFlight?.reduce((sum, { cost }) => sum + cost, begun) ?? begun;
   }
 
   /** A bound of {@link inFlightCost} that costs nothing. */
   get inFlightCostAtMost(): number {
-    return this.#batch.costAtMost + this.#inFlightCostAtMost;
+    return (this.#batch === null ? 0 : this.#batch.costAtMost) + this.#inFlightCostAtMost;
   }
 
   /** Appends a stanza, or with `ticket` null an element that is none, such as an acknowledgement. */
   push(ticket: Ticket | null, text: string, element?: Element): void {
-    if (this.#congested || this.#held || this.#next < this.#waiting.length) {
+    if (this.#congested || this.#held || this.#waiting !== null) {
       const cost = costOf(ticket, text);
-      this.#waiting.push({ ticket, text, cost });
+      (this.#waiting ??= []).push({ ticket, text, cost });
       this.#waitingCost += cost;
     } else {
       this.#add(ticket, text, element);
@@ -127,8 +129,8 @@ export class SendBuffer {
     if (this.#closed) return;
     if (!this.#congested) {
       for (const text of this.#urgent?.splice(0) ?? []) {
-        if (this.#batch.text.length >= this.#most) this.#write();
-        this.#batch.text += text();
+        if (this.#batch !== null && this.#batch.text.length >= this.#most) this.#write();
+        (this.#batch ??= new Batch()).text += text();
       }
     }
     this.#write();
@@ -136,9 +138,9 @@ export class SendBuffer {
 
   #write(): void {
     const batch = this.#batch;
-    if (batch.text === '') return;
-    this.#batch = new Batch();
-    this.#inFlight.push(batch);
+    if (batch === null || batch.text === '') return;
+    this.#batch = null;
+    (this.#inFlight ??= []).push(batch);
     this.#inFlightCostAtMost += batch.costAtMost;
     const more = this.#owner.write(batch.text, (error) => {
       this.#written(batch, error);
@@ -159,13 +161,13 @@ export class SendBuffer {
     this.#closed = true;
     if (this.#scheduled !== null) clearImmediate(this.#scheduled);
     this.#scheduled = null;
-    const inFlight = this.#inFlight.flatMap(({ tickets }) => tickets);
-    const waiting = this.#batch.tickets;
-    for (const { ticket } of this.#waiting.slice(this.#next)) if (ticket !== null) waiting.push(ticket);
-    this.#inFlight = [];
+    const inFlight = this.#inFlight?.flatMap(({ tickets }) => tickets) ?? [];
+    const waiting = this.#batch?.tickets ?? [];
+    for (const { ticket } of this.#waiting?.slice(this.#next) ?? []) if (ticket !== null) waiting.push(ticket);
+    this.#inFlight = null;
     this.#inFlightCostAtMost = 0;
-    this.#batch = new Batch();
-    this.#waiting = [];
+    this.#batch = null;
+    this.#waiting = null;
     this.#urgent = null;
     this.#next = 0;
     this.#waitingCost = 0;
@@ -176,13 +178,13 @@ export class SendBuffer {
   #add(ticket: Ticket | null, text: string, element?: Element): void {
     // A large text alone is written as it is: behind others it would be copied.
     if (text.length >= BATCH) this.flush();
-    const batch = this.#batch;
+    const batch = (this.#batch ??= new Batch());
     batch.text += text;
     if (ticket !== null) {
       batch.tickets.push(ticket);
       this.#owner.handedOver(ticket, element);
     }
-    if (this.#batch.text.length >= this.#most) this.flush();
+    if (batch.text.length >= this.#most) this.flush();
     else this.#scheduled ??= setImmediate(flushLater, this);
   }
 
@@ -193,15 +195,16 @@ export class SendBuffer {
         this.#add(null, urgent());
         continue;
       }
-      const entry = this.#waiting[this.#next];
-      if (entry === undefined || this.#held) break;
+      const waiting = this.#waiting;
+      const entry = waiting?.[this.#next];
+      if (waiting === null || entry === undefined || this.#held) break;
       this.#next += 1;
       this.#waitingCost -= entry.cost;
-      if (this.#next === this.#waiting.length) {
-        this.#waiting = [];
+      if (this.#next === waiting.length) {
+        this.#waiting = null;
         this.#next = 0;
       } else if (this.#next === 4096) {
-        this.#waiting.splice(0, this.#next);
+        waiting.splice(0, this.#next);
         this.#next = 0;
       }
       this.#add(entry.ticket, entry.text);
@@ -211,9 +214,11 @@ export class SendBuffer {
 
   #written(batch: Batch, error: Error | null | undefined): void {
     if (this.#closed || error != null) return;
-    const index = this.#inFlight.indexOf(batch);
-    if (index >= 0) {
-      this.#inFlight.splice(index, 1);
+    const inFlight = this.#inFlight;
+    const index = inFlight?.indexOf(batch) ?? -1;
+    if (inFlight !== null && index >= 0) {
+      inFlight.splice(index, 1);
+      if (inFlight.length === 0) this.#inFlight = null;
       this.#inFlightCostAtMost -= batch.costAtMost;
     }
     for (const ticket of batch.tickets) this.#owner.written(ticket);
@@ -222,10 +227,10 @@ export class SendBuffer {
 
   #isIdle(): boolean {
     return (
-      this.#inFlight.length === 0 &&
-      this.#batch.text === '' &&
+      this.#inFlight === null &&
+      (this.#batch === null || this.#batch.text === '') &&
       (this.#urgent?.length ?? 0) === 0 &&
-      this.#next >= this.#waiting.length
+      this.#waiting === null
     );
   }
 

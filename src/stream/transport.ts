@@ -25,7 +25,8 @@ export class Transport {
   #error: BrokerError | null = null;
   #closed = false;
   #ended = false;
-  readonly #gone = new Deferred<void>();
+  /** For those who wait for the end. */
+  #gone: Deferred<void> | null = null;
 
   /** @param bytes counts what is read and written */
   constructor(socket: Duplex, tally = new Tally()) {
@@ -109,9 +110,11 @@ export class Transport {
 
   /** Resolves when the socket is closed; after `limitMs` it is closed by force. */
   closedWithin(limitMs: number): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     const timer = setTimeout(() => {
       this.destroy();
     }, limitMs);
+    this.#gone ??= new Deferred();
     return this.#gone.promise.finally(() => {
       clearTimeout(timer);
     });
@@ -164,7 +167,7 @@ export class Transport {
     // A late error of a closed socket has no listener left but this one.
     this.#socket.on('error', () => undefined);
     this.#handler?.onClose(this.#error);
-    this.#gone.resolve();
+    this.#gone?.resolve();
   }
 }
 

@@ -66,7 +66,7 @@ class Reader {
     const { window, scanner } = this;
     this.found = [];
     window.base = 0;
-    scanner.startInside(outer);
+    scanner.enter({ name: undefined, defaultNamespace: outer, binding: null });
     for (let at = 0; at < bytes.length;) {
       window.load(bytes, at);
       scanner.scan();

@@ -7,9 +7,8 @@ import { Fault, malformed, restricted, shownByte, tooMuch } from './fault.js';
 import { FastPath } from './fast-path.js';
 import type { XmlLimits } from './limits.js';
 import { Prolog } from './prolog.js';
-import type { Namespace } from './namespace-scope.js';
 import { StartTag } from './start-tag.js';
-import { Tree } from './tree.js';
+import { type Root, Tree } from './tree.js';
 import { bytes, type Window } from './window.js';
 
 type State =
@@ -28,6 +27,9 @@ export interface ScannerEvents {
   element(element: Element): void;
   streamEnd(): void;
 }
+
+const ignore = (): void => undefined;
+const NOBODY: ScannerEvents = { streamStart: ignore, element: ignore, streamEnd: ignore };
 
 /**
  * The state machine of XMPP's XML (RFC 6120 §11): a root element whose children are stanzas, no comments, processing
@@ -51,9 +53,9 @@ export class Scanner {
   private inHeader = true;
 
   constructor(
-    private readonly window: Window,
+    readonly window: Window,
     private readonly limits: XmlLimits,
-    private readonly events: ScannerEvents,
+    private events: ScannerEvents,
   ) {
     const { buffer } = this;
     this.tree = new Tree(limits);
@@ -64,12 +66,30 @@ export class Scanner {
     this.fastPath = new FastPath(window, this.tree, limits);
   }
 
-  /** Begins inside a root that is only thought of, with that default namespace. */
-  startInside(defaultNamespace: Namespace): void {
-    this.tree.enterRoot(defaultNamespace);
+  /** Goes on, or begins, inside a root. */
+  enter(root: Root): void {
+    this.tree.enterRoot(root);
     this.state = 'stream';
     this.began = -1;
     this.inHeader = false;
+  }
+
+  /** Whether it is between stanzas: then all that it knows of its stream is the root. */
+  get isBetween(): boolean {
+    return this.state === 'stream';
+  }
+
+  /** Lets go of its stream between stanzas, so that it can serve another one. */
+  leave(): Root {
+    this.events = NOBODY;
+    return this.tree.leaveRoot();
+  }
+
+  /** Serves another stream, and goes on inside its root. */
+  serve(events: ScannerEvents, root: Root): void {
+    this.events = events;
+    this.stopped = false;
+    this.enter(root);
   }
 
   /** Whether a stanza or the header has begun and is not complete. */

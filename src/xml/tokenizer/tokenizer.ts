@@ -3,8 +3,9 @@ import { BrokerError, usageError } from '../../errors.js';
 import { isSpace } from '../characters.js';
 import type { Element } from '../element.js';
 import { Fault } from './fault.js';
-import { xmlLimits, type XmlLimits } from './limits.js';
+import { DEFAULT_LIMITS, xmlLimits, type XmlLimits } from './limits.js';
 import { Scanner, type ScannerEvents } from './scanner.js';
+import type { Root } from './tree.js';
 import { UnreadBytes } from './unread-bytes.js';
 import { Window } from './window.js';
 
@@ -21,6 +22,14 @@ export interface TokenizerHandler {
 }
 
 /**
+ * A scanner that no stream needs now: between stanzas a stream needs none, and a process may have ten thousand quiet
+ * streams. It has the default limits.
+ */
+let spare: Scanner | null = null;
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+/**
  * Turns the bytes of one XML stream (RFC 6120 §4, §11) into elements. Strict: whatever is not well-formed XML with
  * namespaces in UTF-8, or is outside of what XMPP allows, is reported with its place, and nothing behind it is looked
  * at. The result does not depend on how the bytes are cut up, and what is kept is bounded by the limits.
@@ -34,10 +43,14 @@ export interface TokenizerHandler {
  * A restarted stream needs a new tokenizer.
  */
 export class Tokenizer implements ScannerEvents {
-  private readonly window = new Window();
-  private readonly scanner: Scanner;
-  /** What arrived and was not looked at. */
-  private readonly kept = new UnreadBytes();
+  /** Null between stanzas as a rule. */
+  private scanner: Scanner | null = null;
+  /** While there is no scanner: the root, or null before the stream began; and bytes that are consumed. */
+  private root: Root | null = null;
+  private consumed = 0;
+  private readonly limits: Readonly<XmlLimits>;
+  /** What arrived and was not looked at; null as a rule. */
+  private kept: UnreadBytes | null = null;
   private running = false;
   private finished = false;
   private isPaused = false;
@@ -48,7 +61,7 @@ export class Tokenizer implements ScannerEvents {
     private readonly handler: TokenizerHandler,
     limits?: Optional<XmlLimits>,
   ) {
-    this.scanner = new Scanner(this.window, xmlLimits(limits), this);
+    this.limits = xmlLimits(limits);
   }
 
   get paused(): boolean {
@@ -57,18 +70,18 @@ export class Tokenizer implements ScannerEvents {
 
   /** Bytes of the stream that are consumed. Inside a handler: up to the end of what it was called for. */
   get offset(): number {
-    return this.window.offset;
+    return this.scanner === null ? this.consumed : this.scanner.window.offset;
   }
 
   /** Whether the header or a stanza has begun and is not complete. */
   get inStanza(): boolean {
-    return !this.finished && this.scanner.inStanza;
+    return !this.finished && this.scanner !== null && this.scanner.inStanza;
   }
 
   /** Bytes that are kept: what was not looked at yet, and the incomplete token. */
   get pending(): number {
     if (this.finished) return 0;
-    return this.begun.length + this.kept.length + this.scanner.kept;
+    return this.begun.length + (this.kept?.length ?? 0) + (this.scanner?.kept ?? 0);
   }
 
   /** Takes the next bytes. Never throws because of them; the chunk may be reused afterwards. */
@@ -82,11 +95,11 @@ export class Tokenizer implements ScannerEvents {
       return;
     }
     if (this.running || this.isPaused) {
-      this.kept.push(chunk);
+      (this.kept ??= new UnreadBytes()).push(chunk);
       return;
     }
     this.scan(chunk);
-    this.scanKept();
+    if (this.kept !== null) this.scanKept();
   }
 
   /**
@@ -100,14 +113,14 @@ export class Tokenizer implements ScannerEvents {
   /** Stops before the next token; what arrives is kept. */
   pause(): void {
     this.isPaused = true;
-    this.scanner.stopped = true;
+    if (this.scanner !== null) this.scanner.stopped = true;
   }
 
   /** Goes on with what was kept, before it returns. */
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    this.scanner.stopped = this.finished;
+    if (this.scanner !== null) this.scanner.stopped = this.finished;
     if (!this.running) this.scanKept();
   }
 
@@ -116,7 +129,7 @@ export class Tokenizer implements ScannerEvents {
    * which it paused. The tokenizer is finished. (Between handlers, an incomplete token's bytes are gone: pause first.)
    */
   take(): Buffer {
-    const taken = this.finished ? Buffer.alloc(0) : Buffer.concat([this.begun, this.kept.take()]);
+    const taken = this.finished ? Buffer.alloc(0) : Buffer.concat([this.begun, this.kept?.take() ?? NOTHING]);
     this.finish();
     return taken;
   }
@@ -129,7 +142,7 @@ export class Tokenizer implements ScannerEvents {
     if (this.finished) return null;
     const { offset, pending } = this;
     const inside = this.inStanza || pending > 0;
-    const cut = this.window.partial.length > 0;
+    const cut = this.scanner !== null && this.scanner.window.partial.length > 0;
     this.finish();
     if (cut) return new Fault('XML_BAD_UTF8', 'the stream ended inside a character', offset).toError();
     return inside ? new Fault('XML_TRUNCATED', 'the stream ended inside a stanza', offset).toError() : null;
@@ -160,12 +173,15 @@ export class Tokenizer implements ScannerEvents {
   }
 
   private scanKept(): void {
-    while (this.kept.length > 0 && !this.isPaused && !this.finished) this.scan(this.kept.take());
-    if (this.kept.length === 0) this.kept.clear();
+    const { kept } = this;
+    if (kept === null) return;
+    while (kept.length > 0 && !this.isPaused && !this.finished) this.scan(kept.take());
+    if (kept.length === 0) this.kept = null;
   }
 
   private scan(chunk: Uint8Array): void {
-    const { window, scanner } = this;
+    const scanner = (this.scanner ??= this.takeScanner());
+    const { window } = scanner;
     let at = 0;
     this.running = true;
     try {
@@ -178,12 +194,35 @@ export class Tokenizer implements ScannerEvents {
       this.fail(error instanceof Fault ? error.toError() : internal(error));
     }
     this.running = false;
-    if (!this.finished && at < chunk.length) this.kept.giveBack(chunk.subarray(at));
+    if (this.finished) return;
+    if (at < chunk.length) (this.kept ??= new UnreadBytes()).giveBack(chunk.subarray(at));
+    if (scanner.isBetween && window.partial.length === 0 && this.limits === DEFAULT_LIMITS) this.leaveScanner(scanner);
+  }
+
+  private takeScanner(): Scanner {
+    const { root } = this;
+    // One that has limits of its own keeps its own.
+    if (root === null) return new Scanner(new Window(), this.limits, this);
+    const scanner = spare ?? new Scanner(new Window(), DEFAULT_LIMITS, this);
+    spare = null;
+    scanner.window.base = this.consumed;
+    scanner.serve(this, root);
+    return scanner;
+  }
+
+  /** Nothing is begun: what is known of the stream is its root. */
+  private leaveScanner(scanner: Scanner): void {
+    this.consumed = scanner.window.offset;
+    this.root = scanner.leave();
+    this.scanner = null;
+    spare = scanner;
   }
 
   /** What is at hand of the bytes that were not looked at, in front of what is kept. */
   private get begun(): Uint8Array {
-    return this.running ? this.window.rest : this.window.partial;
+    if (this.scanner === null) return NOTHING;
+    const { window } = this.scanner;
+    return this.running ? window.rest : window.partial;
   }
 
   private deliver(call: () => void): void {
@@ -218,9 +257,10 @@ export class Tokenizer implements ScannerEvents {
 
   private finish(): void {
     this.finished = true;
+    this.kept = null;
+    if (this.scanner === null) return;
     this.scanner.stopped = true;
     this.scanner.drop();
-    this.kept.clear();
   }
 }
 

@@ -14,6 +14,16 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** Room for so many open elements is kept between stanzas. */
 const USUAL_DEPTH = 8;
 
+/** What a stream has between stanzas: its root, which is open. */
+export interface Root {
+  /** None for a root that is only thought of. */
+  readonly name: Name | undefined;
+  readonly defaultNamespace: Namespace;
+  readonly binding: Binding | null;
+}
+
+const NO_ROOT: Root = { name: undefined, defaultNamespace: NO_NAMESPACE, binding: null };
+
 /** Builds elements from tokens: namespaces, duplicate attributes, and the limits that count things. */
 export class Tree {
   /** The innermost open element; null between stanzas. The stream's root is nobody's parent. */
@@ -48,12 +58,25 @@ export class Tree {
     return this.names[this.depth - 1];
   }
 
-  /** Goes into a root that is only thought of, so that the first element is a stanza. */
-  enterRoot(defaultNamespace: Namespace): void {
-    this.names[0] = undefined;
+  /** Goes into a root, so that the next element is a stanza. */
+  enterRoot({ name, defaultNamespace, binding }: Root): void {
+    this.names[0] = name;
     this.defaults[0] = defaultNamespace;
-    this.bindings[0] = null;
+    this.bindings[0] = binding;
     this.depth = 1;
+  }
+
+  /** Between stanzas: gives the root that is open, and forgets it. */
+  leaveRoot(): Root {
+    const root = {
+      name: this.names[0],
+      defaultNamespace: this.defaults[0] as Namespace,
+      binding: this.bindings[0] as Binding | null,
+    };
+    this.enterRoot(NO_ROOT);
+    this.defaultNamespace = NO_NAMESPACE;
+    this.binding = null;
+    return root;
   }
 
   /** A start tag begins. */
