@@ -1,9 +1,17 @@
 /** Runs one cell: the process that is measured, and beside it the one on the other side of its connections. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** What a command line begins with whose process shall have the last core for itself; nothing where that cannot be said. */
+const LAST_CORE = (() => {
+  const prefix = ['taskset', '-c', String(availableParallelism() - 1)];
+  const { status } = spawnSync(prefix[0], [...prefix.slice(1), 'true']);
+  return availableParallelism() > 1 && status === 0 ? prefix : [];
+})();
 
 /** Longest time of one cell, in milliseconds. */
 const LIMIT_MS = 300_000;
@@ -36,8 +44,13 @@ function start(command, args) {
  * @param files makes the files that programs read: the corpus, and others on demand
  */
 export async function runCell(name, measure, cell, candidate, files) {
-  const peer =
-    cell.order === undefined ? null : start(process.execPath, [here('peer.mjs'), JSON.stringify(cell.order)]);
+  const [command, ...rest] = [
+    ...(measure.pinned === true ? LAST_CORE : []),
+    process.execPath,
+    here('peer.mjs'),
+    JSON.stringify(cell.order),
+  ];
+  const peer = cell.order === undefined ? null : start(command, rest);
   try {
     const params = { ...cell.params, ...(peer === null ? {} : await peer.line()) };
     const measured =

@@ -105,7 +105,15 @@ export const GOALS = [
   { text: 'importing it against @xmpp/client', of: 'load/ours', to: 'load/xmppjs', most: 1, aim: 0.6 },
   { text: 'heap of an import against the same', of: 'load/ours/1', to: 'load/xmppjs/1', most: 1.2, aim: 0.7 },
   { text: 'from connect() to ready over a bare socket', of: 'connect/ours', to: 'connect/raw', most: 1.5, aim: 1.2 },
+  { text: 'the same, against @xmpp/component', of: 'connect/ours', to: 'connect/xmppjs', most: 1, aim: 0.9 },
   { text: 'heap of an idle connection over a bare socket', of: 'idle/ours', to: 'idle/raw', most: 5, aim: 3 },
+  {
+    text: 'CPU of a stanza for one of 10,000 busy connections over one of 1,000',
+    of: 'busy/ours-10000',
+    to: 'busy/ours',
+    most: 1.2,
+    aim: 1.05,
+  },
   {
     text: 'stanzas stored in a second, 10 a turn, against a commit for each in the loop',
     of: 'store/rate',

@@ -9,6 +9,7 @@ import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setImmediate } from 'node:timers';
 import { setTimeout as pause } from 'node:timers/promises';
+import { percentile } from './statistics.mjs';
 import { CORPUS, corpus, now, pieces, probe } from './traffic.mjs';
 
 const DOMAIN = 'echo.example.org';
@@ -69,27 +70,45 @@ function answer(socket) {
   socket.on('data', () => void flood(socket, 1));
 }
 
-/** Sends stanzas at an even rate, and every so often a probe with the time at which it was due. */
-async function pace(socket, { warm, rate, every, probes }) {
+/**
+ * Sends stanzas at an even rate, and every so often a probe with the time at which it was due; then at one higher rate after
+ * the other. How late it was itself is counted apart: so late it was asked by the event loop.
+ */
+async function pace(socket, { warm, every, stages }) {
   await flood(socket, warm);
-  await pause(1_000);
   const list = pieces(1).map(({ bytes }) => bytes);
+  const late = [];
+  for (const [i, { rate, probes }] of stages.entries()) {
+    // Whatever waits is to be gone before.
+    if (i < 2) await pause(1_000);
+    await evenly(socket, { rate, every, probes, list, late: i === 0 ? late : [] });
+  }
+  counted.late = { p50: percentile(late, 0.5) / 1000, p99: percentile(late, 0.99) / 1000 };
+}
+
+function evenly(socket, { rate, every, probes, list, late }) {
   const start = now();
   let sent = 0;
   let asked = 0;
-  const step = () => {
-    const due = Math.floor(((now() - start) * rate) / 1e6);
-    const batch = [];
-    for (; sent < due && asked < probes; sent += 1) {
-      if (sent % every === 0) {
-        batch.push(Buffer.from(probe(start + Math.floor((sent * 1e6) / rate))));
-        asked += 1;
-      } else batch.push(list[sent % CORPUS]);
-    }
-    if (batch.length > 0) socket.write(Buffer.concat(batch));
-    if (asked < probes && !socket.destroyed) setImmediate(step);
-  };
-  step();
+  return new Promise((resolve) => {
+    const step = () => {
+      const time = now();
+      const due = Math.floor(((time - start) * rate) / 1e6);
+      const batch = [];
+      for (; sent < due && asked < probes; sent += 1) {
+        if (sent % every === 0) {
+          const at = start + Math.floor((sent * 1e6) / rate);
+          batch.push(Buffer.from(probe(at)));
+          late.push(time - at);
+          asked += 1;
+        } else batch.push(list[sent % CORPUS]);
+      }
+      if (batch.length > 0) socket.write(Buffer.concat(batch));
+      if (asked < probes && !socket.destroyed) setImmediate(step);
+      else resolve();
+    };
+    step();
+  });
 }
 
 /** Sends to all connections in turn, once there are enough of them. */
