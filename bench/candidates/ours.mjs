@@ -103,6 +103,8 @@ function domMessage(number, to, text) {
   return documentElement;
 }
 
+let received = null;
+
 /** Ways to send `count` messages, each made for the occasion; the promise settles when they are written. */
 export const senders = {
   element: ({ broker }, first, count, to, text) => {
@@ -117,6 +119,17 @@ export const senders = {
         `<message from='echo.example.org' to='${to}' id='m${first + i}' type='chat'><body>${text}</body></message>`,
       );
     }
+    return ticket.sent;
+  },
+  /** What was received, sent on as it is. */
+  relay: ({ broker }, first, count, to, text) => {
+    received ??= Array.from({ length: count }, (_, i) =>
+      parse(
+        `<message xmlns='jabber:component:accept' from='echo.example.org' to='${to}' id='m${i}' type='chat'><body>${text}</body></message>`,
+      ),
+    );
+    let ticket;
+    for (const stanza of received) ticket = broker.output(stanza);
     return ticket.sent;
   },
   dom: ({ broker }, first, count, to, text) => {

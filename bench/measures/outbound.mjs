@@ -24,6 +24,13 @@ const CELLS = [
   },
   { key: 'ours-string', candidate: 'ours', how: 'string', label: 'xmpp-broker, output(string)', counts: [200, 1_000] },
   {
+    key: 'ours-relay',
+    candidate: 'ours',
+    how: 'relay',
+    label: 'xmpp-broker, output(received element)',
+    counts: [200, 1_000],
+  },
+  {
     key: 'ours-dom',
     candidate: 'ours',
     how: 'dom',

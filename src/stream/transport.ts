@@ -64,8 +64,10 @@ export class Transport {
       if (done !== undefined) queueMicrotask(() => done(error));
       return false;
     }
-    this.#tally.bytesOut += Buffer.byteLength(text);
-    return this.#socket.write(text, 'utf8', done);
+    const bytes = Buffer.byteLength(text);
+    this.#tally.bytesOut += bytes;
+    // What is ASCII is the same in both, and sockets write Latin-1 in less time.
+    return this.#socket.write(text, bytes === text.length ? 'latin1' : 'utf8', done);
   }
 
   /** Stops reading: the peer is held back by TCP's flow control. */
