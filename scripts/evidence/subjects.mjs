@@ -8,6 +8,7 @@ import { interoperability } from './interoperability.mjs';
 import { mutants } from './mutants.mjs';
 import { soak } from './soak.mjs';
 import { split } from './split.mjs';
+import { spoof } from './spoof.mjs';
 import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak, interoperability];
+export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak, spoof, interoperability];
