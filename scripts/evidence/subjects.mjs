@@ -1,5 +1,6 @@
 // What `npm run evidence` can show. A subject has a name, a size in units, `run(task)`, which adds to the book until the size
 // is reached and tells whether it was, and `report(task)`: facts for the JSON, lines for the page, and plots.
+import { coverage } from './coverage.mjs';
 import { durable } from './durable.mjs';
 import { disconnect } from './disconnect.mjs';
 import { fuzz } from './fuzz.mjs';
@@ -11,4 +12,4 @@ import { split } from './split.mjs';
 import { spoof } from './spoof.mjs';
 import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak, spoof, interoperability];
+export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak, spoof, interoperability, coverage];
