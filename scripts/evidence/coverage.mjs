@@ -88,7 +88,7 @@ function branchesTaken(book) {
 const roomOf = (path) =>
   WHOLE.find(([, pattern]) => pattern.test(path))?.[0] ?? path.split('/')[1].replace(/\.ts$/, '');
 
-function report({ size, book }) {
+function report({ book }) {
   const rooms = new Map();
   const missed = [];
   for (const [path, branches] of [...branchesTaken(book)].sort(([one], [other]) => (one < other ? -1 : 1))) {

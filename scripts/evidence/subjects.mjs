@@ -12,4 +12,16 @@ import { split } from './split.mjs';
 import { spoof } from './spoof.mjs';
 import { verdicts } from './verdicts.mjs';
 
-export const SUBJECTS = [durable, split, disconnect, mutants, verdicts, fuzz, growth, soak, spoof, interoperability, coverage];
+export const SUBJECTS = [
+  durable,
+  split,
+  disconnect,
+  mutants,
+  verdicts,
+  fuzz,
+  growth,
+  soak,
+  spoof,
+  interoperability,
+  coverage,
+];

@@ -244,8 +244,14 @@ function openTcp({ host, port, family }: { host: string; port: number; family: n
   return tcpConnect({ host, port, family, autoSelectFamily: false });
 }
 
+interface Ends {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+}
+
 /** On one machine a socket may meet itself where nobody listens (simultaneous open, RFC 9293 §3.5). */
-function metItself(socket: Socket, port: number): boolean {
+export function metItself(socket: Ends, port: number): boolean {
   // Each address is a system call, and is kept by the socket.
   return socket.localPort === port && socket.localAddress === socket.remoteAddress;
 }

@@ -474,6 +474,13 @@ describe('stream errors', () => {
     }
   });
 
+  it('S-ERR-3: an error of somebody else in place of the header is no stream error', async () => {
+    const { server, connected } = await rig.dialled({}, 'plain');
+    await server.expect(OPENING);
+    await server.send(`<error xmlns='urn:x'><host-unknown xmlns='${NS.STREAMS}'/></error>`);
+    expect((await failure(connected)).code).not.toBe('STREAM_ERROR');
+  });
+
   it('S-ERR-4: text decides nothing; it is capped and made harmless', async () => {
     const { error } = await lost(
       streamError('reset', `<text xmlns='${NS.STREAMS}'>host-unknown \u009b2J${'x'.repeat(5_000)}</text>`),

@@ -2,4 +2,8 @@
 export const EQUIVALENT = {
   "src/tls/server-identity.ts: type === 'SRV'":
     'what is left then are addresses, which OpenSSL writes in digits: none begins with _service.',
+  'src/filters/xpath/functions.ts: !isNodeSet(nodes)':
+    'the parser refuses a call whose argument is no node-set; the compiler of TypeScript wants to be told.',
+  'src/filters/xpath/functions.ts: !isNodeSet(nodes) (2)':
+    'the parser refuses a call whose argument is no node-set; the compiler of TypeScript wants to be told.',
 };

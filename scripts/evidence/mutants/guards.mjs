@@ -8,7 +8,7 @@ import { ROOT } from '../facts.mjs';
 const CHECKED = [
   ...['tls', 'protocols', 'stream', 'xml/tokenizer', 'stanza', 'requests', 'xml/serializer.ts', 'xml/qname.ts'],
   ...['broker/router.ts', 'broker/resumption.ts', 'broker/answerer.ts', 'link', 'lifecycle', 'jid', 'dial'],
-  ...['queue/outbound-queue.ts', 'queue/send-buffer.ts', 'stores/queue-file.ts', 'stores/salvage.ts', 'filters/xpath'],
+  ...['queue/outbound-queue.ts', 'queue/send-buffer.ts', 'filters/xpath'],
 ];
 
 /** What only helps whoever gives options: a program's mistakes are no attack. */

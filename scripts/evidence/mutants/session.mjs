@@ -49,7 +49,7 @@ export class Session {
     process.env.XMPP_BROKER_MUTANTS = this.#plan;
     this.#vitest = await createVitest('test', {
       ...{ watch: false, root: ROOT, project: PROJECTS, reporters: [this.#results], coverage: { enabled: false } },
-      ...{ maxWorkers: Math.max(1, Number(process.env.XMPP_BROKER_WORKERS ?? 2)), testTimeout: 20_000 },
+      ...{ maxWorkers: Math.max(1, Number(process.env.XMPP_BROKER_WORKERS ?? 2)), testTimeout: 60_000 },
     });
     return this;
   }

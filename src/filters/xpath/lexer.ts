@@ -155,5 +155,5 @@ export function tokenize(source: string): Token[] {
 /** Whether a text is one name without a colon. */
 export function isNCName(text: string): boolean {
   NCNAME.lastIndex = 0;
-  return NCNAME.exec(text)?.[0].length === text.length && text !== '';
+  return NCNAME.exec(text)?.[0].length === text.length;
 }

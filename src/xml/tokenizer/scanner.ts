@@ -230,7 +230,6 @@ export class Scanner {
     if (byte === 0x2d /* - */) throw restricted('a comment');
     if ((BYTE_CLASS[byte] as number) & IS_NAME_START) throw restricted('a document type');
     if (byte !== OPEN_BRACKET) throw malformed(`${shownByte(byte)} behind "<!"`);
-    if (this.tree.depth === 0) throw malformed('a CDATA section outside the root');
     if (this.tree.depth === 1) throw streamText(byte);
     this.characterData.beginCdata();
     this.window.at++;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { JABBERD14_COMPONENT, JABBERD20_COMPONENT, LEGACY, XMPP } from 'xmpp-broker';
 import { BrokerError } from '../../../src/errors.js';
 import type { Address } from '../../../src/dial/addresses.js';
-import { dial, type DialOptions } from '../../../src/dial/dial.js';
+import { dial, metItself, type DialOptions } from '../../../src/dial/dial.js';
 import { portHint } from '../../../src/dial/port-hint.js';
 import type { Target } from '../../../src/dial/resolve.js';
 
@@ -85,6 +85,15 @@ describe('on loopback', () => {
     for await (const chunk of socket) text += String(chunk);
     expect(text).toBe('<early/>');
     server.close();
+  });
+
+  test.each([
+    ['127.0.0.1', 40_000, '127.0.0.1', 40_000, true],
+    ['127.0.0.1', 40_000, '127.0.0.1', 40_001, false],
+    ['192.0.2.1', 40_000, '192.0.2.2', 40_000, false],
+    [undefined, undefined, undefined, 0, false], // a socket in the file system
+  ])('%s:%j that is connected to %s:%j met itself: %j', (localAddress, localPort, remoteAddress, port, met) => {
+    expect(metItself({ localAddress, localPort, remoteAddress }, port)).toBe(met);
   });
 
   test('looks names up with the operating system by default', async () => {
@@ -298,6 +307,21 @@ describe('racing addresses', () => {
     found([v4('192.0.2.9')]);
     await pass(0);
     expect(wire.started).toEqual(['192.0.2.21', '192.0.2.9']);
+    wire.connected('192.0.2.9');
+    expect((await pending).target.host).toBe('slow');
+  });
+
+  test('a lookup that still runs is waited for when all else has failed', async () => {
+    let found: (list: Address[]) => void = () => undefined;
+    const lookup = (host: string) =>
+      host === 'slow'
+        ? new Promise<Address[]>((resolve) => (found = resolve))
+        : Promise.reject(systemError('ENOTFOUND'));
+    const { wire, pending } = start(['slow', 'gone'], { lookup });
+    await pass(2000);
+    expect(wire.started).toEqual([]);
+    found([v4('192.0.2.9')]);
+    await pass(0);
     wire.connected('192.0.2.9');
     expect((await pending).target.host).toBe('slow');
   });

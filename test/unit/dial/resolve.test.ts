@@ -55,6 +55,17 @@ describe('SRV records', () => {
     expect(resolver.asked.sort()).toEqual([STARTTLS, DIRECT].sort());
   });
 
+  test.each([-1, 65_536, 0.5, NaN, '1', null])(
+    'A-FLOW-6: a record with %j for a number is passed over',
+    async (wrong) => {
+      const number = wrong as number;
+      const records = [srv('a', number), srv('b', 1, number), srv('c', 1, 0, number), srv('d', 1)];
+      expect(await places(resolve('example.org', { ...CLIENT, resolver: stub({ [STARTTLS]: records }) }))).toEqual([
+        'd:1 starttls',
+      ]);
+    },
+  );
+
   test('S-CONN-4: equal priorities are drawn by weight across both services', async () => {
     const resolver = stub({ [DIRECT]: [srv('heavy', 1, 0, 90)], [STARTTLS]: [srv('light', 2, 0, 10)] });
     // Sorted by weight the running sums are 10 and 100; a point of 10 is the last of "light".

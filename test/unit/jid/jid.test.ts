@@ -102,6 +102,7 @@ describe('local part', () => {
 
   it.each([
     ['middle dot between two l', 'l\u00b7l', 'l\u00b7a'],
+    ['middle dot behind an l, before another', 'll\u00b7l', 'a\u00b7l'],
     ['greek keraia before a greek letter', '\u0375\u03b1', '\u0375a'],
     ['geresh after a hebrew letter', '\u05d0\u05f3', '\u05f3\u05d0'],
     ['gershayim after a hebrew letter', '\u05d0\u05f4', '\u05f4\u05d0'],
@@ -342,6 +343,9 @@ describe('equivalent()', () => {
     ['a@\u2665\texample', 'a@\u2665example'],
     ['a@ex%41mple', 'a@example'],
     ['a@0x7f.1', 'a@127.0.0.1'],
+    // Longer than what is looked at, even if little of it counts.
+    ['a@d', `a${'\u00ad'.repeat(4_000)}@d`],
+    ['a@d/b', `a@d/b${'\u00ad'.repeat(4_000)}`],
   ])('not %j and %j', (a, b) => {
     expect(JID.equivalent(a, b)).toBe(false);
     expect(JID.equivalent(b, a)).toBe(false);

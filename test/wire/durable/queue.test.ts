@@ -184,6 +184,41 @@ it('lets go of everything when another process takes the queue, and waits for it
   expect(broker.queue.size).toBe(0);
 });
 
+it('begins anew when another process takes the queue while it signs in', async () => {
+  const peer = await rig.listen();
+  const { broker } = rig.broker(peer, { ...options(), reconnect: { firstDelayMs: 1, maxDelayMs: 1, initial: true } });
+  const connected = broker.connect();
+  await (await peer.accept()).expect('<stream:stream');
+  const fenced = broker.events.once('PCJ_FENCED');
+  store.fence(DOMAIN);
+  await fenced;
+  await COMPONENT.letIn(await peer.accept());
+  await connected;
+});
+
+it('asks no more for a queue that it waited for when connect() is given up', async () => {
+  let asked: AbortSignal | undefined;
+  const waiting: QueueStore = {
+    name: 'one that waits',
+    open: (_, signal) => {
+      asked = signal;
+      return new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(signal.reason as Error);
+        });
+      });
+    },
+  };
+  const { broker } = rig.broker(await rig.listen(), { queue: { store: waiting } });
+  const controller = new AbortController();
+  const connected = failure(broker.connect({ signal: controller.signal }));
+  await expect.poll(() => asked).toBeDefined();
+  expect(broker.state).toBe('standby');
+  controller.abort();
+  expect(await connected).toMatchObject({ code: 'CONNECT_ABORTED' });
+  expect([asked?.aborted, broker.state]).toEqual([true, 'disconnected']);
+});
+
 it('keeps what was not stored yet when a commit tells that another process has the queue', async () => {
   const { broker, peer } = await rig.ready({
     ...options({ onReady: 'send' }),
