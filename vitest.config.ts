@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { mutants, setupFiles } from './scripts/evidence/mutants/plugin.mjs';
+import { LongestFirst } from './test/support/order.js';
 import { threads } from './test/support/threads.js';
 
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -34,8 +35,8 @@ const project = (name: string, extra: object = {}) => ({
 
 export default defineConfig({
   test: {
-    // Servers, examples and time limits are waited for: two files at a time pay even on a single processor.
-    maxWorkers: Math.max(2, availableParallelism()),
+    // Servers, examples and time limits are waited for: one file more than there are processors keeps them busy.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       project('unit'),
       project('wire'),
@@ -46,6 +47,7 @@ export default defineConfig({
       project('browser', { expect: { poll: { timeout: 20_000 } } }),
       project('stores'),
     ],
+    sequence: { sequencer: LongestFirst },
     coverage: { provider: 'v8', include: ['src/**/*.ts'] },
   },
 });

@@ -3,8 +3,9 @@
 // the store run on Node 24, which has SQLite; it is brought when another Node runs this (scripts/runtimes.mjs).
 // Arguments go to vitest: `npm test -- --project unit`, `npm test -- test/unit/jid.test.ts`.
 // Plain Node without dependencies: this runs before anything is installed.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,29 +68,48 @@ const line = ({ passed, failed, skipped }) => `${passed} passed, ${failed} faile
 
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 
-/** Runs suites on a Node, and adds what came of them. @returns the exit code */
-function runSuites(program, suites, selection) {
+/** Runs suites on a Node, and adds what came of them. What is printed goes into a file, if there is one. @returns the exit code */
+async function runSuites(program, suites, selection, into = 'inherit') {
   const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-test-'));
   const report = join(folder, 'report.json');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-  const status = run(program, vitest, 'run', ...reporters, ...selection);
+  const child = spawn(program, [vitest, 'run', ...reporters, ...selection], {
+    cwd: root,
+    stdio: ['inherit', into, into],
+  });
+  const [code] = await once(child, 'exit');
   countResults(report, suites);
   rmSync(folder, { recursive: true, force: true });
-  return status;
+  return code ?? 1;
 }
 
-/** The suites of the store on the Node that is for them, and all others on this one. @returns the exit code */
-function runApart(storeNode, suites) {
+/**
+ * The suites of the store on the Node that is for them, and at the same time all others on this one. The suites of the store
+ * wait for disks and servers most of the time; what they print comes at the end. @returns the exit code
+ */
+async function runApart(storeNode, suites) {
   const rest = args.filter((arg, i) => !arg.startsWith('--project') && args[i - 1] !== '--project');
   const others = projects.length === 0 ? ['!stores'] : projects.filter((name) => name !== 'stores');
   // Files that are named may all be of one of the two.
   const select = (names) => [...names.map((name) => `--project=${name}`), '--passWithNoTests', ...rest];
-  const status = others.length === 0 ? 0 : runSuites(process.execPath, suites, select(others));
+  const stores = select(['stores']);
+  if (others.length === 0) return runSuites(storeNode, suites, stores);
+  if (!rest.some((arg) => arg.startsWith('--maxWorkers'))) stores.push('--maxWorkers=1');
+  const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-stores-'));
+  const printed = join(folder, 'printed');
+  const into = openSync(printed, 'w');
+  const statuses = await Promise.all([
+    runSuites(process.execPath, suites, select(others)),
+    runSuites(storeNode, suites, stores, into),
+  ]);
+  closeSync(into);
   console.log(`test: the suites of the store, on Node ${STORE_RELEASE}`);
-  return runSuites(storeNode, suites, select(['stores'])) || status;
+  process.stdout.write(readFileSync(printed));
+  rmSync(folder, { recursive: true, force: true });
+  return statuses.find((status) => status !== 0) ?? 0;
 }
 
-function main() {
+async function main() {
   installDependencies();
   const missing = wants('servers') || wants('browser') ? provision() : [];
   const store = wants('stores') ? nodeRelease(STORE_RELEASE) : { path: process.execPath };
@@ -97,7 +117,9 @@ function main() {
 
   const suites = new Map();
   const { path: storeNode = process.execPath } = store;
-  let status = storeNode === process.execPath ? runSuites(process.execPath, suites, args) : runApart(storeNode, suites);
+  let status = await (storeNode === process.execPath
+    ? runSuites(process.execPath, suites, args)
+    : runApart(storeNode, suites));
 
   const total = { passed: 0, failed: 0, skipped: 0 };
   console.log('\ntest: suites that ran');
@@ -118,4 +140,4 @@ function main() {
   process.exitCode = status;
 }
 
-main();
+await main();
