@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMPONENT, NS, reply, serveDisco, StanzaError, XMPP, xml, type Broker, type BrokerOptions } from 'xmpp-broker';
 import { Slixmpp } from '../support/slixmpp.js';
-import { describeServer, Proxy, type TestServer } from './harness/index.js';
+import { describeServer, Proxy, sharedServer, type TestServer } from './harness/index.js';
 import { CLIENT_SITES, Clients } from './support/client-site.js';
 import { SITES } from './support/component-site.js';
 import { Client, foreign, type ForeignElement } from './support/foreign-client.js';
@@ -63,8 +63,9 @@ function outcome(answer: ForeignElement): string {
 const ask = (to: string, id: string, what: string) =>
   foreign('iq', { type: 'get', id, to }, foreign('q', { xmlns: `urn:test:${what}` }));
 
-for (const role of ['client', 'component'] as const) {
-  for (const { name, start, managed } of CLIENT_SITES) {
+for (const { name, start, managed } of CLIENT_SITES) {
+  const served = sharedServer(start);
+  for (const role of ['client', 'component'] as const) {
     const port = SITES.find((site) => site.name === name)?.port ?? (() => 0);
     describeServer(name, `answering as a ${role}`, () => {
       let server: TestServer<'starttls' | 'directTls'>;
@@ -75,7 +76,7 @@ for (const role of ['client', 'component'] as const) {
       const address = role === 'client' ? 'alice@localhost/bot' : 'comp.localhost';
 
       beforeAll(async () => {
-        server = await start();
+        server = await served();
         proxy = await Proxy.listen(role === 'client' ? server.ports.starttls : port(server));
         const as: Partial<BrokerOptions> =
           role === 'client'
@@ -95,7 +96,6 @@ for (const role of ['client', 'component'] as const) {
         await bob[Symbol.asyncDispose]();
         await clients[Symbol.asyncDispose]();
         await proxy[Symbol.asyncDispose]();
-        await server.dispose();
       });
 
       /** All that came back for an id, once an answer to a later request is here. */

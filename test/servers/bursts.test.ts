@@ -6,7 +6,7 @@ import { Brokers } from './support/component-site.js';
 import { inbox } from './support/inbox.js';
 
 /** ejabberd counts what it sent to a client and was not acknowledged, and ends the stream at 5,000. */
-const BURST = 20_000;
+const BURST = 12_000;
 
 const BOB = 'bob@localhost/desk';
 

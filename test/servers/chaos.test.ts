@@ -18,7 +18,7 @@ import { Clients, type ClientPort } from './support/client-site.js';
 import { Brokers } from './support/component-site.js';
 
 /** How long each of the pieces below makes trouble, in seconds. `XMPP_BROKER_CHAOS=300` makes twenty minutes of the four. */
-const SECONDS = Number(process.env['XMPP_BROKER_CHAOS'] ?? 6);
+const SECONDS = Number(process.env['XMPP_BROKER_CHAOS'] ?? 3);
 
 /** Changes the course of events. */
 const SEED = Number(process.env['XMPP_BROKER_CHAOS_SEED'] ?? 0x5eed);

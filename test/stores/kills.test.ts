@@ -9,7 +9,7 @@ import { build, rounds } from './kills/rounds.js';
 import { describeStore } from './support/place.js';
 
 const { env } = process;
-const KILLS = Number(env['XMPP_BROKER_KILLS'] ?? 25);
+const KILLS = Number(env['XMPP_BROKER_KILLS'] ?? 12);
 const PLACE = (env['XMPP_BROKER_PLACE'] ?? 'loopback') as PlaceName;
 
 describeStore('D-1, A-Q-1, S-Q-3: a program that is killed', () => {

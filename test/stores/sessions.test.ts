@@ -13,7 +13,7 @@ import { build } from './kills/rounds.js';
 import type { Orders } from './sessions/program.js';
 import { describeStore } from './support/place.js';
 
-const ROUNDS = Number(process.env['XMPP_BROKER_KILLS'] ?? 12);
+const ROUNDS = Number(process.env['XMPP_BROKER_KILLS'] ?? 8);
 
 /** Most messages to the program that were not seen there yet: below what servers keep for a session that is away. */
 const WINDOW = 40;

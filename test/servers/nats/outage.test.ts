@@ -53,7 +53,7 @@ describeServer('nats', 'J-1: kills', () => {
     await broker.connect();
     const producer = quiet(publisher(nats, { queue: 'juliet@localhost' }));
     const tickets = new Map<string, RemoteTicket>();
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 3; round += 1) {
       say(producer, tickets, 40);
       await tickets.get(String(tickets.size - 39))?.stored;
       await nats.kill();

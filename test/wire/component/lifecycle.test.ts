@@ -76,7 +76,7 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
       'shutdown',
     ],
   ])('%s', async (_, manners, steps, reconnect, end) => {
-    for (let round = 0; round < 5; round++) await live(SERVER, { manners, steps, reconnect, end });
+    await live(SERVER, ...Array.from({ length: 5 }, () => ({ manners, steps, reconnect, end })));
   });
 
   /** A life that publishes each event of a link, and what a handler does in the middle of it. */
@@ -106,16 +106,12 @@ describe('G10 S-CONN-8 S-CONN-13: whatever happens, in whatever order', () => {
   ];
 
   it.each(LIVES)('faults B: in the middle of %s (%s, %j) whatever a handler does', async (event, manner, behind) => {
-    for (const what of REACTIONS)
-      for (const reconnect of [true, false]) {
-        const steps: WorldStep[] = ['output', `in ${event}: ${what}`, 'connect', 'until at rest or ready', ...behind];
-        await live(SERVER, {
-          manners: [manner],
-          steps: [...steps, 'until lost', 'until at rest or ready'],
-          reconnect,
-          end: 'shutdown',
-        });
-      }
+    const lives = REACTIONS.flatMap((what) => {
+      const steps: WorldStep[] = ['output', `in ${event}: ${what}`, 'connect', 'until at rest or ready', ...behind];
+      steps.push('until lost', 'until at rest or ready');
+      return [true, false].map((reconnect) => ({ manners: [manner], steps, reconnect, end: 'shutdown' as const }));
+    });
+    await live(SERVER, ...lives);
   });
 
   it('connect, shutdown, connect: the last word counts', async () => {

@@ -461,15 +461,28 @@ export interface Server<Manner extends string> {
   serve(conversation: Conversation, manner: Manner): Promise<void>;
 }
 
-/** Takes the steps, ends everything, and expects that nothing is wrong then. Beyond its manners the server is good. */
+/** Lives side by side, most of which wait. Takes the steps, ends everything, and expects that nothing is wrong then. */
 export async function live<Manner extends string>(
-  { broker, serve }: Server<Manner | 'good'>,
-  { manners, steps, reconnect, end }: Lifetime<Manner>,
+  server: Server<Manner | 'good'>,
+  ...lifetimes: readonly Lifetime<Manner>[]
 ): Promise<void> {
   const problems: unknown[] = [];
   const onUnhandled = (reason: unknown) => void problems.push(reason);
   process.on('unhandledRejection', onUnhandled).on('uncaughtException', onUnhandled);
   const timers = openTimers();
+  const ended = await Promise.allSettled(lifetimes.map((lifetime) => liveOnce(server, lifetime)));
+  process.off('unhandledRejection', onUnhandled).off('uncaughtException', onUnhandled);
+  for (let look = 0; look < 100 && openTimers() > timers; look++) await new Promise((resolve) => setImmediate(resolve));
+  if (openTimers() > timers) problems.push(`${openTimers() - timers} timers are left`);
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  expect(problems).toEqual([]);
+}
+
+async function liveOnce<Manner extends string>(
+  { broker, serve }: Server<Manner | 'good'>,
+  { manners, steps, reconnect, end }: Lifetime<Manner>,
+): Promise<void> {
   const peer = await ScriptedPeer.listen({
     script: (conversation, index) => serve(conversation, manners[index] ?? 'good').catch(() => undefined),
   });
@@ -480,22 +493,23 @@ export async function live<Manner extends string>(
   } finally {
     world.broker.halt();
     await peer.close();
-    process.off('unhandledRejection', onUnhandled).off('uncaughtException', onUnhandled);
   }
-  for (let look = 0; look < 100 && openTimers() > timers; look++) await new Promise((resolve) => setImmediate(resolve));
-  if (openTimers() > timers) problems.push(`${openTimers() - timers} timers are left`);
-  expect([...problems, ...world.problems], world.events.join(' ')).toEqual([]);
+  expect(world.problems, world.events.join(' ')).toEqual([]);
 }
 
+/** Lives that go on at a time. */
+const AT_ONCE = 10;
+
 /** Lets anything happen, in any order, many times. */
-export async function liveAnyhow<Manner extends string>(server: Server<Manner | 'good'>, numRuns = 150): Promise<void> {
+export async function liveAnyhow<Manner extends string>(server: Server<Manner | 'good'>, lives = 150): Promise<void> {
   const lifetimes = fc.record({
     manners: fc.array(fc.constantFrom(...server.manners), { maxLength: 8, size: 'max' }),
     steps: anySteps,
     reconnect: fc.boolean(),
     end: fc.constantFrom('halt' as const, 'shutdown' as const),
   });
-  const property = fc.asyncProperty(lifetimes, (lifetime) => live(server, lifetime));
+  const together = fc.array(lifetimes, { minLength: AT_ONCE, maxLength: AT_ONCE, size: 'max' });
+  const property = fc.asyncProperty(together, (some) => live(server, ...some));
   // What fails is made smaller for a while only: each try may wait for what hangs.
-  await fc.assert(property, { numRuns, plugins: [fc.interruptAfterTimeLimit(60_000)] });
+  await fc.assert(property, { numRuns: Math.ceil(lives / AT_ONCE), plugins: [fc.interruptAfterTimeLimit(60_000)] });
 }
