@@ -239,7 +239,9 @@ describeServer('nats', 'J-3: the window of ids', () => {
   it('what could not be stored for longer than the window is flagged', async () => {
     const nats = await start();
     await prepareNats({ servers: Nats.url(nats) }, { dedupMs: 200 });
-    const producer = quiet(publisher(nats, { dedupMs: 200 }));
+    // No ping tells that it stands still: then nothing would be published.
+    const connection = { servers: Nats.url(nats), pingInterval: 60_000 };
+    const producer = quiet(publisher(nats, { dedupMs: 200, connection }));
     await producer.output(message('before')).stored;
     nats.freeze();
     const late = producer.output(message('late'));
