@@ -7,10 +7,10 @@ const number = (value, digits) =>
     ? ''
     : value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
-const row = (cells) => `| ${cells.join(' | ')} |`;
+export const row = (cells) => `| ${cells.join(' | ')} |`;
 
 /** How a ratio is shown: large ones need no decimals. */
-const times = (value) => `${number(value, value >= 100 ? 0 : value >= 10 ? 1 : 2)}x`;
+export const times = (value) => `${number(value, value >= 100 ? 0 : value >= 10 ? 1 : 2)}x`;
 
 /**
  * The table of one measure.

@@ -5,13 +5,14 @@
  *
  * Each cell of a table is a process of its own. A round runs every cell once, so that what disturbs the machine
  * disturbs all of them. A full run writes `results.md`, `results.json` and `inbound.svg` into `bench/results/`, any
- * other one `latest.md` and so on. It fails when a ratio is beyond its bound (bench/goals.mjs).
+ * other one `latest.md` and so on; and the figures in the pages of docs (bench/figures.mjs). It fails when a ratio is beyond its bound (bench/goals.mjs).
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { locate } from './candidates.mjs';
+import { PAGES, withFigures } from './figures.mjs';
 import { runCell } from './cell-process.mjs';
 import { HEADER } from './corpus.mjs';
 import { failures, NOISE } from './goals.mjs';
@@ -141,6 +142,10 @@ async function main() {
   writeFileSync(join(folder, `${stem}.md`), text);
   const plain = { ...report, measures: measures.map(({ name, cells }) => ({ name, cells })) };
   writeFileSync(join(folder, `${stem}.json`), `${JSON.stringify(plain, null, 1)}\n`);
+  for (const page of stem === 'results' ? PAGES : []) {
+    const path = fileURLToPath(new URL(`../${page}`, import.meta.url));
+    writeFileSync(path, withFigures(readFileSync(path, 'utf8'), report));
+  }
   const inbound = measures.find(({ name }) => name === 'inbound');
   if (inbound !== undefined) {
     const image = stem === 'results' ? 'inbound.svg' : 'latest.svg';
