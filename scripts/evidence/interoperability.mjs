@@ -10,6 +10,10 @@ const PEERS = {
   libstrophe: 'libstrophe',
   aioxmpp: 'aioxmpp',
   anyevent: 'AnyEvent::XMPP',
+  gloox: 'gloox',
+  poe: 'POE::Component::Jabber',
+  mcabber: 'mcabber',
+  profanity: 'profanity',
 };
 
 /** Tables of the page, by the kind of what is tried. */
@@ -81,12 +85,12 @@ export function withTables(page, facts) {
   return page.slice(0, page.indexOf(BEGIN)) + interoperabilityTables(facts);
 }
 
-function report({ size, book }) {
+function report({ book }) {
   const lines = book.read();
   const versions = Object.fromEntries(lines.map(({ peer, version }) => [peer, version]));
   const cells = lines.map(({ peer, kind, feature, verdict, detail }) => ({ peer, kind, feature, verdict, detail }));
   const facts = {
-    ...provenance(`npm run evidence -- --only interoperability --size ${size}`),
+    ...provenance(`npm run evidence -- --only interoperability`),
     versions,
     wrong: cells
       .filter(({ verdict }) => verdict === 'wrong')

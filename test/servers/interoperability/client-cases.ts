@@ -100,19 +100,21 @@ async function atWork(cells: Cells, peer: ClientPeer, keepCa: KeepCa): Promise<v
   await befriend(server, juliet, received);
   const managed = new Promise<void>((resolve) => {
     server.subscribe('received', ({ connection, element }) => {
-      if (element.localName === 'enable' && connection.addresses.some((jid) => jid.toString() === ALICE)) resolve();
+      if (element.localName === 'enable' && connection.addresses.some(({ local }) => local === 'alice')) resolve();
     });
   });
   server.subscribe('authenticated', ({ username, mechanism }) => {
     if (username === 'alice') mechanisms.push(mechanism);
   });
   const session = server.events.once('session');
+  let alice = ALICE;
   await using program = new ForeignProgram(peer.launch, destination(server, keepCa));
   await cells.attempt(
     'STARTTLS',
     async () => {
       await program.heard('online');
-      const { connection } = await session;
+      const { connection, jid } = await session;
+      alice = jid.toString();
       if (!connection.secure) throw new Error('the session is not encrypted');
     },
     'needed',
@@ -122,17 +124,16 @@ async function atWork(cells: Cells, peer: ClientPeer, keepCa: KeepCa): Promise<v
     if (!mechanism.startsWith('SCRAM-')) throw new Error(mechanism);
     return Promise.resolve(mechanism);
   });
-  await cells.attempt('resource', async () => {
-    const jid = (await session).jid.toString();
-    if (jid !== ALICE) throw new Error(`it is ${jid}`);
-  });
+  await cells.attempt('resource', () =>
+    alice === ALICE ? Promise.resolve() : Promise.reject(new Error(`it is ${alice}`)),
+  );
   await cells.attempt('roster', async () => {
     program.order('roster');
     const [, ...jids] = await program.heard('roster');
     if (!jids.includes('juliet@localhost')) throw new Error(jids.join(' '));
   });
   await cells.attempt('presence', async () => {
-    await received.until(presenceOf(null, ALICE));
+    await received.until(presenceOf(null, alice));
     await program.heard('presence', 'juliet@localhost/ours', 'available');
   });
   await cells.attempt('message to ours', async () => {
@@ -140,7 +141,7 @@ async function atWork(cells: Cells, peer: ClientPeer, keepCa: KeepCa): Promise<v
     await received.until(bodyIs('wherefore <art> & thou'));
   });
   await cells.attempt('message from ours', async () => {
-    juliet.output(xml('message', { to: ALICE, type: 'chat' }, xml('body', {}, 'tea & <sugar> ☕')));
+    juliet.output(xml('message', { to: alice, type: 'chat' }, xml('body', {}, 'tea & <sugar> ☕')));
     await program.heard('message', 'juliet@localhost/ours', 'tea & <sugar> ☕');
   });
   await cells.attempt('ping', async () => {
@@ -175,9 +176,9 @@ async function atWork(cells: Cells, peer: ClientPeer, keepCa: KeepCa): Promise<v
   await cells.attempt('resumption', async () => {
     const closed = server.events.once('closed');
     const again = server.events.once('session');
-    server.cut(ALICE);
+    server.cut(alice);
     await closed;
-    server.route(parse(`<message from='juliet@localhost/ours' to='${ALICE}'><body>missed</body></message>`));
+    server.route(parse(`<message from='juliet@localhost/ours' to='${alice}'><body>missed</body></message>`));
     const { resumed } = await again;
     if (!resumed) throw new Error('a new session');
     await program.heard('message', 'juliet@localhost/ours', 'missed');

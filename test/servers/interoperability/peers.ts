@@ -25,7 +25,7 @@ export interface Peer {
 const here = (path: string) => fileURLToPath(new URL(`programs/${path}`, import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** slixmpp binds to TLS in a way that TLS 1.3 does not have. */
+/** For those who bind to TLS in a way that TLS 1.3 does not have. */
 const NO_BINDING = { mechanisms: ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1'] };
 
 type Make = (brought: Brought) => boolean;
@@ -100,6 +100,49 @@ export const PEERS: Readonly<Record<string, Peer>> = {
         SCRAM: 'it does not know SCRAM',
         'stream management': 'it does not know XEP-0198',
         resumption: 'it does not know XEP-0198',
+      },
+    },
+  },
+  gloox: {
+    title: 'gloox (C++)',
+    from: 'Debian: libgloox-dev, g++',
+    quick: false,
+    find: () => fromDebian('libgloox-dev', ({ folder }) => [join(folder, 'peer')], compiled('gloox.cc', '-lgloox')),
+    client: { lacks: { archive: 'it does not know XEP-0313' }, server: NO_BINDING },
+    component: { lacks: {} },
+  },
+  poe: {
+    title: 'POE::Component::Jabber (Perl)',
+    from: 'Debian: libpoe-component-jabber-perl',
+    quick: false,
+    find: () => fromDebian('libpoe-component-jabber-perl', () => ['/usr/bin/perl', here('poe.pl')]),
+    component: { lacks: { 'asked by ours': 'it answers nothing by itself' } },
+  },
+  mcabber: {
+    title: 'mcabber, with loudmouth (C)',
+    from: 'Debian: mcabber',
+    quick: false,
+    find: () => fromDebian('mcabber', () => ['/usr/bin/python3', here('terminal-peer.py'), 'mcabber']),
+    client: {
+      lacks: {
+        resource: 'it adds something of its own to the name',
+        SCRAM: 'loudmouth takes PLAIN where it is offered',
+        archive: 'it does not know XEP-0313',
+        'stream management': 'it does not know XEP-0198',
+        resumption: 'it does not know XEP-0198',
+      },
+    },
+  },
+  profanity: {
+    title: 'profanity, with libstrophe (C)',
+    from: 'Debian: profanity-light',
+    quick: false,
+    find: () => fromDebian('profanity-light', () => ['/usr/bin/python3', here('terminal-peer.py'), 'profanity']),
+    client: {
+      lacks: {
+        archive: 'it looks into the archive only when it wants to',
+        ping: 'it pings only whom it knows to answer',
+        resumption: 'it resumes, and gets what it missed, but does not send what is typed then',
       },
     },
   },
