@@ -4,19 +4,22 @@ import type { NatsLink } from './connection.js';
 
 /**
  * Done with, still at it, or not for us.
- * @returns resolves when the last of them is confirmed, which tells that those before it are through, too, and does not
- * reject; null: nothing is on its way, such as when the connection is closed. What was not heard comes again
+ * @returns whether the last of them was confirmed, which tells that those before it are through, too. It does not reject; null:
+ * nothing is on its way, such as when the connection is closed. What was not heard comes again
  */
 export function answer(
   { connection }: NatsLink,
   replies: readonly string[],
   text: '+ACK' | '+WPI' | '-NAK',
-): Promise<unknown> | null {
+): Promise<boolean> | null {
   const last = replies.at(-1);
   if (last === undefined) return null;
   try {
     for (const reply of replies.slice(0, -1)) connection.publish(reply, text);
-    return connection.request(last, text, { timeout: ANSWER_MS }).catch(() => undefined);
+    return connection.request(last, text, { timeout: ANSWER_MS }).then(
+      () => true,
+      () => false,
+    );
   } catch {
     return null;
   }

@@ -9,8 +9,18 @@ export class KnownStanzas {
   readonly #own = new Set<Entry>();
   /** What is done with before JetStream brought it. */
   readonly #endedEarly = new Set<number>();
+  /** Marks of what is done with, and JetStream has not confirmed that: if that is lost, the next holder must know of them. */
+  readonly #ending = new Map<number, Mark>();
+  /** The newest of them that are confirmed, and still remembered. */
+  readonly #confirmed: number[] = [];
+  readonly #remembered: number;
   /** All up to here were brought. */
   #floor = 0;
+
+  /** @param remembered how many that are done with keep their marks though that was confirmed */
+  constructor(remembered = 0) {
+    this.#remembered = remembered;
+  }
 
   /** All up to here were brought. */
   get floor(): number {
@@ -64,6 +74,7 @@ export class KnownStanzas {
    * @returns whether it has to be deleted: it was brought before it was known, and there is nothing to be acknowledged
    */
   end(entry: Entry): boolean {
+    if (!isFresh(entry.mark)) this.#ending.set(entry.sequence, entry.mark);
     if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key);
     this.#bySequence.delete(entry.sequence);
     this.#own.delete(entry);
@@ -73,9 +84,16 @@ export class KnownStanzas {
     return false;
   }
 
+  /** JetStream says that it knows that they are done with. Of a cluster, its leader does, and the other nodes hear of it later. */
+  confirmed(sequences: readonly number[]): void {
+    this.#confirmed.push(...sequences);
+    const surplus = this.#confirmed.length - this.#remembered;
+    for (const sequence of surplus > 0 ? this.#confirmed.splice(0, surplus) : []) this.#ending.delete(sequence);
+  }
+
   /** Marks of those of which there is something to say, by sequence. */
   marks(): Map<number, Mark> {
-    const marks = new Map<number, Mark>();
+    const marks = new Map(this.#ending);
     for (const { sequence, mark } of this.#bySequence.values()) if (!isFresh(mark)) marks.set(sequence, mark);
     return marks;
   }

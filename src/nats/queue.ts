@@ -34,6 +34,8 @@ export interface NatsQueueParts extends QueueWriterParts {
   /** What reads for it. */
   readonly feed: (owner: FeedOwner) => QueueFeed;
   readonly reports: Reports;
+  /** How many stanzas that are done with keep their marks in the record. Default none. */
+  readonly remembered?: number;
   /** Called when it is closed. */
   left(): Promise<void>;
 }
@@ -52,7 +54,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   readonly #parts: NatsQueueParts;
   readonly #feed: QueueFeed;
   #commands: CommandLine | null = null;
-  readonly #known = new KnownStanzas();
+  readonly #known: KnownStanzas;
   readonly #writer: QueueWriter;
   /** What the last holder knew of stanzas. */
   readonly #inherited: Marks;
@@ -68,6 +70,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   constructor(parts: NatsQueueParts, { epoch, after, body }: Taken) {
     this.#parts = parts;
+    this.#known = new KnownStanzas(parts.remembered);
     this.epoch = epoch;
     this.after = after;
     const { marks, session } = (typeof body === 'object' && body !== null ? body : {}) as Body;
@@ -155,7 +158,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     const reply = message.reply ?? '';
     const isNew = this.#known.pass(sequence);
     if (this.#known.endsNow(sequence)) {
-      this.#acknowledge([reply]);
+      this.#acknowledge([reply], [sequence]);
       return;
     }
     const known = this.#known.at(sequence);
@@ -167,7 +170,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     // It was done with, and that was lost; or the same stanza is here already.
     const isOurs = this.#writer.isPutting(key);
     if (!isNew || (this.#known.withKey(key) !== undefined && !isOurs)) {
-      this.#acknowledge([reply]);
+      this.#acknowledge([reply], [sequence]);
       return;
     }
     const mark = sequence <= this.#inherited.last ? this.#inherited.of(sequence) : FRESH;
@@ -253,21 +256,31 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   #end(ended: readonly Staged[]): void {
     const replies: string[] = [];
+    const sequences: number[] = [];
     for (const { entry } of ended) {
       if (entry === null) continue;
       if (this.#known.end(entry)) this.#delete(entry.sequence);
-      else if (entry.reply !== null) replies.push(entry.reply);
+      else if (entry.reply !== null) {
+        replies.push(entry.reply);
+        sequences.push(entry.sequence);
+      }
     }
-    this.#acknowledge(replies);
+    this.#acknowledge(replies, sequences);
   }
 
-  #acknowledge(replies: readonly string[]): void {
-    this.#confirmed = answer(this.#parts.link, replies, '+ACK') ?? this.#confirmed;
+  #acknowledge(replies: readonly string[], sequences: readonly number[]): void {
+    const confirmed = answer(this.#parts.link, replies, '+ACK');
+    if (confirmed === null) return;
+    this.#confirmed = confirmed.then((isHeard) => {
+      if (isHeard) this.#known.confirmed(sequences);
+    });
   }
 
   #delete(sequence: number): void {
     const { manager, subjects } = this.#parts;
-    this.#confirmed = manager.streams.deleteMessage(subjects.outStream, sequence, false).catch(nothing);
+    this.#confirmed = manager.streams.deleteMessage(subjects.outStream, sequence, false).then(() => {
+      this.#known.confirmed([sequence]);
+    }, nothing);
   }
 
   #failure(cause: unknown): BrokerError {
@@ -292,7 +305,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   }
 
   async #close(): Promise<void> {
-    const { lease, manager, subjects } = this.#parts;
+    const { lease } = this.#parts;
     await this.#under;
     const isMine = lease.isHeld && !this.#isLost;
     this.#feed.stop();
@@ -300,7 +313,8 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     if (isMine) {
       await this.#confirmed;
       for (const sequence of this.#known.endedEarly) {
-        await manager.streams.deleteMessage(subjects.outStream, sequence, false).catch(nothing);
+        this.#delete(sequence);
+        await this.#confirmed;
       }
       await this.#feed.delete();
       await lease.release(this.#body([]));

@@ -11,6 +11,12 @@ import { SharedQueue } from './shared-queue.js';
 import { ACK_WAIT_MS, NatsQueue, type OpenedQueue } from './queue.js';
 import { type Subjects, subjectToken } from './subjects.js';
 
+/**
+ * Stanzas that are done with, and keep their marks in the holder record for a while, where NATS is a cluster: its leader confirms
+ * acknowledgements before the other nodes have them, and without it they are delivered once more.
+ */
+const REMEMBERED = 256;
+
 /** The options of a store, with defaults. */
 export interface NatsStoreSettings {
   readonly connection: NatsGiven;
@@ -76,7 +82,8 @@ export class NatsStore implements QueueStore {
     const feed = (reader: FeedOwner): Feed =>
       new Feed(link, manager, { ...reading, consumer: `${key}-${taken.epoch}` }, reader);
     const left = (): Promise<void> => this.#leave(queue);
-    const opened = new NatsQueue({ ...base, lease, feed, owner, subject, left }, taken);
+    const remembered = link.connection.info?.cluster === undefined ? 0 : REMEMBERED;
+    const opened = new NatsQueue({ ...base, lease, feed, owner, subject, left, remembered }, taken);
     this.#queues.set(queue, opened);
     try {
       if (taken.lastEpoch > 0) {

@@ -110,7 +110,7 @@ export const Nats = {
     TestServer.start(blueprint(options), options.certificate === undefined ? {} : { certificate: options.certificate }),
 
   /** Its address for clients. */
-  url: (server: NatsServer): string => `nats://127.0.0.1:${server.ports.client}`,
+  url: (server: Pick<NatsServer, 'ports'>): string => `nats://127.0.0.1:${server.ports.client}`,
 
   /** Changes users and permissions while it runs: connections whose login changed are closed by it. */
   reconfigure(server: NatsServer, options: NatsOptions): void {

@@ -1,7 +1,7 @@
 // examples/fleet.ts: three processes with a fleet, one of which is killed and another one stopped.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFailed, test } from 'vitest';
 import { Broker, XMPP, xml } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { Child } from '../../docs/support/child.js';
@@ -58,6 +58,9 @@ describeServer('nats', 'examples/fleet.ts', () => {
       await using second = start();
       await using third = start();
       const all = [first, second, third];
+      onTestFailed(() => {
+        for (const { output } of all) console.log(output.replace(/^ready: .*\n/gm, '').slice(-4_000));
+      });
       await expect
         .poll(() => [...all.map(shards).sort(), reachable().length], { timeout: 40_000 + COUNT * 50, interval: 100 })
         .toEqual([5, 5, 6, BOTS.length]);

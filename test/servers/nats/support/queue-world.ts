@@ -87,8 +87,8 @@ export const message = (body: string, to = `x@${SINK}`): string => `<message to=
 
 /** Makes brokers and publishers that end with the test. */
 export function useNats(atEnd: (ending: Ending) => void): {
-  holder(nats: NatsServer, options: BrokerOptions, store?: Partial<NatsStoreOptions>): Broker;
-  publisher(nats: NatsServer, options?: Partial<StanzaPublisherOptions>): StanzaPublisher;
+  holder(nats: Pick<NatsServer, 'ports'>, options: BrokerOptions, store?: Partial<NatsStoreOptions>): Broker;
+  publisher(nats: Pick<NatsServer, 'ports'>, options?: Partial<StanzaPublisherOptions>): StanzaPublisher;
 } {
   return {
     holder(nats, options, store = {}) {
