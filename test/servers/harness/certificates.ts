@@ -9,7 +9,8 @@ import { der, oid, sequence, string } from './der.js';
  * Keys are P-256 unless asked otherwise, so that a certificate costs about a millisecond.
  */
 
-export type KeyKind = 'p256' | 'p384' | 'p521' | 'rsa' | 'rsa-sha384' | 'rsa-sha512' | 'rsa-pss' | 'ed25519';
+export type KeyKind =
+  'p256' | 'p384' | 'p521' | 'rsa' | 'rsa-768' | 'rsa-sha384' | 'rsa-sha512' | 'rsa-pss' | 'ed25519';
 
 /** One entry of the subjectAltName extension (RFC 5280 §4.2.1.6; RFC 6120 §13.7.1 for `srv` and `xmpp`). */
 export type SubjectName =
@@ -74,11 +75,11 @@ const USAGES: Readonly<Record<string, string>> = {
   clientAuth: '1.3.6.1.5.5.7.3.2',
 };
 
-const rsa = (name: string, hash: string) => ({
+const rsa = (name: string, hash: string, modulusLength = 2048) => ({
   name,
   hash,
   publicExponent: new Uint8Array([1, 0, 1]),
-  modulusLength: 2048,
+  modulusLength,
   saltLength: 32,
 });
 
@@ -89,6 +90,7 @@ const ALGORITHMS: Readonly<Record<KeyKind, KeyAlgorithm>> = {
   p384: { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
   p521: { name: 'ECDSA', namedCurve: 'P-521', hash: 'SHA-512' },
   rsa: rsa('RSASSA-PKCS1-v1_5', 'SHA-256'),
+  'rsa-768': rsa('RSASSA-PKCS1-v1_5', 'SHA-256', 768),
   'rsa-sha384': rsa('RSASSA-PKCS1-v1_5', 'SHA-384'),
   'rsa-sha512': rsa('RSASSA-PKCS1-v1_5', 'SHA-512'),
   'rsa-pss': rsa('RSA-PSS', 'SHA-256'),
