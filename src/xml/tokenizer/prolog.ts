@@ -125,7 +125,7 @@ const DECLARATION_BODY =
 function checkDeclaration(text: string): void {
   const match = DECLARATION_BODY.exec(text.replace(/^[ \t\r\n]+/, ''));
   if (match === null) throw malformed(`${shown(`<?xml ${text}>`)} is not an XML declaration`);
-  const version = match[2] ?? '';
+  const version = match[2] as string;
   if (version !== '1.0') throw malformed(`XML version ${shown(version)} is not 1.0`);
   const encoding = match[4];
   if (encoding !== undefined && encoding.toLowerCase() !== 'utf-8') throw foreign(shown(encoding));

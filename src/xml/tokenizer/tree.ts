@@ -223,7 +223,7 @@ export class Tree {
       if (prefix === null || namespaceURI !== null) continue;
       const { uri } = resolve(this.binding, prefix);
       if (element.hasAttributeNS(uri, localName)) {
-        throw malformed(`attribute ${shown(localName)} of namespace ${shown(uri ?? '')} is there twice`);
+        throw malformed(`attribute ${shown(localName)} of namespace ${shown(uri as string)} is there twice`);
       }
       (attr as Mutable<Attr>).qname = new QName(prefix, localName, uri);
     }

@@ -42,7 +42,7 @@ function wholeCharacters(bytes: Uint8Array, end: number): number {
 
 /** Length of the character at `at`: 1 to 4, 0 if the bytes end inside it, -1 if it is invalid. */
 function sequence(bytes: Uint8Array, at: number, end: number): number {
-  const lead = bytes[at] ?? 0;
+  const lead = bytes[at] as number;
   if (lead < 0x80) return 1;
   if (lead < 0xc2 || lead > 0xf4) return -1;
   const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
@@ -51,7 +51,7 @@ function sequence(bytes: Uint8Array, at: number, end: number): number {
   const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
   for (let k = 1; k < length; k++) {
     if (at + k >= end) return 0;
-    const byte = bytes[at + k] ?? 0;
+    const byte = bytes[at + k] as number;
     if (byte < (k === 1 ? lowest : 0x80) || byte > (k === 1 ? highest : 0xbf)) return -1;
   }
   return length;

@@ -280,21 +280,21 @@ describe('what a hostile or broken server does', () => {
 
   test('S-TLS-16: a connection that is closed just when the handshake is complete', async () => {
     const { getProtocol } = TLSSocket.prototype;
-    const asked = vi.spyOn(TLSSocket.prototype, 'getProtocol').mockImplementation(function (this: TLSSocket) {
+    using asked = vi.spyOn(TLSSocket.prototype, 'getProtocol').mockImplementation(function (this: TLSSocket) {
       this.destroy();
       return getProtocol.call(this);
     });
     const error = await failure(secure(await tlsServer(good)));
-    asked.mockRestore();
     expect(error).toMatchObject({ code: 'TLS_HANDSHAKE', retryable: true });
+    expect(asked).toHaveBeenCalled();
   });
 
   // Node offers no cipher that lets it: should one, nothing is trusted.
   test('S-CERT-12: a handshake that shows no certificate', async () => {
-    const asked = vi.spyOn(TLSSocket.prototype, 'getPeerX509Certificate').mockReturnValue(undefined);
+    using asked = vi.spyOn(TLSSocket.prototype, 'getPeerX509Certificate').mockReturnValue(undefined);
     const error = await failure(secure(await tlsServer(good)));
-    asked.mockRestore();
     expect(error).toMatchObject({ code: 'TLS_CERT_MISSING', layer: 'tls', retryable: false });
+    expect(asked).toHaveBeenCalled();
   });
 
   test('S-TLS-16: every cut of a good handshake', async () => {

@@ -1,8 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { BrokerError } from '../../../../src/errors.js';
+import { parse } from '../../../../src/xml/tokenizer/parse.js';
 import { Tokenizer } from '../../../../src/xml/tokenizer/tokenizer.js';
+import { Window } from '../../../../src/xml/tokenizer/window.js';
 import { bytesOf, HEADER, record, recorder } from './recording.js';
 
 const STANZAS = '<a/><b>x</b> <c/>';
@@ -340,5 +342,50 @@ describe('S-XML-20: errors go to onError and nowhere else', () => {
     // eslint-disable-next-line no-control-regex -- these are what may not be there
     expect(error?.message).not.toMatch(/[\u0000-\u001f\u0080-\u009f\u202e]/);
     expect(error!.message.length).toBeLessThan(300);
+  });
+});
+
+describe('when it is over', () => {
+  const boom = () => {
+    throw new Error('boom');
+  };
+
+  test('behind a handler that threw nothing more is told, not even the end of a stream that is one empty element', () => {
+    const recording = recorder({}, { onStreamStart: boom });
+    recording.tokenizer.write(bytes(HEADER.replace(/>$/, '/>')));
+    expect([recording.error?.code, recording.ended]).toEqual(['XML_HANDLER', false]);
+  });
+
+  test('a handler that took the rest, and throws, is told nothing', () => {
+    let rest = '';
+    const recording = recorder(
+      {},
+      {
+        onElement: () => {
+          rest = recording.tokenizer.take().toString();
+          boom();
+        },
+      },
+    );
+    recording.tokenizer.write(bytes(`${HEADER}<a/><b/>`));
+    expect([rest, recording.error]).toEqual(['<b/>', null]);
+    expect(recording.tokenizer.take()).toHaveLength(0);
+  });
+
+  test('white space that belongs to the stream before is passed over, in however many pieces', () => {
+    const recording = recorder();
+    recording.tokenizer.skipSpace();
+    for (const piece of [' ', '\n\t', ` <?xml version='1.0'?>${HEADER}`, '<a/>'])
+      recording.tokenizer.write(bytes(piece));
+    expect([names(recording), recording.error]).toEqual([['a'], null]);
+  });
+
+  test('a fault of ours is told as one, and ends it', () => {
+    using loading = vi.spyOn(Window.prototype, 'load').mockImplementation(boom);
+    const recording = recorder();
+    recording.tokenizer.write(bytes(HEADER));
+    expect(recording.error).toMatchObject({ code: 'XML_INTERNAL', cause: { message: 'boom' } });
+    expect(() => parse('<a/>')).toThrow('boom');
+    expect(loading).toHaveBeenCalled();
   });
 });
