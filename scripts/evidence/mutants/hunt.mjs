@@ -4,12 +4,15 @@ import { relative, join } from 'node:path';
 import { ROOT } from '../facts.mjs';
 
 /** Tests that may miss a check in each round; those that see little else refuse come first. */
-const ROUNDS = [1, 2, 4, 8];
+const ROUNDS = [1, 3, 4, 4, 4, 4, 8, 8, 8];
 /** Files that are run without one check, when no single test missed it. */
 const WHOLE = 12;
 /** Longest test that is run only to see whether it still works, in milliseconds, and how many of them. */
 const CONTROL_MS = 40;
 const CONTROLS = 20;
+
+/** A test that takes no longer than this, and then stands still for a minute, goes round for ever. */
+const SHORT_MS = 3_000;
 
 const nameOf = (file, test) => `${relative(join(ROOT, 'test'), file)}: ${test ?? 'does not load'}`;
 
@@ -97,18 +100,33 @@ export class Hunt {
       const some = controls.filter((_, index) => index % Math.ceil(controls.length / CONTROLS) === 0);
       plan[file] = { tests: Object.fromEntries(tests), controls: some.map(({ test }) => test) };
     }
-    const { failed, ended } = await this.#session.run(plan);
+    const { failed, ended, lines } = await this.#session.run(plan);
     for (const [file, tests] of files) {
+      const hung = this.#hung(file, ended, lines);
+      if (hung !== null) this.#missed(left, hung.out, `${nameOf(file, hung.test)}, which does not end`);
       const those = failed.filter((one) => one.file === file);
-      // One check that is out does harm to other tests: its file is run for each alone.
+      // One check that is out does harm to other tests: their file is run for each alone, if no other test misses it.
       const harmed = those.find(({ test }) => !tests.has(test));
       if (harmed !== undefined) {
         console.log(`evidence: mutants: not counted: ${nameOf(file, harmed.test)}: ${harmed.error}`);
+        for (const [test, check] of tests) this.#try(check, file, test);
         continue;
       }
       for (const { test } of those) this.#missed(left, tests.get(test), nameOf(file, test));
       for (const test of ended.get(file) ?? []) if (tests.has(test)) this.#try(tests.get(test), file, test);
     }
+  }
+
+  /**
+   * The test that went round for ever, if one did: it was begun last, and its process was ended in it. What takes long anyhow
+   * tells nothing; it is not tried again.
+   */
+  #hung(file, ended, lines) {
+    const last = lines.findLast((line) => line.file === file);
+    if (last === undefined || ended.get(file)?.has(last.test)) return null;
+    this.#try(last.out, file, last.test);
+    const ms = this.#notes.get(file).find(({ test }) => test === last.test)?.ms ?? 0;
+    return ms < SHORT_MS ? last : null;
   }
 
   /** Each file gets one check. */
@@ -123,14 +141,15 @@ export class Hunt {
 
   async #runWhole(files, left) {
     console.log(`evidence: mutants: ${left.size} checks left; ${files.size} whole test files`);
-    const { failed, lines } = await this.#session.run(
+    const { failed, ended, lines } = await this.#session.run(
       Object.fromEntries([...files].map(([file, out]) => [file, { out }])),
     );
     for (const [file, check] of files) {
       this.#try(check, file, null);
-      const failure = failed.find((one) => one.file === file);
-      if (failure !== undefined)
-        this.#missed(left, check, nameOf(file, failure.test ?? lines.findLast((line) => line.file === file)?.test));
+      const hung = this.#hung(file, ended, lines);
+      if (hung !== null) this.#missed(left, check, `${nameOf(file, hung.test)}, which does not end`);
+      const failure = failed.find((one) => one.file === file && one.test !== null);
+      if (failure !== undefined) this.#missed(left, check, nameOf(file, failure.test));
     }
   }
 }

@@ -35,13 +35,14 @@ export function planBinding(offer: SaslOffer, choice: BindingChoice, bindings: C
     const data = bindings(type);
     return data === null ? [] : [{ type, data }];
   });
-  if (available.length === 0) return cannot;
+  const [first] = available;
+  if (first === undefined) return cannot;
 
   const listed = offer.bindings;
   const offersPlus = [...offer.mechanisms].some((name) => name.endsWith('-PLUS'));
   if (!offersPlus) return { ...cannot, flag: 'y', lacks: listed === null ? null : 'mechanisms' };
   if (listed === null) {
-    return choice === 'auto' ? { ...cannot, lacks: 'types' } : { ...cannot, chosen: available[0] ?? null };
+    return choice === 'auto' ? { ...cannot, lacks: 'types' } : { ...cannot, chosen: first };
   }
   const chosen = available.find(({ type }) => listed.includes(type)) ?? null;
   return { ...cannot, chosen, suspicious: chosen === null && !AUTOMATIC_TYPES.some((type) => listed.includes(type)) };

@@ -72,7 +72,7 @@ async function run(
   const withoutProof = `c=${bound},r=${first.nonce}`;
   const authMessage = `${bare},${first.text},${withoutProof}`;
   const clientSignature = hmac(hash, keys.storedKey, authMessage);
-  const proof = Buffer.from(keys.clientKey.map((byte, i) => byte ^ (clientSignature[i] ?? 0))).toString('base64');
+  const proof = Buffer.from(keys.clientKey.map((byte, i) => byte ^ (clientSignature[i] as number))).toString('base64');
   const { data } = await exchange.say(Buffer.from(`${withoutProof},p=${proof}`));
   checkSignature(data, hmac(hash, keys.serverKey, authMessage));
 }
