@@ -1,5 +1,5 @@
 /** The filters of the benchmarks, as arguments of `filters.add`. */
-import { addMixed } from './filter-mix.mjs';
+import { addMixed, addOther } from './filter-mix.mjs';
 
 /** Ten filters as people write them; together they match about 2.4 times per stanza of the corpus. */
 const TYPICAL = [
@@ -15,11 +15,13 @@ const TYPICAL = [
   [`contains(string(/message/body),'urgent')`],
 ];
 
-/** `typical`, or a number of filters of mixed kinds, most of which nothing matches. */
+/** `typical`; a number of filters of mixed kinds, most of which nothing matches; or `other 100`, so many of another mix. */
 export function filterSet(which) {
   if (which === 'typical') return TYPICAL.map(([expression, options], i) => [`filter ${i}`, expression, options]);
   const list = [];
-  addMixed({ add: (...filter) => list.push(filter) }, which);
+  const set = { add: (...filter) => list.push(filter) };
+  if (typeof which === 'number') addMixed(set, which);
+  else addOther(set, Number(which.replace('other ', '')));
   return list;
 }
 

@@ -75,7 +75,8 @@ interface Registered extends Answer {
  */
 export class Answerer {
   readonly #parts: AnswererParts;
-  readonly #requests = new InboundRequests();
+  /** Null before the first. */
+  #opened: InboundRequests | null = null;
   #registered: Map<string, Registered> | null = null;
 
   constructor(parts: AnswererParts) {
@@ -121,7 +122,7 @@ export class Answerer {
   arrived(iq: Element): OpenRequest | null {
     if (!this.#parts.config.answerRequests && this.#registered === null) return null;
     if (!this.#parts.config.answerRequests && this.#find(iq) === null) return null;
-    return this.#opened(iq);
+    return this.#open(iq);
   }
 
   /** Every handler has seen a request; `pending` are the promises of those that are not done. */
@@ -145,7 +146,7 @@ export class Answerer {
 
   /** Somebody else answers a request that is being delivered, also where nobody has to see to it. See `HandOver.later`. */
   elsewhere(iq: Element, withinMs: number, unanswered: () => void): void {
-    this.#wait(this.#requests.of(iq) ?? this.#opened(iq), withinMs, unanswered);
+    this.#wait(this.#requests.of(iq) ?? this.#open(iq), withinMs, unanswered);
   }
 
   /** Whether a request has its answer from here: a handler is registered for it, or it is a ping. */
@@ -155,7 +156,7 @@ export class Answerer {
 
   /** An iq result or error goes out. */
   sent(answer: Element): void {
-    const before = this.#requests.sent(answer);
+    const before = this.#opened?.sent(answer) ?? null;
     if (before === null) return;
     const payload = before.iq.firstElementChild;
     this.#parts.logger.warn(
@@ -166,25 +167,29 @@ export class Answerer {
 
   /** A new session begins: requests of the old one are nobody's any more. */
   newSession(): void {
-    this.#requests.clear();
+    this.#opened?.clear();
   }
 
   /** A link is ready: what is owed goes out. */
   ready(): void {
-    for (const open of this.#requests.owed) if (open.answer !== null) this.#settle(open, open.answer);
+    for (const open of this.#opened?.owed ?? []) if (open.answer !== null) this.#settle(open, open.answer);
   }
 
   /** Nothing is answered any more. */
   close(): void {
-    this.#requests.clear();
+    this.#opened?.clear();
     this.#registered = null;
+  }
+
+  get #requests(): InboundRequests {
+    return (this.#opened ??= new InboundRequests());
   }
 
   get #isReady(): boolean {
     return this.#parts.lifecycle.state === 'ready';
   }
 
-  #opened(iq: Element): OpenRequest {
+  #open(iq: Element): OpenRequest {
     const { open, pushedOut } = this.#requests.arrived(iq);
     if (pushedOut !== null) this.#send(pushedOut, errorReply(pushedOut.iq, 'resource-constraint'));
     return open;

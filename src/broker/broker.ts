@@ -126,7 +126,7 @@ export class Broker<MyEvents extends object = object> implements AsyncDisposable
     if (place !== null && this.config.websocket !== undefined) {
       throw usageError('USAGE_CONNECT', `connect(): ${place} has no meaning with websocket`);
     }
-    this.#core.shutdown.connecting();
+    this.#core.connecting();
     return this.#core.lifecycle.connect(given);
   }
 

@@ -47,16 +47,16 @@ export class Core implements LifecycleOwner {
   readonly requests: PendingRequests;
   readonly outbox: Outbox;
   readonly heldDecision: HeldDecision;
-  readonly requester: Requester;
   readonly resumption: Resumption;
   readonly answerer: Answerer;
   readonly router: Router;
-  readonly clientState: ClientState;
   readonly lifecycle: Lifecycle;
   #userAgentId: string | null = null;
   #refusedTokens: Set<string> | null = null;
   #handOver: HandOver | null = null;
-  readonly shutdown: Shutdown;
+  #requester: Requester | null = null;
+  #clientState: ClientState | null = null;
+  #shutdown: Shutdown | null = null;
 
   /** Null without a store. */
   readonly keeper: QueueKeeper | null;
@@ -79,13 +79,10 @@ export class Core implements LifecycleOwner {
     this.journal = this.keeper?.journal ?? null;
     this.outbox = new Outbox(this);
     this.heldDecision = new HeldDecision(this);
-    this.requester = new Requester(this);
     this.resumption = new Resumption(this);
     this.answerer = new Answerer(this);
     this.router = new Router(this);
     this.lifecycle = new Lifecycle(this, this);
-    this.clientState = new ClientState(this);
-    this.shutdown = new Shutdown(this);
   }
 
   /** Tokens that were refused (XEP-0484). Most brokers have none. */
@@ -106,6 +103,27 @@ export class Core implements LifecycleOwner {
     return this.#handOver;
   }
 
+  /** Made when it is asked for, as what follows: many brokers are quiet, and there may be ten thousand of them. */
+  get requester(): Requester {
+    this.#requester ??= new Requester(this);
+    return this.#requester;
+  }
+
+  get clientState(): ClientState {
+    this.#clientState ??= new ClientState(this);
+    return this.#clientState;
+  }
+
+  get shutdown(): Shutdown {
+    this.#shutdown ??= new Shutdown(this);
+    return this.#shutdown;
+  }
+
+  /** The program calls `connect`. */
+  connecting(): void {
+    this.#shutdown?.connecting();
+  }
+
   open(): Promise<void> | null {
     return this.keeper === null ? null : this.keeper.open();
   }
@@ -122,7 +140,7 @@ export class Core implements LifecycleOwner {
     this.tally.ready(Date.now());
     this.identity.linkReady(established);
     this.resumption.linkReady(link, established.management ?? null);
-    this.clientState.linkReady(established);
+    if (established.clientStates !== undefined || this.#clientState !== null) this.clientState.linkReady(established);
     if (established.resumed !== true) this.answerer.newSession();
   }
 
@@ -141,7 +159,7 @@ export class Core implements LifecycleOwner {
   afterReady(): void {
     this.answerer.ready();
     this.keeper?.arrivals.linkReady();
-    this.clientState.afterReady();
+    this.#clientState?.afterReady();
     if (this.lifecycle.state !== 'ready') return;
     try {
       this.heldDecision.decide();
@@ -171,7 +189,7 @@ export class Core implements LifecycleOwner {
 
   rested({ clean, error }: Closed): void {
     this.status.log.rested(clean ? undefined : error);
-    if (!this.shutdown.closing) this.status.log.held(this.outbox.queue, this.restingPlace);
+    if (this.#shutdown?.closing !== true) this.status.log.held(this.outbox.queue, this.restingPlace);
   }
 
   failed(error: unknown): void {
@@ -180,8 +198,8 @@ export class Core implements LifecycleOwner {
 
   linkEnded(end: LinkEnd): void {
     this.identity.linkEnded();
-    this.clientState.linkEnded();
-    this.shutdown.linkEnded(end);
+    this.#clientState?.linkEnded();
+    this.#shutdown?.linkEnded(end);
     this.resumption.linkEnded(end);
     this.keeper?.arrivals.linkEnded();
   }
@@ -200,11 +218,11 @@ export class Core implements LifecycleOwner {
 
   halted(error: BrokerError): void {
     this.identity.linkEnded();
-    this.clientState.linkEnded();
+    this.#clientState?.linkEnded();
     this.status.close();
     this.answerer.close();
     this.resumption.halt(error);
-    this.shutdown.halted();
+    this.#shutdown?.halted();
     this.#handOver?.halted();
   }
 }

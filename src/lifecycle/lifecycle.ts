@@ -13,6 +13,7 @@ import type { Place } from './route.js';
 import type { Closed } from '../events.js';
 import type { BrokerState } from './state.js';
 
+const DONE: Promise<void> = Promise.resolve();
 const CLEAN: Closed = Object.freeze({ clean: true });
 
 /** Connects, keeps the link, reconnects and closes: one attempt or link at a time, one outcome for each attempt. */
@@ -22,7 +23,7 @@ export class Lifecycle implements LinkOwner {
   readonly #retries: Retries;
   #state: BrokerState = 'idle';
   #attempt: Attempt | null = null;
-  #attemptDone: Promise<void> = Promise.resolve();
+  #attemptDone: Promise<void> = DONE;
   #link: Link | null = null;
   #operation: ConnectOperation | null = null;
   /** From a `connect` to the rest that follows. */
@@ -207,6 +208,7 @@ export class Lifecycle implements LinkOwner {
       })
       .finally(() => {
         done.resolve();
+        if (this.#attemptDone === done.promise) this.#attemptDone = DONE;
       });
   }
 

@@ -33,7 +33,7 @@ export class Retries {
 
   constructor(config: BrokerConfig) {
     this.#config = config;
-    this.#target = { host: config.host, port: config.port };
+    this.#target = config;
   }
 
   /** Where we were told to dial. */
@@ -50,7 +50,7 @@ export class Retries {
   /** A `connect`: what was before it does not count, and nothing is waited for. */
   begin({ host, port }: Partial<Place>): void {
     if (host !== undefined) this.#target = { host, port: port ?? this.#target.port };
-    else if (port !== undefined) this.#target = { ...this.#target, port };
+    else if (port !== undefined) this.#target = { host: this.#target.host, port };
     this.stop();
     this.#failures = 0;
     this.#refusals = 0;

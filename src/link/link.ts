@@ -234,7 +234,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     }
     let stanza: Element | undefined;
     try {
-      stanza = this.#parts.config.connectionType.unwrap === undefined ? element : this.#translator.inbound(element);
+      stanza = this.#translator.inbound(element);
     } catch (error) {
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
       return;
