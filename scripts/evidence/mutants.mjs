@@ -51,7 +51,7 @@ function report({ size, book }) {
     text: [
       'A check is an `if` or a `? :` that leads to a refusal, or one part of an "and" that is returned, in the code that sees what',
       'others send. Each is taken out of the sources alone, and some test has to fail then. Wrong is one that no test misses.',
-      'mutants.json tells for each check which test misses it.',
+      'Among them may be ways to be fast, where the slow way says the same. mutants.json tells for each check which test misses it.',
     ],
     facts: {
       ...provenance(`npm run evidence -- --only mutants --size ${size}`),
