@@ -131,6 +131,14 @@ async function tapped(port: number) {
   };
 }
 
+/** Elements in which a secret, or what proves that it is known, goes to the server. */
+const PROVING = new Set(['auth', 'response', 'initial-response', 'handshake', 'password', 'digest', 'hash']);
+
+const proofsIn = (element: Element): string[] => {
+  const text = PROVING.has(element.localName) ? [element.textContent].filter((one) => one !== '') : [];
+  return [...text, ...element.children.flatMap(proofsIn)];
+};
+
 const depth = { depth: 12, showHidden: true, maxArrayLength: null, maxStringLength: null } as const;
 const shown = (value: unknown): string => (value instanceof Element ? value.toString() : inspect(value, depth));
 
@@ -145,6 +153,8 @@ async function life({ port, server: given, options }: Case, known: string, used:
   );
   await using server = await LoopbackServer.start({ accounts: { alice: known }, ...given, ...users });
   await using wire = await tapped(server.ports[port]);
+  const proofs: string[] = [];
+  server.subscribe('received', ({ element }) => proofs.push(...proofsIn(element)));
   const lines: unknown[] = [];
   const note = (...line: unknown[]) => void lines.push(line);
   const broker = new Broker({
@@ -168,7 +178,7 @@ async function life({ port, server: given, options }: Case, known: string, used:
   await broker.shutdown();
   const text = [...ready, shown(lines), ...recorded.payloads.map(shown), shown(error), shown(broker)];
   if (error instanceof Error) text.push(String(error.stack), JSON.stringify(error));
-  return { error, text: text.join('\n'), bytes: wire.bytes() };
+  return { error, text: text.join('\n'), bytes: wire.bytes(), proofs };
 }
 
 describe('no secret is to be seen', () => {
@@ -177,7 +187,9 @@ describe('no secret is to be seen', () => {
     const [good, bad] = await Promise.all([life(one, right, right), life(one, right, wrong)]);
     expect(good.error).toBeNull();
     expect(bad.error).toMatchObject({ phase: 'auth' });
-    for (const { text, bytes } of [good, bad]) {
+    for (const { text, bytes, proofs } of [good, bad]) {
+      expect(proofs).not.toEqual([]);
+      expect(proofs.filter((proof) => text.includes(proof))).toEqual([]);
       expect(text.length).toBeGreaterThan(1_000);
       expect(seen(text, right, wrong)).toEqual([]);
       // Outside TLS, and as far as that goes, inside.
