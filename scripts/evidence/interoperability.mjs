@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { count, provenance, ROOT } from './facts.mjs';
 import { runTests } from './vitest.mjs';
 
-/** What test/servers/interoperability/peers.ts has, by the column of the tables. */
+/** What peers.ts and server-cases.ts in test/servers/interoperability have, by the column of the tables. */
 const PEERS = {
   slixmpp: 'slixmpp',
   'xmpp.js': 'xmpp.js',
@@ -14,12 +14,16 @@ const PEERS = {
   poe: 'POE::Component::Jabber',
   mcabber: 'mcabber',
   profanity: 'profanity',
+  prosody: 'Prosody',
+  ejabberd: 'ejabberd',
+  jabberd2: 'jabberd2',
 };
 
 /** Tables of the page, by the kind of what is tried. */
 const KINDS = [
   ['client', '## Clients of others on the loopback server'],
   ['component', '## Components of others on the loopback server'],
+  ['server', '## Our client and our component on servers of others'],
 ];
 
 const BEGIN = '<!-- tables: npm run evidence -- --only interoperability -->';
@@ -109,7 +113,7 @@ function report({ book }) {
     cases: cells.length,
     text: [
       'Each cell of the tables in [interoperability](../interoperability.md): a client or a component that nobody here wrote does',
-      'one thing on the loopback server, and both sides have to see what it did.',
+      'one thing on the loopback server, or ours does it on a server that nobody here wrote, and both sides have to see it.',
     ],
     facts,
     figures: {

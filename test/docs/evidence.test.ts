@@ -7,6 +7,7 @@ import { withTables, type Facts } from '../../scripts/evidence/interoperability.
 import { SUBJECTS } from '../../scripts/evidence/subjects.mjs';
 import { TARGETS } from '../conformance/fuzz/targets.js';
 import { PEERS } from '../servers/interoperability/peers.js';
+import { serverNames } from '../servers/interoperability/server-cases.js';
 import { SPLIT_PARTS, VARIANTS } from '../wire/cuts/variants.js';
 import { ROOT } from './support/markdown.js';
 
@@ -26,7 +27,7 @@ describe('npm run evidence', () => {
     ['split', Object.keys(SPLIT_PARTS)],
     ['disconnect', Object.keys(VARIANTS)],
     ['fuzz', Object.keys(TARGETS)],
-    ['interoperability', Object.keys(PEERS)],
+    ['interoperability', [...Object.keys(PEERS), ...serverNames]],
   ])('%s: has the parts that the test has', (name, parts) => {
     const subject = SUBJECTS.find((one) => one.name === name);
     expect([...(subject?.parts ?? [])].sort()).toEqual(parts.sort());

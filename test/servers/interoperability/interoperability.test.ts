@@ -6,6 +6,7 @@ import type { Cell } from './cell.js';
 import { clientCases } from './client-cases.js';
 import { componentCases } from './component-cases.js';
 import { PEERS, type Peer } from './peers.js';
+import { serverCases, serverNames, serverVersion } from './server-cases.js';
 
 const { env } = process;
 const folder = mkdtempSync(join(tmpdir(), 'xmpp-broker-interoperability-'));
@@ -53,6 +54,15 @@ describe.concurrent.each(Object.entries(PEERS).filter(([name, peer]) => wanted(n
     if (found === null || component === undefined) return;
     const cells = await componentCases({ launch: found.launch, ...component });
     note(name, found.version, 'component', cells);
+    expect(wrong(cells)).toEqual([]);
+  });
+});
+
+// The other tests of this folder have much more of it.
+describe.each(serverNames.filter((name) => env['XMPP_BROKER_PART'] === name))('%s', (name) => {
+  it('has our client and our component', async () => {
+    const cells = await serverCases(name);
+    note(name, serverVersion(name), 'server', cells);
     expect(wrong(cells)).toEqual([]);
   });
 });
