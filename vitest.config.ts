@@ -29,6 +29,7 @@ const project = (name: string, extra: object = {}) => ({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     setupFiles,
+    expect: { poll: { interval: 20, timeout: 20_000 } },
     ...extra,
   },
 });
@@ -42,9 +43,9 @@ export default defineConfig({
       project('wire'),
       project('conformance', { testTimeout: 300_000 }),
       project('docs'),
-      project('servers'),
-      // A browser on a busy machine takes its time.
-      project('browser', { expect: { poll: { timeout: 20_000 } } }),
+      // Real servers on a busy machine take their time.
+      project('servers', { testTimeout: 180_000 }),
+      project('browser'),
       project('stores'),
     ],
     sequence: { sequencer: LongestFirst },

@@ -3,7 +3,7 @@
 // B11 test/wire/own-dialect.test.ts; C1, C3 test/wire/memory.test.ts; C2 test/wire/component/turns.test.ts;
 // C4 test/wire/trickle.test.ts; C6 test/wire/jabberd2/bounds.test.ts.
 import { inspect } from 'node:util';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Broker, NS, XMPP, xml, type BrokerError, type BrokerOptions, type Logger, type Ticket } from 'xmpp-broker';
 import { LoopbackServer } from 'xmpp-broker/testing';
 import { CLIENT, welcome, welcomeBack } from '../wire/support/client.js';
@@ -341,7 +341,7 @@ describe('A5: an address that a server named', () => {
     await welcomeBack(server);
     await server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>`);
     expect(await back).toMatchObject({ resumed: true });
-    await vi.waitUntil(() => broker.state === 'ready');
+    await expect.poll(() => broker.state === 'ready').toBe(true);
   });
 });
 
@@ -368,7 +368,7 @@ describe('D: the log', () => {
       throw new TypeError('oops');
     });
     await server.send(`<message from='a@b' to='${DOMAIN}'/>`);
-    await vi.waitUntil(() => lines.length === 1);
+    await expect.poll(() => lines.length === 1).toBe(true);
     expect(lines).toEqual(['error a handler of PCJ_NODERECEIVED failed: oops']);
     expect(facts[0]).toMatchObject({ event: 'PCJ_NODERECEIVED', err: expect.any(TypeError) as unknown });
   });
@@ -464,7 +464,7 @@ describe('D: the log', () => {
     expect(lines.length).toBeLessThan(20);
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     await server.send(`<message from='a@b' to='x@elsewhere.example'/>`);
-    await vi.waitUntil(() => lines.at(-1)?.includes('like it before') === true);
+    await expect.poll(() => lines.at(-1)?.includes('like it before') === true).toBe(true);
   });
 
   it('D8: a reset is told once', async () => {
@@ -503,7 +503,7 @@ describe('B10: answers without from', () => {
   ])('to a request to %s', async (_, to, accepted) => {
     const { broker, server } = await rig.ready();
     const asked = broker.request(xml('iq', { type: 'get', id: 'q1', to }, xml('q', { xmlns: 'urn:a' })), {
-      timeout: 300,
+      timeout: accepted ? 60_000 : 300,
     });
     await server.expect("id='q1'");
     await server.send("<iq type='result' id='q1'/>");
@@ -675,7 +675,7 @@ describe('E: the test server and the command', () => {
     broker.subscribe('PCJ_NODERECEIVED', (node) => seen.push(node.getAttribute('id') ?? ''));
     await broker.connect();
     server.inject(broker.jid ?? '', "<message id='1'><body>one</body></message><message id='2'/>");
-    await vi.waitUntil(() => seen.length === 2);
+    await expect.poll(() => seen.length === 2).toBe(true);
     const { clean } = await broker.shutdown().then(() => broker.closed);
     expect([seen, clean]).toEqual([['1', '2'], true]);
     broker.halt();

@@ -116,7 +116,7 @@ for (const site of CLIENT_SITES) {
     }
 
     test('S-PING-3 A-FLOW-3: a path that is gone is found out, and a new one taken', async () => {
-      const { broker, recorded } = await alice({ liveness: { intervalMs: 200, timeoutMs: 300 } });
+      const { broker, recorded } = await alice({ liveness: { intervalMs: 200, timeoutMs: 1_000 } });
       await settled(broker);
       recorded.clear();
       const back = broker.events.once('PCJ_READY');
@@ -127,7 +127,7 @@ for (const site of CLIENT_SITES) {
     });
 
     test('S-PING-3: a server that stands still is found out', async () => {
-      const { broker } = await alice({ liveness: { intervalMs: 200, timeoutMs: 300 } });
+      const { broker } = await alice({ liveness: { intervalMs: 200, timeoutMs: 1_000 } });
       await settled(broker);
       const lost = broker.events.once('PCJ_SOCKETFAIL');
       server.freeze();

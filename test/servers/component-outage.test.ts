@@ -79,7 +79,7 @@ for (const site of SITES) {
     });
 
     test('a server that hangs: the attempt and the farewell have time limits', async () => {
-      const broker = await brokers.ready(port, { timeouts: { close: 200, stream: 200 } });
+      const broker = await brokers.ready(port, { timeouts: { close: 200 } });
       const newcomer = brokers.component(port, { timeouts: { close: 200, stream: 200 } });
       const recorded = trace(broker);
       server.freeze();

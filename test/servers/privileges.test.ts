@@ -74,7 +74,7 @@ async function granted(server: TestServer): Promise<Granted> {
     },
   });
   await broker.connect();
-  await vi.waitUntil(() => told.mock.calls.length > 0 && delegation.namespaces('localhost').size > 0, 10_000);
+  await expect.poll(() => told.mock.calls.length > 0 && delegation.namespaces('localhost').size > 0).toBe(true);
   const grants = privileges.grants('localhost');
   if (grants === null) throw new Error('nothing was granted');
   return { broker, privileges, delegation, grants, seen };
@@ -158,7 +158,7 @@ for (const site of SITES) {
       expect(answer).toMatch(/type="result"/);
       expect(await ask('d2', 'missing')).toContain('item-not-found');
       expect(await ask('d3', 'bug')).toContain('internal-server-error');
-      await vi.waitUntil(() => bugs.mock.calls.length === 1);
+      await expect.poll(() => bugs.mock.calls.length === 1).toBe(true);
     });
 
     it('a user who pretends to be the server is not believed', async () => {
@@ -168,7 +168,7 @@ for (const site of SITES) {
       await using mallory = await Client.online(server, 'bob', 'mallory');
       const privilege = foreign('privilege', { xmlns: `urn:xmpp:privilege:${String(3 - site.version)}` });
       await mallory.send(foreign('message', { to: 'priv.localhost', id: 'm1' }, privilege));
-      await vi.waitUntil(() => seen.includes(`message ${mallory.jid}`), 10_000);
+      await expect.poll(() => seen.includes(`message ${mallory.jid}`)).toBe(true);
       expect(privileges.grants('localhost')).toBe(before);
     });
 
@@ -178,8 +178,8 @@ for (const site of SITES) {
       expect(privileges.grants('localhost')).toBeNull();
       expect(delegation.namespaces('localhost').size).toBe(0);
       await broker.connect();
-      await vi.waitUntil(() => privileges.grants('localhost') !== null, 10_000);
-      await vi.waitUntil(() => delegation.namespaces('localhost').size > 0, 10_000);
+      await expect.poll(() => privileges.grants('localhost') !== null).toBe(true);
+      await expect.poll(() => delegation.namespaces('localhost').size > 0).toBe(true);
     });
   });
 }

@@ -100,7 +100,7 @@ describe('answer', () => {
     const done: (() => void)[] = [];
     broker.answer('get', { namespace: 'urn:a' }, () => new Promise((resolve) => done.push(() => resolve(undefined))));
     await server.send(ask('1'));
-    await vi.waitUntil(() => done.length === 1);
+    await expect.poll(() => done.length === 1).toBe(true);
     const again = broker.reconnect();
     await server.expect('</stream:stream>');
     await server.send('</stream:stream>');
@@ -152,7 +152,7 @@ describe('requests that nobody answers', () => {
     broker.subscribe('PCJ_NODERECEIVED', () => new Promise<void>((resolve) => done.push(resolve)));
     const count = 1_100;
     for (let k = 0; k < count; k++) await server.send(ask(`r${String(k)}`));
-    await vi.waitUntil(() => done.length === count);
+    await expect.poll(() => done.length === count).toBe(true);
     for (const resolve of done) resolve();
     const text = await server.expect(new RegExp(`id='r${String(count - 1)}'[^]*?</iq>`));
     const answers = [...text.matchAll(/<iq type='error' id='(r\d+)'[^>]*><error type='\w+'><([\w-]+)/g)];
@@ -268,7 +268,7 @@ describe('match', () => {
     broker.match('/message[@id=$id]', () => seen.push('by id'), { variables: { id: 'x' }, signal: abort.signal });
     const message = `<message from='a@b' to='${DOMAIN}' id='x'><body>hi</body></message>`;
     await server.send(message + message + message);
-    await vi.waitUntil(() => seen.length === 5);
+    await expect.poll(() => seen.length === 5).toBe(true);
     expect(seen).toEqual([`hi to ${DOMAIN}`, 'by id', `hi to ${DOMAIN}`, 'by id', 'by id']);
     expect(body.filter).toMatchObject({ state: 'removed', expression: '/message/body' });
     abort.abort();
@@ -288,7 +288,7 @@ describe('match', () => {
       });
     }
     await server.send(`<message from='a@b' to='${DOMAIN}'/>`);
-    await vi.waitUntil(() => failed.mock.calls.length === 2);
+    await expect.poll(() => failed.mock.calls.length === 2).toBe(true);
     expect(calls).toBe(2);
     expect(failed.mock.calls[0]?.[0]).toMatchObject({
       event: expect.stringMatching(/^match #\d+ \/message$/) as string,
@@ -326,13 +326,13 @@ describe('concurrency', () => {
       { concurrency: 2 },
     );
     await server.send(['1', '2', '3', '4'].map((id) => `<message id='${id}' from='a@b' to='${DOMAIN}'/>`).join(''));
-    await vi.waitUntil(() => started.length === 2);
+    await expect.poll(() => started.length === 2).toBe(true);
     done[1]?.();
-    await vi.waitUntil(() => started.length === 3);
+    await expect.poll(() => started.length === 3).toBe(true);
     expect(started).toEqual(['1', '2', '3']);
     done[0]?.();
     done[2]?.();
-    await vi.waitUntil(() => started.length === 4);
+    await expect.poll(() => started.length === 4).toBe(true);
     expect(started).toEqual(['1', '2', '3', '4']);
   });
 
@@ -351,7 +351,7 @@ describe('concurrency', () => {
       { concurrency: 1 },
     );
     await server.send(`<message from='a@b' to='${DOMAIN}'/>`.repeat(3));
-    await vi.waitUntil(() => failed.mock.calls.length === 3);
+    await expect.poll(() => failed.mock.calls.length === 3).toBe(true);
     expect(calls).toBe(3);
   });
 
@@ -360,10 +360,10 @@ describe('concurrency', () => {
     const done: (() => void)[] = [];
     broker.subscribe('PCJ_NODERECEIVED', () => new Promise<void>((resolve) => done.push(resolve)), { concurrency: 1 });
     await server.send(ask('1') + ask('2'));
-    await vi.waitUntil(() => done.length === 1);
+    await expect.poll(() => done.length === 1).toBe(true);
     done[0]?.();
     await server.expect(error('1', 'service-unavailable'));
-    await vi.waitUntil(() => done.length === 2);
+    await expect.poll(() => done.length === 2).toBe(true);
     done[1]?.();
     await server.expect(error('2', 'service-unavailable'));
   });

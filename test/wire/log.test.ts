@@ -91,7 +91,7 @@ describe('D: the default log', () => {
       xml('message', { from: 'a@peer.example.org', to: 'echo.example.org' }, xml('thread', {}, 't')),
     );
     await begun;
-    await broker.shutdown({ timeoutMs: 300 });
+    await broker.shutdown({ timeoutMs: 1_000 });
 
     await expect(log()).toMatchFileSnapshot('support/a-day.txt');
   });

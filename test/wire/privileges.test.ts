@@ -91,7 +91,7 @@ async function privileged(
   const site = await ready((broker) => {
     privileges = new Privileges(broker, { onGrants: (server, grants) => told.push([server, grants]), ...options });
   }, behind);
-  await vi.waitUntil(() => told.length > 0);
+  await expect.poll(() => told.length > 0).toBe(true);
   return { ...site, privileges: privileges as unknown as Privileges, told };
 }
 
@@ -163,7 +163,7 @@ describe('Privileges: what is granted', () => {
       broker.subscribe('PCJ_NODERECEIVED', ({ localName }) => seen.push(localName));
     }, stanza);
     await server.send(`<presence from='a@b' to='${DOMAIN}'/>`);
-    await vi.waitUntil(() => seen.includes('presence'));
+    await expect.poll(() => seen.includes('presence')).toBe(true);
     expect(seen).toContain('message');
     expect((privileges as unknown as Privileges).grants('example.org')).toBeNull();
   });
@@ -173,7 +173,7 @@ describe('Privileges: what is granted', () => {
       announce(2) + announce(2) + announce(1, 'example.net'),
       { servers: ['example.org', 'example.net'] },
     );
-    await vi.waitUntil(() => told.length === 3);
+    await expect.poll(() => told.length === 3).toBe(true);
     expect(privileges.grants('example.org')?.version).toBe(2);
     expect(privileges.grants('example.net')?.version).toBe(1);
     server.end();
@@ -193,10 +193,10 @@ describe('Privileges: onGrants', () => {
       made.subscribe('PCJ_HANDLERERROR', failed);
       new Privileges(made, { onGrants: () => Promise.reject(new Error('oops')) });
     }, announce(2));
-    await vi.waitUntil(() => failed.mock.calls.length === 1);
+    await expect.poll(() => failed.mock.calls.length === 1).toBe(true);
     server.end();
     await broker.closed;
-    await vi.waitUntil(() => failed.mock.calls.length === 2);
+    await expect.poll(() => failed.mock.calls.length === 2).toBe(true);
   });
 });
 
@@ -385,7 +385,7 @@ describe('Delegation', () => {
       {},
       `<message from='example.org' to='${DOMAIN}'><delegation xmlns='urn:xmpp:delegation:2'><delegated namespace='urn:a'/><delegated namespace='urn:f'><attribute name='node'/></delegated></delegation></message>`,
     );
-    await vi.waitUntil(() => delegation.namespaces('example.org').size > 0);
+    await expect.poll(() => delegation.namespaces('example.org').size > 0).toBe(true);
     expect(delegation.namespaces('example.org')).toEqual(
       new Map([
         ['urn:a', []],
@@ -456,7 +456,7 @@ describe('Delegation', () => {
     const answer = await server.expect(/<iq type='result' id='o1'.*?<\/delegation><\/iq>/);
     expect(answer).toContain(`<${condition} xmlns`);
     expect(answer).toContain("type='error' id='i1' to='juliet@example.org/b' from='juliet@example.org'");
-    await vi.waitUntil(() => failed.mock.calls.length === faults);
+    await expect.poll(() => failed.mock.calls.length === faults).toBe(true);
   });
 
   it.each([
@@ -476,7 +476,7 @@ describe('Delegation', () => {
       handlers: { 'urn:a': () => new Promise((resolve) => (answer = () => resolve(undefined))) },
     });
     await server.send(forward(INNER));
-    await vi.waitUntil(() => answer !== null);
+    await expect.poll(() => answer !== null).toBe(true);
     const again = broker.reconnect();
     await server.expect('</stream:stream>');
     await server.send('</stream:stream>');

@@ -101,7 +101,7 @@ describe.each(DIALECTS)('D5: shutdown() of %s', (_, dialect) => {
     const begun = broker.events.once('PCJ_NODERECEIVED');
     await server.send(arriving);
     await begun;
-    const report = broker.shutdown({ timeoutMs: 300 });
+    const report = broker.shutdown({ timeoutMs: 1_000 });
     await server.expect('</stream:stream>');
     await server.send('</stream:stream>');
     server.end();
@@ -208,7 +208,7 @@ describe('D5: what a shutdown leaves behind', () => {
     await server.expect("id='m999'");
     await server.send(`<a xmlns='${NS.SM}' h='10'/>`);
     await broker.events.once('PCJ_SM_ACK');
-    const report = broker.shutdown({ timeoutMs: 200 });
+    const report = broker.shutdown({ timeoutMs: 1_000 });
     broker.output(note('later'));
     await server.send(`<a xmlns='${NS.SM}' h='30'/>`);
     expect(await report).toEqual({ clean: false, acked: 20, unacked: 970, held: 971, running: 0 });

@@ -186,7 +186,7 @@ describe('counting', () => {
   });
 
   it('S-SM-13: a server that does not acknowledge when it is asked is left', async () => {
-    const { server, broker } = await rig.ready({ liveness: { intervalMs: 60, timeoutMs: 60 } });
+    const { server, broker } = await rig.ready({ liveness: { intervalMs: 60, timeoutMs: 300 } });
     const closed = broker.closed;
     for (let n = 1; n <= 5; n++) send(broker, String(n));
     await server.expect('<r ');

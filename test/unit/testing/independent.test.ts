@@ -93,7 +93,7 @@ describe('an independent client', () => {
     await using server = await LoopbackServer.start({ ...ACCOUNTS, tls: { starttls: 'off' } });
     const alice = dial(server, `xmpp://${server.host}:${server.ports.client}`, 'alice', 'one');
     await alice.start();
-    await vi.waitUntil(() => alice.streamManagement.enabled, { timeout: 15_000 });
+    await expect.poll(() => alice.streamManagement.enabled, { timeout: 15_000 }).toBe(true);
     const closed = server.events.once('closed');
     const resumed = server.events.once('session');
     const received = next(alice);
