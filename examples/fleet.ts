@@ -8,7 +8,7 @@ import { reply, xml, XMPP } from 'xmpp-broker';
 import { Fleet } from 'xmpp-broker/nats';
 
 const { BOTS = 'bots.txt', FLEET = 'bots', NATS_SERVERS = 'nats://127.0.0.1:4222' } = process.env;
-const { NATS_USER, NATS_PASSWORD, XMPP_HOST, XMPP_PORT } = process.env;
+const { NATS_USER, NATS_PASSWORD, XMPP_HOST, XMPP_PORT, TTL_MS = '3000', MAX_CONNECTING = '50' } = process.env;
 
 const passwords = new Map<string, string>();
 
@@ -30,6 +30,9 @@ const fleet = new Fleet({
   },
   name: FLEET,
   shards: 16,
+  // More time, and fewer links at a time, where members have little of a processor for themselves.
+  ttlMs: Number(TTL_MS),
+  maxConnecting: Number(MAX_CONNECTING),
   list,
   broker: (address) => ({
     connectionType: XMPP,

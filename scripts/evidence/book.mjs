@@ -1,9 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 
 /** What was done so far, one JSON object a line. The tests append to it. */
 export class Book {
   constructor(path) {
     this.path = path;
+  }
+
+  add(line) {
+    appendFileSync(this.path, `${JSON.stringify(line)}\n`);
   }
 
   read() {

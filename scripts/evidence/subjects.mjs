@@ -7,6 +7,7 @@ import { fuzz } from './fuzz.mjs';
 import { growth } from './growth.mjs';
 import { interoperability } from './interoperability.mjs';
 import { mutants } from './mutants.mjs';
+import { scale } from './scale.mjs';
 import { soak } from './soak.mjs';
 import { split } from './split.mjs';
 import { spoof } from './spoof.mjs';
@@ -24,4 +25,5 @@ export const SUBJECTS = [
   spoof,
   interoperability,
   coverage,
+  scale,
 ];

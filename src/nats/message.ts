@@ -6,6 +6,7 @@ import type { NatsClient } from './client.js';
 import type { FeedMessage } from './feed.js';
 import { AT, DUPLICATE, fromHeader, headerText, KEY, NAMED, NAMESPACE, TICKET } from './headers.js';
 import { FRESH, type Mark } from './marks.js';
+import { HEADER_ROOM } from './streams.js';
 import { subjectToken } from './subjects.js';
 
 /** What goes along with a stanza. */
@@ -33,6 +34,17 @@ export function headersOf({ transport }: NatsClient, facts: MessageFacts): MsgHd
   if (facts.producer !== undefined) headers.set(TICKET, `${facts.producer}/${key}`);
   if (facts.possibleDuplicate === true) headers.set(DUPLICATE, '1');
   return headers;
+}
+
+/** Of a key that is written three times, so much fits into what all headers may have. */
+const KEY_ROOM = 1_024;
+/** Most bytes of a character of a key: three of UTF-8, each as `%` and two digits. */
+const CHARACTER = 9;
+
+/** What the headers of a stanza with that key may take of a message, in bytes. */
+export function headerRoom(key: string): number {
+  if (3 * CHARACTER * key.length <= KEY_ROOM) return HEADER_ROOM;
+  return HEADER_ROOM + Math.max(0, 3 * headerText(key).length - KEY_ROOM);
 }
 
 /** Who put a stanza and wants to know what becomes of it. */

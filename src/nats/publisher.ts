@@ -21,14 +21,14 @@ import { tooBig } from './errors.js';
 import { FleetAddress } from './fleet-address.js';
 import { aborted, ANSWER_MS, HolderCalls } from './holder-calls.js';
 import { keptReport } from './kept-report.js';
-import { headersOf } from './message.js';
+import { headerRoom, headersOf } from './message.js';
 import { OutgoingLanes } from './outgoing-lanes.js';
 import { CLOSE, OUTPUT, PICK, PUBLISHER, REQUEST } from './publisher-options.js';
 import type { RemoteOutputOptions, RemoteRequestOptions, StanzaPublisherOptions } from './publisher-options.js';
 import type { RemoteTicket } from './remote-ticket.js';
 import { RemoteTickets } from './remote-tickets.js';
 import { reportsOf, type TicketReport } from './reports.js';
-import { HEADER_ROOM, STREAM_DEFAULTS } from './streams.js';
+import { STREAM_DEFAULTS } from './streams.js';
 import { DEFAULT_PREFIX, Subjects, subjectToken } from './subjects.js';
 
 /** What happens to a {@link StanzaPublisher}. */
@@ -131,7 +131,7 @@ export class StanzaPublisher implements AsyncDisposable {
     const stanza = asStanza(node, 'jabber:client');
     checkStanza(stanza);
     const xml = serialize(stanza);
-    this.#checkRoom(xml);
+    this.#checkRoom(xml, key);
     const ticket = this.#tickets.make(key, queue);
     const at = Date.now();
     const subject = (): string => this.#fleet?.subject(queue) ?? this.#subjects.out(queue);
@@ -153,7 +153,7 @@ export class StanzaPublisher implements AsyncDisposable {
         ticket.fail(error);
       },
       outsized: () => {
-        ticket.fail(tooBig(Buffer.byteLength(xml), this.#mostBytes));
+        ticket.fail(tooBig(Buffer.byteLength(xml), this.#mostBytes(key)));
       },
     });
     return ticket;
@@ -305,13 +305,13 @@ export class StanzaPublisher implements AsyncDisposable {
   }
 
   /** Of a stanza. Before there is a connection, what NATS takes where nobody has said otherwise. */
-  get #mostBytes(): number {
-    return (this.#link?.maxPayload ?? 1024 * 1024) - HEADER_ROOM;
+  #mostBytes(key: string): number {
+    return (this.#link?.maxPayload ?? 1024 * 1024) - headerRoom(key);
   }
 
-  #checkRoom(xml: string): void {
+  #checkRoom(xml: string, key: string): void {
     const { maxStanzas = 10_000, maxBytes = 32 * 1024 * 1024 } = this.#options;
-    const most = this.#mostBytes;
+    const most = this.#mostBytes(key);
     const bytes = Buffer.byteLength(xml);
     if (bytes > most) throw tooBig(bytes, most);
     if (this.#lanes.size >= maxStanzas) throw queueFull(`${maxStanzas} stanzas wait for NATS (maxStanzas)`);

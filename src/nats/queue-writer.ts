@@ -6,7 +6,7 @@ import { buryOutput } from './dead-letters.js';
 import { tooBig } from './errors.js';
 import type { KnownStanzas } from './known-stanzas.js';
 import { FRESH } from './marks.js';
-import { headersOf } from './message.js';
+import { headerRoom, headersOf } from './message.js';
 import type { Staged, StagedEntry as Entry } from './staged.js';
 import { HEADER_ROOM } from './streams.js';
 
@@ -42,8 +42,9 @@ export class QueueWriter {
 
   /** @throws BrokerError `NATS_TOO_BIG` */
   checkSizes(all: readonly Staged[]): void {
-    const most = this.maxBytes;
-    for (const { put } of all) {
+    const { maxPayload } = this.#parts.link;
+    for (const { put, key } of all) {
+      const most = maxPayload - headerRoom(key);
       if (put === null || put.xml.length * 3 <= most) continue;
       const bytes = Buffer.byteLength(put.xml);
       if (bytes > most) throw tooBig(bytes, most);

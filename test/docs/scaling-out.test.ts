@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { pictureOf } from '../../scripts/recipe-pictures.mjs';
+import { takeoverTable, type ScaleFacts } from '../../scripts/evidence/scale.mjs';
 import { NAMES, RECIPES } from '../../scripts/recipes.mjs';
 import { ROOT } from './support/markdown.js';
 
@@ -28,6 +29,12 @@ describe('docs/scaling-out.md', () => {
     const begin = page.indexOf('| server | the name is of |');
     const table = page.slice(begin, page.indexOf('\n\n', begin)).split('\n').slice(2);
     expect(table).toEqual(rows.map((row) => `| ${row} |`));
+  });
+
+  it('has the takeovers as they were measured last', () => {
+    const facts = JSON.parse(readFileSync(`${ROOT}/docs/evidence/scale.json`, 'utf8')) as ScaleFacts;
+    const words = (text: string) => text.replaceAll(/[ -]+/g, ' ');
+    expect(words(page)).toContain(words(takeoverTable(facts).join('\n')));
   });
 
   it('shows the simulation as it was run last', () => {

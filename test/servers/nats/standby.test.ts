@@ -9,6 +9,7 @@ import { StanzaPublisher, type RemoteTicket } from 'xmpp-broker/nats';
 import { SERVERS } from '../../../scripts/servers.mjs';
 import { Child } from '../../docs/support/child.js';
 import { ROOT } from '../../docs/support/markdown.js';
+import { note, partsOf, portion } from '../../support/evidence.js';
 import { Workshop } from '../../docs/support/workshop.js';
 import {
   describeServer,
@@ -82,11 +83,15 @@ const SITES: readonly { name: 'prosody' | 'ejabberd' | 'jabberd2'; start: () => 
 const workshop = new Workshop();
 const program = workshop.add('examples/standby.ts', readFileSync(join(ROOT, 'examples/standby.ts'), 'utf8'));
 const nats = sharedServer(() => Nats.start());
+/** Takeovers that are measured of each pair, with the `ttlMs` that programs have by default. */
+const MEASURED = portion(0);
+const TTL_MS = MEASURED.size === 0 ? 1_500 : 3_000;
+const PARTS = partsOf(['prosody', 'ejabberd', 'jabberd2']);
 afterAll(() => {
   workshop[Symbol.dispose]();
 });
 
-for (const { name, start, pairs } of SITES) {
+for (const { name, start, pairs } of SITES.filter(({ name }) => PARTS.includes(name))) {
   describeServer(SERVERS.nats.find() === null ? 'nats' : name, `L-2: standby pairs on ${name}`, () => {
     let server: Server;
     let bus: NatsServer;
@@ -124,7 +129,7 @@ for (const { name, start, pairs } of SITES) {
         NATS_SERVERS: Nats.url(bus),
         XMPP_PORT: String(ports[port]),
         NODE_EXTRA_CA_CERTS: join(server.directory, 'tls/ca.pem'),
-        TTL_MS: '1500',
+        TTL_MS: String(TTL_MS),
         ...env,
       });
       children.push(child);
@@ -177,6 +182,39 @@ for (const { name, start, pairs } of SITES) {
           } else await change(first, second, 'SIGKILL');
           expect(twice().filter((body) => tickets.get(body)?.possibleDuplicate !== true)).toEqual([]);
         }),
+    );
+
+    it.runIf(MEASURED.size > 0).each(pairs.map((pair) => [pair.what, pair] as const))(
+      '%s: how long until another one takes over',
+      (what, given) =>
+        together(async (children) => {
+          const began = process.uptime();
+          const pair = { ...given, env: { ...given.env, QUEUE: `measured ${what}` } };
+          const publisher = new StanzaPublisher({ connection: { servers: Nats.url(bus) }, queue: pair.env['QUEUE'] });
+          publishers.push(publisher);
+          const series: number[] = [];
+          const first: number[] = [];
+          let holder = member(pair, children);
+          await holder.prints('ready as');
+          for (let round = 0; round < MEASURED.size; round += 1) {
+            const next = member(pair, children);
+            await next.prints('waiting for');
+            const killed = performance.now();
+            holder.signal('SIGKILL');
+            const body = `${what} measured ${round}`;
+            const stanza = xml('message', { to: 'bob@localhost/sink', type: 'chat' }, xml('body', {}, body));
+            publisher.output(stanza);
+            await next.prints('ready as');
+            series.push(Math.round(performance.now() - killed));
+            await vi.waitFor(() => assert.ok(sink.bodies.includes(body)), { timeout: 30_000, interval: 5 });
+            first.push(Math.round(performance.now() - killed));
+            await holder.ended();
+            holder = next;
+          }
+          const [server, kind] = [name, what];
+          note(name, MEASURED, began, { of: null, wrong: [], series, ...{ server, kind, first, ttlMs: TTL_MS } });
+        }),
+      1_800_000,
     );
 
     it('SIGTERM gives it to the other one at once', () =>
