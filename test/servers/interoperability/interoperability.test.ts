@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Cell } from './cell.js';
 import { clientCases } from './client-cases.js';
 import { componentCases } from './component-cases.js';
+import type { Launch } from './foreign-program.js';
 import { PEERS, type Peer } from './peers.js';
 import { serverCases, serverNames, serverVersion } from './server-cases.js';
 
@@ -31,6 +32,9 @@ function note(peer: string, version: string, kind: string, cells: readonly Cell[
   for (const cell of cells) appendFileSync(book, `${JSON.stringify({ peer, version, kind, ...cell })}\n`);
 }
 
+/** What a program writes lies in the folder of the test. */
+const launched = ({ command, env: found }: Launch): Launch => ({ command, env: { ...found, TMPDIR: folder } });
+
 const wrong = (cells: readonly Cell[]) => cells.filter(({ verdict }) => verdict === 'wrong');
 
 describe.concurrent.each(Object.entries(PEERS).filter(([name, peer]) => wanted(name, peer)))('%s', (name, peer) => {
@@ -45,14 +49,14 @@ describe.concurrent.each(Object.entries(PEERS).filter(([name, peer]) => wanted(n
   const { client, component } = peer;
   it.runIf(found !== null && client !== undefined)('a client of the loopback server', async () => {
     if (found === null || client === undefined) return;
-    const cells = await clientCases({ launch: found.launch, ...client }, keepCa);
+    const cells = await clientCases({ launch: launched(found.launch), ...client }, keepCa);
     note(name, found.version, 'client', cells);
     expect(wrong(cells)).toEqual([]);
   });
 
   it.runIf(found !== null && component !== undefined)('a component of the loopback server', async () => {
     if (found === null || component === undefined) return;
-    const cells = await componentCases({ launch: found.launch, ...component });
+    const cells = await componentCases({ launch: launched(found.launch), ...component });
     note(name, found.version, 'component', cells);
     expect(wrong(cells)).toEqual([]);
   });
