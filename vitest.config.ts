@@ -42,7 +42,7 @@ export default defineConfig({
       project('unit'),
       project('wire'),
       project('conformance', { testTimeout: 300_000 }),
-      project('docs'),
+      project('docs', { testTimeout: 180_000 }),
       // Real servers on a busy machine take their time.
       project('servers', { testTimeout: 180_000 }),
       project('browser'),
