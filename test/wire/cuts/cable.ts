@@ -20,13 +20,18 @@ export interface Course {
   /** Whether each piece arrives in a turn of its own, or all in one. Default true. */
   readonly turns?: boolean;
   readonly cut?: Cut | undefined;
+  /** Asked at each call of our end; what it gives is how that call fails. */
+  readonly fault?: ((call: string) => Error | null) | undefined;
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** One end of a connection in memory; the few things of a socket that are asked for are there. */
 class End extends Duplex {
-  constructor(private readonly out: (chunk: Buffer | null) => void) {
+  constructor(
+    private readonly out: (chunk: Buffer | null) => void,
+    private readonly fault?: Course['fault'],
+  ) {
     super({ autoDestroy: true });
     this.on('error', () => undefined);
   }
@@ -48,14 +53,16 @@ class End extends Duplex {
     // What arrives comes by itself.
   }
 
-  override _write(chunk: Buffer, _: string, done: () => void): void {
-    this.out(chunk);
-    done();
+  override _write(chunk: Buffer, _: string, done: (error: Error | null) => void): void {
+    const error = this.fault?.('socket.write') ?? null;
+    if (error === null) this.out(chunk);
+    done(error);
   }
 
-  override _final(done: () => void): void {
-    this.out(null);
-    done();
+  override _final(done: (error: Error | null) => void): void {
+    const error = this.fault?.('socket.end') ?? null;
+    if (error === null) this.out(null);
+    done(error);
   }
 }
 
@@ -80,7 +87,7 @@ export class Cable {
   constructor(course: Course = {}) {
     this.#course = course;
     this.over = new Promise((resolve) => (this.#end = resolve));
-    this.#near = new End((chunk) => this.#up(chunk));
+    this.#near = new End((chunk) => this.#up(chunk), course.fault);
     this.#far = new End((chunk) => this.#down(chunk));
     this.#far.on('reset', () => this.#reset());
     this.#near.on('close', () => {

@@ -54,7 +54,8 @@ export function brokerOf(
       onLink(cable, server);
       play(server, index, identity).catch((error: unknown) => {
         // A script that is cut off has nothing more to say.
-        if (course.cut === undefined) onScriptFailed(error);
+        if (course.fault !== undefined) server.destroy();
+        else if (course.cut === undefined) onScriptFailed(error);
       });
       return cable.near;
     },
