@@ -138,7 +138,7 @@ export class Run {
     else {
       // Time passes only once nothing more is said.
       await Promise.race([dialled.then(({ over }) => over), closed.settled, this.#standstill()]);
-      const impatient = setTimeout(() => void this.broker.shutdown(), PATIENCE_MS);
+      const impatient = this.expected.fails ? undefined : setTimeout(() => void this.broker.shutdown(), PATIENCE_MS);
       await this.clock.until(Promise.all([closed.settled, connected.settled]));
       clearTimeout(impatient);
       this.#judge(recorded.short, connected.outcome === 'fulfilled', isCut);

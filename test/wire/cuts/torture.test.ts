@@ -118,7 +118,7 @@ const PARTS = [...Object.keys(VARIANTS), `client, resumption${WITH_STORE}`, `com
 
 describe('G9: each call that can fail fails once, then for good', () => {
   it.each(partsOf(PARTS))('%s', { timeout: 3_600_000 }, async (part) => {
-    const cases = portion(4);
+    const cases = portion(2);
     const began = process.uptime();
     const clock = bounded(stopClock());
     const node = new FaultyNode();
