@@ -100,11 +100,11 @@ describeServer('chromium', 'the console and people', () => {
     await tabTo(page, /^button\[button\] Requests/);
     for (const name of [...TABS.slice(1), TABS[0]]) {
       await keyboard.press('ArrowRight');
-      expect(await focused(page)).toMatch(new RegExp(`^button\\[button\\] ${name}`));
+      await expect.poll(() => focused(page)).toMatch(new RegExp(`^button\\[button\\] ${name}`));
       await expect.poll(() => panel(page).getAttribute('aria-labelledby')).toBe(`tab-${String(TABS.indexOf(name))}`);
     }
     await keyboard.press('End');
-    expect(await focused(page)).toMatch(/Store$/);
+    await expect.poll(() => focused(page)).toMatch(/Store$/);
     await keyboard.press('ArrowLeft');
     await tabTo(page, /XPath 1.0/);
     await keyboard.type('/message/body');
@@ -130,16 +130,16 @@ describeServer('chromium', 'the console and people', () => {
     await keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     // What does no harm has the focus, and nothing behind the dialog can have it.
-    expect(await focused(page)).toMatch(/Cancel$/);
+    await expect.poll(() => focused(page)).toMatch(/Cancel$/);
     await keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    expect(await focused(page)).toMatch(/Drop 1/);
+    await expect.poll(() => focused(page)).toMatch(/Drop 1/);
     await keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     await tabTo(page, /Drop$/);
     await keyboard.press('Enter');
     await expectText(panel(page).locator('.report'), '1 stanza dropped.');
-    expect(await focused(page)).toBe('p 1 stanza dropped.');
+    await expect.poll(() => focused(page)).toBe('p 1 stanza dropped.');
     expect(tickets.map(({ state }) => state)).toEqual(['dropped', 'queued']);
   });
 
