@@ -128,6 +128,10 @@ export class Core implements LifecycleOwner {
     return this.keeper === null ? null : this.keeper.open();
   }
 
+  check(): Promise<void> | null {
+    return this.keeper === null ? null : this.keeper.check();
+  }
+
   close(limitMs?: number): Promise<void> | null {
     return this.keeper === null ? null : this.keeper.close(limitMs);
   }

@@ -113,6 +113,12 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     return this.#open === null ? null : this.#closed(this.#open, limitMs ?? this.#parts.config.timeouts.close);
   }
 
+  /** Finds out whether this process still has the queue. Never rejects; null where that is certain. */
+  check(): Promise<void> | null {
+    const open = this.#open;
+    return open?.check === undefined ? null : checked(open);
+  }
+
   /** Lets go of the store at once; what it has stays there. */
   halt(): void {
     if (this.#isOver) return;
@@ -294,6 +300,15 @@ async function letGo(open: OpenStore): Promise<void> {
     await open.close();
   } catch {
     // It is let go of all the same.
+  }
+}
+
+/** A store that cannot say is asked no more. */
+async function checked(open: OpenStore): Promise<void> {
+  try {
+    await open.check?.();
+  } catch {
+    // What it says when something is written tells the same.
   }
 }
 

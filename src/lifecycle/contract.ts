@@ -34,6 +34,8 @@ export interface LifecycleOwner {
   open(): Promise<void> | null;
   /** At the end of `shutdown`, or in place of what `open` waits for; null when nothing has to be closed. */
   close(limitMs?: number): Promise<void> | null;
+  /** Whether another process took what was opened; null where none can. Never rejects; who lost it was told by `fenced`. */
+  check(): Promise<void> | null;
   /** As a link asks. */
   settled(): Promise<void> | null;
   /** Stanzas may be sent; PCJ_READY was not published yet. */

@@ -274,8 +274,8 @@ export class Lifecycle implements LinkOwner {
   #failed(error: BrokerError, mayRetry: boolean): void {
     const retry = mayRetry ? this.#retries.after(error, this.#parts.resumption.resumable) : null;
     if (retry === null) {
-      this.#rejectOperation(error);
-      this.#restDisconnected(error);
+      if (mayRetry && this.#parts.config.reconnect !== false && !error.retryable) this.#givesUpBehindCheck(error);
+      else this.#givesUp(error);
       return;
     }
     this.#state = 'waiting';
@@ -285,6 +285,23 @@ export class Lifecycle implements LinkOwner {
       this.#run(epoch, place);
     });
     this.#parts.status.publish('PCJ_RECONNECTING', { attempt, delayMs, error });
+  }
+
+  /** The server may not want us because another process has the queue by now: then this one waits for it. */
+  #givesUpBehindCheck(error: BrokerError): void {
+    this.#state = 'standby';
+    const epoch = this.#epoch;
+    const givesUp = (): void => {
+      if (this.#epoch === epoch) this.#givesUp(error);
+    };
+    const check = this.#owner.check();
+    if (check === null) givesUp();
+    else void check.then(givesUp);
+  }
+
+  #givesUp(error: BrokerError): void {
+    this.#rejectOperation(error);
+    this.#restDisconnected(error);
   }
 
   /** Ends whatever is going on because an abort signal says so. */

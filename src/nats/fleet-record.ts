@@ -16,7 +16,7 @@ interface Part {
 
 /** The record of a shard. */
 export class ShardRecord {
-  readonly #lease: Pick<Lease, 'isHeld' | 'write' | 'release'>;
+  readonly #lease: Pick<Lease, 'isHeld' | 'write' | 'settle' | 'release'>;
   readonly #parts = new Map<string, Part>();
   readonly #mostBytes: number;
   #bytes = 0;
@@ -26,7 +26,7 @@ export class ShardRecord {
   #isReleasing = false;
 
   /** @param body what the holder before left @param mostBytes what the record may have */
-  constructor(lease: Pick<Lease, 'isHeld' | 'write' | 'release'>, body: unknown, mostBytes: number) {
+  constructor(lease: Pick<Lease, 'isHeld' | 'write' | 'settle' | 'release'>, body: unknown, mostBytes: number) {
     this.#lease = lease;
     this.#mostBytes = mostBytes;
     const { accounts } = (isRecord(body) ? body : {}) as Parts;
@@ -56,6 +56,7 @@ export class ShardRecord {
       check: async () => {
         await this.#write().catch(() => undefined);
       },
+      settle: () => shard.settle(),
       release: async (body) => {
         this.#watchers.delete(token);
         this.#put(token, body);

@@ -2,6 +2,7 @@
 // overtaken cannot write it any more. No clock is compared with another's: who waits measures how long the record stays as it
 // is, and who holds it stops by its own clock before that time is over.
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { KV } from '@nats-io/kv';
 import { BrokerError, printable } from '../errors.js';
 import type { NatsLink } from './connection.js';
@@ -151,6 +152,20 @@ export class Lease {
     while (this.#under !== null) await this.#under.catch(() => undefined);
     // Not what it was when it was asked for: marks may have been written meanwhile.
     await this.write(this.#body).catch(() => undefined);
+  }
+
+  /** As {@link check}, until the answer is there: at the latest when its time is over. */
+  async settle(): Promise<void> {
+    while (this.#isHeld && !(await this.#isAnswered())) await sleep(this.#pollMs);
+  }
+
+  async #isAnswered(): Promise<boolean> {
+    try {
+      await this.write(this.#body);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Gives it to the next one at once. Never rejects. */

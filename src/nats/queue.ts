@@ -17,7 +17,7 @@ import { stage, type Staged } from './staged.js';
 export const ACK_WAIT_MS = 5 * 60 * 1000;
 
 /** What a queue needs of a lease, and of what reads for it: a shard of a fleet has one of each for many queues. */
-export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'check' | 'release' | 'stop'>;
+export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'check' | 'settle' | 'release' | 'stop'>;
 export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
 
 /** A queue that a store has open, and tells of its connection. */
@@ -178,6 +178,11 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     // Our own, faster than the answer to who put it.
     if (isOurs) return;
     this.#tell(storedOf(from, mark));
+  }
+
+  /** See {@link OpenStore.check}. */
+  check(): Promise<void> {
+    return this.#parts.lease.settle();
   }
 
   caughtUp(): void {

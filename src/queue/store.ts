@@ -84,6 +84,11 @@ export interface OpenStore {
   readonly after?: 'free' | 'released' | 'expired' | undefined;
   /** Most bytes of a stanza that it takes, in UTF-8; a larger one is refused by `output`. Left out: any. */
   readonly maxBytes?: number | undefined;
+  /**
+   * Resolves when it is certain whether this process still has the queue; if not, `fenced` was called before. Asked when the
+   * server says that somebody else is there in our place: it may be the next holder. Left out: nobody else can have it.
+   */
+  check?: (() => Promise<void>) | undefined;
   /** Lets go of the queue at once: the next one may open it. A commit that is under way settles first. */
   close(): Promise<void>;
 }

@@ -64,9 +64,10 @@ export class Child implements AsyncDisposable {
       };
       this.#watchers.push(watch);
       watch();
-      this.#ended.then(() => {
+      this.#ended.then(({ code, signal }) => {
         watch();
-        reject(new Error(`the program ended and did not print ${JSON.stringify(text)}, but:\n${this.output}`));
+        const how = `the program ended with ${code ?? signal} and did not print ${JSON.stringify(text)}`;
+        reject(new Error(`${how}, but:\n${this.output}`));
       }, reject);
     });
   }

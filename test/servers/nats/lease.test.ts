@@ -61,6 +61,26 @@ describeServer('nats', 'L-1: the lease', () => {
     expect((await next.kv.get('b'))?.json<{ body: unknown }>().body).toBe('mine');
   });
 
+  it('says for certain whether it is still held, also without an answer', async () => {
+    const { made, link } = await lease('e', 'one');
+    await made.take(never, nobody);
+    made.keep(nobody);
+    await made.settle();
+    expect(made.isHeld).toBe(true);
+    await link.release();
+    await made.settle(); // its own clock says when it is over
+    expect(made.isHeld).toBe(false);
+    const frozen = await lease('f', 'one', Number.POSITIVE_INFINITY);
+    await frozen.made.take(never, nobody);
+    const next = await lease('f', 'two');
+    await next.made.take(never, nobody);
+    const lost = new Promise<unknown>((resolve) => {
+      frozen.made.keep(resolve);
+    });
+    await frozen.made.settle();
+    expect(await lost).toMatchObject({ code: 'QUEUE_FENCED' });
+  });
+
   it('looking whether it is still held does not undo what is being written', async () => {
     const { made, kv } = await lease('c', 'one');
     await made.take(never, nobody);

@@ -17,6 +17,10 @@ class Written {
     });
   }
 
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
   release(body: unknown): Promise<void> {
     this.bodies.push({ released: structuredClone(body) });
     return Promise.resolve();

@@ -9,7 +9,8 @@ import {
   type Ticket,
 } from 'xmpp-broker';
 import { MemoryStore } from 'xmpp-broker/testing';
-import { COMPONENT, DOMAIN } from '../support/component.js';
+import { REFUSALS_BEFORE_FINAL } from '../../../src/lifecycle/what-follows.js';
+import { COMPONENT, DOMAIN, header } from '../support/component.js';
 import { failure, stopClock, useRig, type Ready } from '../support/index.js';
 
 const rig = useRig(COMPONENT);
@@ -194,6 +195,107 @@ it('begins anew when another process takes the queue while it signs in', async (
   await fenced;
   await COMPONENT.letIn(await peer.accept());
   await connected;
+});
+
+describe('a server that does not want us, perhaps since another process has the queue', () => {
+  /** A store that is asked whether the queue is still ours, and answers when it is told to. */
+  const asked = (answer: () => Promise<void>): QueueStore => ({
+    name: 'one that others may have',
+    open: async (owner, signal) => ({ ...(await store.open(owner, signal)), check: answer }),
+  });
+  const soon = { firstDelayMs: 1, maxDelayMs: 1 };
+  const unwanted =
+    (condition: string) =>
+    (server: Ready['server']): Promise<void> =>
+      server.send(
+        `<stream:error><${condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>`,
+      );
+
+  it.each([
+    ['conflict', unwanted('conflict')] as const,
+    ['not-authorized', unwanted('not-authorized')] as const,
+    [
+      'a refusal behind a lost link',
+      async (server: Ready['server'], peer: Ready['peer']) => {
+        server.end();
+        for (let refusals = 0; refusals <= REFUSALS_BEFORE_FINAL; refusals += 1) {
+          const again = await peer.accept();
+          await again.expect('<stream:stream');
+          await again.send(header());
+          await unwanted('host-unknown')(again);
+        }
+      },
+    ] as const,
+  ])('A1: %s: it waits until it has the queue again when another process had taken it', async (_, refuse) => {
+    const fencing = asked(() => {
+      store.fence(DOMAIN);
+      return Promise.resolve();
+    });
+    const { broker, server, peer } = await rig.ready({ ...options(), queue: { store: fencing }, reconnect: soon });
+    let isAtRest = false;
+    void broker.closed.then(() => (isAtRest = true));
+    const fenced = broker.events.once('PCJ_FENCED');
+    const ready = broker.events.once('PCJ_READY');
+    await refuse(server, peer);
+    await fenced;
+    await COMPONENT.letIn(await peer.accept());
+    await ready;
+    expect(isAtRest).toBe(false);
+  });
+
+  it('A1: it rests when the queue is still ours', async () => {
+    let times = 0;
+    const ours = asked(() => {
+      times += 1;
+      return Promise.resolve();
+    });
+    const { broker, server } = await rig.ready({ ...options(), queue: { store: ours }, reconnect: soon });
+    await unwanted('conflict')(server);
+    expect(await broker.closed).toMatchObject({ error: { code: 'STREAM_ERROR', condition: 'conflict' } });
+    expect([broker.state, times]).toEqual(['disconnected', 1]);
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(new Error('no'))] as const,
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ] as const,
+  ])('a store that %s in place of an answer is not waited for', async (_, answer) => {
+    const { broker, server } = await rig.ready({ ...options(), queue: { store: asked(answer) }, reconnect: soon });
+    await unwanted('conflict')(server);
+    expect(await broker.closed).toMatchObject({ error: { condition: 'conflict' } });
+  });
+
+  it.each([
+    ['shutdown()', (broker: Broker) => broker.shutdown(), 'idle'] as const,
+    ['halt()', (broker: Broker) => broker.halt(), 'halted'] as const,
+  ])('%s meanwhile ends it', async (_, command, state) => {
+    let answer = (): void => undefined;
+    const slow = asked(() => new Promise((resolve) => (answer = resolve)));
+    const { broker, server } = await rig.ready({ ...options(), queue: { store: slow }, reconnect: soon });
+    const { closed } = broker;
+    await unwanted('conflict')(server);
+    await expect.poll(() => broker.state).toBe('standby');
+    await command(broker);
+    await closed;
+    answer();
+    await new Promise(setImmediate);
+    expect(broker.state).toBe(state);
+  });
+
+  it('connect() meanwhile begins anew', async () => {
+    const slow = asked(() => new Promise(() => undefined));
+    const { broker, server, peer } = await rig.ready({ ...options(), queue: { store: slow }, reconnect: soon });
+    await unwanted('conflict')(server);
+    await expect.poll(() => broker.state).toBe('standby');
+    const connected = broker.connect();
+    await COMPONENT.letIn(await peer.accept());
+    await connected;
+    expect(broker.state).toBe('ready');
+  });
 });
 
 it('asks no more for a queue that it waited for when connect() is given up', async () => {
