@@ -163,8 +163,10 @@ for (const name of ['prosody', 'ejabberd', 'jabberd2'] as const) {
       await signIn(client, 'localhost', 'alice', 'secret');
       const farewell = client.expect(/system-shutdown|<\/stream:stream>/, { timeoutMs: 10_000 }); // jabberd2 has no error for it
       const stopped = server.stop();
-      await farewell.catch((error: unknown) => {
-        throw new Error(server.logTail(), { cause: error });
+      await farewell.catch(async (error: unknown) => {
+        // ejabberd now and then ends the connection before it has said why: it depends on which of its processes ends first.
+        if (name !== 'ejabberd') throw new Error(server.logTail(), { cause: error });
+        await client.expectEnd();
       });
       client.end();
       await stopped;
