@@ -48,6 +48,9 @@ function wants(project) {
   return projects.length === 0 || projects.some((name) => name.includes(project) || /[*!]/.test(name));
 }
 
+/** What passed at its second try, and why the first one failed: somebody has to look at it all the same. */
+const secondTries = [];
+
 /** Counts by suite (the folder below test/) from vitest's report. */
 function countResults(file, suites) {
   const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { testResults: [] };
@@ -58,6 +61,8 @@ function countResults(file, suites) {
     for (const test of assertionResults) {
       if (test.status === 'passed' || test.status === 'failed') counts[test.status]++;
       else counts.skipped++;
+      const [why = ''] = test.failureMessages ?? [];
+      if (test.status === 'passed' && why !== '') secondTries.push(`${test.fullName}\n      ${why.split('\n')[0]}`);
     }
     // A file that could not be loaded has no tests to fail.
     if (status === 'failed' && !assertionResults.some((test) => test.status === 'failed')) counts.failed++;
@@ -127,6 +132,7 @@ async function main() {
     for (const key of Object.keys(total)) total[key] += counts[key];
     console.log(`  ${suite.padEnd(12)} ${line(counts)}`);
   }
+  for (const each of secondTries) console.log(`test: PASSED AT THE SECOND TRY ONLY: ${each}`);
   if (missing.length > 0) {
     console.log(`test: LEFT OUT: what needs ${missing.join(', ')} (not installed, see above)`);
     if (process.env.CI === 'true') status ||= 1;
