@@ -43,7 +43,7 @@ export function isPlainDomain(text: string): boolean {
  */
 export function prepareDomain(text: string): string | Problem {
   if (text.startsWith('[')) return prepareLiteral(text);
-  const mapped = mapWidth(text).replaceAll('\u3002', '.').toLowerCase().normalize('NFC');
+  const mapped = lowerCase(mapWidth(text).replaceAll('\u3002', '.')).normalize('NFC');
   const name = mapped.endsWith('.') ? mapped.slice(0, -1) : mapped;
   if (name === '') return { offset: 0, reason: 'it is empty' };
 
@@ -67,6 +67,11 @@ export function prepareDomain(text: string): string | Problem {
     return { offset: 0, reason: 'it mixes writing directions in a way that RFC 5893 forbids' };
   }
   return labels.join('.');
+}
+
+/** In lower case as labels have it: of Cherokee the letters that are "small" since Unicode 8 are in none (RFC 5892 §2.8). */
+function lowerCase(text: string): string {
+  return text.toLowerCase().replace(/[\u13f8-\u13fd\uab70-\uabbf]/g, (letter) => letter.toUpperCase());
 }
 
 /** The name that is looked up for a domain, also for one with symbols that only the older rules allow; or null. */
@@ -94,11 +99,26 @@ function prepareLabel(label: string): string | Problem {
       ? { offset: 0, reason: 'a label begins or ends with a hyphen' }
       : { offset, reason: `${nameOf(label.charAt(offset))} is not allowed` };
   }
-  if (!isAscii(label)) return checkUnicodeLabel(label) ?? label;
+  if (!isAscii(label)) return checkUnicodeLabel(label) ?? (isStable(label) ? label : unstable(label));
 
   const decoded = PLAIN_LABEL.test(label) ? domainToUnicode(label) : '';
   const valid = !isAscii(decoded) && domainToASCII(decoded) === label && checkUnicodeLabel(decoded) === null;
   return valid ? decoded : { offset: 0, reason: `${label} is not an internationalized label` };
+}
+
+/** Whether it is the same when it is read out of its ASCII form: RFC 5892 §2.2 excludes other characters. */
+function isStable(label: string): boolean {
+  const ascii = domainToASCII(label);
+  return ascii === '' || domainToUnicode(ascii) === label;
+}
+
+function unstable(label: string): Problem {
+  let offset = 0;
+  for (const character of label) {
+    if (!isStable(`a${character}`)) return { offset, reason: `${nameOf(character)} is not allowed` };
+    offset += character.length;
+  }
+  return { offset: 0, reason: `${label} is not an internationalized label` };
 }
 
 /** The rules of RFC 5891 §4.2 for a U-label. */
