@@ -6,7 +6,7 @@ import { Broker } from '../broker/broker.js';
 import { BrokerError } from '../errors.js';
 import type { BrokerOptions } from '../options/options.js';
 import type { HeldShard } from './fleet-contract.js';
-import { FleetGate } from './fleet-gate.js';
+import { FleetPace } from './fleet-pace.js';
 import { shardOf } from './fleet-shards.js';
 
 /** Accounts that are looked at without a break. */
@@ -18,6 +18,8 @@ const AGAIN_MS = 1_000;
 export interface FleetAccountsParts {
   readonly shards: number;
   readonly maxConnecting: number;
+  /** So late the event loop may come while links are made, in milliseconds. */
+  readonly lateMs: number;
   list(): AsyncIterable<string> | Iterable<string>;
   options(account: string): BrokerOptions;
 }
@@ -41,7 +43,7 @@ interface Home {
 export class FleetAccounts {
   readonly #parts: FleetAccountsParts;
   readonly #owner: FleetAccountsOwner;
-  readonly #gate: FleetGate;
+  readonly #pace: FleetPace;
   readonly #homes = new Map<number, Home>();
   #pass: Promise<void> | null = null;
   #isWanted = false;
@@ -51,7 +53,7 @@ export class FleetAccounts {
   constructor(parts: FleetAccountsParts, owner: FleetAccountsOwner) {
     this.#parts = parts;
     this.#owner = owner;
-    this.#gate = new FleetGate(parts.maxConnecting);
+    this.#pace = new FleetPace(parts.maxConnecting, parts.lateMs);
   }
 
   /** How many there are here. */
@@ -172,8 +174,8 @@ export class FleetAccounts {
   async #connect(account: string, broker: Broker, home: Home, shard: number): Promise<void> {
     const isGone = (): boolean => this.#homes.get(shard) !== home || home.brokers.get(account) !== broker;
     let isIn = false;
-    const leave = (): void => {
-      if (isIn) this.#gate.leave();
+    const leave = (isMade: boolean): void => {
+      if (isIn) this.#pace.leave(isMade);
       isIn = false;
     };
     const opened = broker.openQueue();
@@ -181,19 +183,19 @@ export class FleetAccounts {
     home.opening.add(settled);
     try {
       await opened;
-      await this.#gate.enter();
+      await this.#pace.enter();
       isIn = true;
       if (isGone()) return;
       // One that has to try again does not keep the others waiting.
-      broker.subscribe('PCJ_RECONNECTING', leave, { once: true });
+      broker.subscribe('PCJ_RECONNECTING', () => leave(false), { once: true });
       await broker.connect();
-      leave();
+      leave(true);
       const { error } = await broker.closed;
       if (error !== undefined) throw error;
     } catch (cause) {
       if (!isGone()) this.#failed(account, cause);
     } finally {
-      leave();
+      leave(false);
     }
   }
 

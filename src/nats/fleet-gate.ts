@@ -2,12 +2,22 @@
 
 /** Lets a bounded number of tasks run at a time. */
 export class FleetGate {
-  readonly #limit: number;
+  #limit: number;
   readonly #line: (() => void)[] = [];
   #running = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** With a higher one those who wait come in, with a lower one nobody does until there are few enough. */
+  set limit(limit: number) {
+    this.#limit = limit;
+    this.#letIn();
   }
 
   /** Resolves when it is one's turn; whoever was let in has to {@link leave}. */
@@ -22,8 +32,16 @@ export class FleetGate {
   }
 
   leave(): void {
-    const next = this.#line.shift();
-    if (next === undefined) this.#running -= 1;
-    else next();
+    this.#running -= 1;
+    this.#letIn();
+  }
+
+  #letIn(): void {
+    while (this.#running < this.#limit) {
+      const next = this.#line.shift();
+      if (next === undefined) return;
+      this.#running += 1;
+      next();
+    }
   }
 }

@@ -23,7 +23,7 @@ export interface FleetOptions {
   list: () => AsyncIterable<string> | Iterable<string>;
   /** Options of the broker of an account. Its queue and where that is stored are the fleet's. Needed. */
   broker: (account: string) => BrokerOptions;
-  /** Most links that a member makes at a time. Default 50. */
+  /** Most links that a member makes at a time; fewer while its event loop is late. Default 50. */
   maxConnecting?: number | undefined;
   /** After that time without a sign of its holder a shard may be taken by another, in milliseconds. At least 1 500. Default 3 000. */
   ttlMs?: number | undefined;

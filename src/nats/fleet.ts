@@ -14,6 +14,9 @@ import { FleetHolders } from './fleet-holders.js';
 import { openBase, type NatsBase } from './base.js';
 import { Subjects } from './subjects.js';
 
+/** The event loop may be late by this part of `ttlMs` before fewer links are made: a renewal takes some turns of it. */
+const LATE_PART = 30;
+
 /**
  * What a {@link Fleet} tells, by the names that `fleet.subscribe` takes. If nobody is subscribed to it, `fail` is a warning of the
  * process, and so is `lost` with an error.
@@ -50,9 +53,9 @@ export class Fleet implements AsyncDisposable {
   constructor(options: FleetOptions) {
     this.#options = readFleetOptions(options);
     this.#subjects = new Subjects(this.#options.prefix);
-    const { shards, maxConnecting, list, broker } = this.#options;
+    const { shards, maxConnecting, ttlMs, list, broker } = this.#options;
     this.#accounts = new FleetAccounts(
-      { shards, maxConnecting, list, options: broker },
+      { shards, maxConnecting, lateMs: ttlMs / LATE_PART, list, options: broker },
       {
         made: (account, shard, broker) => {
           this.#told.tell('account', { account, shard, broker });

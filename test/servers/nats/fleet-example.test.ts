@@ -43,8 +43,6 @@ describeServer('nats', 'examples/fleet.ts', () => {
         NATS_SERVERS: Nats.url(nats),
         XMPP_HOST: '127.0.0.1',
         XMPP_PORT: String(server.ports.client),
-        // Very many links on few processors, all ends of them here: as docs/scaling-out.md says.
-        ...(COUNT > 30 && { TTL_MS: '10000', MAX_CONNECTING: '5' }),
       },
     );
 

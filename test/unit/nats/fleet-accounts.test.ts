@@ -15,6 +15,7 @@ it('asks for the list again, at whatever moment of the end of a pass that is wan
       {
         shards: 1,
         maxConnecting: 1,
+        lateMs: 100,
         list: () => {
           lists += 1;
           if (lists === 1) again.push(later(steps).then(() => accounts.refresh()));
