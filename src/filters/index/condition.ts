@@ -30,6 +30,12 @@ export type Keys = readonly Condition[];
 
 const COMMON_ATTRIBUTES: ReadonlySet<string> = new Set(['type', 'xmlns', 'lang']);
 
+/** Who sends one stanza sends others, its addressee is often ourselves, and its id is its own. */
+const ROOT_ATTRIBUTES: ReadonlyMap<string | null, number> = new Map([
+  ['id', 0.2],
+  ['to', 6],
+]);
+
 /**
  * How unspecific a condition is: a guess at how many of 1,000 stanzas fulfil it. Only the order matters, and only for
  * speed.
@@ -47,9 +53,9 @@ export function frequency(condition: Condition): number {
       const { at, name, test } = condition;
       if (test.is === 'present') return at === 'root' ? 400 : 500;
       if (name.localName !== null && COMMON_ATTRIBUTES.has(name.localName)) return 200;
-      // a stanza's addressee is often ourselves
-      const base = at === 'any' ? 4 : name.localName === 'to' ? 6 : 1;
-      return test.is === 'equal' ? base : test.is === 'prefix' ? base + 2 : base + 4 + 40 / test.value.length;
+      const base = at === 'any' ? 4 : (ROOT_ATTRIBUTES.get(name.localName) ?? 1);
+      if (test.is === 'equal') return base;
+      return base + (test.is === 'prefix' ? 1 : 4) + 40 / test.value.length;
     }
   }
 }

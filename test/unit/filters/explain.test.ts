@@ -27,6 +27,13 @@ describe('what a filter is filed under', () => {
     ["'a@b' = @from", [`the stanza's attribute from is "a@b"`]],
     ["string(@from) = 'a@b'", [`the stanza's attribute from is "a@b"`]],
     ["/message[@type = 'chat' and @id = 'x']", [`the stanza's attribute id is "x"`]],
+    ["/*[@from = 'a@b' and @id = 'x']", [`the stanza's attribute id is "x"`]],
+    ["/*[starts-with(@from, 'a@') and contains(status, 'a long word')]", ['the text of status contains "a long word"']],
+    [
+      "/*[starts-with(@from, 'room@muc.') and contains(status, 'word')]",
+      [`the stanza's attribute from begins with "room@muc."`],
+    ],
+    ["/*[@constructor = 'a' and @to = 'b']", [`the stanza's attribute constructor is "a"`]],
     ["/message[@type = 'chat'][@id = 'x']", [`the stanza's attribute id is "x"`]],
     ["/message[starts-with(@from, 'room@')]", [`the stanza's attribute from begins with "room@"`]],
     ["substring-before(@from, '/') = 'a@b'", [`the stanza's attribute from begins with "a@b/"`]],
