@@ -1,6 +1,7 @@
 import { isA, reasonOf } from '../arguments/values.js';
 import type { Duplex } from 'node:stream';
 import { unixSocketPath } from '../arguments/unix-socket.js';
+import { CONNECT, traced } from '../channels.js';
 import { BrokerError } from '../errors.js';
 import type { Negotiated } from '../link/contract.js';
 import type { DialectConfig } from '../protocols/dialect.js';
@@ -79,20 +80,21 @@ export class Attempt {
    * Dials and negotiates. Publishes every event of the attempt, the failure's tail included.
    * @throws BrokerError the one outcome of a failed attempt, after its socket is closed
    */
-  async run(target: Place): Promise<Negotiated> {
-    const { timeouts } = this.#parts.config;
+  run(target: Place): Promise<Negotiated> {
+    if (!CONNECT.start.hasSubscribers) return this.#run(target);
+    const { config, status } = this.#parts;
+    const { host, port } = target;
+    const dialect = config.connectionType.name;
+    const facts = { broker: status.subject, dialect, domain: config.domain, host, port };
+    return traced(CONNECT, facts, () => this.#run(target));
+  }
+
+  async #run(target: Place): Promise<Negotiated> {
+    const { attempt: limitMs } = this.#parts.config.timeouts;
     const timer = setTimeout(() => {
-      this.abort(
-        new BrokerError(
-          'ATTEMPT_TIMEOUT',
-          `the attempt was not complete within ${String(timeouts.attempt)} ms (timeouts.attempt)`,
-          {
-            layer: 'stream',
-            retryable: true,
-          },
-        ),
-      );
-    }, timeouts.attempt);
+      const text = `the attempt was not complete within ${String(limitMs)} ms (timeouts.attempt)`;
+      this.abort(new BrokerError('ATTEMPT_TIMEOUT', text, { layer: 'stream', retryable: true }));
+    }, limitMs);
     try {
       return await this.#negotiate(target);
     } catch (caught) {

@@ -29,17 +29,16 @@ export class ConnectOperation {
     this.#outcome.resolve();
   }
 
-  reject(error: BrokerError): void {
-    this.#detach();
-    this.#outcome.reject(error);
-  }
-
   /**
-   * The same, if the process is still there in a while: one that was told to end and has nothing else to do ends in order
-   * before, and not with an error.
+   * @param isLeaving whether the process was told to end: one that has nothing else to do ends in order before it hears of
+   * it, and not with an error
    */
-  rejectLeaving(error: BrokerError): void {
+  reject(error: BrokerError, isLeaving: boolean): void {
     this.#detach();
+    if (!isLeaving) {
+      this.#outcome.reject(error);
+      return;
+    }
     setTimeout(() => {
       this.#outcome.reject(error);
     }, LEAVING_MS).unref();
@@ -48,4 +47,11 @@ export class ConnectOperation {
   #detach(): void {
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
+}
+
+/** A call that begins nothing. */
+export function refused(error: BrokerError, isLeaving: boolean): Promise<void> {
+  const operation = new ConnectOperation(undefined, () => undefined);
+  operation.reject(error, isLeaving);
+  return operation.promise;
 }

@@ -1,11 +1,10 @@
 import { Attempt, isAnotherWay } from './attempt.js';
-import { CONNECT, traced } from '../channels.js';
 import { Deferred } from '../deferred.js';
 import { BrokerError } from '../errors.js';
 import { Link } from '../link/link.js';
 import type { LinkEnd } from '../link/closing.js';
 import type { LinkOwner, Negotiated } from '../link/contract.js';
-import { ConnectOperation } from './connect-operation.js';
+import { ConnectOperation, refused } from './connect-operation.js';
 import type { ConnectOptions, LifecycleOwner, LifecycleParts, ShutdownTerms } from './contract.js';
 import { aborted, replaced, shutDown, superseded } from './errors.js';
 import { Retries } from './retries.js';
@@ -63,18 +62,10 @@ export class Lifecycle implements LinkOwner {
 
   /** See `Broker.connect`. The promise never becomes an unhandled rejection. */
   connect({ host, port, signal }: ConnectOptions): Promise<void> {
-    if (signal?.aborted === true) {
-      const refused = new Deferred<void>();
-      refused.reject(aborted(signal));
-      return refused.promise;
-    }
-    if (this.#leaving) {
-      const refused = new ConnectOperation(undefined, () => undefined);
-      refused.rejectLeaving(shutDown());
-      return refused.promise;
-    }
+    if (signal?.aborted === true) return refused(aborted(signal), false);
+    if (this.#leaving) return refused(shutDown(), true);
     if (this.#life.settled) this.#life = new Deferred();
-    if (this.#operation !== null) this.#rejectOperation(superseded());
+    this.#rejectOperation(superseded());
     this.#retries.begin({ host, port });
     const epoch = ++this.#epoch;
     const operation = new ConnectOperation(signal, () => {
@@ -114,9 +105,8 @@ export class Lifecycle implements LinkOwner {
     this.#owner.halting();
     this.#attempt?.drop(error);
     this.#attempt = null;
-    const link = this.#link;
+    this.#link?.halt(error);
     this.#link = null;
-    link?.halt(error);
     this.#rejectOperation(error);
     this.#lastEnd = { clean: false, error };
     this.#owner.halted(error);
@@ -216,7 +206,7 @@ export class Lifecycle implements LinkOwner {
   async #attend(epoch: number, attempt: Attempt, place: Place): Promise<void> {
     let negotiated: Negotiated;
     try {
-      negotiated = await this.#traced(place, () => attempt.run(place));
+      negotiated = await attempt.run(place);
     } catch (error) {
       this.#attempt = null;
       if (this.#epoch !== epoch) return;
@@ -241,20 +231,13 @@ export class Lifecycle implements LinkOwner {
     if (this.#epoch === epoch) this.#negotiated(negotiated);
   }
 
-  #traced(place: Place, run: () => Promise<Negotiated>): Promise<Negotiated> {
-    if (!CONNECT.start.hasSubscribers) return run();
-    const { config, status } = this.#parts;
-    const { host, port } = place;
-    const dialect = config.connectionType.name;
-    return traced(CONNECT, { broker: status.subject, dialect, domain: config.domain, host, port }, run);
-  }
-
   #negotiated(negotiated: Negotiated): void {
     this.#retries.ready();
     const link = new Link(this.#parts, this, negotiated);
     this.#link = link;
     this.#state = 'ready';
-    this.#resolveOperation();
+    this.#operation?.resolve();
+    this.#operation = null;
     const { established } = negotiated;
     this.#owner.ready(link, established);
     this.#parts.status.publish('PCJ_READY', { jid: established.jid, resumed: established.resumed ?? false });
@@ -401,17 +384,9 @@ export class Lifecycle implements LinkOwner {
     told.resolve();
   }
 
-  #resolveOperation(): void {
-    const operation = this.#operation;
-    this.#operation = null;
-    operation?.resolve();
-  }
-
   #rejectOperation(error: BrokerError): void {
-    const operation = this.#operation;
+    this.#operation?.reject(error, this.#leaving);
     this.#operation = null;
-    if (this.#leaving) operation?.rejectLeaving(error);
-    else operation?.reject(error);
   }
 
   #rest(closed: Closed): void {

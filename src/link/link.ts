@@ -72,8 +72,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   get #prober(): Probe {
-    const { connectionType: dialect } = this.#parts.config;
-    return (this.#probe ??= new Probe({ dialect, translation: this.#translator }));
+    return (this.#probe ??= this.#probeMade());
   }
 
   get #end(): Ending {
@@ -307,6 +306,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     return new Translation(connectionType, parts);
   }
 
+  #probeMade(): Probe {
+    const { config, status, requester } = this.#parts;
+    const [stream, buffer, acks, translation] = [this.#stream, this.#buffer, this.#acks, this.#translator];
+    return new Probe({ config, status, requester, stream, buffer, acks, translation });
+  }
+
   #endingMade(): Ending {
     const { config, status } = this.#parts;
     const [stream, buffer, acks] = [this.#stream, this.#buffer, this.#acks];
@@ -342,31 +347,17 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     const { liveness } = this.#parts.config;
     return new Acknowledgements(session, liveness === false ? null : liveness.intervalMs + liveness.timeoutMs, {
       write: (text) => {
-        this.#writeUrgent(text);
+        // Nothing follows our closing tag (RFC 6120 §4.4).
+        if (!this.#stream.endSent) this.#buffer.urgent(text);
       },
-      hold: (held) => {
-        this.#buffer.hold(held);
-      },
+      hold: (held) => this.#buffer.hold(held),
       asked: () => this.#watchdogs.expectSign(),
-      answered: (fresh) => {
-        this.#proof.acknowledged(fresh);
-      },
+      answered: (fresh) => this.#proof.acknowledged(fresh),
       acked: (acked) => {
         this.#parts.status.publish('PCJ_SM_ACK', { acked, pending: session.size });
       },
-      unanswered: (limitMs) => {
-        this.#onUnanswered(limitMs);
-      },
+      unanswered: (limitMs) => this.#giveUp(linkErrors.notAcknowledged(limitMs)),
     });
-  }
-
-  /** Nothing follows our closing tag (RFC 6120 §4.4). */
-  #writeUrgent(text: () => string): void {
-    if (!this.#stream.endSent) this.#buffer.urgent(text);
-  }
-
-  #onUnanswered(limitMs: number): void {
-    this.#giveUp(linkErrors.notAcknowledged(limitMs));
   }
 
   #managementElement(element: Element, acks: Acknowledgements): void {
@@ -377,28 +368,13 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     if (fault.ignored !== true) this.#giveUp(fault.error, fault.appCondition);
   }
 
-  /** Asks for a sign of life in the cheapest way the stream has. */
   probe(): void {
-    if (!this.ready) return;
-    if (this.#acks !== null) this.#acks.request();
-    else if (this.#prober.pings) this.#parts.requester.ping(this.#parts.config.domain);
-    else this.#ask();
-  }
-
-  #ask(): void {
-    try {
-      const question = this.#prober.ask();
-      if (question === null) this.speak();
-      else this.#writeUrgent(() => question);
-    } catch (error) {
-      this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
-    }
+    if (this.ready) this.#prober.ask();
   }
 
   dead(limitMs: number): void {
-    // White space is no question: TCP finds out whether the server is gone.
-    if (this.#acks === null && !this.#prober.isQuestion) this.#watchdogs.forgiveSilence();
-    else this.#giveUp(linkErrors.noSignOfLife(limitMs));
+    if (this.#prober.isQuestion) this.#giveUp(linkErrors.noSignOfLife(limitMs));
+    else this.#watchdogs.forgiveSilence();
   }
 
   certificateExpired(): void {
@@ -406,9 +382,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   speak(): void {
-    if (this.#stream.framing.allowsSpace) this.#writeUrgent(() => ' ');
-    else if (this.#acks !== null) this.#acks.request();
-    else this.#parts.requester.ping(this.#parts.config.domain);
+    this.#prober.speak();
   }
 
   slowStanza(limitMs: number): void {
