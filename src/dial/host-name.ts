@@ -37,7 +37,7 @@ export function hostName(domain: string): HostName {
   const labels = name.split('.');
   if (name.length > 253 || !labels.every((label) => LABEL.test(label))) throw badDomain(domain, 'it is no domain name');
   // 127.1 and 0x7f.1 are addresses to some resolvers; no top-level domain is a number (RFC 3696 §2).
-  if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) throw badDomain(domain, 'its last label is a number');
+  if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) as string)) throw badDomain(domain, 'its last label is a number');
   return { name, family: 0 };
 }
 

@@ -1,7 +1,7 @@
 // XMPP addresses: RFC 7622, with the PRECIS profiles of RFC 8265; escaping of local parts: XEP-0106.
 import { inspect } from 'node:util';
 import { isA, kindOf } from '../arguments/values.js';
-import { printable, usageError } from '../errors.js';
+import { printable, usageError, type BrokerError } from '../errors.js';
 import { isRightToLeft, obeysBidiRule } from './bidi.js';
 import { comparableDomain, isPlainDomain, prepareDomain } from './domain.js';
 import { firstProblem, mapWidth, nameOf, stabilize, type Problem } from './precis.js';
@@ -46,7 +46,8 @@ export class JID {
    * @throws BrokerError `USAGE_JID` when a part is not allowed; the message names the part and the character.
    */
   constructor(local: string | null, domain: string, resource: string | null = null) {
-    const text = join(given('local part', local), given('domain', domain) ?? '', given('resource', resource));
+    if (typeof domain !== 'string') throw notText('domain', domain);
+    const text = join(given('local part', local), domain, given('resource', resource));
     this.local = typeof local === 'string' ? prepare('local part', local, text) : null;
     this.domain = prepare('domain', domain, text);
     this.resource = typeof resource === 'string' ? prepare('resource', resource, text) : null;
@@ -142,8 +143,12 @@ type Parts = readonly [local: string | null, domain: string, resource: string | 
 /** Refuses what is no string before anything is made of it. */
 function given(part: Part, value: unknown): string | null {
   if (typeof value === 'string') return value;
-  if (part !== 'domain' && (value === null || value === undefined)) return null;
-  throw usageError('USAGE_JID', `the ${part} of a JID is given as a string, not as ${kindOf(value)}`);
+  if (value === null || value === undefined) return null;
+  throw notText(part, value);
+}
+
+function notText(part: Part, value: unknown): BrokerError {
+  return usageError('USAGE_JID', `the ${part} of a JID is given as a string, not as ${kindOf(value)}`);
 }
 
 function split(text: string): Parts {

@@ -33,16 +33,16 @@ function derive(character: string): Derived {
   if (/^\p{Join_Control}$/u.test(character)) return 'contextj';
   if (OLD_HANGUL_JAMO.test(character)) return 'disallowed';
   if (IGNORABLE.test(character)) return 'disallowed';
-  if (/^\p{Cc}$/u.test(character)) return 'disallowed';
   if (character.normalize('NFKC') !== character) return 'freeform';
   if (LETTER_DIGIT.test(character)) return 'valid';
   if (FREEFORM.test(character)) return 'freeform';
+  // Controls, too: they are in none of the classes above.
   return 'disallowed';
 }
 
 /** How a message shows a character: its code point, and the character itself where that is safe to print. */
 export function nameOf(character: string): string {
-  const code = `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+  const code = `U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')}`;
   return /^[\p{L}\p{N}\p{P}\p{S}]$/u.test(character) ? `${code} (${character})` : code;
 }
 

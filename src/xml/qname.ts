@@ -73,7 +73,7 @@ function markupOf({ name, prefix, localName, namespaceURI }: QName): Markup | nu
   if (!writable) return null;
   return {
     start: new Piece(`<${name}`),
-    declared: declarable(prefix, namespaceURI ?? '') ? new Piece(`<${name} xmlns='${namespaceURI ?? ''}'`) : null,
+    declared: prefix === null ? declared(name, namespaceURI ?? '') : null,
     end: new Piece(`</${name}>`),
     first: new Piece(` ${name}='`),
     next: new Piece(`' ${name}='`),
@@ -81,8 +81,9 @@ function markupOf({ name, prefix, localName, namespaceURI }: QName): Markup | nu
   };
 }
 
-function declarable(prefix: string | null, uri: string): boolean {
-  return prefix === null && declarationMistake(null, uri) === null && isPlainValue(uri);
+function declared(name: string, uri: string): Piece | null {
+  if (declarationMistake(null, uri) !== null || !isPlainValue(uri)) return null;
+  return new Piece(`<${name} xmlns='${uri}'`);
 }
 
 /** The name of the attribute `xmlns`. */

@@ -236,8 +236,8 @@ function markupOf(qname: QName): NonNullable<QName['markup']> {
 }
 
 /** Whether an attribute is `xmlns`. */
-function declaresDefault({ prefix, localName, namespaceURI }: QName): boolean {
-  return prefix === null && localName === 'xmlns' && namespaceURI === NS.XMLNS;
+function declaresDefault({ name, namespaceURI }: QName): boolean {
+  return name === 'xmlns' && namespaceURI === NS.XMLNS;
 }
 
 function declaration(prefix: string | null, uri: string): string {

@@ -33,7 +33,8 @@ export class CharacterData {
 
   /** Whether a tag ended directly before this place, so that nothing has to be remembered. */
   get fresh(): boolean {
-    return this.state === 'text' && this.count === 0 && this.buffer.empty;
+    // Any "]" that counts is in the buffer.
+    return this.state === 'text' && this.buffer.empty;
   }
 
   /** Bytes put aside, about. */

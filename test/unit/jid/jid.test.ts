@@ -88,6 +88,8 @@ describe('local part', () => {
     ['arabic tatweel', '\u0627\u0640\u0628'],
     ['ligature', '\ufb01sh'],
     ['emoji', 'a\u{1f600}'],
+    ['grapheme joiner', 'a\u034fb'],
+    ['variation selector', 'a\ufe0fb'],
   ])('refuses %s', (_name, local) => {
     expect(() => new JID(local, 'example.com')).toThrow(/U\+[0-9A-F]{4}/);
   });
@@ -112,6 +114,7 @@ describe('local part', () => {
     ['joiner behind a virama', '\u0915\u094d\u200d', 'a\u200db'],
     ['non-joiner behind a virama', '\u0915\u094d\u200c', 'a\u200cb'],
     ['non-joiner between letters that join', '\u0628\u200c\u0628', '\u0627\u200c\u0628'],
+    ['non-joiner, and no joiner, between letters that join', '\u0628\u200c\u0628', '\u0628\u200d\u0628'],
     ['non-joiner with marks between', '\u0628\u064e\u200c\u064e\u0627', '\u0628\u064e\u200c\u064ea'],
   ])('context rule: %s', (_name, allowed, refused) => {
     expect(new JID(allowed, 'example.com').local).toBe(allowed);
@@ -133,6 +136,15 @@ describe('local part', () => {
     else expect(make).toThrow(/writing directions|is not allowed/);
   });
 
+  it.each(['\u3007', '\u06fd', '\u0f0b', '\u00e9#~'])('holds %j, which is no letter', (local) => {
+    expect(new JID(local, 'example.com').local).toBe(local);
+  });
+
+  it('says of a character that there is none yet', () => {
+    expect(() => new JID('a\u0378b', 'example.com')).toThrow(/U\+0378 is not assigned in Unicode \d/);
+    expect(() => new JID('a\ue000b', 'example.com')).toThrow(/U\+E000 is never allowed/);
+  });
+
   it('is 1 to 1023 bytes long', () => {
     expect(new JID('a'.repeat(1023), 'd').local).toHaveLength(1023);
     expect(() => new JID('a'.repeat(1024), 'd')).toThrow(/1024 bytes long, 1023 are allowed/);
@@ -149,9 +161,12 @@ describe('resource', () => {
     expect(new JID(null, 'd', '\ufb01\uff21').resource).toBe('\ufb01\uff21');
   });
 
-  it.each(['a\u0000', 'a\nb', '\u200b', '\ue000', '\ud800', '\u0378', '\u202e'])('refuses %j', (resource) => {
-    expect(() => new JID(null, 'd', resource)).toThrow(/resource is wrong/);
-  });
+  it.each(['a\u0000', 'a\nb', '\u00e9\u0085', 'a\u034fb', '\u200b', '\ue000', '\ud800', '\u0378', '\u202e'])(
+    'refuses %j',
+    (resource) => {
+      expect(() => new JID(null, 'd', resource)).toThrow(/resource is wrong/);
+    },
+  );
 
   it('is 1 to 1023 bytes long', () => {
     expect(new JID(null, 'd', 'r'.repeat(1023)).resource).toHaveLength(1023);
@@ -198,6 +213,8 @@ describe('domain', () => {
     '[fe80::1%eth0]',
     '::1',
     'xn--a.example',
+    'xn--bcher-kva-.example',
+    'b\u20d2.example',
     'xn--zzzzzzzzzz9999.example',
     '\u265a.example',
     '\ufb01sh.example',
@@ -246,6 +263,8 @@ describe('JID', () => {
     expect(jid.equals('a@b/C')).toBe(false);
     expect(jid.equals('a@b')).toBe(false);
     expect(jid.equals('@@')).toBe(false);
+    expect(jid.equals('\u0378@b/c')).toBe(false);
+    expect(JID.parse('b').equals('B.')).toBe(true);
     expect(jid.equals(null)).toBe(false);
     expect(JID.parse('b').equals('@b')).toBe(false);
   });
@@ -352,13 +371,23 @@ describe('equivalent()', () => {
     expect(JID.equivalent(b, a)).toBe(false);
   });
 
-  it.each(['', '@', '@d', 'a@', 'a@d/', '/', 'a b@d', 'a@d/\ud800', '\ud800', 'a@[::', `${'x'.repeat(1024)}@d`])(
-    'garbage is equivalent to nothing: %j',
-    (text) => {
-      expect(JID.equivalent(text, text)).toBe(false);
-      expect(JID.equivalent(text, 'a@d')).toBe(false);
-    },
-  );
+  it.each([
+    '',
+    '@',
+    '@d',
+    'a@',
+    'a@d/',
+    '/',
+    'a b@d',
+    'a@d/\ud800',
+    '\ud800',
+    'a@[::',
+    `${'x'.repeat(1024)}@d`,
+    'd.'.repeat(2_000),
+  ])('garbage is equivalent to nothing: %j', (text) => {
+    expect(JID.equivalent(text, text)).toBe(false);
+    expect(JID.equivalent(text, 'a@d')).toBe(false);
+  });
 
   it.each([null, undefined, 7, {}, []])('never throws: %j', (value) => {
     expect(JID.equivalent(value as string, 'a@d')).toBe(false);

@@ -311,6 +311,8 @@ describe('serialize()', () => {
       withAttr(new QName(null, 'xmlns', null), 'u'),
       withAttr(new QName('p', 'b', null)),
       withAttr(new QName('p', 'b', NS.XMLNS)),
+      withAttr(new QName(null, 'b', NS.XMLNS)),
+      withAttr(new QName('p', 'xmlns', NS.XMLNS), 'u'),
       withAttr(new QName('xmlns', 'b c', NS.XMLNS), 'u'),
       withAttr(new QName('xmlns', 'b', NS.XMLNS), ''),
       withAttr(new QName('xmlns', 'xml', NS.XMLNS), 'u'),

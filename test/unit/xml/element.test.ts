@@ -180,6 +180,8 @@ describe('the write side', () => {
     element.setAttributeNS(NS.XMLNS, 'xmlns:r', 'w');
     expect(serialize(element)).toBe(`<a b='1' xmlns:r='w' xmlns:p='u' p:c='3' xml:lang='en'/>`);
     for (const [namespace, name] of [
+      [NS.XMLNS, 'xmlns:b c'],
+      ['u', 'p:'],
       ['u', 'b'],
       [null, 'p:b'],
       [NS.XML, 'p:b'],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Element } from '../../../../src/xml/element.js';
+import { Name } from '../../../../src/xml/tokenizer/name.js';
 import { nameAt } from '../../../../src/xml/tokenizer/names.js';
 import { NS } from '../../../../src/xml/namespaces.js';
 import { namespaceOf } from '../../../../src/xml/tokenizer/namespace-scope.js';
@@ -99,6 +100,14 @@ describe('names', () => {
     const long = 'long'.repeat(40);
     const { error } = record(`${HEADER}<message ${long}='' x='' ${long}=''/>`, Infinity, LIMITS);
     expect(error?.message).toContain('is there twice');
+  });
+
+  test('S-XML-12: are no other ones, though their characters are the bytes of those and the hash is the same', () => {
+    const name = new Name('x\u00c2\u00b7', 7);
+    const isIn = (text: string) => name.isIn(Buffer.from(text), 0, Buffer.byteLength(text), 7);
+    expect([...Buffer.from('x\u00b7')]).toEqual([0x78, 0xc2, 0xb7]);
+    expect(isIn('x\u00b7')).toBe(false);
+    expect(isIn('x\u00c2\u00b7')).toBe(true);
   });
 
   test('expect the namespaces that their own tags declared', () => {

@@ -448,6 +448,18 @@ describe('S-XML-12: syntax', () => {
       expect(elements).toHaveLength(0);
     });
   }
+  test.each([
+    ['< message>', 'behind "<"'],
+    ['<a><=/></a>', 'behind "<"'],
+    [`<a ='b'/>`, 'in a tag'],
+    ['<a "b"/>', 'in a tag'],
+    ['<a b=c/>', 'an attribute value without quotes'],
+    ['<a b=bcb/>', 'an attribute value without quotes'],
+    ['<a b=&c&/>', 'an attribute value without quotes'],
+    ['<a b=<c</>', 'an attribute value without quotes'],
+  ])('A-XML-13: what is wrong with %s', (stanza, what) => {
+    expect(malformed(HEADER + stanza).message).toContain(what);
+  });
   test('white space is allowed where XML has it', () => {
     const { elements } = accepted(`${HEADER}<a\n b\t=\r\n'1'  c = "2"\t>x</a >\r\n<b />`);
     expect(elements[0]!.getAttribute('b')).toBe('1');
