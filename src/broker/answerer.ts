@@ -6,8 +6,10 @@ import type { Lifecycle } from '../lifecycle/lifecycle.js';
 import type { Logger } from '../logger.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { Outbox } from './outbox.js';
+import { Share } from '../queue/share.js';
 import { InboundRequests, type OpenRequest } from '../requests/inbound-requests.js';
 import { errorReply, reply } from '../stanza/replies.js';
+import type { Ticket } from '../queue/ticket.js';
 import { StanzaError } from '../stanza/stanza-error.js';
 import { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
@@ -62,6 +64,12 @@ export interface AnswererParts {
   readonly logger: Logger;
 }
 
+/** What part of the queue's bytes answers that nobody wrote may take: whoever asks and does not read must not fill it. */
+const PART = 4;
+
+/** Shortest time between two warnings about requests that stay without an answer, in milliseconds. */
+const WARNING_MS = 1_000;
+
 interface Registered extends Answer {
   readonly handler: AnswerHandler;
   readonly limitMs: number;
@@ -78,6 +86,10 @@ export class Answerer {
   /** Null before the first. */
   #opened: InboundRequests | null = null;
   #registered: Map<string, Registered> | null = null;
+  /** Answers that nobody wrote, on their way. */
+  #share: Share | null = null;
+  #unanswered = 0;
+  #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: AnswererParts) {
     this.#parts = parts;
@@ -158,9 +170,8 @@ export class Answerer {
   sent(answer: Element): void {
     const before = this.#opened?.sent(answer) ?? null;
     if (before === null) return;
-    const payload = before.iq.firstElementChild;
     this.#parts.logger.warn(
-      { id: before.id, from: before.from, payload: payload?.localName, namespace: payload?.namespaceURI },
+      before,
       'an iq request got a second answer: its handler was done before it answered, so the broker had answered already; call broker.answerLater(iq) in the handler, or return a promise',
     );
   }
@@ -191,7 +202,7 @@ export class Answerer {
 
   #open(iq: Element): OpenRequest {
     const { open, pushedOut } = this.#requests.arrived(iq);
-    if (pushedOut !== null) this.#send(pushedOut, errorReply(pushedOut.iq, 'resource-constraint'));
+    if (pushedOut !== null) this.#sendOwn(pushedOut, errorReply(pushedOut.iq, 'resource-constraint'));
     return open;
   }
 
@@ -272,31 +283,57 @@ export class Answerer {
     const type = iq.getAttribute('type');
     const known = type === 'get' || type === 'set';
     const answer = isPing(iq) ? reply(iq) : errorReply(iq, known ? 'service-unavailable' : 'bad-request');
-    if (this.#settle(open, answer)) this.#requests.remember(open);
+    if (this.#settle(open, answer, true)) this.#requests.remember(open);
   }
 
   /**
    * Sends the answer, unless there is one already; without a link it waits for the session to be resumed.
+   * @param isOwn whether it is one that nobody wrote
    * @returns whether it went out
    */
-  #settle(open: OpenRequest, answer: Element): boolean {
+  #settle(open: OpenRequest, answer: Element, isOwn = false): boolean {
     if (!this.#requests.has(open)) return false;
     if (!this.#isReady) {
       open.answer ??= answer;
       return false;
     }
     this.#requests.take(open);
-    this.#send(open, open.answer ?? answer);
-    return true;
+    return isOwn ? this.#sendOwn(open, open.answer ?? answer) : this.#send(open, open.answer ?? answer) !== null;
   }
 
-  #send(open: OpenRequest, answer: Element): void {
-    if (!this.#isReady) return;
+  /** @returns null if it does not go out */
+  #send(open: OpenRequest, answer: Element): Ticket | null {
+    if (!this.#isReady) return null;
     try {
-      this.#parts.outbox.output(answer);
+      return this.#parts.outbox.output(answer);
     } catch (err) {
       this.#parts.logger.warn({ err, id: open.id, from: open.from }, 'an iq request could not be answered');
+      return null;
     }
+  }
+
+  /** Sends an answer that nobody wrote, if those that were not read yet leave room for it. @returns whether it went out */
+  #sendOwn(open: OpenRequest, answer: Element): boolean {
+    const share = (this.#share ??= new Share(this.#parts.config.queue.maxBytes / PART));
+    if (share.isFull) {
+      this.#warnOfSilence(open);
+      return false;
+    }
+    const ticket = this.#send(open, answer);
+    if (ticket !== null) share.add(ticket);
+    return ticket !== null;
+  }
+
+  #warnOfSilence({ id, from }: OpenRequest): void {
+    this.#unanswered += 1;
+    const now = performance.now();
+    if (now - this.#warnedAt < WARNING_MS) return;
+    this.#warnedAt = now;
+    this.#parts.logger.warn(
+      { id, from, count: this.#unanswered },
+      'iq requests get no answer: a quarter of the queue (queue.maxBytes) is taken by answers that the server does not read',
+    );
+    this.#unanswered = 0;
   }
 }
 

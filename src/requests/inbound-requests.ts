@@ -18,6 +18,15 @@ export interface OpenRequest {
 /** Most requests of peers that are open at once. */
 const LIMIT = 1_000;
 
+/** What is remembered of a request that was answered without the program: not its stanza, which may be large. */
+export interface AnsweredRequest {
+  readonly id: string;
+  readonly from: string | null;
+  /** Name and namespace of its payload. */
+  readonly payload: string | undefined;
+  readonly namespace: string | null | undefined;
+}
+
 /** Most answers that are remembered, to tell a second one. */
 const REMEMBERED = 1_000;
 
@@ -26,7 +35,7 @@ export class InboundRequests {
   #open: Map<string, OpenRequest[]> | null = null;
   #size = 0;
   /** Requests that were answered without the program, oldest first. */
-  #answered: Map<string, OpenRequest> | null = null;
+  #answered: Map<string, AnsweredRequest> | null = null;
 
   /**
    * An iq get or set arrived.
@@ -69,7 +78,7 @@ export class InboundRequests {
    * An iq result or error goes out: whatever it answers is open no more.
    * @returns the request that had been answered before, if this is a second answer
    */
-  sent(answer: Element): OpenRequest | null {
+  sent(answer: Element): AnsweredRequest | null {
     const id = answer.getAttribute('id') ?? '';
     const to = answer.getAttribute('to');
     const open = this.#open?.get(id)?.find(({ from }) => isSame(from, to));
@@ -84,9 +93,15 @@ export class InboundRequests {
   }
 
   /** A request was answered without the program. */
-  remember(open: OpenRequest): void {
-    const answered = (this.#answered ??= new Map<string, OpenRequest>());
-    answered.set(open.id, open);
+  remember({ id, from, iq }: OpenRequest): void {
+    const answered = (this.#answered ??= new Map<string, AnsweredRequest>());
+    const payload = iq.firstElementChild;
+    answered.set(copied(id), {
+      id: copied(id),
+      from: copied(from),
+      payload: copied(payload?.localName),
+      namespace: copied(payload?.namespaceURI),
+    });
     if (answered.size <= REMEMBERED) return;
     for (const oldest of answered.keys()) {
       answered.delete(oldest);
@@ -115,6 +130,11 @@ export class InboundRequests {
     }
     return null;
   }
+}
+
+/** A text that shares its characters with no other: a part of a text keeps all of it, which may be all that came with it. */
+function copied<Text extends string | null | undefined>(text: Text): Text {
+  return (typeof text === 'string' ? Buffer.from(text).toString() : text) as Text;
 }
 
 function isSame(a: string | null, b: string | null): boolean {
