@@ -49,7 +49,7 @@ export class InboundRequests {
     if (same === undefined) requests.set(id, [open]);
     else same.push(open);
     this.#size += 1;
-    return { open, pushedOut: this.#size > LIMIT ? this.#takeOldest() : null };
+    return { open, pushedOut: this.#size > LIMIT ? this.#takeOldest(requests) : null };
   }
 
   /** The open request of an element that was delivered. */
@@ -122,13 +122,10 @@ export class InboundRequests {
     this.#answered = null;
   }
 
-  #takeOldest(): OpenRequest | null {
-    for (const [open] of this.#open?.values() ?? []) {
-      if (open === undefined) continue;
-      this.take(open);
-      return open;
-    }
-    return null;
+  #takeOldest(requests: Map<string, OpenRequest[]>): OpenRequest {
+    const [oldest] = requests.values().next().value as [OpenRequest];
+    this.take(oldest);
+    return oldest;
   }
 }
 

@@ -62,9 +62,9 @@ export class PendingRequests {
 
   /** What it costs to keep the stanzas of requests that were written, unless a managed session keeps and counts them. */
   get sentCost(): number {
+    if (this.#sentCostAtMost === 0 || this.#entries === null) return 0;
     let sum = 0;
-    if (this.#sentCostAtMost === 0) return sum;
-    for (const { sent, ticket } of this.#entries?.values() ?? []) if (sent && !ticket.inSession) sum += ticket.cost;
+    for (const { sent, ticket } of this.#entries.values()) if (sent && !ticket.inSession) sum += ticket.cost;
     return sum;
   }
 
@@ -91,7 +91,7 @@ export class PendingRequests {
   }
 
   /**
-   * Begins to wait for the answer of a stanza.
+   * Begins to wait for the answer of a stanza, which has an id of {@link freeId}.
    * @throws BrokerError `RTS_LIMIT` when too many are pending
    */
   add(
@@ -99,7 +99,7 @@ export class PendingRequests {
     ticket: Ticket,
     options: { event: string | null; timeoutMs: number | undefined; settle: Entry['settle'] },
   ): PendingRequest {
-    const id = stanza.getAttribute('id') ?? '';
+    const id = stanza.getAttribute('id') as string;
     if (this.size >= this.#limit) {
       throw new BrokerError('RTS_LIMIT', `${String(this.#limit)} requests are pending already (limits.requests)`, {
         layer: 'rts',

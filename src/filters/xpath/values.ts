@@ -12,7 +12,6 @@ export function toNumber(text: string): number {
 
 /** §4.2 `string()` of a number: never an exponent, no more digits than tell it from its neighbours. */
 export function numberToString(value: number): string {
-  if (value === 0) return '0';
   const text = String(value);
   const exponent = text.indexOf('e');
   if (exponent < 0) return text;

@@ -101,6 +101,12 @@ describe('redacted', () => {
     stanza('presence', `<x xmlns='${NS.MUC}'/>`),
     owner(form("var='muc#roomconfig_roomname'")),
     slot('Expires'),
+    // What only looks like a field with a password.
+    stanza('message', `<query xmlns='${NS.IQ_REGISTER}'><username>a</username></query>`),
+    `<log xmlns='urn:example'><query xmlns='${NS.IQ_AUTH}'><username>a</username></query></log>`,
+    stanza('iq', `<conference xmlns='urn:xmpp:bookmarks:1' name='Cookie' jid='cookie@muc.example'/>`),
+    `<slot xmlns='${NS.HTTP_UPLOAD}'><header>no name</header></slot>`,
+    `<x xmlns='${NS.MUC_OWNER}'><field xmlns='${NS.DATA_FORMS}'><value>no name</value></field></x>`,
   ])('of %s is the element itself', (text) => {
     const element = parse(text);
     expect(redacted(element)).toBe(element);
