@@ -20,17 +20,6 @@ const MAX_LOSSES = 3;
 /** Longest time a session is kept, in seconds. */
 const MAX_KEPT = 86_400;
 
-/** Conditions by which a server says that what it read is not what it should be (RFC 6120 §4.9.3). */
-const BYTES: ReadonlySet<string> = new Set([
-  'bad-format',
-  'bad-namespace-prefix',
-  'invalid-namespace',
-  'invalid-xml',
-  'not-well-formed',
-  'restricted-xml',
-  'unsupported-stanza-type',
-]);
-
 /** Who waits until a count of handled stanzas is kept. */
 interface Waiting {
   readonly session: ManagedSession;
@@ -141,9 +130,10 @@ export class Resumption implements SessionKeeper {
     if (resumable) this.#keep(session);
     const { suspects } = this.#parts.outbox;
     suspects.clear();
-    // A server that goes on with the parser of the lost connection says that our bytes are wrong, and no stanza is.
-    const isOldParser = doubted && BYTES.has(error?.condition ?? '');
-    this.#verdict = byUs === null && !isOldParser ? verdictOf(error) : 'none';
+    const verdict = byUs === null ? verdictOf(error) : 'none';
+    // A server that goes on with the parser of the lost connection says that our bytes are wrong, and no stanza is. If one is
+    // to blame all the same, it will show in the session that follows.
+    this.#verdict = doubted && verdict === 'blamed' ? 'none' : verdict;
     // What the server says is known now; that it says nothing counts when nobody goes on where it was.
     if (this.#verdict === 'blamed') suspects.suspect(session?.unacked() ?? inFlight, 'blamed');
     this.#hold(session === null ? this.#lost(inFlight) : resumable ? [] : this.#lost(unproved(session)), waiting);

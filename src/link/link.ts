@@ -352,7 +352,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       },
       hold: (held) => this.#buffer.hold(held),
       asked: () => this.#watchdogs.expectSign(),
-      answered: (fresh) => this.#proof.acknowledged(fresh),
+      answered: (fresh) => this.#proof.acknowledged(fresh, session.size),
       acked: (acked) => {
         this.#parts.status.publish('PCJ_SM_ACK', { acked, pending: session.size });
       },

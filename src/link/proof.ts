@@ -17,9 +17,12 @@ export class Proof {
     if (!this.resumed) this.#good = true;
   }
 
-  /** The peer acknowledged so many stanzas more: none is an answer, too. */
-  acknowledged(fresh: number): void {
-    this.#doubted = false;
+  /**
+   * The peer told its count: so many stanzas more are acknowledged, and so many are not yet. None is an answer where there is
+   * none to acknowledge; else it may be what Prosody says of the session before it ends the stream, and proves nothing.
+   */
+  acknowledged(fresh: number, left: number): void {
+    if (fresh > 0 || left === 0) this.#doubted = false;
     if (fresh > 0) this.#good = true;
   }
 

@@ -355,27 +355,36 @@ describe('resuming', () => {
     expect(seen).toEqual(['1', '2']);
   });
 
-  it('A-FLOW-7: a server that goes on with the parser of the lost connection blames no stanza', async () => {
-    const { broker, peer, tickets } = await cut(['1', '2', '3']);
-    const resumed = await peer.accept();
-    await welcomeBack(resumed);
-    await resumed.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='1'/>`);
-    await upTo(resumed, '3');
-    // What it read began with the half of an element that the lost connection left.
-    await resumed.send(streamError('not-well-formed') + '</stream:stream>');
-    resumed.end();
-    const server = await peer.accept();
-    const ready = broker.events.once('PCJ_READY');
-    await welcome(server, { enabled: "resume='true' id='session-2'" });
-    expect(await ready).toMatchObject({ resumed: false });
-    expect(tickets.map(state)).toEqual(['acked', 'queued?', 'queued?']);
-    expect(tickets.map(({ faults }) => faults)).toEqual([0, 0, 0]);
-    // So all of them go at once, in order, and nothing overtakes them.
-    broker.queue.send();
-    send(broker, 'later');
-    const said = await upTo(server, 'later');
-    expect(said.match(/<body>[^<]*/g)).toEqual(['2', '3', 'later'].map((id) => `<body>${id}`));
-  });
+  // What such a server reads begins with the half of an element that the lost connection left. Prosody says how many stanzas
+  // it has handled before it ends the stream.
+  it.each(
+    ['not-well-formed', 'invalid-xml', 'policy-violation', 'undefined-condition'].flatMap((condition) => [
+      { condition, farewell: '', name: 'at once' },
+      { condition, farewell: `<a xmlns='${NS.SM}' h='1'/>`, name: 'behind its count' },
+    ]),
+  )(
+    'A-FLOW-7: a server that goes on with the parser of the lost connection blames no stanza: $condition, $name',
+    async ({ condition, farewell }) => {
+      const { broker, peer, tickets } = await cut(['1', '2', '3']);
+      const resumed = await peer.accept();
+      await welcomeBack(resumed);
+      await resumed.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='1'/>`);
+      await upTo(resumed, '3');
+      await resumed.send(`${farewell}${streamError(condition)}</stream:stream>`);
+      resumed.end();
+      const server = await peer.accept();
+      const ready = broker.events.once('PCJ_READY');
+      await welcome(server, { enabled: "resume='true' id='session-2'" });
+      expect(await ready).toMatchObject({ resumed: false });
+      expect(tickets.map(state)).toEqual(['acked', 'queued?', 'queued?']);
+      expect(tickets.map(({ faults }) => faults)).toEqual([0, 0, 0]);
+      // So all of them go at once, in order, and nothing overtakes them.
+      broker.queue.send();
+      send(broker, 'later');
+      const said = await upTo(server, 'later');
+      expect(said.match(/<body>[^<]*/g)).toEqual(['2', '3', 'later'].map((id) => `<body>${id}`));
+    },
+  );
 
   it.each([
     ['with a count', " h='1'", ['acked', 'queued?', 'queued?']],

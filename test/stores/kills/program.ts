@@ -87,6 +87,13 @@ for (const event of ['PCJ_STOREFAIL', 'PCJ_DEADLETTER', 'PCJ_QUEUEFAIL', 'PCJ_HA
   broker.subscribe(event, (fault) => say(`fault ${event} ${JSON.stringify(fault)}`));
 }
 
+// Why links ended, for whoever reads the books.
+for (const event of ['PCJ_SOCKETDISCONNECT', 'PCJ_PROTOCOLERROR', 'PCJ_SM_FAILED'] as const) {
+  broker.subscribe(event, (what: unknown) => {
+    say(`note ${event} ${what instanceof Error ? what.message : JSON.stringify(what)}`);
+  });
+}
+
 const from = managed ? {} : { from: 'bot@comp.localhost' };
 // Kept out of the archive: Prosody takes longer for each the more there are, and a life would mostly wait for it.
 const hint = xml('no-permanent-store', { xmlns: 'urn:xmpp:hints' });
