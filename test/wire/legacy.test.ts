@@ -90,6 +90,24 @@ describe('signing in with jabber:iq:auth', () => {
     expect(seen[2]).toContain('[redacted]');
   });
 
+  it.each(['message', 'presence'])('S-LEG-3: <%s/> with the id is no answer', async (name) => {
+    const { connected, server } = await rig.dialled();
+    await open(server);
+    const get = await readIq(server);
+    await server.send(`<${name} type='error' id='${get.id}'/>`);
+    expect(await failure(connected)).toMatchObject({ code: 'STREAM_EARLY_STANZA' });
+  });
+
+  it('S-LEG-3: an iq of another namespace with the id is no answer', async () => {
+    const { connected, server } = await rig.dialled();
+    await open(server);
+    const get = await readIq(server);
+    await server.send(`<iq xmlns='urn:x' type='error' id='${get.id}'/>${result(get.id, query('<digest/>'))}`);
+    const set = await readIq(server);
+    await server.send(result(set.id));
+    await connected;
+  });
+
   it('what arrives right behind the result is delivered after READY', async () => {
     const { broker, recorded, connected, server } = await rig.dialled();
     await open(server);

@@ -156,7 +156,7 @@ function takeUp(managed: ManagedSession, resumed: Element, isKept: boolean): Tic
     return acked;
   } catch (error) {
     managed.abandon();
-    throw error instanceof BrokerError ? error.with({ retryable: true }) : error;
+    throw (error as BrokerError).with({ retryable: true });
   }
 }
 

@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Transport } from '../../../src/stream/transport.js';
 import { XmlStream } from '../../../src/stream/xml-stream.js';
+import { Tally } from '../../../src/stats.js';
+import { parse } from '../../../src/xml/tokenizer/parse.js';
 import { TCP_FRAMING } from '../../../src/stream/tcp-framing.js';
 import { failure } from '../../support/failure.js';
 import { MemoryPipe } from '../../wire/support/memory-pipe.js';
@@ -45,7 +47,88 @@ describe('a transport', () => {
   });
 });
 
+describe('a transport that is over', () => {
+  it.each([
+    ['that is closed', 'TCP_CLOSED', (pipe: MemoryPipe) => pipe.destroy()],
+    ['that broke', 'TCP_RESET', (pipe: MemoryPipe) => pipe.destroy(gone())],
+    ['whose end is sent', 'TCP_CLOSED', (pipe: MemoryPipe) => pipe.end()],
+  ])('writes nothing more to a socket %s, and says why', async (_what, code, end) => {
+    const pipe = new MemoryPipe();
+    const tally = new Tally();
+    const transport = new Transport(pipe, tally);
+    transport.listen(listener());
+    end(pipe);
+    await new Promise(setImmediate);
+    const done = vi.fn();
+    expect(transport.write('<a/>', done)).toBe(false);
+    expect(transport.write('<b/>')).toBe(false);
+    await expect.poll(() => done.mock.calls).toEqual([[expect.objectContaining({ code })]]);
+    expect([pipe.sent, tally.bytesOut]).toEqual(['', 0]);
+  });
+
+  it('sends its last byte once', async () => {
+    const pipe = new MemoryPipe();
+    const finished = vi.fn();
+    const transport = new Transport(pipe);
+    pipe.onFinished = finished;
+    transport.end();
+    transport.end();
+    await expect.poll(() => finished.mock.calls).toHaveLength(1);
+    expect(transport.closed).toBe(false);
+    pipe.destroy();
+    await transport.closedWithin(1_000);
+    transport.end();
+    transport.destroy();
+    expect(finished).toHaveBeenCalledTimes(1);
+  });
+});
+
 describe('a stream', () => {
+  const open = (pipe: MemoryPipe) => {
+    const stream = new XmlStream(new Transport(pipe), {});
+    stream.open(parse(`${HEADER}</stream:stream>`));
+    return stream;
+  };
+
+  it('writes its closing tag once, and only behind a header, while there is a connection', () => {
+    const pipe = new MemoryPipe();
+    const unopened = new XmlStream(new Transport(pipe), {});
+    unopened.closeWithError('not-well-formed');
+    expect([unopened.sendEnd(), unopened.endSent, pipe.sent]).toEqual([false, false, '']);
+    const opened = open(new MemoryPipe());
+    expect([opened.sendEnd(), opened.endSent, opened.sendEnd()]).toEqual([true, true, false]);
+    const cut = new MemoryPipe();
+    const gone = open(cut);
+    cut.destroy();
+    cut.emit('close');
+    expect([gone.sendEnd(), gone.endSent]).toEqual([false, false]);
+  });
+
+  it('answers the last byte of the peer when it rests no more, if that came with what is held back', async () => {
+    const pipe = new MemoryPipe();
+    const stream = open(pipe);
+    const finished = vi.fn();
+    pipe.onFinished = finished;
+    pipe.feed(Buffer.from(HEADER));
+    expect(await stream.read()).toMatchObject({ kind: 'header' });
+    const told = consumer();
+    told.onElement.mockImplementationOnce(() => stream.hold(true));
+    stream.flow(told);
+    stream.hold(true);
+    // Together in the socket, they come out of it together.
+    pipe.feed(Buffer.from('<a/><b/>'));
+    pipe.finish();
+    const ended = new Promise((resolve) => pipe.once('end', resolve));
+    stream.hold(false);
+    await ended;
+    await new Promise(setImmediate);
+    expect(told.onElement).toHaveBeenCalledTimes(1);
+    expect(finished).not.toHaveBeenCalled();
+    stream.hold(false);
+    await expect.poll(() => finished.mock.calls).toHaveLength(1);
+    expect(told.onElement).toHaveBeenCalledTimes(2);
+  });
+
   it('what is no XML, in one piece with what is read before, is told once the stream flows', async () => {
     const pipe = new MemoryPipe();
     const stream = new XmlStream(new Transport(pipe), {});

@@ -36,6 +36,13 @@ describe('what may be output', () => {
       'USAGE_JID',
     ],
     ['S-COMP-4: a from that is too long', `<message to='a@b' from='${'x'.repeat(1_024)}@${DOMAIN}'/>`, 'USAGE_JID'],
+    [
+      'S-COMP-4: a from whose domain only begins as ours',
+      `<message to='a@b' from='x@${DOMAIN}x'/>`,
+      'USAGE_COMPONENT_ADDRESS',
+    ],
+    ['S-COMP-4: a from with an empty local part', `<message to='a@b' from='@${DOMAIN}'/>`, 'USAGE_JID'],
+    ['S-COMP-4: a from with an empty resource', `<message to='a@b' from='x@${DOMAIN}/'/>`, 'USAGE_JID'],
     ['S-COMP-4: a malformed from', "<message to='a@b' from='@'/>", 'USAGE_JID'],
   ])('%s is refused before anything is written', async (_, node, code) => {
     const { broker, server } = await rig.ready();

@@ -92,6 +92,7 @@ describe('packets going out', () => {
     ['a to that is no address', "<message to='@'/>", 'USAGE_JID'],
     ['no stanza', "<x xmlns='urn:x' to='a@b'/>", 'USAGE_ROUTE'],
     ['a stanza of another protocol', "<message xmlns='urn:x' to='a@b'/>", 'USAGE_ROUTE'],
+    ['an element of the router in another namespace', "<route xmlns='urn:x' to='a@b'/>", 'USAGE_ROUTE'],
     ['another element of the router', '<presence/>', 'USAGE_COMPONENT_ADDRESS'],
   ])('%s is refused', async (_, stanza, code) => {
     const { broker } = await rig.ready();

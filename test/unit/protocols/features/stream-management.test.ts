@@ -4,7 +4,7 @@ import { Acknowledgements } from '../../../../src/link/acknowledgements.js';
 import { BrokerError } from '../../../../src/errors.js';
 import type { Negotiation } from '../../../../src/protocols/dialect.js';
 import { ManagedSession } from '../../../../src/protocols/features/managed-session.js';
-import { resume } from '../../../../src/protocols/features/stream-management.js';
+import { enable, resume } from '../../../../src/protocols/features/stream-management.js';
 import { Ticket } from '../../../../src/queue/ticket.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
@@ -259,6 +259,129 @@ describe('a session that is over by the time', () => {
     const error: unknown = await resume(session, FEATURES, managed).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'SM_EXPIRED', layer: 'sm', retryable: true });
     expect(managed.id).toBeNull();
+  });
+});
+
+describe('what answers', () => {
+  const managed = () => new ManagedSession('a@b/c', { id: 'session', max: 300, start: 0 });
+  /** A server that says these in turn; what is no answer is left to the negotiation. */
+  const server = (resumable: ManagedSession | null, ...said: (Element | Error)[]) => {
+    const next = async (isAnswer: (element: Element) => boolean) => {
+      const found = said.find((one) => one instanceof Error || isAnswer(one));
+      if (found instanceof Error || found === undefined) throw found ?? new Error('nothing was said');
+      return Promise.resolve(found);
+    };
+    return { resumable, next, tls: null, send: () => undefined, publish: () => undefined } as unknown as Negotiation;
+  };
+  const names = ['enabled', 'resumed', 'failed'] as const;
+
+  it.each(names)('S-SM-1 S-SM-7: is of our namespace: <%s/> of another is none', async (name) => {
+    const other = xml(name, { xmlns: 'urn:xmpp:sm:2', id: 'other', resume: 'true', previd: 'session', h: 0 });
+    const enabled = xml('enabled', { xmlns: NS.SM, id: 'ours', resume: 'true' });
+    expect((await enable(server(null, other, enabled), FEATURES, 'a@b/c', true))?.id).toBe('ours');
+    const session = managed();
+    const resumed = xml('resumed', { xmlns: NS.SM, previd: 'session', h: 0 });
+    expect(await resume(server(session, other, resumed), FEATURES, session)).toBe(true);
+  });
+
+  it('S-SM-7: that we gave up ourselves says nothing of the session, nor does a mistake of ours', async () => {
+    const aborted = new BrokerError('USAGE_ABORTED', 'it was given up', { layer: 'usage' });
+    for (const why of [aborted, new TypeError('a mistake')]) {
+      const session = managed();
+      for (let times = 0; times < 3; times++) {
+        await expect(resume(server(session, why), FEATURES, session)).rejects.toBe(why);
+      }
+      expect(session.id).toBe('session');
+    }
+  });
+
+  it.each([
+    ['stream', 1],
+    ['tcp', 2],
+  ] as const)('S-SM-7: is awaited in vain: by an error of %s the session is over after %i', async (layer, times) => {
+    const why = new BrokerError('GONE', 'it is gone', { layer });
+    const session = managed();
+    for (let time = 1; time <= times; time++) {
+      expect(session.id).toBe('session');
+      await expect(resume(server(session, why), FEATURES, session)).rejects.toMatchObject({ retryable: true });
+    }
+    expect(session.id).toBeNull();
+  });
+});
+
+describe('acknowledgements', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** What is written is taken by the socket when the test says so. */
+  const running = (answerMs: number | null = null) => {
+    const session = new ManagedSession('a@b/c', { id: 'session', max: 300, start: 0 });
+    const waiting: (() => string)[] = [];
+    const unanswered = vi.fn();
+    const acks = new Acknowledgements(session, answerMs, {
+      write: (text) => waiting.push(text),
+      hold: () => undefined,
+      asked: () => undefined,
+      acked: () => undefined,
+      answered: () => undefined,
+      unanswered,
+    });
+    return { session, acks, waiting, unanswered, taken: () => waiting.splice(0).map((text) => text()) };
+  };
+  const request = xml('r', { xmlns: NS.SM });
+  const message = () => new Ticket(1, `<message/>`, NS.CLIENT);
+
+  it('S-SM-12: one that is on its way already tells the newest count, at a farewell too', () => {
+    const { session, acks, taken } = running();
+    acks.receive(request);
+    session.onHandled();
+    acks.farewell();
+    expect(taken()).toEqual([`<a xmlns='${NS.SM}' h='1'/>`]);
+    acks.farewell();
+    expect(taken()).toEqual([`<a xmlns='${NS.SM}' h='1'/>`]);
+  });
+
+  it('S-SM-12: one that waits for its count to be kept does not wait at a farewell', () => {
+    const { session, acks, taken } = running();
+    session.keeper = { keep: () => undefined };
+    acks.receive(request);
+    expect(taken()).toEqual([]);
+    acks.farewell();
+    expect(taken()).toEqual([`<a xmlns='${NS.SM}' h='0'/>`]);
+  });
+
+  it('S-SM-13: none is asked for behind a quiet time when all are there', () => {
+    const { acks, taken } = running();
+    acks.sent(message());
+    vi.advanceTimersByTime(4_999);
+    acks.receive(a(1));
+    vi.advanceTimersByTime(60_000);
+    expect(taken()).toEqual([]);
+    acks.sent(message());
+    vi.advanceTimersByTime(5_000);
+    expect(taken()).toEqual([`<r xmlns='${NS.SM}'/>`]);
+    acks.stop();
+  });
+
+  it('S-SM-13: the time for one begins anew when the peer is listened to again', () => {
+    const { acks, unanswered } = running(1_000);
+    acks.hold(true);
+    acks.hold(false);
+    vi.advanceTimersByTime(60_000);
+    acks.request();
+    vi.advanceTimersByTime(999);
+    acks.hold(true);
+    vi.advanceTimersByTime(60_000);
+    acks.hold(false);
+    vi.advanceTimersByTime(999);
+    expect(unanswered).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(unanswered.mock.calls).toEqual([[1_000]]);
+    acks.stop();
   });
 });
 

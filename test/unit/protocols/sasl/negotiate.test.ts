@@ -9,6 +9,7 @@ import { SCRAM } from '../../../../src/protocols/sasl/scram.js';
 import type { SaslLink, SaslSettings } from '../../../../src/protocols/sasl/selection.js';
 import { xml } from '../../../../src/xml/builder.js';
 import type { Element } from '../../../../src/xml/element.js';
+import { NS } from '../../../../src/xml/namespaces.js';
 import { featuresOf, mechanismSettings, refusal, sasl, ScramServer, ScriptedStream } from './support.js';
 
 const link: SaslLink = { verified: true, bindings: null };
@@ -153,7 +154,25 @@ describe('the exchange and its mechanism', () => {
     const stream = scripted(sasl('success'));
     expect((await run(stream, idle)).localName).toBe('success');
     expect(stream.sent[0]?.textContent).toBe('=');
-    expect((await refusal(() => run(scripted(sasl('challenge')), idle))).code).toBe('SASL_UNEXPECTED');
+    const error = await refusal(() => run(scripted(sasl('challenge')), idle));
+    expect(error.code).toBe('SASL_UNEXPECTED');
+    expect(error.message).toContain('sent a challenge');
+  });
+
+  it('nothing to say to a challenge is an empty response', async () => {
+    const stream = scripted(sasl('challenge', Buffer.from('x')), sasl('success'));
+    const silent: Mechanism = {
+      ...idle,
+      async run(exchange) {
+        await exchange.challenge(Buffer.of(1));
+        await exchange.say(null);
+      },
+    };
+    await run(stream, silent);
+    expect(stream.sent.map(String)).toEqual([
+      `<auth xmlns='${NS.SASL}' mechanism='X-IDLE'>AQ==</auth>`,
+      `<response xmlns='${NS.SASL}'/>`,
+    ]);
   });
 
   it('one that has something to say when success is there already is not satisfied', async () => {
@@ -264,6 +283,8 @@ describe('S-SASL-8: failures', () => {
     ['credentials-expired', 'credentials-expired', false],
     ['temporary-auth-failure', 'temporary-auth-failure', true],
     ['encryption-required', 'encryption-required', false],
+    ['mechanism-too-weak', 'mechanism-too-weak', false],
+    ['invalid-mechanism', 'invalid-mechanism', false],
     ['invented', 'not-authorized', false],
     ['__proto__', 'not-authorized', false],
   ])('%s', async (name, condition, retryable) => {
