@@ -183,7 +183,7 @@ export class Answerer {
 
   /** A link is ready: what is owed goes out. */
   ready(): void {
-    for (const open of this.#opened?.owed ?? []) if (open.answer !== null) this.#settle(open, open.answer);
+    for (const open of this.#opened?.owed ?? []) this.#settle(open, open.answer as Element);
   }
 
   /** Nothing is answered any more. */
@@ -273,7 +273,7 @@ export class Answerer {
       return;
     }
     this.#settle(open, errorReply(iq, 'internal-server-error'));
-    this.#parts.status.onHandlerError(error, `answer ${iq.getAttribute('type') ?? ''} ${described(iq)}`);
+    this.#parts.status.onHandlerError(error, `answer ${described(iq)}`);
   }
 
   /** Answers a request that nobody answered: a ping with a result, others with an error (RFC 6120 §8.2.3, §8.4). */
@@ -347,7 +347,8 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof value === 'object' && value !== null && 'then' in value;
 }
 
+/** A request that a handler was found for. */
 function described(iq: Element): string {
-  const payload = iq.firstElementChild;
-  return `<${payload?.localName ?? ''} xmlns='${payload?.namespaceURI ?? ''}'>`;
+  const { localName, namespaceURI } = iq.firstElementChild as Element;
+  return `${iq.getAttribute('type') as string} <${localName} xmlns='${namespaceURI as string}'>`;
 }

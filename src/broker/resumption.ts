@@ -171,7 +171,8 @@ export class Resumption implements SessionKeeper {
   #replayMoved(link: Link, session: ManagedSession, journal: Journal): void {
     const tickets = session.unacked();
     for (const [index, { record }] of tickets.entries()) {
-      if (record instanceof StoredRecord) journal.hand(record, session.id ?? '', (session.acked + 1 + index) % 2 ** 32);
+      if (record instanceof StoredRecord)
+        journal.hand(record, session.id as string, (session.acked + 1 + index) % 2 ** 32);
     }
     journal.behind(() => {
       if (this.#current === session && link.takes) link.replay(tickets.filter(({ inSession }) => inSession));
@@ -231,9 +232,8 @@ export class Resumption implements SessionKeeper {
     this.#kept = session;
     const seconds = Math.min(session.max ?? DEFAULT_MAX, MAX_KEPT);
     this.#timer = setTimeout(() => {
-      const expired = this.#take();
-      if (expired === null) return;
-      this.#giveUp(expired);
+      this.#take();
+      this.#giveUp(session);
       this.#parts.journal?.session();
     }, seconds * 1_000);
     this.#timer.unref();
