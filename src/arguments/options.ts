@@ -69,7 +69,8 @@ function read<T extends object>(value: unknown, table: OptionTable<T>, path: str
   const right = Object.create(null) as Record<string, unknown>;
   const given = new Set<string>();
   let listed = false;
-  for (const [name, one] of Object.entries(own)) {
+  for (const name of Object.keys(own)) {
+    const one = own[name];
     const full = `${path}${printable(name, SHOWN)}`;
     const check = checkOf(table, name);
     if (check === undefined) {

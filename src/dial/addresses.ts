@@ -20,14 +20,21 @@ const MAX_ADDRESSES = 16;
 /** The operating system's lookup: hosts file, DNS and what else it is set up for, in its order (RFC 6724). */
 export const systemLookup: Lookup = (host) => dns.lookup(host, { all: true });
 
+/** The address that a host is already, for which nobody has to be asked; null for a name. */
+export function literalAddress(host: string): Address | null {
+  if (unixSocketPath(host) !== null) return { address: host, family: 0 };
+  const family = isIP(host);
+  return family === 0 ? null : { address: host, family };
+}
+
 /**
  * Addresses of a target in the order to try them: the families take turns, the lookup's first choice begins (RFC 8305 §4).
  * @throws BrokerError `DNS_NOT_FOUND`, `DNS_FAILED`, `DNS_TIMEOUT`, `ABORTED`
  */
 export async function addressesOf(target: Target, lookup: Lookup, limits: Limits): Promise<Address[]> {
   const { host } = target;
-  if (unixSocketPath(host) !== null) return [{ address: host, family: 0 }];
-  if (isIP(host) !== 0) return [{ address: host, family: isIP(host) }];
+  const literal = literalAddress(host);
+  if (literal !== null) return [literal];
   const late = () => attemptError('DNS_TIMEOUT', target, null, `no address within ${limits.timeoutMs} ms`);
   const facts = { layer: 'dns', phase: 'connect' } as const;
   try {

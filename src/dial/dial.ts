@@ -8,7 +8,7 @@ import { connect as tcpConnect, type Socket } from 'node:net';
 import { unixSocketPath } from '../arguments/unix-socket.js';
 import { BrokerError, usageError } from '../errors.js';
 import { abortedError } from './deadline.js';
-import { addressesOf, systemLookup, type Address, type Lookup } from './addresses.js';
+import { addressesOf, literalAddress, systemLookup, type Address, type Lookup } from './addresses.js';
 import { attemptError, connectFailure, dialFailure } from './errors.js';
 import { hostName } from './host-name.js';
 import { checkPort, type Target } from './resolve.js';
@@ -79,8 +79,9 @@ class Race {
   readonly #lookupTimeoutMs: number;
   readonly #attemptDelayMs: number;
   readonly #targetDelayMs: number;
-  /** Ends the lookups when the race is over. */
-  readonly #over = new AbortController();
+  #isOver = false;
+  /** Ends the lookups when the race is over; null while there was none, as for an IP address. */
+  #ending: AbortController | null = null;
   /** What was not started yet, in order. */
   #steps: Step[];
   /** Closes each connection attempt that is under way. */
@@ -98,7 +99,7 @@ class Race {
     this.#lookupTimeoutMs = options.lookupTimeoutMs ?? 5000;
     this.#attemptDelayMs = options.attemptDelayMs ?? 250;
     this.#targetDelayMs = options.targetDelayMs ?? 2000;
-    this.#steps = targets.map((target, rank) => ({ rank, target, address: null }));
+    this.#steps = targets.map((target, rank) => ({ rank, target, address: literalAddress(target.host) }));
   }
 
   run(): Promise<Dialled> {
@@ -112,7 +113,8 @@ class Race {
         signal?.removeEventListener('abort', onAbort);
         clearTimeout(this.#pace);
         this.#steps = [];
-        this.#over.abort(OVER);
+        this.#isOver = true;
+        this.#ending?.abort(OVER);
         for (const close of this.#attempts) close();
         if (outcome instanceof BrokerError) reject(outcome);
         else resolve(outcome);
@@ -131,12 +133,14 @@ class Race {
       if (this.#idle) this.#settle(dialFailure(this.#targets, this.#errors));
       return;
     }
-    this.#pace = setTimeout(
-      () => {
+    const [following] = this.#steps;
+    // What a lookup brings sets its own time.
+    if (following !== undefined) {
+      const delayMs = following.rank === step.rank ? this.#attemptDelayMs : this.#targetDelayMs;
+      this.#pace = setTimeout(() => {
         if (this.#steps.length > 0) this.#next();
-      },
-      this.#steps[0]?.rank === step.rank ? this.#attemptDelayMs : this.#targetDelayMs,
-    );
+      }, delayMs);
+    }
     if (step.address === null) void this.#lookUp(step);
     else this.#connect(step.target, step.rank, step.address);
   }
@@ -149,10 +153,10 @@ class Race {
     this.#lookups += 1;
     try {
       const { lookup = systemLookup } = this.#options;
-      const limits = { timeoutMs: this.#lookupTimeoutMs, signal: this.#over.signal };
+      const limits = { timeoutMs: this.#lookupTimeoutMs, signal: (this.#ending ??= new AbortController()).signal };
       const found = await addressesOf(target, lookup, limits);
       this.#lookups -= 1;
-      if (this.#over.signal.aborted) return;
+      if (this.#isOver) return;
       // The targets before this one come first, should they have addresses left.
       const place = this.#steps.findIndex((step) => step.rank > rank);
       const steps = found.map((address) => ({ rank, target, address }));
@@ -168,7 +172,7 @@ class Race {
     const { connect = openTcp } = this.#options;
     this.#announce(target, address);
     // Whoever was told may have given up at once.
-    if (this.#over.signal.aborted) return;
+    if (this.#isOver) return;
     try {
       this.#attempt(target, rank, address, connect({ host: address, port: target.port, family }));
     } catch (error) {
@@ -225,7 +229,7 @@ class Race {
 
   /** One step failed: its own target goes on at once, another one only when nothing is under way. */
   #failed(rank: number, error: BrokerError): void {
-    if (this.#over.signal.aborted) return;
+    if (this.#isOver) return;
     this.#errors.push(error);
     const next = this.#steps[0];
     if (next === undefined || next.rank <= rank || this.#idle) this.#next();

@@ -52,6 +52,8 @@ const CHECKS: Record<keyof Dialect, Check> = {
   unwrap: optional(method),
 };
 
+const PROPERTIES = Object.entries(CHECKS);
+
 /** What can be given as a dialect, for messages. */
 export const WANTED_DIALECT = `${DIALECTS.map(nameOf).join(', ')} or a dialect of your own`;
 
@@ -68,7 +70,7 @@ export function dialectProblem(value: unknown): string | null {
       typeof value === 'string' ? ": import { XMPP } from 'xmpp-broker', without quotes around the name" : '';
     return `must be ${WANTED_DIALECT}, not ${kindOf(value)}${hint}`;
   }
-  for (const [property, check] of Object.entries(CHECKS)) {
+  for (const [property, check] of PROPERTIES) {
     let problem: string | null;
     try {
       problem = check((value as Record<string, unknown>)[property]);

@@ -267,6 +267,9 @@ export const BROKER_CHECKS = Object.fromEntries(
   Object.entries(ROWS).map(([name, { check }]) => [name, check]),
 ) as OptionTable<BrokerOptions>['checks'];
 
+/** The rows of those that are shown in `config`. */
+const SHOWN = Object.entries<Row<unknown>>(ROWS).filter(([, row]) => row.inForce !== undefined);
+
 const BROKER_OPTIONS: OptionTable<BrokerOptions> = { checks: BROKER_CHECKS, rule: together };
 
 /**
@@ -285,9 +288,10 @@ export function validateOptions(options: unknown): {
   const read = readOptions('USAGE_OPTIONS', 'new Broker()', options, BROKER_OPTIONS);
   // The table's rule has seen to it that there is a domain.
   const given = { ...partsOf(read.jid), ...read } as Addressed;
-  const shown = Object.entries<Row<unknown>>(ROWS).flatMap(([name, row]) =>
-    row.inForce === undefined ? [] : [[name, row.inForce(given[name as keyof BrokerOptions], given)] as const],
-  );
+  const shown: [string, unknown][] = SHOWN.map(([name, row]) => [
+    name,
+    row.inForce?.(given[name as keyof BrokerOptions], given),
+  ]);
   shown.push(['xmlLimits', filled(DEFAULT_LIMITS, given.limits ?? {})]);
   const config = Object.freeze(Object.fromEntries(shown)) as BrokerConfig;
   const { password, tls, websocket, logger = stderrLogger(config.alias, config.debug), connector } = given;

@@ -196,14 +196,16 @@ const LISTENERS = {
   },
 };
 
+const EVENTS = Object.entries(LISTENERS);
+
 function attach(socket: Attached, transport: Transport): void {
   socket[TRANSPORT] = transport;
-  for (const [event, listener] of Object.entries(LISTENERS)) socket.on(event, listener);
+  for (const [event, listener] of EVENTS) socket.on(event, listener);
 }
 
 function detach(socket: Attached): void {
   socket[TRANSPORT] = undefined;
-  for (const [event, listener] of Object.entries(LISTENERS)) socket.off(event, listener);
+  for (const [event, listener] of EVENTS) socket.off(event, listener);
 }
 
 function unread(socket: Duplex): Buffer | null {
