@@ -122,7 +122,7 @@ export class Window {
     const { chunk, from, partial } = this;
     const taken = Math.min(chunk.length - from, SIZE - partial.length);
     if (partial.length > 0) bytes.set(partial);
-    bytes.set(chunk.subarray(from, from + taken), partial.length);
+    bytes.set(taken === chunk.length ? chunk : chunk.subarray(from, from + taken), partial.length);
     return partial.length + taken;
   }
 }
