@@ -75,8 +75,8 @@ export class Resumption implements SessionKeeper {
   get record(): SessionRecord | null {
     const session = this.#current ?? this.#kept;
     if (session?.id == null) return null;
-    const { id, jid, max, location, sent, acked, handled } = session;
-    return { id, jid, max, location, sent, acked, handled, at: Date.now() };
+    const { id, tag, jid, max, location, sent, acked, handled } = session;
+    return { id, tag, jid, max, location, sent, acked, handled, at: Date.now() };
   }
 
   /** The session of an earlier process is kept as if its link had been lost now. */

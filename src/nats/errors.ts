@@ -11,6 +11,7 @@ const JS = {
   noPeers: 10_005,
   unavailable: 10_008,
   noMessage: 10_037,
+  deleteFailed: 10_057,
   wrongLastSequence: 10_071,
   streamNotFound: 10_059,
   consumerNotFound: 10_014,
@@ -46,6 +47,12 @@ export function isStreamMissing(error: unknown): boolean {
 
 export function isConsumerMissing(error: unknown): boolean {
   return jetStreamCode(error) === JS.consumerNotFound;
+}
+
+/** Whether a message could not be deleted because it is not there. */
+export function isMessageMissing(error: unknown): boolean {
+  const code = jetStreamCode(error);
+  return code === JS.noMessage || (code === JS.deleteFailed && /no message|deleted|EOF/.test(reasonOf(error)));
 }
 
 export function isNameInUse(error: unknown): boolean {

@@ -232,7 +232,10 @@ export class FanOut implements AsyncDisposable {
   #look(node: Element): Seen {
     const place = this.#broker.handOver.placeOf(node);
     this.#count += 1;
-    const id = place === null ? `${this.#life}:${this.#count}` : `${subjectToken(place.session)}:${place.ordinal}`;
+    const id =
+      place === null
+        ? `${this.#life}:${this.#count}`
+        : `${subjectToken(place.session)}:${subjectToken(place.tag)}:${place.ordinal}`;
     const from = node.getAttribute('from') ?? '';
     const slash = from.indexOf('/');
     const partition = crc32(slash < 0 ? from : from.slice(0, slash)) % this.#settings.partitions;

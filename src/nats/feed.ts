@@ -24,8 +24,11 @@ export interface FeedOwner {
   arrived(message: FeedMessage): void;
   /** What was there when the reading began has come, or there is no room for more of it. */
   caughtUp(): void;
-  /** The stream was deleted and made anew: what it had is gone, and its places begin again. Left out: nobody has to know. */
-  renewed?(): void;
+  /**
+   * The stream does not have what it had from that place on, and will give the places to others: it was made anew, or nats-server
+   * lost what was newest.
+   */
+  lost(from: number): void;
   /** The consumer is gone, or cannot be made. It is tried again. */
   failed(error: BrokerError): void;
 }
@@ -161,10 +164,10 @@ export class Feed {
         return await consumers.add(stream, config);
       });
       this.#backlog = isShared ? 0 : made.num_pending;
-      if (this.#highest > 0 && (await this.#lastSequence()) < this.#highest) {
-        this.#isStopped = true;
-        this.#owner.renewed?.();
-        return;
+      const last = this.#highest === 0 ? 0 : await this.#lastSequence();
+      if (last < this.#highest) {
+        this.#highest = last;
+        this.#owner.lost(last + 1);
       }
     } catch (cause) {
       throw this.#link.error(cause, doing);

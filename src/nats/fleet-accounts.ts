@@ -9,8 +9,8 @@ import type { HeldShard } from './fleet-contract.js';
 import { FleetPace } from './fleet-pace.js';
 import { shardOf } from './fleet-shards.js';
 
-/** Accounts that are looked at without a break. */
-const BATCH = 256;
+/** How long accounts are looked at, and brokers made, without a break, in milliseconds. */
+const TURN_MS = 10;
 /** Time until a list that failed is asked for again, in milliseconds. */
 const AGAIN_MS = 1_000;
 
@@ -128,7 +128,7 @@ export class FleetAccounts {
 
   async #onePass(homes: ReadonlyMap<number, Home>): Promise<void> {
     const listed = new Set<string>();
-    let count = 0;
+    let began = performance.now();
     for await (const account of this.#parts.list()) {
       if (this.#isOver) return;
       if (!isText(account)) throw new TypeError(`an account must be a string that is not empty, not ${shown(account)}`);
@@ -138,8 +138,9 @@ export class FleetAccounts {
         listed.add(account);
         if (!home.brokers.has(account)) this.#make(account, shard, home);
       }
-      count += 1;
-      if (count % BATCH === 0) await setImmediate();
+      if (performance.now() - began < TURN_MS) continue;
+      await setImmediate();
+      began = performance.now();
     }
     for (const [shard, home] of homes) {
       if (this.#homes.get(shard) !== home) continue;

@@ -10,6 +10,8 @@ const UNOPENED = { stanzas: 10_000, bytes: 32 * 1024 * 1024 };
 /** Time until what there is no room for comes again, the more often the longer, and what is for nobody, in milliseconds. */
 const LATER_MS = 1_000;
 const STRAY_MS = 30_000;
+/** So late what has to come again may be before it counts as gone: somebody took it out of the stream. */
+const OVERDUE_MS = 10_000;
 
 /** What is known of an account. */
 class Account {
@@ -19,14 +21,19 @@ class Account {
   found: FeedMessage[] = [];
   foundBytes = 0;
   /** Sequences that are to come again, the oldest first: what is behind one of them has to wait, too. */
-  readonly #waiting: number[] = [];
+  #waiting: number[] = [];
+  /** When the first of them has to be here. */
+  #dueAt = 0;
 
   /** Whether there is room for a stanza, and it is its turn; if not, it is remembered that it waits. */
   takes(sequence: number, bytes: number): boolean {
     const [first] = this.#waiting;
     const isTurn = first === undefined || sequence <= first;
     if (isTurn && this.#hasRoom(bytes)) {
-      if (sequence === first) this.#waiting.shift();
+      if (sequence === first) {
+        this.#waiting.shift();
+        this.#dueAt = performance.now() + STRAY_MS;
+      }
       return true;
     }
     const at = this.#waiting.findIndex((other) => other >= sequence);
@@ -35,10 +42,31 @@ class Account {
     return false;
   }
 
+  /** One that was refused comes again after that time. @returns whether the first of those that wait should have come by now */
+  waits(sequence: number, ms: number): boolean {
+    const now = performance.now();
+    if (sequence !== this.#waiting[0]) return now > this.#dueAt + OVERDUE_MS;
+    this.#dueAt = now + ms;
+    return false;
+  }
+
+  /** Everything that is not done with comes again, in order. */
+  restart(): void {
+    this.#waiting = [];
+  }
+
   forget(): void {
     this.found = [];
     this.foundBytes = 0;
-    this.#waiting.length = 0;
+    this.#waiting = [];
+  }
+
+  /** The stream does not have what it had from that place on. */
+  lose(from: number): void {
+    this.found = this.found.filter(({ sequence }) => sequence < from);
+    this.foundBytes = this.found.reduce((sum, { message }) => sum + message.data.length, 0);
+    this.#waiting = this.#waiting.filter((sequence) => sequence < from);
+    this.owner?.lost(from);
   }
 
   #hasRoom(bytes: number): boolean {
@@ -124,7 +152,7 @@ export class ShardFeed implements FeedOwner {
     }
     const bytes = message.data.length;
     if (!account.takes(sequence, bytes)) {
-      this.#refused(from);
+      this.#refused(account, from);
     } else if (account.owner === null) {
       account.found.push(from);
       account.foundBytes += bytes;
@@ -133,6 +161,10 @@ export class ShardFeed implements FeedOwner {
 
   caughtUp(): void {
     this.#owner.caughtUp();
+  }
+
+  lost(from: number): void {
+    for (const account of this.#accounts.values()) account.lose(from);
   }
 
   failed(error: BrokerError): void {
@@ -153,7 +185,7 @@ export class ShardFeed implements FeedOwner {
     else {
       for (const message of found) {
         if (account.takes(message.sequence, message.message.data.length)) owner.arrived(message);
-        else this.#refused(message);
+        else this.#refused(account, message);
       }
     }
     owner.caughtUp();
@@ -166,8 +198,12 @@ export class ShardFeed implements FeedOwner {
     account.forget();
   }
 
-  #refused({ message, deliveries }: FeedMessage): void {
-    this.#later(message.reply, Math.min(STRAY_MS, LATER_MS * deliveries));
+  #refused(account: Account, { sequence, message, deliveries }: FeedMessage): void {
+    const ms = Math.min(STRAY_MS, LATER_MS * deliveries);
+    this.#later(message.reply, ms);
+    if (!account.waits(sequence, ms)) return;
+    for (const one of this.#accounts.values()) one.restart();
+    this.#again();
   }
 
   #later(reply: string | undefined, ms: number): void {

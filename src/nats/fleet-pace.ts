@@ -3,7 +3,7 @@
 import { FleetGate } from './fleet-gate.js';
 
 /** How many are made at a time at the beginning: what a processor can do shows soon, and then it is too late to ask for less. */
-const FIRST = 8;
+const FIRST = 4;
 
 /** How often it is looked whether the event loop is late, in milliseconds. */
 const LOOK_MS = 50;

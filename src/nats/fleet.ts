@@ -15,7 +15,7 @@ import { openBase, type NatsBase } from './base.js';
 import { Subjects } from './subjects.js';
 
 /** The event loop may be late by this part of `ttlMs` before fewer links are made: a renewal takes some turns of it. */
-const LATE_PART = 30;
+const LATE_PART = 12;
 
 /**
  * What a {@link Fleet} tells, by the names that `fleet.subscribe` takes. If nobody is subscribed to it, `fail` is a warning of the

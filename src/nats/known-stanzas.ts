@@ -1,6 +1,10 @@
 // What the holder of a queue knows of the stanzas that are in its stream, and what it did not bring yet.
+import type { FeedMessage } from './feed.js';
 import { isFresh, type Mark } from './marks.js';
 import type { StagedEntry as Entry } from './staged.js';
+
+/** The place of a stanza that the stream has lost, as by a power cut. It is here still, and there is nothing to be acknowledged. */
+export const NOWHERE = 0;
 
 export class KnownStanzas {
   readonly #byKey = new Map<string, Entry>();
@@ -16,6 +20,8 @@ export class KnownStanzas {
   readonly #remembered: number;
   /** All up to here were brought. */
   #floor = 0;
+  /** When the stream took the newest that it brought, by its clock: places that it took later are not those of what was brought. */
+  #floorAt = 0;
 
   /** @param remembered how many that are done with keep their marks though that was confirmed */
   constructor(remembered = 0) {
@@ -45,10 +51,46 @@ export class KnownStanzas {
     return this.#bySequence.get(sequence);
   }
 
+  /**
+   * JetStream brings it: a stream that was made anew, or has lost its newest messages, gives their places to others.
+   * @returns whether its place, and with it those behind it, had another one before
+   */
+  isReused(sequence: number, key: string, at: number): boolean {
+    const known = this.#bySequence.get(sequence);
+    if (known === undefined) return sequence <= this.#floor && at > this.#floorAt;
+    return known.key !== key || (known.at !== null && known.at !== at);
+  }
+
+  /** The stream does not have what it had from that place on. What is here of it stays here, without a place. */
+  lose(from: number): void {
+    for (const [sequence, entry] of [...this.#bySequence]) {
+      if (sequence < from) continue;
+      this.#bySequence.delete(sequence);
+      this.#own.delete(entry);
+      entry.sequence = NOWHERE;
+      entry.at = null;
+      entry.reply = null;
+    }
+    for (const sequence of [...this.#endedEarly]) if (sequence >= from) this.#endedEarly.delete(sequence);
+    for (const sequence of [...this.#ending.keys()]) if (sequence >= from) this.#ending.delete(sequence);
+    this.#floor = Math.min(this.#floor, from - 1);
+  }
+
   /** JetStream brought it. @returns whether for the first time */
-  pass(sequence: number): boolean {
+  pass(sequence: number, at: number): boolean {
     if (sequence <= this.#floor) return false;
     this.#floor = sequence;
+    this.#floorAt = Math.max(this.#floorAt, at);
+    // It brings what it has in order: what it passed over was taken out of the stream there.
+    for (const entry of this.#own) {
+      if (entry.sequence >= sequence) break;
+      this.#own.delete(entry);
+    }
+    for (const early of this.#endedEarly) {
+      if (early >= sequence) break;
+      this.#endedEarly.delete(early);
+      this.#ending.delete(early);
+    }
     return true;
   }
 
@@ -64,8 +106,11 @@ export class KnownStanzas {
   }
 
   /** JetStream brought one that is known. */
-  bring(entry: Entry, reply: string): void {
+  bring(entry: Entry, { sequence, at }: Pick<FeedMessage, 'sequence' | 'at'>, reply: string): void {
+    entry.sequence = sequence;
+    entry.at = at;
     entry.reply = reply;
+    this.#bySequence.set(sequence, entry);
     this.#own.delete(entry);
   }
 
@@ -74,8 +119,9 @@ export class KnownStanzas {
    * @returns whether it has to be deleted: it was brought before it was known, and there is nothing to be acknowledged
    */
   end(entry: Entry): boolean {
-    if (!isFresh(entry.mark)) this.#ending.set(entry.sequence, entry.mark);
     if (this.#byKey.get(entry.key) === entry) this.#byKey.delete(entry.key);
+    if (entry.sequence === NOWHERE) return false;
+    if (!isFresh(entry.mark)) this.#ending.set(entry.sequence, entry.mark);
     this.#bySequence.delete(entry.sequence);
     this.#own.delete(entry);
     if (entry.reply !== null) return false;

@@ -59,6 +59,8 @@ export interface Taken {
   readonly lastEpoch: number;
   /** What the last holder left. */
   readonly body: unknown;
+  /** When it was written, by the clock of NATS, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 export class Lease {
@@ -219,7 +221,7 @@ export class Lease {
       throw link.error(cause, `to find out who has ${what}`);
     }
     if (entry === null) return null;
-    return { record: recordOf(entry.string(), what), revision: entry.revision };
+    return { record: recordOf(entry.string(), what), revision: entry.revision, at: entry.created.getTime() };
   }
 
   async #claim(found: Found | null, after: TakenAfter): Promise<Taken | null> {
@@ -240,7 +242,7 @@ export class Lease {
       if (isOvertaken || isAway) return null;
       throw error;
     }
-    return { epoch: this.#epoch, after, lastEpoch, body };
+    return { epoch: this.#epoch, after, lastEpoch, body, at: found?.at ?? 0 };
   }
 
   async #write(body: unknown, released: boolean): Promise<void> {
@@ -330,6 +332,7 @@ export class Lease {
 interface Found {
   readonly record: HolderRecord;
   readonly revision: number;
+  readonly at: number;
 }
 
 /** @throws BrokerError `QUEUE_VERSION` */

@@ -4,7 +4,7 @@ import type { Change, StoreOwner } from '../queue/store.js';
 import { ANSWER_MS, type NatsBase } from './base.js';
 import { buryOutput } from './dead-letters.js';
 import { tooBig } from './errors.js';
-import type { KnownStanzas } from './known-stanzas.js';
+import { NOWHERE, type KnownStanzas } from './known-stanzas.js';
 import { FRESH } from './marks.js';
 import { headerRoom, headersOf } from './message.js';
 import type { Staged, StagedEntry as Entry } from './staged.js';
@@ -84,8 +84,10 @@ export class QueueWriter {
         // Of a stanza with that key that is done with.
         if (isOver) ({ seq, duplicate } = await this.#send(put, randomKey()));
       }
+      const there = this.#known.at(seq);
+      if (there !== undefined && there.key !== key) this.#known.lose(seq);
       // JetStream may have brought it already.
-      const entry = this.#known.at(seq) ?? { key, sequence: seq, ticket: null, mark: FRESH, reply: null };
+      const entry = this.#known.at(seq) ?? { key, sequence: seq, at: null, ticket: null, mark: FRESH, reply: null };
       this.#known.add(entry);
       staged.entry = entry;
     } finally {
@@ -111,6 +113,7 @@ export class QueueWriter {
   /** The stream has it still. */
   async #textOf({ sequence }: Entry): Promise<string> {
     const { manager, subjects } = this.#parts;
+    if (sequence === NOWHERE) return '';
     const found = await manager.streams.getMessage(subjects.outStream, { seq: sequence });
     return found === null ? '' : found.string();
   }

@@ -3,11 +3,12 @@
 import { BrokerError } from '../errors.js';
 import type { Change, OpenStore, SessionRecord, StoredStanza } from '../queue/store.js';
 import { answer } from './answers.js';
+import { isMessageMissing } from './errors.js';
 import type { Feed, FeedMessage, FeedOwner } from './feed.js';
 import { CommandLine } from './commands.js';
-import { KnownStanzas } from './known-stanzas.js';
+import { KnownStanzas, NOWHERE } from './known-stanzas.js';
 import type { Lease, Taken, TakenAfter } from './lease.js';
-import { FRESH, packed, Marks } from './marks.js';
+import { isFresh, packed, Marks, type Mark } from './marks.js';
 import { keyOf, storedOf, ticketOf } from './message.js';
 import { QueueWriter, type QueueWriterParts } from './queue-writer.js';
 import type { Reports } from './reports.js';
@@ -19,6 +20,9 @@ export const ACK_WAIT_MS = 5 * 60 * 1000;
 /** What a queue needs of a lease, and of what reads for it: a shard of a fleet has one of each for many queues. */
 export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'check' | 'settle' | 'release' | 'stop'>;
 export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
+
+/** Of a stanza that was not there yet. */
+const NO_MARKS = new Marks([]);
 
 /** A queue that a store has open, and tells of its connection. */
 export interface OpenedQueue extends OpenStore {
@@ -57,7 +61,9 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   readonly #known: KnownStanzas;
   readonly #writer: QueueWriter;
   /** What the last holder knew of stanzas. */
-  readonly #inherited: Marks;
+  #inherited: Marks;
+  /** When it said so, by the clock of NATS. */
+  readonly #inheritedAt: number;
   #kept: SessionRecord | null;
   #under: Promise<void> = Promise.resolve();
   #confirmed: Promise<unknown> = Promise.resolve();
@@ -68,13 +74,14 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     null;
   #waiting: StoredStanza[] = [];
 
-  constructor(parts: NatsQueueParts, { epoch, after, body }: Taken) {
+  constructor(parts: NatsQueueParts, { epoch, after, body, at }: Taken) {
     this.#parts = parts;
     this.#known = new KnownStanzas(parts.remembered);
     this.epoch = epoch;
     this.after = after;
     const { marks, session } = (typeof body === 'object' && body !== null ? body : {}) as Body;
     this.#inherited = new Marks(marks);
+    this.#inheritedAt = at;
     this.session = isSession(session) ? session : null;
     this.#kept = this.session;
     this.#writer = new QueueWriter(parts, this.#known);
@@ -154,27 +161,29 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   }
 
   arrived(from: FeedMessage): void {
-    const { sequence, message } = from;
+    const { sequence, at, message } = from;
     const reply = message.reply ?? '';
-    const isNew = this.#known.pass(sequence);
+    const key = keyOf(from);
+    if (this.#known.isReused(sequence, key, at)) this.lost(sequence);
+    const isNew = this.#known.pass(sequence, at);
     if (this.#known.endsNow(sequence)) {
       this.#acknowledge([reply], [sequence]);
       return;
     }
-    const known = this.#known.at(sequence);
+    const same = this.#known.withKey(key);
+    const known = same?.sequence === NOWHERE ? same : this.#known.at(sequence);
     if (known !== undefined) {
-      this.#known.bring(known, reply);
+      this.#known.bring(known, from, reply);
       return;
     }
-    const key = keyOf(from);
     // It was done with, and that was lost; or the same stanza is here already.
     const isOurs = this.#writer.isPutting(key);
-    if (!isNew || (this.#known.withKey(key) !== undefined && !isOurs)) {
+    if (!isNew || (same !== undefined && !isOurs)) {
       this.#acknowledge([reply], [sequence]);
       return;
     }
-    const mark = sequence <= this.#inherited.last ? this.#inherited.of(sequence) : FRESH;
-    this.#known.add({ key, sequence, ticket: ticketOf(from), mark, reply });
+    const mark = this.#markOf(from);
+    this.#known.add({ key, sequence, at, ticket: ticketOf(from), mark, reply });
     // Our own, faster than the answer to who put it.
     if (isOurs) return;
     this.#tell(storedOf(from, mark));
@@ -189,10 +198,10 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     this.#first?.done();
   }
 
-  renewed(): void {
-    const text =
-      'the stream of the queue was deleted and made anew: what it had is gone, and the queue is opened again';
-    this.#lost(new BrokerError('QUEUE_FENCED', text, { layer: 'queue', retryable: true }));
+  lost(from: number): void {
+    this.#known.lose(from);
+    // What the record says of those places is said of others now.
+    void this.#parts.lease.write(this.#body([])).catch(nothing);
   }
 
   failed(error: BrokerError): void {
@@ -250,10 +259,20 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     reports.tell(owner.queue, ended);
   }
 
+  /** What the last holder knew of a stanza. One that is newer than what he said has got the place of another: it may be that one. */
+  #markOf({ sequence, at }: FeedMessage): Mark {
+    if (this.#inherited.last < sequence) this.#inherited = NO_MARKS;
+    const mark = this.#inherited.of(sequence);
+    if (at <= this.#inheritedAt || isFresh(mark)) return mark;
+    return { ...mark, handed: null, possibleDuplicate: true };
+  }
+
   /** What the holder record has to say, with what is about to become of stanzas. */
   #body(all: readonly Staged[], session = this.#kept): Body {
     const marks = this.#known.marks();
-    for (const { entry, mark } of all) if (entry !== null) marks.set(entry.sequence, mark);
+    for (const { entry, mark } of all) {
+      if (entry !== null && entry.sequence !== NOWHERE) marks.set(entry.sequence, mark);
+    }
     // What the last holder said of stanzas that are not here yet.
     const later = this.#known.floor < this.#inherited.last ? this.#inherited.groups : [];
     return { marks: [...packed(marks), ...later], session };
@@ -283,9 +302,15 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   #delete(sequence: number): void {
     const { manager, subjects } = this.#parts;
-    this.#confirmed = manager.streams.deleteMessage(subjects.outStream, sequence, false).then(() => {
+    const gone = (): void => {
       this.#known.confirmed([sequence]);
-    }, nothing);
+    };
+    this.#confirmed = manager.streams
+      .deleteMessage(subjects.outStream, sequence, false)
+      .then(gone, (error: unknown) => {
+        // Somebody else took it out.
+        if (isMessageMissing(error)) gone();
+      });
   }
 
   #failure(cause: unknown): BrokerError {
@@ -364,8 +389,11 @@ function abortion(signal: AbortSignal): Promise<never> {
 /** It comes from another process. */
 function isSession(value: unknown): value is SessionRecord {
   if (typeof value !== 'object' || value === null) return false;
-  const { id, jid, sent, acked, handled, at } = value as Record<string, unknown>;
+  const { id, tag, jid, sent, acked, handled, at } = value as Record<string, unknown>;
   return (
-    typeof id === 'string' && typeof jid === 'string' && [sent, acked, handled, at].every((one) => Number.isFinite(one))
+    typeof id === 'string' &&
+    typeof jid === 'string' &&
+    (tag === undefined || typeof tag === 'string') &&
+    [sent, acked, handled, at].every((one) => Number.isFinite(one))
   );
 }

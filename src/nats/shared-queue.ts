@@ -18,7 +18,7 @@ const ACK_WAIT_MS = 30_000;
 const WORKING_MS = 10_000;
 /** Most stanzas that are asked for at once: the others want some, too. */
 const BATCH = 32;
-/** Sequences of stanzas that are done with, which are remembered in case that JetStream did not hear of it. */
+/** Stanzas that are done with, which are remembered in case that JetStream did not hear of it. */
 const REMEMBERED = 10_000;
 
 /** A stanza that this process has. */
@@ -37,7 +37,8 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   readonly #commands: CommandLine;
   readonly #byKey = new Map<string, Entry>();
   readonly #bySequence = new Map<number, Entry>();
-  readonly #ended = new Set<number>();
+  /** What is done with: when the stream took it, by its place. */
+  readonly #ended = new Map<number, number>();
   #working: NodeJS.Timeout | null = null;
   #waiting: StoredStanza[] = [];
   #under: Promise<void> = Promise.resolve();
@@ -108,21 +109,23 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   }
 
   arrived(from: FeedMessage): void {
-    const { sequence, deliveries, message } = from;
+    const { sequence, at, deliveries, message } = from;
     const reply = message.reply ?? '';
     const known = this.#bySequence.get(sequence);
-    if (known !== undefined) {
+    if (known?.at === at) {
       known.reply = reply;
       return;
     }
+    // The stream has given its place to another one.
+    if (known !== undefined) this.#lose(known);
     const key = keyOf(from);
-    if (this.#ended.has(sequence) || this.#byKey.has(key)) {
+    if (this.#ended.get(sequence) === at || this.#byKey.has(key)) {
       this.#answer([reply], '+ACK');
       return;
     }
     const mark: Mark = deliveries > 1 ? { ...FRESH, possibleDuplicate: true } : FRESH;
     const stored = storedOf(from, mark);
-    const entry: Entry = { key, sequence, ticket: ticketOf(from), mark, reply, xml: stored.xml };
+    const entry: Entry = { key, sequence, at, ticket: ticketOf(from), mark, reply, xml: stored.xml };
     this.#byKey.set(key, entry);
     this.#bySequence.set(sequence, entry);
     this.#waiting.push(stored);
@@ -131,6 +134,10 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
 
   caughtUp(): void {
     // Nothing was waited for.
+  }
+
+  lost(from: number): void {
+    for (const [sequence, entry] of [...this.#bySequence]) if (sequence >= from) this.#lose(entry);
   }
 
   failed(error: BrokerError): void {
@@ -157,8 +164,8 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
     for (const { entry } of ended) {
       if (entry === null) continue;
       this.#byKey.delete(entry.key);
-      this.#bySequence.delete(entry.sequence);
-      this.#remember(entry.sequence);
+      if (this.#bySequence.get(entry.sequence) === entry) this.#bySequence.delete(entry.sequence);
+      this.#remember(entry);
       if (entry.reply !== null) replies.push(entry.reply);
     }
     this.#answer(replies, '+ACK');
@@ -170,10 +177,17 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
     await buryOutput(this.#base, this.#owner.queue, { key, at: Date.now(), xmlns: null, xml, code });
   }
 
-  #remember(sequence: number): void {
-    this.#ended.add(sequence);
+  /** The stream does not have it any more. It is here still, and goes out. */
+  #lose(entry: Entry): void {
+    this.#bySequence.delete(entry.sequence);
+    entry.reply = null;
+  }
+
+  #remember({ sequence, at, reply }: StagedEntry): void {
+    if (at === null || reply === null) return;
+    this.#ended.set(sequence, at);
     if (this.#ended.size <= REMEMBERED) return;
-    const [oldest] = this.#ended;
+    const [oldest] = this.#ended.keys();
     if (oldest !== undefined) this.#ended.delete(oldest);
   }
 

@@ -19,7 +19,10 @@ export interface Staged<E = StagedEntry> {
 /** What is known of a stanza that is in the stream. */
 export interface StagedEntry {
   readonly key: string;
-  readonly sequence: number;
+  /** Its place in the stream; 0: it has none any more. */
+  sequence: number;
+  /** When the stream took it, by its clock, in milliseconds since 1970; null: it was not brought yet. */
+  at: number | null;
   readonly ticket: { readonly producer: string; readonly key: string } | null;
   mark: Mark;
   reply: string | null;

@@ -167,6 +167,8 @@ export interface StoredStanza {
 /** A managed session (XEP-0198), as much of it as the next process needs to resume it. */
 export interface SessionRecord {
   readonly id: string;
+  /** Tells it from another session to which a server gives the same id later. Records of older versions have none. */
+  readonly tag?: string | undefined;
   /** Our address in it. */
   readonly jid: string;
   /** How long the server keeps it, in seconds, or null if it did not say. */

@@ -1,4 +1,5 @@
 // The state of a managed session: XEP-0198 §4 and §5.
+import { randomBytes } from 'node:crypto';
 import { BrokerError } from '../../errors.js';
 import type { SessionLocation, SessionRecord } from '../../queue/store.js';
 import type { Ticket } from '../../queue/ticket.js';
@@ -11,6 +12,8 @@ const MODULUS = 2 ** 32;
 export interface SessionTerms {
   /** What resumes it. Default null: it cannot be resumed. */
   readonly id?: string | null | undefined;
+  /** What an earlier process called it. Default none: it is a new one. */
+  readonly tag?: string | undefined;
   /** How long the server keeps it, in seconds. Default null: it did not say. */
   readonly max?: number | null | undefined;
   /** Where the server would like it to be resumed. Default null. */
@@ -29,6 +32,8 @@ export interface SessionKeeper {
 export interface Place {
   /** Id of the session. */
   readonly session: string;
+  /** Tells it from another session with that id. */
+  readonly tag: string;
   /** 1 is the first in the session, mod 2^32. */
   readonly ordinal: number;
 }
@@ -56,6 +61,7 @@ export class ManagedSession {
   /** Keeps what is told of the session; null when it need not outlive the process. */
   keeper: SessionKeeper | null = null;
   #id: string | null;
+  #tag: string | undefined;
   #handled: number;
   #acked: number;
   /** What is kept of `handled`: no more than that is told. */
@@ -69,11 +75,12 @@ export class ManagedSession {
   #lostResuming = 0;
   #losses = 0;
 
-  constructor(jid: string, { id = null, max = null, location = null, start = 0 }: SessionTerms = {}) {
+  constructor(jid: string, { id = null, tag, max = null, location = null, start = 0 }: SessionTerms = {}) {
     this.jid = jid;
     this.max = max;
     this.location = location;
     this.#id = id;
+    this.#tag = tag;
     this.#handled = start % MODULUS;
     this.#acked = start % MODULUS;
     this.#kept = this.#handled;
@@ -98,6 +105,11 @@ export class ManagedSession {
   /** What resumes the session, or null when it cannot be resumed. */
   get id(): string | null {
     return this.#id;
+  }
+
+  /** Tells it from another session with that id, in every process that resumes it. */
+  get tag(): string {
+    return (this.#tag ??= randomBytes(6).toString('base64url'));
   }
 
   /** Stanzas of the server that were handled, mod 2^32. */
@@ -131,7 +143,8 @@ export class ManagedSession {
 
   /** Where a stanza stands that arrives now. @param ahead stanzas before it that are not handled yet */
   placeBehind(ahead: number): Place | null {
-    return this.#id === null ? null : { session: this.#id, ordinal: (this.#handled + ahead + 1) % MODULUS };
+    if (this.#id === null) return null;
+    return { session: this.#id, tag: this.tag, ordinal: (this.#handled + ahead + 1) % MODULUS };
   }
 
   /** Stanzas that the server acknowledged, mod 2^32. */

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { connect } from '@nats-io/transport-node';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { expect, it } from 'vitest';
-import { errorReply, StanzaError, xml } from 'xmpp-broker';
+import { errorReply, NS, StanzaError, xml, type Broker } from 'xmpp-broker';
 import { fanOut, Worker } from 'xmpp-broker/nats';
+import { MemoryStore } from 'xmpp-broker/testing';
 import { ROOT } from '../../docs/support/markdown.js';
 import { describeServer, Nats, sharedServer } from '../harness/index.js';
-import { CLIENT, JID } from '../../wire/support/client.js';
+import { CLIENT, JID, welcomeBack } from '../../wire/support/client.js';
 import { useRig } from '../../wire/support/index.js';
 import { handled, useCrew, type Handled } from './support/crew.js';
 
@@ -242,20 +243,45 @@ describeServer('nats', 'fanOut and Worker', () => {
 
   it('a stanza that comes again in its session is stored once, for each event', async () => {
     const nats = await shared();
-    const { broker, server } = await rig.ready(OPTIONS);
-    broker.filters.add('x', '/message');
-    broker.filters.add('x', "/message[@type='chat']");
-    await crew.fanOut(nats, broker, { groups: { g: ['x'], all: 'all' } });
-    const again = await rig.ready(OPTIONS);
-    again.broker.filters.add('x', '/message');
-    await crew.fanOut(nats, again.broker, { groups: { g: ['x'], all: 'all' } });
+    const store = new MemoryStore();
+    const options = { ...OPTIONS, queue: { store } };
+    const groups = { g: ['x'], all: 'all' } as const;
+    const add = ({ filters }: Broker): void => {
+      filters.add('x', '/message');
+      filters.add('x', "/message[@type='chat']");
+    };
+    const { broker, server } = await rig.ready(options);
+    add(broker);
+    await crew.fanOut(nats, broker, { groups });
+    // It is never through with them, so that they are not counted.
+    broker.subscribe('PCJ_NODERECEIVED', () => new Promise(() => undefined));
     await server.send(messages(1, 3));
-    await again.server.send(messages(1, 3));
     const manager = await crew.manager(nats);
     const stored = async () => (await manager.streams.info(`${crew.prefix.toUpperCase()}_IN`)).state.messages;
     await expect.poll(stored).toBe(6);
-    await expect.poll(() => Promise.resolve(again.broker.stats().stanzas.in)).toBeDefined();
-    expect(await stored()).toBe(6);
+    store.kill();
+    broker.halt();
+    const next = await rig.dialled({ ...options, reconnect: { initial: true, firstDelayMs: 1, resumeDelayMs: 1 } });
+    add(next.broker);
+    await crew.fanOut(nats, next.broker, { groups });
+    expect(await welcomeBack(next.server)).toContain("h='0'");
+    await next.server.send(`<resumed xmlns='${NS.SM}' previd='session-1' h='0'/>${messages(1, 4)}`);
+    await expect.poll(stored).toBe(8);
+    await next.connected;
+  });
+
+  it('a stanza of another session is another one, also where the server gives the id of a session again', async () => {
+    const nats = await shared();
+    const manager = await crew.manager(nats);
+    for (const round of [1, 2]) {
+      const { broker, server } = await rig.ready(OPTIONS);
+      await using fan = await crew.fanOut(nats, broker, { groups: { all: 'all' } });
+      await server.send(messages(1, 3));
+      const stored = async () => (await manager.streams.info(`${crew.prefix.toUpperCase()}_IN`)).state.messages;
+      await expect.poll(stored).toBe(round * 3);
+      expect(fan.pending).toBe(0);
+      broker.halt();
+    }
   });
 });
 

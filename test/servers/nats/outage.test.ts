@@ -1,9 +1,13 @@
 // J-1 to J-3: what kills and outages of NATS do to a queue that several processes share.
-import { jetstreamManager } from '@nats-io/jetstream';
+import { execFileSync } from 'node:child_process';
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
 import type { Broker } from 'xmpp-broker';
-import { prepareNats, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
+import { prepareNats, subjectToken, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
 import { describeServer, Nats, NatsCluster, type NatsOptions, type NatsServer } from '../harness/index.js';
 import { account, component, message, QUEUE, useEndings, useNats, Xmpp } from './support/queue-world.js';
 import { useNothingThrown } from '../../support/nothing-thrown.js';
@@ -62,6 +66,41 @@ describeServer('nats', 'J-1: kills', () => {
     }
     say(producer, tickets, 40);
     await complete(xmpp, tickets);
+  });
+
+  it.each([
+    ['the holder sees it when it comes back', 1],
+    ['others are there when the holder comes back', 1_000],
+  ])('stanzas that nats-server lost hide none of those that get their places: %s', async (_, holderMs) => {
+    const nats = await start();
+    const xmpp = await Xmpp.start(atEnd);
+    const connection = { servers: Nats.url(nats), reconnectTimeWait: holderMs, reconnectJitter: 0 };
+    const broker = holder(nats, component(xmpp.server, QUEUE), { connection, ttlMs: 30_000 });
+    await broker.connect();
+    const tickets = new Map<string, RemoteTicket>();
+    const some = publisher(nats);
+    say(some, tickets, 1);
+    await tickets.get('1')?.sent;
+    await nats.kill();
+    const stream = join(nats.directory, 'jetstream/jetstream/$G/streams/XMPP_OUT');
+    const before = join(nats.directory, 'before');
+    execFileSync('cp', ['-a', stream, before]);
+    await nats.start();
+    say(some, tickets, 3);
+    await Promise.all([...tickets.values()].map(({ sent }) => sent));
+    await some.close();
+    // As a power cut leaves it.
+    await nats.kill();
+    rmSync(stream, { recursive: true });
+    renameSync(before, stream);
+    const back = broker.events.once('PCJ_STOREREADY');
+    await nats.start();
+    if (holderMs === 1) await back;
+    const others = publisher(nats);
+    const later = new Map([...tickets].slice(0, 4));
+    say(others, later, 3);
+    await Promise.all([...later.values()].map(({ sent }) => sent));
+    await expect.poll(() => xmpp.bodies, WAIT).toEqual([...later.keys()]);
   });
 
   it('a node of three is killed: it goes on', async () => {
@@ -232,6 +271,31 @@ describeServer('nats', 'J-2: outages, and what they are called', () => {
     await prepareNats(connection);
     await complete(xmpp, tickets);
     expect(broker.state).toBe('ready');
+  });
+});
+
+describeServer('nats', 'J-2: what somebody takes out of the stream', () => {
+  it('what is here goes out, what comes later, too, and nothing is kept of what is gone', async () => {
+    const nats = await start();
+    const xmpp = await Xmpp.start(atEnd);
+    const broker = holder(nats, component(xmpp.server, QUEUE));
+    await broker.openQueue();
+    const own = ['1', '2', '3'].map((body) => broker.output(message(body)));
+    await Promise.all(own.map(({ stored }) => stored));
+    const connection = await connect({ servers: Nats.url(nats) });
+    atEnd(() => connection.close());
+    const manager = await jetstreamManager(connection);
+    await manager.streams.purge('XMPP_OUT');
+    await broker.connect();
+    await Promise.all(own.map(({ sent }) => sent));
+    const producer = publisher(nats);
+    const later = ['4', '5', '6'].map((body) => producer.output(message(body)));
+    await Promise.all(later.map(({ sent }) => sent));
+    await expect.poll(() => xmpp.bodies, WAIT).toEqual(['1', '2', '3', '4', '5', '6']);
+    const kv = await new Kvm(jetstream(connection)).open('XMPP_HOLD');
+    const marks = async () => (await kv.get(subjectToken(QUEUE)))?.json<{ body: { marks: unknown[] } }>().body.marks;
+    await broker.shutdown();
+    await expect.poll(marks, WAIT).toEqual([]);
   });
 });
 

@@ -124,7 +124,7 @@ describeServer('nats', 'docs/deploy/nats-permissions.conf', () => {
     });
     const refused: string[] = [];
     link.watch({ refused: ({ message }) => refused.push(message) });
-    const entry = { key: 'a', sequence: 1, ticket: { producer: 'shop', key: 'a' }, mark: FRESH, reply: null };
+    const entry = { key: 'a', sequence: 1, ticket: { producer: 'shop', key: 'a' }, mark: FRESH, at: null, reply: null };
     reports.tell('bot@example.org', [{ entry, outcome: 'sent', code: undefined, mark: FRESH }]);
     await link.connection.flush();
     const shop = await connected('producer');

@@ -31,7 +31,7 @@ describeServer('nats', 'reports', () => {
 
   function tell(reports: Reports, ...keys: readonly string[]): void {
     const ended = keys.map((key, at) => {
-      const entry = { key, sequence: at, ticket: { producer: 'shop', key }, mark: FRESH, reply: null };
+      const entry = { key, sequence: at, ticket: { producer: 'shop', key }, mark: FRESH, at: null, reply: null };
       return { entry, outcome: 'sent' as const, code: undefined, mark: FRESH };
     });
     reports.tell('q', ended);

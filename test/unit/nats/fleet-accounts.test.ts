@@ -33,3 +33,34 @@ it('asks for the list again, at whatever moment of the end of a pass that is wan
     accounts.close();
   }
 });
+
+it('F-1 lets the event loop go on while very many brokers are made', async () => {
+  const made: number[] = [];
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    timer = globalThis.setImmediate(count);
+  };
+  let timer = globalThis.setImmediate(count);
+  const accounts = new FleetAccounts(
+    {
+      shards: 1,
+      maxConnecting: 1,
+      lateMs: 100,
+      list: () => Array.from({ length: 6 }, (_, i) => `account ${i}`),
+      options: () => {
+        made.push(turns);
+        const until = performance.now() + 11;
+        while (performance.now() < until);
+        throw new Error('no such account');
+      },
+    },
+    { made: () => undefined, failed: () => undefined },
+  );
+  const held = { epoch: 1, store: {} as never, begin: () => undefined, release: () => Promise.resolve() };
+  accounts.gained(0, held);
+  await accounts.refresh();
+  clearImmediate(timer);
+  accounts.close();
+  expect(new Set(made).size).toBe(6);
+});

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { FeedMessage, FeedOwner } from '../../../src/nats/feed.js';
 import { ShardFeed } from '../../../src/nats/fleet-feed.js';
 
@@ -16,6 +16,7 @@ class Queue implements FeedOwner {
   readonly got: number[] = [];
   caught = 0;
   failures = 0;
+  readonly losses: number[] = [];
   constructor(public stanzas = 1_000) {}
 
   room(): { stanzas: number; bytes: number } {
@@ -30,6 +31,9 @@ class Queue implements FeedOwner {
   }
   failed(): void {
     this.failures += 1;
+  }
+  lost(from: number): void {
+    this.losses.push(from);
   }
 }
 
@@ -82,6 +86,43 @@ describe('the feed of a shard', () => {
     // In another order than that in which they were put.
     for (const sequence of [3, 5, 2, 5, 3, 5]) feed.arrived(message('a', sequence));
     expect(a.got).toEqual([1, 2, 3, 5]);
+  });
+
+  it('J-2 waits for nothing that somebody took out of the stream: everything is brought again, in order', async () => {
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    onTestFinished(() => {
+      clock.mockRestore();
+    });
+    const { feed, answers, again } = shard();
+    const a = new Queue(1);
+    await feed.feed('a', a).start();
+    for (const sequence of [1, 2, 3]) feed.arrived(message('a', sequence));
+    a.stanzas = 10;
+    // 2 was purged, and 3, which has to be behind it, comes again and again.
+    for (now of [1_000, 5_000, 11_000]) feed.arrived(message('a', 3));
+    expect([a.got, again.count, answers.length]).toEqual([[1], 0, 5]);
+    now = 11_001;
+    feed.arrived(message('a', 3));
+    expect([a.got, again.count]).toEqual([[1], 1]);
+    for (const sequence of [3, 4]) feed.arrived(message('a', sequence));
+    expect([a.got, again.count]).toEqual([[1, 3, 4], 1]);
+  });
+
+  it('J-1 waits for nothing that the stream has lost', async () => {
+    const { feed } = shard();
+    const a = new Queue(1);
+    await feed.feed('a', a).start();
+    for (const sequence of [1, 2, 3]) feed.arrived(message('a', sequence));
+    feed.arrived(message('b', 4));
+    feed.lost(2);
+    expect(a.losses).toEqual([2]);
+    a.stanzas = 10;
+    // Its place is that of another one now.
+    feed.arrived(message('a', 3));
+    const b = new Queue();
+    await feed.feed('b', b).start();
+    expect([a.got, b.got]).toEqual([[1, 3], []]);
   });
 
   it('gives back what is for nobody, once all accounts are there', async () => {

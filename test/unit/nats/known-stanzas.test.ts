@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { KnownStanzas } from '../../../src/nats/known-stanzas.js';
+import { KnownStanzas, NOWHERE } from '../../../src/nats/known-stanzas.js';
 import { FRESH, type Mark } from '../../../src/nats/marks.js';
 import type { StagedEntry } from '../../../src/nats/staged.js';
 
@@ -7,6 +7,7 @@ const HANDED: Mark = { ...FRESH, handed: { session: null, ordinal: null }, attem
 const entry = (sequence: number, mark: Mark, reply: string | null): StagedEntry => ({
   key: String(sequence),
   sequence,
+  at: reply === null ? null : sequence,
   ticket: null,
   mark,
   reply,
@@ -18,7 +19,7 @@ it('what was handed and is done with stays marked until JetStream knows that it 
   const own = entry(2, HANDED, null);
   const fresh = entry(3, FRESH, 'c');
   for (const one of [brought, own, fresh]) known.add(one);
-  known.pass(1);
+  known.pass(1, 1);
   expect([brought, own, fresh].map((one) => known.end(one))).toEqual([false, false, false]);
   expect([...known.marks()]).toEqual([
     [1, HANDED],
@@ -41,4 +42,63 @@ it('the newest that were confirmed stay marked where other nodes may not have he
     known.confirmed([sequence]);
   }
   expect([...known.marks().keys()]).toEqual([3, 4]);
+});
+
+it('J-2 what somebody took out of the stream before it was brought is not waited for, and has no marks', () => {
+  const known = new KnownStanzas();
+  const own = [1, 2, 3, 4].map((sequence) => entry(sequence, HANDED, null));
+  for (const one of own) known.add(one);
+  for (const one of own.slice(0, 2)) known.end(one);
+  expect(known.toCome).toBe(4);
+  // The stream was purged up to here.
+  known.pass(5, 5);
+  expect([known.toCome, [...known.endedEarly], [...known.marks().keys()]]).toEqual([0, [], [3, 4]]);
+  expect(own.slice(2).map((one) => known.end(one))).toEqual([true, true]);
+});
+
+it('J-1 knows a place that is used again, by the key, by the time, and where it knows of no stanza there', () => {
+  const known = new KnownStanzas();
+  for (let sequence = 1; sequence <= 4; sequence += 1) {
+    const one = entry(sequence, FRESH, 'x');
+    if (sequence !== 2) known.add(one);
+    known.pass(sequence, sequence);
+  }
+  known.add(entry(5, FRESH, null));
+  // What was brought already, what is done with, what is brought first, and what is new.
+  const before: [number, string, number][] = [
+    [1, '1', 1],
+    [2, '2', 2],
+    [5, '5', 50],
+    [6, '6', 6],
+  ];
+  expect(before.map((one) => known.isReused(...one))).toEqual([false, false, false, false]);
+  // A leader of a cluster whose clock is behind.
+  known.pass(6, 1);
+  expect(known.isReused(2, '2', 4)).toBe(false);
+  const again: [number, string, number][] = [
+    [1, '1', 9],
+    [2, '2', 9],
+    [3, 'other', 9],
+    [5, 'other', 9],
+  ];
+  expect(again.map((one) => known.isReused(...one))).toEqual([true, true, true, true]);
+});
+
+it('J-1 what the stream has lost stays here without a place, and takes the one in which it comes again', () => {
+  const known = new KnownStanzas();
+  const [first, held, early, ended] = [1, 2, 3, 4].map((sequence) =>
+    entry(sequence, HANDED, sequence < 3 ? 'x' : null),
+  );
+  for (const one of [first!, held!, early!, ended!]) known.add(one);
+  known.pass(2, 2);
+  known.end(ended!);
+  known.lose(2);
+  expect([known.floor, known.toCome, [...known.marks().keys()]]).toEqual([1, 0, [1]]);
+  expect(known.withKey('2')).toBe(held);
+  expect([held!.sequence, held!.reply, known.at(2)]).toEqual([NOWHERE, null, undefined]);
+  // Nothing is acknowledged, or deleted, for one that has none.
+  expect(known.end(early!)).toBe(false);
+  expect([...known.marks().keys()]).toEqual([1]);
+  known.bring(held!, { sequence: 7, at: 70 }, 'y');
+  expect([known.at(7), [...known.marks().keys()]]).toEqual([held, [1, 7]]);
 });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { FRESH } from '../../../src/nats/marks.js';
 import { stage, type StagedEntry } from '../../../src/nats/staged.js';
 
-const here = (key: string): StagedEntry => ({ key, sequence: 7, ticket: null, mark: FRESH, reply: null });
+const here = (key: string): StagedEntry => ({ key, sequence: 7, ticket: null, mark: FRESH, at: null, reply: null });
 const handed = { session: 's', ordinal: 1 };
 
 it('changes of one stanza become one, and the stanza stays as it is', () => {
