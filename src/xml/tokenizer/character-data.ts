@@ -109,7 +109,8 @@ export class CharacterData {
     window.at = stop;
     this.countBrackets(start, stop);
     if (stop === window.end) {
-      buffer.keep(start, stop);
+      if (stop === plain) buffer.add(window.text.slice(start, stop));
+      else buffer.keep(start, stop);
       return false;
     }
     if (stop > start) {

@@ -170,7 +170,8 @@ export class StartTag {
     window.at = stop;
     this.limitValue();
     if (stop === window.end) {
-      buffer.keep(start, stop);
+      if (stop === plain) buffer.add(window.text.slice(start, stop));
+      else buffer.keep(start, stop);
       return;
     }
     if (stop > start) {
