@@ -103,11 +103,11 @@ export class Lane {
       this.#head += 1;
       marked.push(turn);
       const { ticket } = turn;
-      const counts = ordinal !== null && isCounted(ticket);
-      if (counts) ordinal = ((ordinal ?? 0) + 1) % MODULUS;
+      let place: number | null = null;
+      if (ordinal !== null && isCounted(ticket)) ordinal = place = (ordinal + 1) % MODULUS;
       const { record } = ticket;
       if (record instanceof StoredRecord) {
-        this.#mark(turn, record, { session: this.#session, ordinal: counts ? ordinal : null }, changes);
+        this.#mark(turn, record, { session: this.#session, ordinal: place }, changes);
       }
     }
     if (this.#head > 1_024 || this.#head === this.#turns.length) {

@@ -213,14 +213,13 @@ export class SendBuffer {
   }
 
   #written(batch: Batch, error: Error | null | undefined): void {
-    if (this.#closed || error != null) return;
     const inFlight = this.#inFlight;
     const index = inFlight?.indexOf(batch) ?? -1;
-    if (inFlight !== null && index >= 0) {
-      inFlight.splice(index, 1);
-      if (inFlight.length === 0) this.#inFlight = null;
-      this.#inFlightCostAtMost -= batch.costAtMost;
-    }
+    // The buffer was closed, or this was told before.
+    if (inFlight === null || index < 0 || error != null) return;
+    inFlight.splice(index, 1);
+    if (inFlight.length === 0) this.#inFlight = null;
+    this.#inFlightCostAtMost -= batch.costAtMost;
     for (const ticket of batch.tickets) this.#owner.written(ticket);
     if (this.#isIdle()) this.#settleIdle();
   }

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Journal, type JournalOwner } from '../../../src/queue/journal.js';
 import { compacted, type JournalStep } from '../../../src/queue/journal-step.js';
 import type { Change, OpenStore } from '../../../src/queue/store.js';
@@ -234,5 +234,135 @@ describe('somebody else takes the queue while stanzas are being stored', () => {
     await setImmediate();
     journal.disown();
     await expect(ticket.stored).rejects.toMatchObject({ code: 'QUEUE_KEPT' });
+  });
+});
+
+describe('a journal', () => {
+  const away = new BrokerError('QUEUE_STORE_FAILED', 'away', { layer: 'queue', retryable: true });
+  const broken = new BrokerError('QUEUE_STORE_FAILED', 'broken', { layer: 'queue' });
+
+  /** A store whose commits the test settles. */
+  function slow() {
+    const waiting: { changes: readonly Change[]; settle: (error?: BrokerError) => void }[] = [];
+    const commit = (changes: readonly Change[]): Promise<void> =>
+      new Promise((resolve, reject) => {
+        waiting.push({
+          changes,
+          settle: (error) => {
+            if (error === undefined) resolve();
+            else reject(error);
+          },
+        });
+      });
+    return { waiting, open: { ...store, commit } };
+  }
+
+  it('waits for nothing while there is no store, or nothing to be stored', async () => {
+    const journal = new Journal(OWNER);
+    journal.put(new Ticket(1, '<message/>', ''), '1');
+    expect(journal.settled()).toBeNull();
+    journal.health(away);
+    journal.open(store);
+    await journal.settled();
+    expect(journal.settled()).toBeNull();
+  });
+
+  it('hears from its store that it is away, and that it is back', async () => {
+    const failing = vi.fn();
+    const working = vi.fn();
+    const { waiting, open } = slow();
+    const journal = new Journal({ ...OWNER, failing, working });
+    journal.open(open);
+    journal.health(null);
+    journal.health(away);
+    expect(failing).toHaveBeenCalledExactlyOnceWith(away);
+    journal.put(new Ticket(1, '<message/>', ''), '1');
+    await setImmediate();
+    expect(waiting).toEqual([]);
+    journal.health(null);
+    waiting[0]?.settle();
+    await setImmediate();
+    expect(waiting[0]?.changes.map(({ kind }) => kind)).toEqual(['put']);
+    expect(working).toHaveBeenCalledOnce();
+    journal.close();
+  });
+
+  it('goes on with what waits for those in front of it when they are with the socket', async () => {
+    const passed: Ticket[] = [];
+    const journal = new Journal({ ...OWNER, pass: ({ ticket }) => passed.push(ticket) });
+    journal.lane.begin(null);
+    journal.open(store);
+    const tickets = Array.from({ length: 300 }, (_, id) => new Ticket(id, '<message/>', ''));
+    for (const ticket of tickets) {
+      journal.put(ticket, String(ticket.id));
+      journal.pass(ticket, undefined, true);
+    }
+    const settled = vi.fn();
+    void journal.settled()?.then(settled);
+    await setImmediate();
+    expect(passed).toHaveLength(256);
+    journal.session();
+    await setImmediate();
+    expect(settled).not.toHaveBeenCalled();
+    for (const { record } of passed.slice()) record?.handedOver();
+    await setImmediate();
+    expect(passed).toEqual(tickets);
+    expect(settled).toHaveBeenCalledOnce();
+  });
+
+  it('fails what a store refuses, but for what was over by then', async () => {
+    const refused = vi.fn();
+    const { waiting, open } = slow();
+    const journal = new Journal({ ...OWNER, refused });
+    journal.open(open);
+    const [one, other] = [new Ticket(1, '<message/>', ''), new Ticket(2, '<message/>', '')];
+    journal.put(one, '1');
+    journal.put(other, '2');
+    await setImmediate();
+    other.markDropped(new BrokerError('QUEUE_DROPPED', 'dropped', { layer: 'queue' }));
+    waiting[0]?.settle(broken);
+    await setImmediate();
+    const error = expect.objectContaining({ code: 'QUEUE_STORE_FAILED', sent: 'no' }) as Error;
+    expect(refused).toHaveBeenCalledExactlyOnceWith(one, error);
+    await expect(one.stored).rejects.toEqual(error);
+    expect([journal.find('1'), journal.find('2')]).toEqual([undefined, undefined]);
+    journal.close();
+  });
+
+  it('takes again what another holder does not have, and nothing else', async () => {
+    const { waiting, open } = slow();
+    const journal: Journal = new Journal({ ...OWNER, fenced: () => journal.disown() });
+    journal.open(open);
+    const [early, late] = [new Ticket(1, '<message/>', ''), new Ticket(2, '<message/>', '')];
+    journal.put(early, '1');
+    await setImmediate();
+    waiting[0]?.settle();
+    await setImmediate();
+    if (early.record instanceof StoredRecord) journal.hand(early.record, 's', 1);
+    journal.session();
+    journal.put(late, '2');
+    await setImmediate();
+    waiting[1]?.settle(new BrokerError('QUEUE_FENCED', 'overtaken', { layer: 'queue', retryable: true, sent: 'no' }));
+    await setImmediate();
+    expect([journal.find('1'), journal.find('2')]).toEqual([undefined, late]);
+    await expect(early.sent).rejects.toMatchObject({ code: 'QUEUE_KEPT' });
+    expect(late.state).toBe('queued');
+  });
+
+  it('that is halted lets nobody wait for what will not be stored', async () => {
+    const journal = new Journal(OWNER);
+    journal.open({ ...store, commit: () => new Promise(nothing) });
+    const [kept, dropped, failed] = [1, 2, 3].map((id) => new Ticket(id, '<message/>', ''));
+    if (kept === undefined || dropped === undefined || failed === undefined) throw new Error('there are three');
+    journal.put(kept, '1');
+    await setImmediate();
+    journal.put(dropped, '2');
+    journal.put(failed, '3');
+    journal.halt();
+    dropped.markSent();
+    failed.markFailed(away);
+    await expect(kept.stored).rejects.toMatchObject({ code: 'QUEUE_KEPT' });
+    await expect(failed.stored).rejects.toBe(away);
+    expect(dropped.state).toBe('sent');
   });
 });

@@ -9,6 +9,7 @@ class Socket {
   readonly sent: Ticket[] = [];
   takesMore = true;
   readonly #done: ((error?: Error | null) => void)[] = [];
+  #told: ((error?: Error | null) => void) | undefined;
 
   write(text: string, done: (error?: Error | null) => void): boolean {
     this.written.push(text);
@@ -24,9 +25,11 @@ class Socket {
     this.sent.push(ticket);
   }
 
-  /** The operating system has what was written first, and was not told of yet. */
-  done(error?: Error): void {
-    this.#done.shift()?.(error);
+  /** The operating system has what was written first, and was not told of yet; or that is told again. */
+  done(error?: Error, again = false): void {
+    const done = again ? this.#told : this.#done.shift();
+    this.#told = done;
+    done?.(error);
   }
 }
 
@@ -136,6 +139,23 @@ describe('drain', () => {
     out.drained();
     expect(socket).toMatchObject({ written: ['<a/>'], sent: [] });
   });
+});
+
+it('what is told again to be written changes nothing', () => {
+  const { socket, buffer: out } = buffer();
+  const [one, other] = [ticket('<a/>'), ticket('<b/>')];
+  for (const each of [one, other]) {
+    out.push(each, each.xml);
+    out.flush();
+  }
+  socket.done();
+  socket.done(undefined, true);
+  expect(socket.sent).toEqual([one]);
+  expect(out.inFlightCost).toBe(other.cost);
+  socket.done();
+  socket.done(undefined, true);
+  expect(socket.sent).toEqual([one, other]);
+  expect([out.inFlightCost, out.inFlightCostAtMost]).toEqual([0, 0]);
 });
 
 it('what could not be written is in flight until the buffer is closed', () => {

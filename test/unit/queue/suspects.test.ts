@@ -29,6 +29,7 @@ describe('what the end of a link says of the stanzas that were on their way', ()
       streamError('undefined-condition', xml('handled-count-too-high', { xmlns: NS.SM })),
       'none',
     ],
+    ['an error that cannot be read', new BrokerError('STREAM_BAD_ERROR', '', { layer: 'stream' }), 'blamed'],
     ['the closing tag', linkErrors.streamClosed(), 'none'],
     ['a connection that is closed without it', linkErrors.connectionClosed(), 'silent'],
     ['a reset', new BrokerError('TCP_RESET', '', { layer: 'tcp', origin: 'os' }), 'silent'],
