@@ -36,7 +36,7 @@ export function within<T>(
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       finish();
-      if (signal) reject(abortedError(signal, what, facts));
+      reject(abortedError(signal as AbortSignal, what, facts));
     };
     const timer = setTimeout(() => {
       finish();

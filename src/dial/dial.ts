@@ -106,7 +106,8 @@ class Race {
     const { signal } = this.#options;
     return new Promise((resolve, reject) => {
       const onAbort = () => {
-        if (signal) this.#settle(abortedError(signal, 'the connection attempt', { layer: 'tcp', phase: 'connect' }));
+        const facts = { layer: 'tcp', phase: 'connect' } as const;
+        this.#settle(abortedError(signal as AbortSignal, 'the connection attempt', facts));
       };
       this.#settle = (outcome) => {
         this.#settle = () => undefined;

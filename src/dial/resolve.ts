@@ -85,18 +85,22 @@ export async function resolve(domain: string, options: ResolveOptions): Promise<
   resolver.cancel?.();
   throwIfAborted(signal, `the name resolution of ${name}`, FACTS);
 
-  const records = answers.flatMap((answer) => (answer.kind === 'records' ? answer.records : []));
+  const records: Candidate[] = [];
+  const errors: BrokerError[] = [];
+  for (const answer of answers) {
+    if (answer.kind === 'records') records.push(...answer.records);
+    else errors.push(answer.error);
+  }
   if (records.length > 0) return srvOrder(withoutDoubles(records), random, MAX_TARGETS).map(target);
-  const errors = answers.flatMap((answer) => (answer.kind === 'records' ? [] : answer.error));
   if (answers.every(({ kind }) => kind === 'none')) return [{ ...itself, srvErrors: errors }];
   throw decisive(errors);
 }
 
-/** Of the reasons why nothing can be dialled: one that may pass, else the denial. */
+/** Of the reasons why nothing can be dialled, at least one of which says so: one that may pass, else the denial. */
 function decisive(errors: readonly BrokerError[]): BrokerError {
   const unanswered = errors.find(({ code }) => code === 'DNS_TIMEOUT' || code === 'DNS_FAILED');
   const denied = errors.find(({ code }) => code === 'DNS_SERVICE_DENIED');
-  return unanswered ?? denied ?? srvError('DNS_FAILED', 'the domain', 'no answer');
+  return (unanswered ?? denied) as BrokerError;
 }
 
 function target({ name, port, tls, srv }: Candidate): Target {

@@ -78,7 +78,7 @@ function candidate(record: unknown, { srv, tls }: { srv: string; tls: 'direct' |
   const { name, port, priority, weight } = (record ?? {}) as Partial<SrvRecord>;
   if (!isUint16(port) || port === 0 || !isUint16(priority) || !isUint16(weight)) return [];
   try {
-    return [{ name: hostName(name ?? '').name, port, priority, weight, srv, tls }];
+    return [{ name: hostName(name as string).name, port, priority, weight, srv, tls }];
   } catch {
     return [];
   }

@@ -39,6 +39,6 @@ function nameEnd(text: string): number {
 function declarations(text: string, from: number): Set<string> {
   const names = new Set<string>();
   ATTRIBUTE.lastIndex = from;
-  for (let found = ATTRIBUTE.exec(text); found !== null; found = ATTRIBUTE.exec(text)) names.add(found[1] ?? '');
+  for (let found = ATTRIBUTE.exec(text); found !== null; found = ATTRIBUTE.exec(text)) names.add(found[1] as string);
   return names;
 }

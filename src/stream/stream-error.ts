@@ -74,7 +74,7 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   const named = conditions.length === 1 ? conditions[0] : undefined;
   const condition = named !== undefined && CONDITIONS.has(named) ? named : 'undefined-condition';
   // With any other condition nobody would ask whether the server may send us anywhere.
-  const redirect = condition === 'see-other-host' ? redirectOf(seeOther, seeOtherUri) : null;
+  const redirect = condition === 'see-other-host' ? redirectOf(seeOther as string, seeOtherUri) : null;
   const malformed = conditions.length > 1 || (conditions.length === 0 && (text === undefined || text === ''));
   return new BrokerError(
     malformed ? 'STREAM_BAD_ERROR' : 'STREAM_ERROR',
@@ -95,9 +95,8 @@ export function streamError(element: Element, facts: Partial<ErrorFacts> = {}): 
   );
 }
 
-function redirectOf(host: string | undefined, uri: string | undefined): Redirect | null {
-  if (uri !== undefined) return webSocketTarget(uri);
-  return host === undefined ? null : redirectTarget(host);
+function redirectOf(host: string, uri: string | undefined): Redirect | null {
+  return uri === undefined ? redirectTarget(host) : webSocketTarget(uri);
 }
 
 /** What the server said, with the condition of its application where that says more. */

@@ -19,8 +19,8 @@ export interface UpgradeOptions extends IdentityOptions {
   readonly alternative?: string | null | undefined;
   /** Application protocol to negotiate: `xmpp-client` for direct TLS of a client (XEP-0368 §4). Default: none. */
   readonly alpn?: string | null | undefined;
-  /** In milliseconds. Default 10 000. */
-  readonly timeoutMs?: number | undefined;
+  /** In milliseconds. */
+  readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -59,14 +59,13 @@ export async function upgrade(socket: Duplex, options: UpgradeOptions): Promise<
   socket.on('error', () => undefined);
   let secured: TLSSocket | null = null;
   try {
-    const timeoutMs = options.timeoutMs ?? 10_000;
     const connectOptions = secureContextOptions(options.tls, options.domain, options.alpn ?? null);
     throwIfAborted(options.signal, HANDSHAKE, FACTS);
     if (socket.readableLength > 0) throw injection(socket.readableLength);
     if (socket.destroyed) throw handshakeBroken('the connection is closed', socket.errored);
     // The chain is judged in `examine`, so that a server which is refused can be told so before the end.
     secured = connect({ ...connectOptions, rejectUnauthorized: false, socket });
-    await handshake(secured, { timeoutMs, signal: options.signal });
+    await handshake(secured, options);
     return { socket: secured, ...(await check(secured, options)) };
   } catch (error) {
     secured?.destroy();
@@ -98,7 +97,7 @@ function handshake(secured: TLSSocket, { timeoutMs, signal }: Limits): Promise<v
       settle(handshakeBroken('the connection was closed'));
     };
     const onAbort = () => {
-      if (signal) settle(abortedError(signal, HANDSHAKE, FACTS));
+      settle(abortedError(signal as AbortSignal, HANDSHAKE, FACTS));
     };
     const timer = setTimeout(() => {
       settle(handshakeBroken(`it was not complete after ${timeoutMs} ms`));

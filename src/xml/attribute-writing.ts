@@ -40,7 +40,7 @@ export function setAttributeNS(element: Element, namespaceURI: string | null, na
     prefix === null ||
     prefix === 'xmlns' ||
     !qname.writable ||
-    declarationMistake(prefix, namespaceURI ?? '') !== null
+    declarationMistake(prefix, namespaceURI as string) !== null
   ) {
     throw badName(name, 'an attribute in a namespace needs a prefix, and a prefix a namespace');
   }

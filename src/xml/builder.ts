@@ -82,13 +82,10 @@ function elementName(name: string, attributes: XmlAttributes | null | undefined)
 }
 
 function prefixedName(name: string, attributes: XmlAttributes | null | undefined): QName {
-  const { prefix, localName } = splitName(name);
-  const uri = prefix === 'xml' ? NS.XML : own(attributes, `xmlns:${prefix ?? ''}`);
+  const { prefix, localName } = splitName(name) as { prefix: string; localName: string };
+  const uri = prefix === 'xml' ? NS.XML : own(attributes, `xmlns:${prefix}`);
   if (uri === undefined || prefix === 'xmlns') {
-    throw badName(
-      name,
-      `prefix "${prefix ?? ''}" is not declared; give its namespace as attribute "xmlns:${prefix ?? ''}"`,
-    );
+    throw badName(name, `prefix "${prefix}" is not declared; give its namespace as attribute "xmlns:${prefix}"`);
   }
   return new QName(prefix, localName, uri);
 }

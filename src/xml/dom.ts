@@ -5,7 +5,6 @@ import { BrokerError, printable, usageError } from '../errors.js';
 import { Attr } from './attr.js';
 import { Element, isElement, type Node } from './element.js';
 import { checkedPlainValue } from './escape.js';
-import { NS } from './namespaces.js';
 import { QName, unprefixed, XMLNS } from './qname.js';
 import { Text } from './text.js';
 
@@ -94,7 +93,7 @@ function copyOf(node: DomElement | Document): Element {
         continue;
       }
     } else if (current.nodeType === TEXT || current.nodeType === CDATA) {
-      target.appendText(current.nodeValue ?? '');
+      target.appendText(current.nodeValue as string);
     } else {
       throw restricted(current);
     }
@@ -145,8 +144,7 @@ function nameOf(node: DomNode, mayInherit: boolean): QName {
   const namespaceURI = node.namespaceURI || null;
   if (!node.prefix) return unprefixed(localName, namespaceURI ?? (mayInherit ? undefined : null));
   const qname = new QName(node.prefix, localName, namespaceURI);
-  const declaration = qname.prefix === 'xmlns' && namespaceURI === NS.XMLNS;
-  if (qname.writable || declaration) return qname;
+  if (qname.writable) return qname;
   throw new BrokerError(
     'XML_BAD_NAME',
     `"${printable(node.nodeName, 64)}" is not a name XML can have, or its prefix has no namespace`,

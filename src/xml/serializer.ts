@@ -205,7 +205,7 @@ class Writer {
 
   /** The declaration that a name with a prefix needs, if it is not in scope. */
   private need(qname: QName): string {
-    return qname.prefix === null || qname.prefix === 'xml' ? '' : this.bind(qname.prefix, qname.namespaceURI ?? '');
+    return qname.prefix === null || qname.prefix === 'xml' ? '' : this.bind(qname.prefix, qname.namespaceURI as string);
   }
 
   private bind(prefix: string, uri: string): string {

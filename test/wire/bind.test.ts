@@ -74,6 +74,23 @@ describe('resource binding', () => {
     expect(recorded.short.slice(-5)).toEqual(['BINDFAIL', ...TAIL]);
   });
 
+  it.each(['', `<bind xmlns='${NS.BIND}'/>`, `<bind xmlns='urn:x'><jid>${JID}</jid></bind>`])(
+    'S-BIND-3 A-NEG-12: a result with %j in it names no JID',
+    async (inside) => {
+      const { server, connected } = await binding();
+      await server.send(`<iq type='result' id='${await iqId(server)}'>${inside}</iq>`);
+      const error = await failure(connected);
+      expect(error.code).toBe('BIND_BAD_JID');
+      expect(error.message).toContain('it names 0 JIDs');
+    },
+  );
+
+  it('S-BIND-4: a refusal without a condition', async () => {
+    const { server, connected } = await binding();
+    await server.send(`<iq type='error' id='${await iqId(server)}'/>`);
+    expect(await failure(connected)).toMatchObject({ code: 'BIND_FAILED', condition: 'undefined-condition' });
+  });
+
   it('S-BIND-3: another user of the domain is a warning', async () => {
     const { server, connected, broker, recorded } = await binding();
     await server.send(bound(await iqId(server), 'alice.smith@localhost/x'));

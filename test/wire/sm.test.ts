@@ -555,6 +555,22 @@ describe('resuming', () => {
     expect(broker.pending.size).toBe(0);
   });
 
+  it('S-RTS: a request that the server has taken fails as such when its session is over', async () => {
+    const { broker, peer, server } = await rig.ready(RECONNECT);
+    const ping = xml('iq', { type: 'get', to: 'localhost' }, xml('ping', { xmlns: NS.PING }));
+    const lost = failure(broker.request(ping));
+    await server.expect('</iq>');
+    const acked = broker.events.once('PCJ_SM_ACK');
+    await server.send(`<a xmlns='${NS.SM}' h='1'/>`);
+    await acked;
+    server.reset();
+    const again = await peer.accept();
+    await welcomeBack(again);
+    await again.send(`<failed xmlns='${NS.SM}'/>`);
+    await bindAnew(again);
+    expect(await lost).toMatchObject({ code: 'RTS_DISCONNECTED', sent: 'acked', retryable: true });
+  });
+
   it('S-SM-12: reconnect() while ready drops the link without a farewell, and resumes', async () => {
     const { server, broker, peer, recorded } = await rig.ready();
     recorded.clear();

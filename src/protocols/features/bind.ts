@@ -39,22 +39,18 @@ export async function bind(session: Negotiation, features: Element): Promise<JID
       return jid;
     }
     const error = new StanzaError(answer);
-    if (tries < TRIES && wanted !== undefined && AVOIDABLE.has(error.condition ?? '')) {
+    if (tries < TRIES && wanted !== undefined && AVOIDABLE.has(error.condition as string)) {
       wanted = undefined;
       continue;
     }
-    throw new BrokerError(
-      'BIND_FAILED',
-      `the server did not bind a resource: ${error.condition ?? 'undefined-condition'}`,
-      {
-        layer: 'bind',
-        origin: 'peer',
-        condition: error.condition,
-        text: error.text,
-        retryable: error.type === 'wait' || error.condition === 'resource-constraint',
-        cause: error,
-      },
-    );
+    throw new BrokerError('BIND_FAILED', `the server did not bind a resource: ${String(error.condition)}`, {
+      layer: 'bind',
+      origin: 'peer',
+      condition: error.condition,
+      text: error.text,
+      retryable: error.type === 'wait' || error.condition === 'resource-constraint',
+      cause: error,
+    });
   }
 }
 
@@ -64,7 +60,7 @@ function boundJid(answer: Element, session: Negotiation): JID {
   const from = answer.getAttribute('from');
   const jids = answer.getChild('bind', NS.BIND)?.getChildren('jid', NS.BIND) ?? [];
   if (jids.length !== 1) throw badJid(`it names ${String(jids.length)} JIDs`);
-  const jid = readOwnAddress(jids[0]?.textContent ?? '', { domain, bound: true, bad: badJid });
+  const jid = readOwnAddress((jids[0] as Element).textContent, { domain, bound: true, bad: badJid });
   if (
     from !== null &&
     !JID.equivalent(from, domain) &&

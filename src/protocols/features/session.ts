@@ -18,18 +18,14 @@ export async function establishSession(session: Negotiation, features: Element):
   const answer = await session.request(xml('iq', { type: 'set', id: newId() }, xml('session', { xmlns: NS.SESSION })));
   if (answer.getAttribute('type') === 'error') {
     const error = new StanzaError(answer);
-    throw new BrokerError(
-      'SESSION_FAILED',
-      `the server granted no session: ${error.condition ?? 'undefined-condition'}`,
-      {
-        layer: 'bind',
-        origin: 'peer',
-        condition: error.condition,
-        text: error.text,
-        retryable: error.type === 'wait',
-        cause: error,
-      },
-    );
+    throw new BrokerError('SESSION_FAILED', `the server granted no session: ${String(error.condition)}`, {
+      layer: 'bind',
+      origin: 'peer',
+      condition: error.condition,
+      text: error.text,
+      retryable: error.type === 'wait',
+      cause: error,
+    });
   }
   session.publish('PCJ_SESSIONSUCCESS');
 }

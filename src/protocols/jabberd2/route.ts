@@ -61,7 +61,7 @@ export function asClientStanza(stanza: Element, name: string): Element {
 
 /** The packet around a stanza. */
 export function envelope(stanza: Element, from: string): Element {
-  const to = JID.parse(stanza.getAttribute('to') ?? '').domain;
+  const to = JID.parse(stanza.getAttribute('to') as string).domain;
   return xml('route', { xmlns: NS.JABBERD2_COMPONENT, from, to }, stanza.clone());
 }
 

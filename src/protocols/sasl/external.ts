@@ -25,7 +25,7 @@ export const EXTERNAL = {
       ' That may mean that the server cannot use the certificate (tls.cert): check its issuer, its purpose, its time, and that it names this account as XmppAddr.',
   },
   warning(settings) {
-    const addresses = settings.certificate?.addresses ?? [];
+    const addresses = addressesOf(settings);
     if (settings.authzid !== undefined || settings.username === '' || addresses.length === 0) return null;
     return isNamed(settings) ? null : otherNames(addresses, accountAddress(settings.username, settings.domain));
   },
@@ -37,7 +37,7 @@ export const EXTERNAL = {
 
 /** XEP-0178 §2: which of several addresses is meant; of one, or of none that is ours, the server knows more. */
 function identityOf(settings: MechanismSettings): string {
-  const several = (settings.certificate?.addresses.length ?? 0) > 1;
+  const several = addressesOf(settings).length > 1;
   return several && settings.username !== '' && isNamed(settings)
     ? accountAddress(settings.username, settings.domain)
     : '';
@@ -46,9 +46,11 @@ function identityOf(settings: MechanismSettings): string {
 /** Whether our certificate names the account. A resource says nothing. */
 function isNamed(settings: MechanismSettings): boolean {
   const account = accountAddress(settings.username, settings.domain);
-  return (
-    settings.certificate?.addresses.some((address) => JID.equivalent(address.replace(/\/.*/s, ''), account)) ?? false
-  );
+  return addressesOf(settings).some((address) => JID.equivalent(address.replace(/\/.*/s, ''), account));
+}
+
+function addressesOf({ certificate }: MechanismSettings): readonly string[] {
+  return certificate?.addresses ?? [];
 }
 
 function otherNames(addresses: readonly string[], account: string): BrokerError {

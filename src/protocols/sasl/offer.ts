@@ -57,7 +57,7 @@ function properNames(advertised: readonly string[]): Set<string> {
 }
 
 function namesIn(list: Element | null): string[] {
-  return list?.getChildren('mechanism', list.namespaceURI ?? '').map(({ textContent }) => trimmed(textContent)) ?? [];
+  return list?.getChildren('mechanism').map(({ textContent }) => trimmed(textContent)) ?? [];
 }
 
 function readBindings(features: Element): string[] | null {

@@ -256,6 +256,23 @@ describe('the domain itself', () => {
   });
 });
 
+test.each([
+  ['the later', [srv('a.example.org', 5222, 10), srv('b.example.org', 5222, 15), srv('a.example.org', 5222, 20)]],
+  ['the earlier', [srv('a.example.org', 5222, 20), srv('b.example.org', 5222, 15), srv('a.example.org', 5222, 10)]],
+])('S-CONN-4: of a place that comes twice, %s with less priority is left out', async (_which, records) => {
+  const resolver = stub({ [STARTTLS]: records });
+  expect(await places(resolve('example.org', { ...CLIENT, resolver }))).toEqual([
+    'a.example.org:5222 starttls',
+    'b.example.org:5222 starttls',
+  ]);
+});
+
+test.each([undefined, null, 7, {}, ''])('A-FLOW-6: a record with %j for a name is passed over', async (name) => {
+  const records = [{ ...srv('', 5222), name } as unknown as SrvRecord, srv('b.example.org', 5222)];
+  const resolver = stub({ [STARTTLS]: records });
+  expect(await places(resolve('example.org', { ...CLIENT, resolver }))).toEqual(['b.example.org:5222 starttls']);
+});
+
 describe('bad arguments', () => {
   test.each([
     '',

@@ -49,6 +49,12 @@ describe('streamError', () => {
     );
   });
 
+  it('S-ERR-1: what the application says is told with its namespace, or with none', () => {
+    const condition = `<reset xmlns='${NS.STREAMS}'/>`;
+    expect(read(`${condition}<x xmlns='urn:x'/><y xmlns='urn:y'/>`).appCondition).toEqual({ ns: 'urn:x', name: 'x' });
+    expect(read(`${condition}<x xmlns=''/>`).appCondition).toEqual({ ns: '', name: 'x' });
+  });
+
   it.each([
     ['not-authorized', 'secret'],
     ['host-unknown', 'configuration'],

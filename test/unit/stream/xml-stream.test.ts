@@ -31,6 +31,34 @@ describe('a transport', () => {
     await expect.poll(() => told.onClose.mock.calls).toEqual([[error]]);
   });
 
+  it.each([
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'TLS_PROTOCOL', 'tls'],
+    ['ERR_TLS_INVALID_STATE', 'TLS_PROTOCOL', 'tls'],
+    ['ECONNRESET', 'TCP_RESET', 'tcp'],
+    ['EPIPE', 'TCP_RESET', 'tcp'],
+    ['ENETDOWN', 'TCP_FAILED', 'tcp'],
+    ['', 'TCP_FAILED', 'tcp'],
+  ])('of a socket that fails with %j ends once, with %s', async (code, wanted, layer) => {
+    const pipe = new MemoryPipe();
+    // It is known before it is told.
+    pipe.destroy(Object.assign(new Error('it failed'), code === '' ? {} : { code }));
+    const transport = new Transport(pipe);
+    const told = listener();
+    transport.listen(told);
+    await new Promise((resolve) => pipe.once('close', resolve));
+    await new Promise(setImmediate);
+    expect(told.onClose.mock.calls).toEqual([
+      [
+        expect.objectContaining({
+          code: wanted,
+          layer,
+          retryable: true,
+          message: expect.stringContaining('it failed') as string,
+        }),
+      ],
+    ]);
+  });
+
   it('S-TLS-16: of a socket that broke while TLS took its place ends with the reason', async () => {
     const [pipe, inner] = [new MemoryPipe(), new MemoryPipe()];
     const transport = new Transport(pipe);
@@ -102,6 +130,38 @@ describe('a stream', () => {
     cut.destroy();
     cut.emit('close');
     expect([gone.sendEnd(), gone.endSent]).toEqual([false, false]);
+  });
+
+  it('tells its end again and again', async () => {
+    const pipe = new MemoryPipe();
+    const stream = open(pipe);
+    pipe.feed(Buffer.from(`${HEADER}</stream:stream>`));
+    expect(await stream.read()).toMatchObject({ kind: 'header' });
+    for (let times = 0; times < 3; times++) expect(await stream.read()).toEqual({ kind: 'end' });
+  });
+
+  it.each([
+    ['an element', '<a/>', 'onElement'],
+    ['its end', '</stream:stream>', 'onStreamEnd'],
+    ['a second header', null, 'onXmlError'],
+  ] as const)('hands on %s that nobody has read when it flows', async (_what, said, event) => {
+    const pipe = new MemoryPipe();
+    const stream = open(pipe);
+    if (said !== null) {
+      pipe.feed(Buffer.from(HEADER));
+      await stream.read();
+      // Whoever waited has given up.
+      void stream.read();
+      stream.abandonRead();
+    }
+    pipe.feed(Buffer.from(said ?? HEADER));
+    await expect.poll(() => pipe.readableLength).toBe(0);
+    await new Promise(setImmediate);
+    const told = consumer();
+    stream.flow(told);
+    expect(told[event]).toHaveBeenCalledTimes(1);
+    const { onElement, onStreamEnd, onXmlError } = told;
+    expect([onElement, onStreamEnd, onXmlError].flatMap(({ mock }) => mock.calls)).toHaveLength(1);
   });
 
   it('answers the last byte of the peer when it rests no more, if that came with what is held back', async () => {

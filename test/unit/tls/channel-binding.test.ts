@@ -44,6 +44,8 @@ describe('S-CB-3: the hash of tls-server-end-point', () => {
     ['PSS with two hashes', pss(tagged(0, algorithm(SHA[256], NULL)), mgf1(SHA[384])), null],
     ['PSS with the hash alone, the mask is SHA-1', pss(tagged(0, algorithm(SHA[256], NULL))), null],
     ['PSS with SHA-1 said', pss(tagged(0, algorithm(SHA[1], NULL)), mgf1(SHA[1])), 'sha256'],
+    ['PSS with one hash for both that nobody knows', pss(tagged(0, algorithm('1.2.3.4', NULL)), mgf1('1.2.3.4')), null],
+    ['PSS with parameters that are none', signedWith(oid('1.2.840.113549.1.1.10'), NULL), null],
     ['PSS with another mask function', pss(tagged(1, algorithm('1.2.3', algorithm(SHA[1], NULL)))), null],
     ['Ed448', signedWith(oid('1.3.101.113')), null],
     ['an unknown one', signedWith(oid('1.2.3.4')), null],
@@ -136,6 +138,11 @@ describe('connections that have none', () => {
   it('S-CB-2: a resumed session of TLS 1.2', () => {
     const bindings = channelBindings(socket('TLSv1.2', true), Buffer.alloc(0));
     expect([bindings('tls-exporter'), bindings('tls-unique')]).toEqual([null, null]);
+  });
+
+  it('S-CB-2: one of TLS 1.2 that has no Finished message', () => {
+    const closed = { ...socket('TLSv1.2', false), getFinished: () => undefined };
+    expect(channelBindings(closed, Buffer.alloc(0))('tls-unique')).toBeNull();
   });
 
   it('older or unknown versions', () => {

@@ -199,6 +199,27 @@ describe('xml()', () => {
   });
 });
 
+test('E6: more names than are remembered are written as they are', () => {
+  for (let n = 0; n < 2_100; n++) {
+    const name = `name${String(n)}`;
+    expect(serialize(xml(name, { [name]: 'x', xmlns: 'u' }))).toBe(`<${name} xmlns='u' ${name}='x'/>`);
+  }
+});
+
+test('a prefix that is declared as nothing is not declared; an attribute with one may be left out', () => {
+  for (const none of [undefined, null]) {
+    expect(() => xml('p:a', { 'xmlns:p': none })).toThrow(code('XML_BAD_NAME'));
+    expect(serialize(xml('a', { 'xml:lang': none, b: 1 }))).toBe(`<a b='1'/>`);
+  }
+});
+
+test('DECISIONS 28: in an element with a prefix that says so, a child has no namespace', () => {
+  const outer = xml('p:a', { 'xmlns:p': 'u', xmlns: '' });
+  const inner = outer.appendChild(xml('b'));
+  expect([inner.namespaceURI, inner.qname.inherits]).toEqual([null, false]);
+  expect(serialize(outer, { defaultNamespace: 'v' })).toBe(`<p:a xmlns='' xmlns:p='u'><b/></p:a>`);
+});
+
 describe('serialize()', () => {
   // Names and values that come again are remembered: few of each, so that every order of them turns up.
   test('writes an element the same, whatever was written before it', () => {

@@ -86,6 +86,23 @@ describe('fromDom()', () => {
     };
     expect(() => fromDom(fake as never)).toThrow(code('XML_BAD_NAME'));
   });
+  test('a node of DOM Level 1 has no local name but its own', () => {
+    const { documentElement } = new DOMImplementation().createDocument(null, 'a');
+    for (const none of [undefined, null]) {
+      Object.defineProperty(documentElement!, 'localName', { value: none, configurable: true });
+      expect(serialize(fromDom(documentElement!))).toBe('<a/>');
+    }
+  });
+  test('A-STZ-7: a prefix without a namespace, and a name with a prefix that is none, are refused', () => {
+    for (const wrong of [
+      { prefix: 'p', namespaceURI: null },
+      { prefix: 'p', namespaceURI: 'u', localName: 'b c' },
+    ]) {
+      const { documentElement } = new DOMImplementation().createDocument('u', 'p:a');
+      for (const [name, value] of Object.entries(wrong)) Object.defineProperty(documentElement!, name, { value });
+      expect(() => fromDom(documentElement!)).toThrow(code('XML_BAD_NAME'));
+    }
+  });
   test('what is no node is refused', () => {
     for (const wrong of [null, undefined, 'x', {}, new DOMImplementation().createDocument(null, '')]) {
       expect(() => fromDom(wrong as never)).toThrow(code('USAGE_ELEMENT'));

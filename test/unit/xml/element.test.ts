@@ -256,6 +256,45 @@ describe('the write side', () => {
   });
 });
 
+describe('documents of nodes', () => {
+  test('are those of their element, while they have one', () => {
+    const element = parse(`<a b='1'>x<c/></a>`);
+    const attr = element.getAttributeNode('b')!;
+    const text = element.firstChild as Text;
+    expect([attr.ownerDocument, text.ownerDocument]).toEqual([element.ownerDocument, element.ownerDocument]);
+    element.removeAttribute('b');
+    element.removeChild(text);
+    expect([attr.ownerDocument, text.ownerDocument]).toEqual([null, null]);
+  });
+  test('find their root, too', () => {
+    const document = parse(`<p:a xmlns:p='u'><a/><p:a/><b/></p:a>`).ownerDocument;
+    const names = (found: Element[]) => found.map(({ name }) => name);
+    expect(names(document.getElementsByTagName('p:a'))).toEqual(['p:a', 'p:a']);
+    expect(names(document.getElementsByTagName('*'))).toEqual(['p:a', 'a', 'p:a', 'b']);
+    expect(names(document.getElementsByTagName('b'))).toEqual(['b']);
+    expect(names(document.getElementsByTagNameNS('u', 'a'))).toEqual(['p:a', 'p:a']);
+    expect(names(document.getElementsByTagNameNS(null, 'b'))).toEqual(['b']);
+  });
+});
+
+test('attributes are found by name, or are not there', () => {
+  const { attributes } = parse(`<a b='1' xmlns:p='u' p:b='2'/>`);
+  expect(attributes.getNamedItem('p:b')?.value).toBe('2');
+  expect(attributes.getNamedItem('c')).toBeNull();
+  expect(attributes.getNamedItemNS('u', 'b')?.value).toBe('2');
+  for (const none of [null, '']) expect(attributes.getNamedItemNS(none, 'b')?.value).toBe('1');
+  expect(attributes.getNamedItemNS('v', 'b')).toBeNull();
+  expect(attributes.item(9)).toBeNull();
+});
+
+test('nothing follows a node in a tree that it is not in', () => {
+  expect(following(xml('a'), xml('b'))).toBeNull();
+  const [inner, text] = [xml('c'), new Text('x')];
+  const root = xml('b', {}, inner);
+  inner.appendChild(text);
+  expect(following(inner.firstChild!, root)).toBeNull();
+});
+
 test('toString and inspect show XML', () => {
   const element = xml('a', { xmlns: 'u' }, 'x'.repeat(1000));
   expect(String(element)).toBe(serialize(element));

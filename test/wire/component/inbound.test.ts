@@ -170,14 +170,14 @@ describe('what arrives for others', () => {
   it('what has no address, and elements of other protocols, are delivered', async () => {
     const { broker, server } = await rig.ready();
     const seen: string[] = [];
-    const both = new Promise<void>((resolve) => {
+    const all = new Promise<void>((resolve) => {
       broker.subscribe('PCJ_NODERECEIVED', (node) => {
-        if (seen.push(node.localName) === 2) resolve();
+        if (seen.push(node.localName) === 3) resolve();
       });
     });
-    await server.send("<message from='a@b'/><x xmlns='urn:x' to='elsewhere'/>");
-    await both;
-    expect(seen).toEqual(['message', 'x']);
+    await server.send("<message from='a@b'/><x xmlns='urn:x' to='elsewhere'/><y xmlns='' to='elsewhere'/>");
+    await all;
+    expect(seen).toEqual(['message', 'x', 'y']);
   });
 
   it('are delivered when the option says so', async () => {

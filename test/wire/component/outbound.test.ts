@@ -60,6 +60,15 @@ describe('what may be output', () => {
     expect(node.getAttribute('from')).toBeNull();
   });
 
+  it.each([`J\u00f6rg@${DOMAIN}`, `Joe@${DOMAIN}/Desk`])(
+    'S-COMP-4: a from with our name stays as it is: %s',
+    async (from) => {
+      const { broker, server } = await rig.ready();
+      broker.output(xml('message', { to: 'a@b', from, id: 'ok' }));
+      await server.expect(`from='${from}' id='ok'`);
+    },
+  );
+
   it('takes elements of @xmldom/xmldom', async () => {
     const { broker, server } = await rig.ready();
     const { DOMParser } = await import('@xmldom/xmldom');

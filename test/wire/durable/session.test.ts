@@ -104,6 +104,50 @@ describe('the next process', () => {
     expect(idsOf(third.server.received.toString())).toEqual(['3']);
   });
 
+  it('sends a request of its own again among what has new places, when the session goes on once more', async () => {
+    await dead(['1', 'q', '2']);
+    const second = await next();
+    await second.server.send(resumed(1));
+    await second.connected;
+    await upTo(second.server, '2');
+    const asked = second.broker.request(xml('iq', { type: 'get', to: 'localhost' }, xml('r', { xmlns: 'urn:x' })));
+    await second.server.expect('</iq>');
+    send(second.broker, '3');
+    await upTo(second.server, '3');
+    second.server.reset();
+    const server = await second.peer.accept();
+    await welcomeBack(server);
+    await server.send(resumed(1));
+    const said = await upTo(server, '3');
+    expect(said.match(/<body>\d|<iq /g)).toEqual(['<body>2', '<iq ', '<body>3']);
+    expect(store.held(QUEUE).map(({ handed }) => handed?.ordinal)).toEqual([2, 4]);
+    const id = / id='([^']+)'/.exec(/<iq [^>]*>/.exec(said)?.[0] ?? '')?.[1] ?? '';
+    await server.send(`<iq type='result' id='${id}' from='localhost'/>`);
+    expect((await asked).getAttribute('type')).toBe('result');
+  });
+
+  it('sends nothing again on a link that is gone by the time that the new places are stored', async () => {
+    await dead(['1', 'q', '2']);
+    const second = await next();
+    let stored: (() => void) | null = null;
+    store.hooks = { before: () => new Promise((resolve) => (stored = resolve)) };
+    await second.server.send(resumed(1));
+    await second.connected;
+    await expect.poll(() => stored).not.toBeNull();
+    second.server.reset();
+    await second.broker.events.once('PCJ_SOCKETDISCONNECT');
+    const server = await second.peer.accept();
+    await welcomeBack(server);
+    store.hooks = {};
+    (stored as (() => void) | null)?.();
+    await server.send(resumed(1));
+    await upTo(server, '2');
+    await server.expect('<r');
+    expect(idsOf(second.server.received.toString())).toEqual([]);
+    expect(idsOf(server.received.toString())).toEqual(['2']);
+    expect(store.held(QUEUE).map(({ handed }) => handed?.ordinal)).toEqual([2]);
+  });
+
   it('bears that the server has more than anybody remembers', async () => {
     await dead(['1', 'q']);
     const { server, connected, broker } = await next();

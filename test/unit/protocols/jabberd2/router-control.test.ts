@@ -34,3 +34,16 @@ it('S-J2-2: a name that cannot be bound again leaves the others in, and is told 
   expect(() => handlers.get('PCJ_READY')?.({})).toThrow(full);
   expect(asked).toEqual(['one.localhost', 'two.localhost', 'two.localhost']);
 });
+
+it('S-J2-5: that the router wants nothing from us says nothing of what it holds for us', () => {
+  const handlers = new Map<string, (payload: object) => void>();
+  const control = new RouterControl({
+    config: { domain: 'svc.localhost', timeouts: { bind: 1_000 } },
+    subscribe: (event: string, handler: (payload: object) => void) => handlers.set(event, handler),
+  } as unknown as RouterBroker);
+  handlers.get('PCJ_THROTTLE')?.({ throttled: true, side: 'outbound' });
+  expect(control.throttled).toBe(false);
+  handlers.get('PCJ_THROTTLE')?.({ throttled: true, side: 'inbound' });
+  handlers.get('PCJ_THROTTLE')?.({ throttled: false, side: 'outbound' });
+  expect(control.throttled).toBe(true);
+});

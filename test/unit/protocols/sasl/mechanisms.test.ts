@@ -7,7 +7,7 @@ import { MECHANISM_NAMES, MECHANISMS } from '../../../../src/protocols/sasl/mech
 import { OAUTHBEARER } from '../../../../src/protocols/sasl/oauthbearer.js';
 import { PLAIN } from '../../../../src/protocols/sasl/plain.js';
 import { MECHANISMS as SERVER_MECHANISMS } from '../../../../src/testing/sasl/mechanisms.js';
-import { codeOf, MechanismRun } from './support.js';
+import { codeOf, MechanismRun, mechanismSettings } from './support.js';
 
 const started = async (mechanism: Mechanism, own: Partial<MechanismSettings> = {}) => {
   const run = new MechanismRun(mechanism, own);
@@ -57,6 +57,26 @@ describe('EXTERNAL and ANONYMOUS', () => {
     expect(await first(ANONYMOUS)).toBe('');
     expect(await first(EXTERNAL, { authzid: 'juliet@example.com' })).toBe('juliet@example.com');
     expect(await codeOf(() => first(EXTERNAL, { authzid: '\u0007' }))).toBe('SASL_PREP');
+  });
+});
+
+describe('EXTERNAL with our certificate', () => {
+  const names = (count: number) => Array.from({ length: count }, (_, at) => `user${String(at)}@elsewhere.example`);
+  const warned = (addresses: readonly string[] | null) =>
+    EXTERNAL.warning(
+      mechanismSettings({ certificate: addresses === null ? null : ({ addresses, notAfter: null } as never) }),
+    );
+
+  it.each([null, [], ['user@example.com'], ['user@example.com/desk', 'other@example.com']])(
+    'S-CERT: nothing is said of %j',
+    (addresses) => {
+      expect(warned(addresses)).toBeNull();
+    },
+  );
+
+  it('S-CERT: one that names others is named, with some of them', () => {
+    expect(warned(names(1))?.message).toMatch(/it names user0@elsewhere\.example$/);
+    expect(warned(names(40))?.message).toMatch(/user0@elsewhere\.example, .*, and \d+ more$/);
   });
 });
 

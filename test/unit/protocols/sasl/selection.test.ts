@@ -5,6 +5,7 @@ import { MEMORY_LIMIT, SaslMemory, sharedMemory } from '../../../../src/protocol
 import { makeOffer, readOffer } from '../../../../src/protocols/sasl/offer.js';
 import { chooseMechanism, type SaslLink, type SaslSettings } from '../../../../src/protocols/sasl/selection.js';
 import { xml } from '../../../../src/xml/builder.js';
+import { NS } from '../../../../src/xml/namespaces.js';
 import { codeOf, featuresOf, MechanismRun, refusal, sasl } from './support.js';
 
 const settings: SaslSettings = {
@@ -268,6 +269,9 @@ describe('reading the features', () => {
       beside: new Set(),
     });
     expect(readOffer(featuresOf(['PLAIN']))?.bindings).toBeNull();
+    const nameless = featuresOf(['PLAIN'], ['tls-exporter']);
+    nameless.getChild('sasl-channel-binding', NS.SASL_CHANNEL_BINDING)!.firstElementChild!.removeAttribute('type');
+    expect(readOffer(nameless)?.bindings).toEqual(['']);
     expect(readOffer(xml('features', {}, xml('mechanisms', { xmlns: 'urn:other' })))).toBeNull();
     const mixed = xml(
       'features',
