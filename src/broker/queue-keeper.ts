@@ -50,6 +50,13 @@ export interface OpenQueue {
   readonly possibleDuplicates: number;
 }
 
+/** What a store tells before it is open: it counts as if it had come behind that. */
+interface Early {
+  readonly stanzas: StoredStanza[];
+  /** Somebody else has the queue. */
+  fenced: BrokerError | null;
+}
+
 /** Has the store of a queue, and the journal of what happens to its stanzas. */
 export class QueueKeeper implements StoreOwner, JournalOwner {
   readonly queue: string;
@@ -65,6 +72,8 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   #opening: Promise<void> | null = null;
   /** Ends the waiting for the store, while it is being opened. */
   #abort: AbortController | null = null;
+  /** While the store is being opened. */
+  #early: Early | null = null;
   #wasOpen = false;
   #toldAt = Number.NEGATIVE_INFINITY;
   #isOver = false;
@@ -133,19 +142,25 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 
   async #opened(signal: AbortSignal): Promise<void> {
     let open: OpenStore | null = null;
+    const early: Early = { stanzas: [], fenced: null };
+    this.#early = early;
     try {
       open = await abortable(this.#begun(signal), signal);
+      if (early.fenced !== null) throw early.fenced;
       this.#recovery.all(open, this.#wasOpen);
     } catch (caught) {
       if (open !== null) void letGo(open);
       const error = signal.aborted ? (signal.reason as BrokerError) : asStoreError(caught);
       if (!signal.aborted) this.#parts.status.publish('PCJ_STOREFAIL', error);
       throw error;
+    } finally {
+      this.#early = null;
     }
     this.#open = open;
     this.#wasOpen = true;
     this.journal.open(open);
     this.arrivals.open(open.newest === undefined ? null : () => newestOf(open));
+    this.arrived(early.stanzas);
     if (open.after !== undefined) {
       this.#parts.status.publish('PCJ_ACTIVE', { queue: this.queue, epoch: open.epoch, after: open.after });
     }
@@ -220,6 +235,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   arrived(stanzas: readonly StoredStanza[]): void {
+    this.#early?.stanzas.push(...stanzas);
     if (this.#open === null) return;
     for (const stored of stanzas) {
       const ticket = this.#recovery.one(stored);
@@ -230,8 +246,9 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   room(): { stanzas: number; bytes: number } {
     const { queue } = this.#parts.outbox;
     const { size, cost } = this.journal.lane;
+    const waiting = this.arrivals.waiting + (this.#early?.stanzas.length ?? 0);
     return {
-      stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size - this.arrivals.waiting),
+      stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size - waiting),
       bytes: Math.max(0, this.limits.maxBytes - queue.bytes - cost),
     };
   }
@@ -246,7 +263,10 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 
   fenced(error: BrokerError): void {
     const open = this.#open;
-    if (open === null) return;
+    if (open === null) {
+      if (this.#early !== null) this.#early.fenced ??= error;
+      return;
+    }
     const { outbox, resumption, lifecycle, status } = this.#parts;
     this.#open = null;
     this.#wasOpen = false;

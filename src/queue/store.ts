@@ -31,7 +31,7 @@ export interface StoreOwner {
   readonly limits: Readonly<QueueLimits>;
   /** Content namespace of the stream, in which the text of a `put` is to be read. */
   readonly xmlns: string;
-  /** Stanzas that other processes put, with rising positions. Never before `open` has resolved. */
+  /** Stanzas that other processes put, with rising positions, behind those in `held`. Some may come before `open` has resolved. */
   arrived(stanzas: readonly StoredStanza[]): void;
   /** What may be handed over by `arrived` before the bounds are reached: a store pulls no more than that. */
   room(): { stanzas: number; bytes: number };
@@ -39,7 +39,10 @@ export interface StoreOwner {
   standby(holder: string | null): void;
   /** The store does not work, which need not have shown in a commit; null: it works again. PCJ_STOREFAIL, PCJ_STOREREADY */
   health(error: BrokerError | null): void;
-  /** This process is the holder no more, for ever: the link is destroyed at once and nothing is written any more. */
+  /**
+   * This process is the holder no more, for ever: the link is destroyed at once and nothing is written any more. Before `open`
+   * has resolved: it was not opened.
+   */
   fenced(error: BrokerError): void;
   /** A purge that was asked for elsewhere, if the queue allows it. Returns how many stanzas were picked. @throws BrokerError `QUEUE_PURGE_REFUSED` */
   purge(selection: PurgeSelection, by: string): number;

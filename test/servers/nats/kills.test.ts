@@ -14,9 +14,7 @@ describeServer('nats', 'J-1: producers, holders and nats-server, killed at rando
     const began = process.uptime();
     const given = portion(VICTIMS.length);
     const random = generator(given.seed);
-    // With an account it is done by `npm run evidence` only: docs/evidence/scale.md says what is wrong there.
-    const all = ['J-1 component', 'J-1 account'] as const;
-    const parts = process.env['XMPP_BROKER_PART'] === undefined ? all.slice(0, 1) : partsOf(all);
+    const parts = partsOf(['J-1 component', 'J-1 account'] as const);
     const part = parts[random.below(parts.length)] ?? 'J-1 component';
     const managed = part === 'J-1 account';
     const world = await KillWorld.open(atEnd, managed, given.seed);

@@ -116,6 +116,40 @@ describe('a stanza that another process put', () => {
     expect(queued).toHaveBeenCalledTimes(left.length);
   });
 
+  it('is behind what was there, and not lost, when it comes while the store is being opened', async () => {
+    const shared = store();
+    const open = shared.open.bind(shared);
+    shared.says = { held: [shared.stanza('1'), shared.stanza('2')] };
+    shared.open = async (owner) => {
+      const opened = await open(owner);
+      shared.put('3', '4');
+      expect(owner.room().stanzas).toBe(10_000 - 2);
+      await MOMENT();
+      shared.put('5');
+      return opened;
+    };
+    const ready = await rig.ready(withStore({ store: shared, onReady: 'hold' }));
+    expect(held(ready)).toEqual(['1', '2', '3', '4', '5']);
+    expect(shared.owner.room().stanzas).toBe(10_000 - 5);
+  });
+
+  it('a store that is lost while it is being opened is opened again', async () => {
+    const shared = store();
+    const open = shared.open.bind(shared);
+    let opened = 0;
+    shared.open = async (owner) => {
+      const store = await open(owner);
+      opened += 1;
+      if (opened > 1) return store;
+      shared.put('early');
+      owner.fenced(new BrokerError('QUEUE_FENCED', 'somebody else has it', { layer: 'queue', retryable: true }));
+      return store;
+    };
+    const reconnect = { initial: true, firstDelayMs: 1, maxDelayMs: 1 };
+    const ready = await rig.ready({ ...withStore({ store: shared, onReady: 'hold' }), reconnect });
+    expect([opened, held(ready)]).toEqual([2, []]);
+  });
+
   it('is held while there is no link, and once', async () => {
     const shared = store();
     const { broker } = rig.broker(await rig.listen(), withStore({ store: shared }));

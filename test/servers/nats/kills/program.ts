@@ -28,6 +28,12 @@ async function hold(): Promise<void> {
     },
   });
   for (const event of ['PCJ_STOREFAIL', 'PCJ_FENCED'] as const) broker.subscribe(event, () => undefined);
+  // Why links ended, for whoever reads what it said.
+  for (const event of ['PCJ_READY', 'PCJ_SOCKETDISCONNECT', 'PCJ_PROTOCOLERROR', 'PCJ_SM_FAILED'] as const) {
+    broker.subscribe(event, (what: unknown) => {
+      console.log(`note ${event} ${what instanceof Error ? what.message : JSON.stringify(what)}`);
+    });
+  }
   broker.subscribe('PCJ_STANDBY', () => console.log('waiting'));
   broker.subscribe('PCJ_ACTIVE', ({ epoch }) => console.log(`holder ${epoch}`));
   await broker.connect();
