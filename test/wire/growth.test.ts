@@ -62,7 +62,8 @@ async function neverReading(bytes: number): Promise<(step: number) => Promise<vo
       try {
         broker.output(xml('message', { to: 'a@b' }, bytes > 100 ? xml('body', {}, body) : null));
       } catch (error) {
-        expect(error).toMatchObject({ code: 'QUEUE_FULL' });
+        // Comparing it as tests do would take longer than all else.
+        if ((error as BrokerError).code !== 'QUEUE_FULL') throw error;
       }
       if (offered % (64 * bytes) === 0) await turn();
     }
