@@ -3,6 +3,7 @@ import { kindOf } from '../arguments/values.js';
 import { usageError, type BrokerError } from '../errors.js';
 import type { Explanation, Filter, FilterMatch, FilterOptions, FilterTest } from '../filters/filter.js';
 import { FilterSet } from '../filters/filter-set.js';
+import type { Found, Unevaluated } from '../filters/found.js';
 import type { StatusName } from '../events.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { Free, NameFor } from '../pubsub/names.js';
@@ -118,11 +119,20 @@ export class BrokerFilters<MyEvents extends object = object> implements Iterable
     return this.set[Symbol.iterator]();
   }
 
+  /** @internal What the filters have to say about a stanza, or so many of them as one turn of the event loop bears. */
+  find(stanza: Element): Found | Unevaluated {
+    return this.#set === null || this.#set.size === 0 ? null : this.#set.find(stanza);
+  }
+
+  /** @internal The same with what is left. */
+  findMore(begun: Unevaluated): Found | Unevaluated {
+    return this.set.findMore(begun);
+  }
+
   /** @internal Publishes every match of a stanza, and what went wrong. Handlers' promises are added to `pending`. */
-  deliver(stanza: Element, pending: Promise<void>[] | undefined): void {
-    if (this.#set === null || this.#set.size === 0) return;
+  deliver(stanza: Element, found: Found, pending: Promise<void>[] | undefined): void {
     this.#pending = pending;
-    this.#set.match(stanza, this.#onMatch, this.#onError);
+    this.#set?.tell(stanza, found, this.#onMatch, this.#onError);
     this.#pending = undefined;
   }
 

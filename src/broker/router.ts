@@ -3,6 +3,8 @@ import type { Answerer } from './answerer.js';
 import type { BrokerFilters } from './broker-filters.js';
 import type { OwnIdentity } from './identity.js';
 import type { PendingRequests } from '../requests/pending-requests.js';
+import { Unevaluated, type Found } from '../filters/found.js';
+import { Undelivered, type Delivered } from '../link/delivery.js';
 import type { Status } from './status.js';
 import type { Element } from '../xml/element.js';
 
@@ -31,9 +33,8 @@ export class Router {
     this.#parts = parts;
   }
 
-  /** @returns a promise of the end of what its handlers do, if somebody wants to know and they are not done; it never rejects */
-  deliver(stanza: Element): Promise<void> | null {
-    const { config, status, identity, requests, filters, answerer } = this.#parts;
+  deliver(stanza: Element): Delivered {
+    const { identity, requests, filters } = this.#parts;
     const match = requests.match(stanza, identity);
     if (match.kind === 'answer') {
       match.request.ticket.markAcked();
@@ -41,10 +42,23 @@ export class Router {
       return null;
     }
     if (match.kind !== 'none') this.#suspicious(stanza, match.kind);
+    const found = filters.find(stanza);
+    return found instanceof Unevaluated ? this.#later(stanza, found) : this.#handOn(stanza, found);
+  }
+
+  #later(stanza: Element, begun: Unevaluated): Undelivered {
+    return new Undelivered(() => {
+      const found = this.#parts.filters.findMore(begun);
+      return found instanceof Unevaluated ? this.#later(stanza, found) : this.#handOn(stanza, found);
+    });
+  }
+
+  #handOn(stanza: Element, found: Found): Promise<void> | null {
+    const { config, status, filters, answerer } = this.#parts;
     const open = isRequest(stanza) ? answerer.arrived(stanza) : null;
     const settles = config.acknowledge === 'settled';
     const pending: Promise<void>[] | undefined = open === null && !settles ? undefined : [];
-    filters.deliver(stanza, pending);
+    if (found !== null) filters.deliver(stanza, found, pending);
     status.publish('PCJ_NODERECEIVED', stanza, pending);
     if (pending === undefined) return null;
     const answered = open === null ? null : answerer.delivered(open, pending);

@@ -75,3 +75,20 @@ export class Entry implements Filter, Candidate {
     return this.#strikes;
   }
 }
+
+/** Few are sorted by insertion: there are mostly two or three. */
+const FEW = 24;
+
+/** Puts filters into the order in which they were added. */
+export function putInOrder(entries: Entry[]): void {
+  if (entries.length > FEW) {
+    entries.sort((a, b) => a.order - b.order);
+    return;
+  }
+  for (let i = 1; i < entries.length; i += 1) {
+    const entry = entries[i] as Entry;
+    let at = i;
+    for (; at > 0 && (entries[at - 1] as Entry).order > entry.order; at -= 1) entries[at] = entries[at - 1] as Entry;
+    entries[at] = entry;
+  }
+}

@@ -10,7 +10,7 @@ import { Candidates } from './index/bucket.js';
 import { describe, distinct, frequency, type Keys } from './index/condition.js';
 import { decidingName } from './index/decided-by-name.js';
 import { cheapest, derive, type Derived } from './index/derive.js';
-import { Entry } from './entry.js';
+import { Entry, putInOrder } from './entry.js';
 import type { Expr } from './xpath/expression.js';
 import { FilterIndex } from './index/filter-index.js';
 import {
@@ -22,6 +22,7 @@ import {
   type FilterTest,
 } from './filter.js';
 import { compileMatcher, type Matcher, nameMatcher } from './xpath/matcher.js';
+import { Unevaluated, type Found, type Outcome } from './found.js';
 import type { MatchedNode } from './xpath/node.js';
 import { BudgetExceeded, Run } from './xpath/run.js';
 import { parseExpression } from './xpath/syntax.js';
@@ -54,12 +55,8 @@ export interface FilterSetOptions {
   onRemove?: (filter: Filter) => void;
 }
 
-/** What a filter has to say about a stanza. */
-interface Outcome {
-  entry: Entry;
-  nodes: readonly MatchedNode[] | null;
-  errors: readonly BrokerError[];
-}
+/** Node visits for one stanza behind which the filters that are left wait for another turn of the event loop. */
+const VISITS_PER_TURN = 10_000;
 
 /** So many names of stanzas have a shared matcher. */
 const NAMES_SHARED = 16;
@@ -84,6 +81,8 @@ export class FilterSet {
   /** The filters for one name of stanzas share a matcher if they ask for nothing else that is not looked up. */
   readonly #byName = new Map<string, Matcher>();
   readonly #gathered = new Candidates<Entry>();
+  /** The stanza whose search for filters is not done. There is one at most, because the search has a place for one. */
+  #searching: Unevaluated | null = null;
   readonly #run: Run;
   readonly #visits: number;
   readonly #strikes: number;
@@ -96,7 +95,7 @@ export class FilterSet {
     this.#run = new Run(this.#contentNamespaces);
     this.#index = new FilterIndex(this.#contentNamespaces);
     this.#indexed = options.index ?? true;
-    this.#visits = options.visits ?? DEFAULT_FILTER_VISITS;
+    this.#visits = Math.min(options.visits ?? DEFAULT_FILTER_VISITS, Number.MAX_SAFE_INTEGER);
     this.#strikes = options.strikes ?? DEFAULT_FILTER_STRIKES;
     this.#onRemove = options.onRemove;
   }
@@ -168,9 +167,54 @@ export class FilterSet {
     visit: (filter: Filter, match: FilterMatch) => void,
     onError: (filter: Filter, error: BrokerError) => void,
   ): void {
-    const outcomes = this.#evaluate(stanza);
-    if (outcomes === null) return;
-    for (const { entry, nodes, errors } of outcomes) {
+    let found = this.find(stanza);
+    while (found instanceof Unevaluated) found = this.findMore(found);
+    this.tell(stanza, found, visit, onError);
+  }
+
+  /** Runs the filters on a stanza, or so many of them as one turn of the event loop bears. */
+  find(stanza: Element): Found | Unevaluated {
+    if (this.#searching !== null) this.#search(this.#searching, true);
+    const gathered = this.#gathered;
+    gathered.stanza += 1;
+    const from = this.#index.gather(stanza, gathered);
+    if (from !== null) return (this.#searching = new Unevaluated(stanza, from));
+    for (const entry of this.#always) gathered.candidates.push(entry);
+    if (gathered.candidates.length === 0) return null;
+    putInOrder(gathered.candidates);
+    const found = this.#evaluate(stanza, gathered.candidates, null);
+    gathered.candidates.length = 0;
+    return found;
+  }
+
+  /** The same with what is left. */
+  findMore(begun: Unevaluated): Found | Unevaluated {
+    if (begun.from === null) return this.#evaluate(begun.stanza, begun.left, begun.outcomes);
+    this.#search(begun, false);
+    return begun;
+  }
+
+  /** Searches on for the filters that a stanza may match: to the end, or for one turn. */
+  #search(begun: Unevaluated, toTheEnd: boolean): void {
+    const gathered = this.#gathered;
+    do begun.from = this.#index.gather(begun.stanza, gathered, begun.from);
+    while (toTheEnd && begun.from !== null);
+    if (begun.from !== null) return;
+    const candidates = gathered.candidates.splice(0);
+    for (const entry of this.#always) candidates.push(entry);
+    putInOrder(candidates);
+    begun.left = candidates;
+    this.#searching = null;
+  }
+
+  /** The second half of {@link match}. */
+  tell(
+    stanza: Element,
+    found: Found,
+    visit: (filter: Filter, match: FilterMatch) => void,
+    onError: (filter: Filter, error: BrokerError) => void,
+  ): void {
+    for (const { entry, nodes, errors } of found ?? []) {
       if (nodes !== null && !entry.gone) visit(entry, { expression: entry.expression, nodes, node: stanza });
       for (const error of errors) if (!entry.gone) onError(entry, error);
     }
@@ -245,34 +289,33 @@ export class FilterSet {
     return { keys: best === null ? null : distinct(best), why };
   }
 
-  #evaluate(stanza: Element): Outcome[] | null {
-    const gathered = this.#gathered;
-    const { candidates } = gathered;
-    gathered.stanza += 1;
-    this.#index.gather(stanza, gathered);
-    for (const entry of this.#always) candidates.push(entry);
-    if (candidates.length === 0) return null;
-    sort(candidates);
-
+  #evaluate(stanza: Element, candidates: readonly Entry[], before: Outcome[] | null): Found | Unevaluated {
     const run = this.#run;
-    let outcomes: Outcome[] | null = null;
-    for (const entry of candidates) {
+    let outcomes = before;
+    let spent = 0;
+    for (let at = 0; at < candidates.length; at += 1) {
+      const entry = candidates[at] as Entry;
       if (entry.state !== 'active') continue;
+      if (spent > VISITS_PER_TURN) {
+        run.end();
+        return Unevaluated.behind(stanza, candidates.slice(at), outcomes);
+      }
       const matcher = (entry.matcher ??= this.#matcherOf(understand(entry.expression, entry.options), entry.keys));
       run.begin(stanza, this.#visits);
       entry.evaluated += 1;
       this.#evaluations += 1;
       try {
         const nodes = this.#evaluations % TIMED_EVERY === 0 ? timed(entry, matcher, run) : matcher(run);
-        if (nodes === null) continue;
-        entry.matched += 1;
-        (outcomes ??= []).push({ entry, nodes, errors: NO_ERRORS });
+        if (nodes !== null) {
+          entry.matched += 1;
+          (outcomes ??= []).push({ entry, nodes, errors: NO_ERRORS });
+        }
       } catch (cause) {
         (outcomes ??= []).push({ entry, nodes: null, errors: this.#strike(entry, cause) });
       }
+      spent += this.#visits - run.left;
     }
     run.end();
-    candidates.length = 0;
     return outcomes;
   }
 
@@ -332,23 +375,6 @@ function understand(expression: string, { namespaces, variables }: FilterOptions
 }
 
 const NO_OPTIONS: FilterOptions = Object.freeze({});
-
-/** Few are sorted by insertion: there are mostly two or three. */
-const FEW = 24;
-
-/** Puts filters into the order in which they were added. */
-function sort(entries: Entry[]): void {
-  if (entries.length > FEW) {
-    entries.sort((a, b) => a.order - b.order);
-    return;
-  }
-  for (let i = 1; i < entries.length; i += 1) {
-    const entry = entries[i] as Entry;
-    let at = i;
-    for (; at > 0 && (entries[at - 1] as Entry).order > entry.order; at -= 1) entries[at] = entries[at - 1] as Entry;
-    entries[at] = entry;
-  }
-}
 
 function timed(entry: Entry, matcher: Matcher, run: Run): readonly MatchedNode[] | null {
   const start = performance.now();

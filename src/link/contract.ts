@@ -1,4 +1,5 @@
 // Whom a link works with, whom it tells of itself, and what it is made from.
+import type { Delivered } from './delivery.js';
 import type { BrokerConfig } from '../options/options.js';
 import type { DialectConfig, Established } from '../protocols/dialect.js';
 import type { Tally } from '../stats.js';
@@ -15,7 +16,7 @@ export interface LinkParts {
   readonly traffic: Traffic;
   readonly tally: Tally;
   /** Gets every stanza, in wire order. */
-  readonly router: { deliver(stanza: Element): Promise<void> | null };
+  readonly router: { deliver(stanza: Element): Delivered };
   /** Asks the server for a sign of life (XEP-0199). */
   readonly requester: { ping(to: string): void };
   /** Requests that wait for their answers. */

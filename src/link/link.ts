@@ -1,5 +1,6 @@
 import { Acknowledgements } from './acknowledgements.js';
 import type { Remains } from './closing.js';
+import { Delivery } from './delivery.js';
 import { Ending } from './ending.js';
 import { Intake, type IntakeOwner } from './intake.js';
 import type { BrokerError } from '../errors.js';
@@ -44,9 +45,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   #probe: Probe | null = null;
   /** Null while the link is open. */
   #ending: Ending | null = null;
-  /** The stanza that is being delivered, and whether stream management counts it. */
-  #delivered: Element | null = null;
-  #isCounted = false;
+  readonly #delivery: Delivery;
 
   constructor(parts: LinkParts, owner: LinkOwner, negotiated: Negotiated) {
     this.#parts = parts;
@@ -62,6 +61,7 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#acks = management === undefined || management === null ? null : this.#acknowledgements(management);
     const { acknowledge, limits } = parts.config;
     this.#intake = acknowledge === 'settled' ? new Intake(limits.unsettled, this.#intakeOwner()) : null;
+    this.#delivery = new Delivery({ router: parts.router, acks: this.#acks, intake: this.#intake });
     const { certificateExpiry } = negotiated;
     const idleSeconds = negotiated.established.limits?.idleSeconds ?? null;
     this.#watchdogs = new Watchdogs(parts.config, { stream: this.#stream, certificateExpiry, idleSeconds }, this);
@@ -111,13 +111,12 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
 
   /** Whether a stanza is being delivered. */
   delivers(stanza: Element): boolean {
-    return this.#delivered === stanza;
+    return this.#delivery.delivers(stanza);
   }
 
   /** Where a stanza that is being delivered stands in a session that can be resumed, else null. */
   placeOf(stanza: Element): Place | null {
-    if (this.#acks === null || !this.#isCounted || !this.delivers(stanza)) return null;
-    return this.#acks.session.placeBehind(this.#intake?.counting ?? 0);
+    return this.#delivery.placeOf(stanza);
   }
 
   /** A bound of {@link cost} that costs nothing. */
@@ -131,7 +130,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     // What came before stream management was on is not counted by it (XEP-0198 §3).
     const counts = this.#established.countsDeferred ?? this.#established.resumed ?? false;
     // An acknowledgement from before <enabled/> or <resumed/> is older than what that said.
-    for (const element of this.#deferredElements) if (!element.is('a', NS.SM)) this.#receive(element, counts);
+    for (const element of this.#deferredElements)
+      if (!element.is('a', NS.SM) && this.#receive(element, counts)) while (this.goOn());
     this.#deferredElements = NONE;
     this.#stream.flow(this);
   }
@@ -214,44 +214,42 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
     this.#buffer.drained();
   }
 
-  onElement(element: Element): void {
-    this.#receive(element, true);
+  onElement(element: Element): boolean {
+    return this.#receive(element, true);
   }
 
-  /** @param counts whether stream management counts it, if it is a stanza */
-  #receive(element: Element, counts: boolean): void {
-    if (!this.#isAlive || this.#probe?.isAnswer(element) === true) return;
+  goOn(): boolean {
+    return this.#isAlive && this.#delivery.goOn();
+  }
+
+  /**
+   * @param counts whether stream management counts it, if it is a stanza
+   * @returns whether it takes more than one turn of the event loop
+   */
+  #receive(element: Element, counts: boolean): boolean {
+    if (!this.#isAlive || this.#probe?.isAnswer(element) === true) return false;
     this.#parts.traffic.received(element);
     const { namespaceURI } = element;
     if (namespaceURI === NS.STREAM) {
       this.#streamElement(element);
-      return;
+      return false;
     }
     if (namespaceURI === NS.SM && this.#acks !== null) {
       this.#managementElement(element, this.#acks);
-      return;
+      return false;
     }
     let stanza: Element | undefined;
     try {
       stanza = this.#translator.inbound(element);
     } catch (error) {
       this.#parts.status.publish('PCJ_PROTOCOLERROR', error as BrokerError);
-      return;
+      return false;
     }
     this.#proof.received();
     const { xmlns } = this.#parts.config;
     const counted = counts && isStanzaKind(element.localName) && namespaceURI === xmlns;
-    let handled: Promise<void> | null = null;
-    if (stanza !== undefined) {
-      this.#parts.tally.stanzaIn(stanza.localName);
-      this.#delivered = stanza;
-      this.#isCounted = counted;
-      handled = this.#parts.router.deliver(stanza);
-      this.#delivered = null;
-    }
-    // Handled means: every handler has seen it, and is done if that is asked for. One that threw has seen it, too.
-    if (this.#intake !== null) this.#intake.take(handled, counted);
-    else if (counted) this.#acks?.session.onHandled();
+    if (stanza !== undefined) this.#parts.tally.stanzaIn(stanza.localName);
+    return this.#delivery.deliver(stanza, counted);
   }
 
   onStreamEnd(): void {

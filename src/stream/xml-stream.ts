@@ -12,7 +12,10 @@ import { Turn } from './turn.js';
 
 /** What a stream hands on once it flows. */
 export interface StreamConsumer {
-  onElement(element: Element): void;
+  /** @returns whether it takes more than one turn of the event loop: then `goOn` is called in the next one */
+  onElement(element: Element): boolean;
+  /** Does more for the element that takes more than one turn; nothing else is delivered before. @returns as `onElement` */
+  goOn(): boolean;
   /** The peer's closing stream tag. */
   onStreamEnd(): void;
   /** The peer's bytes are not XMPP's XML; nothing more is delivered. */
@@ -69,6 +72,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   /** Whoever gets the elements wants none now. */
   #held = false;
   #goesOnSoon = false;
+  /** The consumer is not done with an element. */
+  #isUnfinished = false;
   /** What came meanwhile, and belongs behind what waits. */
   #endedAtRest = false;
   #closedAtRest = false;
@@ -201,7 +206,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     if (this.#drained) consumer.onDrain();
     const item = this.#item;
     this.#item = null;
-    if (item?.kind === 'element') consumer.onElement(item.element);
+    if (item?.kind === 'element') this.#isUnfinished = consumer.onElement(item.element);
     else if (item?.kind === 'end') consumer.onStreamEnd();
     else if (item?.kind === 'header') this.#xmlError ??= openedAgain();
     // It was found behind everything that could be read.
@@ -214,6 +219,11 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
   #goOn(): void {
     this.#rests = false;
     this.#turn.beginAnew();
+    if (this.#isUnfinished) {
+      this.#isUnfinished = this.#consumer?.goOn() ?? false;
+      if (this.#isUnfinished || this.#turn.end()) this.#rest();
+      if (this.#isAtRest()) return;
+    }
     this.#tokenizer.resume();
     if (this.#isAtRest()) return;
     if (this.#endedAtRest) this.transport.end();
@@ -274,8 +284,9 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
       this.#onItem({ kind: 'element', element });
       return;
     }
-    this.#consumer.onElement(element);
-    if (this.#turn.step()) this.#rest();
+    if (this.#consumer.onElement(element)) this.#isUnfinished = true;
+    else if (!this.#turn.step()) return;
+    this.#rest();
   }
 
   onStreamEnd(): void {

@@ -83,8 +83,12 @@ class Reader implements StreamConsumer {
   readonly ended = new Promise<void>((resolve) => {
     this.onStreamEnd = resolve;
   });
-  onElement(element: Element): void {
+  onElement(element: Element): boolean {
     this.elements.push(element);
+    return false;
+  }
+  goOn(): boolean {
+    return false;
   }
   onXmlError(error: Error): void {
     throw error;

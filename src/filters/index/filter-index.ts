@@ -6,6 +6,9 @@ import { NameTable } from './name-table.js';
 import { ElementTexts } from './element-texts.js';
 import { ValueIndex } from './value-index.js';
 
+/** After so many nodes a walk through a stanza leaves the turn of the event loop to others. */
+const NODES_PER_TURN = 2_500;
+
 /** The filters that ask for an element of one name: at the stanza itself, anywhere, with some text. */
 class ElementKeys<T extends Candidate> {
   root: Bucket<T> | null = null;
@@ -112,19 +115,31 @@ export class FilterIndex<T extends Candidate> {
     }
   }
 
-  /** Makes candidates of the filters that the stanza may match. */
-  gather(stanza: Element, into: Candidates<T>): void {
-    this.#gatherElement(stanza, true, into);
-    if (!this.#attributes.isEmpty) this.#gatherAttributes(stanza, true, into);
-    if (this.#below.elements > 0 || this.#below.attributes > 0) this.#gatherBelow(stanza, into);
+  /**
+   * Makes candidates of the filters that the stanza may match.
+   * @param from where it goes on; null: it begins
+   * @returns where it has to go on in another turn of the event loop; null: it is done
+   */
+  gather(stanza: Element, into: Candidates<T>, from: Node | null = null): Node | null {
+    if (from === null) {
+      this.#gatherElement(stanza, true, into);
+      if (!this.#attributes.isEmpty) this.#gatherAttributes(stanza, true, into);
+    }
+    if (this.#below.elements > 0 || this.#below.attributes > 0) {
+      const next = this.#gatherBelow(stanza, from ?? stanza.firstChild, into);
+      if (next !== null) return next;
+    }
     if (this.#text.hasParts) this.#text.gatherParts(textOf(stanza), into);
+    return null;
   }
 
-  #gatherBelow(stanza: Element, into: Candidates<T>): void {
+  /** @returns the node at which it stopped because there are so many */
+  #gatherBelow(stanza: Element, from: Node | null, into: Candidates<T>): Node | null {
     const { elements, attributes } = this.#below;
     const texts = this.#openTexts;
-    let node: Node | null = stanza.firstChild;
-    while (node !== null) {
+    let node = from;
+    for (let left = NODES_PER_TURN; node !== null; left -= 1) {
+      if (left === 0) return node;
       if (node instanceof Element) {
         if (elements > 0) this.#gatherElement(node, false, into);
         if (attributes > 0) this.#gatherAttributes(node, false, into);
@@ -133,16 +148,17 @@ export class FilterIndex<T extends Candidate> {
           continue;
         }
       } else if (!texts.isEmpty) texts.text(node.data);
-      let left: Node = node;
-      while (left.nextSibling === null) {
-        const { parentElement } = left;
-        if (parentElement === null) return;
+      let last: Node = node;
+      while (last.nextSibling === null) {
+        const { parentElement } = last;
+        if (parentElement === null) return null;
         if (!texts.isEmpty) texts.leave(parentElement, into);
-        if (parentElement === stanza) return;
-        left = parentElement;
+        if (parentElement === stanza) return null;
+        last = parentElement;
       }
-      node = left.nextSibling;
+      node = last.nextSibling;
     }
+    return null;
   }
 
   #gatherElement(element: Element, isRoot: boolean, into: Candidates<T>): void {

@@ -12,7 +12,7 @@ const gone = () => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRES
 
 const listener = () => ({ onData: vi.fn(), onDrain: vi.fn(), onEnd: vi.fn(), onClose: vi.fn() });
 const consumer = () => ({
-  ...{ onElement: vi.fn(), onStreamEnd: vi.fn(), onXmlError: vi.fn() },
+  ...{ onElement: vi.fn(), goOn: vi.fn(), onStreamEnd: vi.fn(), onXmlError: vi.fn() },
   ...{ onActivity: vi.fn(), onDrain: vi.fn(), onClose: vi.fn() },
 });
 
