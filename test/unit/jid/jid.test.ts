@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
+import { address, localPart } from '../../../src/jid/checks.js';
 import { JID } from '../../../src/jid/jid.js';
 
 function refusal(text: string): BrokerError {
@@ -317,6 +318,19 @@ describe('escaping (XEP-0106)', () => {
     expect(() => JID.escape(' a')).toThrow(BrokerError);
     expect(() => JID.escape('a ')).toThrow(BrokerError);
     expect(() => JID.escape('')).toThrow(BrokerError);
+  });
+});
+
+describe('checks of options', () => {
+  it('a local part is there, and is one', () => {
+    expect([localPart('juliet'), localPart('d\u00fcrer')]).toEqual([null, null]);
+    expect(localPart(null)).toBe('must be a string that is not empty');
+    for (const wrong of ['', 'a@b', 7]) expect(localPart(wrong)).toMatch(/^is no local part of a JID: /);
+  });
+
+  it('an address is a JID, or text that is one', () => {
+    expect([address(JID.parse('a@b')), address('a@b')]).toEqual([null, null]);
+    expect(address('@')).toMatch(/is no JID/);
   });
 });
 

@@ -130,7 +130,10 @@ describe('the next process', () => {
     await dead(['1', 'q', '2']);
     const second = await next();
     let stored: (() => void) | null = null;
-    store.hooks = { before: () => new Promise((resolve) => (stored = resolve)) };
+    store.hooks = {
+      before: (changes) =>
+        changes.some(({ kind }) => kind === 'hand') ? new Promise((resolve) => (stored = resolve)) : undefined,
+    };
     await second.server.send(resumed(1));
     await second.connected;
     await expect.poll(() => stored).not.toBeNull();
