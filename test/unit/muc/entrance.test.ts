@@ -28,3 +28,16 @@ it('our own ghost, met after every lost session, neither keeps us out nor makes 
   expect(entrance.nick).toBe('robert');
   entrance.stop();
 });
+
+it('does not go on for ever with names that are taken', () => {
+  const broker = { state: 'ready', output: vi.fn() } as unknown as Broker;
+  const owner = { jid: 'lobby@rooms.localhost', newest: null, notAsked: vi.fn() };
+  const entrance = new Entrance(broker, { nick: 'bob' }, owner);
+  entrance.begin();
+  entrance.ask();
+  let tries = 0;
+  while (entrance.refused(CONFLICT) === null) tries += 1;
+  expect(tries).toBe(5);
+  expect(entrance.nick).toBe('bob_____');
+  entrance.stop();
+});
