@@ -1,4 +1,4 @@
-import { EventEmitter } from 'eventemitter3';
+import { createRequire } from 'node:module';
 import { flag, must, signal, withCode } from '../arguments/checks.js';
 import { readOptions, type OptionTable } from '../arguments/options.js';
 import { isA, kindOf } from '../arguments/values.js';
@@ -13,6 +13,9 @@ import { deliver, Entry, type Delivery, type Handler, type Subscription } from '
 
 export type { Publication } from './publication.js';
 export type { Handler, Subscription } from './subscription.js';
+
+/** Required, because to import what is CommonJS Node reads it once more, with a parser of its own. */
+const { EventEmitter } = createRequire(import.meta.url)('eventemitter3') as typeof import('eventemitter3');
 
 /** What one name of {@link PubSub.listing} is about. */
 export interface Listing {
