@@ -33,50 +33,57 @@ export function parseInScope(
 }
 
 function parseWith(source: string | Uint8Array, outer: Namespace, limits?: Optional<XmlLimits>): Element {
-  const bytes = bytesOf(source);
   const reader = limits === undefined ? (idle ?? new Reader(DEFAULT_LIMITS)) : new Reader(xmlLimits(limits));
   idle = null;
-  let found: Element[];
   try {
-    found = reader.read(bytes, outer);
+    reader.read(source, outer);
   } catch (fault) {
-    throw fault instanceof Fault ? errorOf(fault, source, bytes) : fault;
+    throw fault instanceof Fault ? errorOf(fault, source) : fault;
   }
+  const { element, count } = reader;
+  reader.element = null;
   if (limits === undefined) idle = reader;
-  const [element] = found;
-  if (element !== undefined && found.length === 1) return element;
-  throw usageError('USAGE_NOT_ONE_ELEMENT', `wanted exactly one element, found ${found.length}`);
+  if (element !== null && count === 1) return element;
+  throw usageError('USAGE_NOT_ONE_ELEMENT', `wanted exactly one element, found ${count}`);
 }
 
 /** Reads texts one by one, until one has a fault. */
 class Reader {
+  /** The last element that was read, and how many there were. */
+  element: Element | null = null;
+  count = 0;
   private readonly window = new Window();
   private readonly scanner: Scanner;
-  private found: Element[] = [];
 
   constructor(limits: XmlLimits) {
     const ignore = () => undefined;
-    const element = (found: Element) => void this.found.push(found);
+    const element = (found: Element) => {
+      this.element = found;
+      this.count += 1;
+    };
     const events = { streamStart: ignore, streamEnd: ignore, element };
     this.scanner = new Scanner(this.window, limits, events);
   }
 
-  /** The elements side by side in a text. @throws Fault */
-  read(bytes: Uint8Array, outer: Namespace): Element[] {
+  /** Reads the elements side by side in a text. @throws Fault, and BrokerError for what is no text */
+  read(source: string | Uint8Array, outer: Namespace): void {
     const { window, scanner } = this;
-    this.found = [];
+    this.count = 0;
     window.base = 0;
     scanner.enter({ name: undefined, defaultNamespace: outer, binding: null });
-    for (let at = 0; at < bytes.length;) {
-      window.load(bytes, at);
+    if (typeof source === 'string' && window.loadText(source)) {
       scanner.scan();
-      at = window.leave();
+      window.leave();
+    } else {
+      const bytes = bytesOf(source);
+      for (let at = 0; at < bytes.length;) {
+        window.load(bytes, at);
+        scanner.scan();
+        at = window.leave();
+      }
     }
     if (window.partial.length > 0) throw new Fault('XML_BAD_UTF8', 'the text ends inside a character', window.offset);
-    if (scanner.inStanza) throw new Fault('XML_TRUNCATED', 'the text ends inside an element', bytes.length);
-    const { found } = this;
-    this.found = [];
-    return found;
+    if (scanner.inStanza) throw new Fault('XML_TRUNCATED', 'the text ends inside an element', window.offset);
   }
 }
 
@@ -98,9 +105,9 @@ function bytesOf(source: string | Uint8Array): Uint8Array {
   return Buffer.from(source);
 }
 
-function errorOf(fault: Fault, source: string | Uint8Array, bytes: Uint8Array): BrokerError {
+function errorOf(fault: Fault, source: string | Uint8Array): BrokerError {
   const offset =
-    typeof source === 'string' ? Buffer.from(bytes.subarray(0, fault.offset)).toString().length : fault.offset;
+    typeof source === 'string' ? Buffer.from(source).subarray(0, fault.offset).toString().length : fault.offset;
   const unit = typeof source === 'string' ? 'character' : 'byte';
   const message = fault.code === 'XML_STREAM_TEXT' ? 'text outside the element' : fault.message;
   return new BrokerError(fault.code, `${message}, at ${unit} ${offset}`, { layer: 'xml', offset });

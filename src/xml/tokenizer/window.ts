@@ -17,6 +17,9 @@ export const bytes: Buffer = Buffer.alloc(SIZE + READ_AHEAD + 8);
 export const view: DataView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 let user: Window | null = null;
 
+/** Bytes that a UTF-16 code unit may become; only of ASCII it is one. */
+const MOST_BYTES = 3;
+
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /** The part of the input that is being scanned: whole characters of valid UTF-8, checked before anything reads them. */
@@ -75,6 +78,24 @@ export class Window {
     this.at = 0;
     this.fullEnd = this.end;
     bytes[this.end] = 0;
+  }
+
+  /**
+   * Takes the whole of a text. False: it is too long, or not ASCII, and has to be loaded as bytes. What is ASCII needs no
+   * check, and is the window as a string already. What another tokenizer overwrites is not restored.
+   */
+  loadText(text: string): boolean {
+    // So there is room for all of it, whatever it is.
+    if (text.length * MOST_BYTES > SIZE) return false;
+    claim(this);
+    const length = bytes.write(text, 0, SIZE, 'utf8');
+    if (length !== text.length) return false;
+    this.text = text;
+    this.problem = null;
+    this.at = 0;
+    this.end = this.fullEnd = length;
+    bytes[length] = 0;
+    return true;
   }
 
   /** Moves the end to an offset of the stream, if that is in the window. */

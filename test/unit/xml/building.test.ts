@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { BrokerError } from '../../../src/errors.js';
 import { JID } from '../../../src/jid/jid.js';
 import { Attr } from '../../../src/xml/attr.js';
 import { xml } from '../../../src/xml/builder.js';
@@ -420,6 +421,26 @@ describe('parse()', () => {
       expect(() => parse(text)).toThrow(new RegExp(`at character ${offset}$`));
     });
   }
+  // Around a third of the window, and the whole of it, strings are taken in another way.
+  const lengths = [1, 2_710, 2_723, 2_724, 2_740, 8_180, 9_000];
+  test.each(lengths)('a string of %i characters is read as its bytes are', (length) => {
+    for (const end of ['', 'é', '€', '😀', '&lt;', '\0', '\ud800', '</b>', '</a><a>']) {
+      for (const start of ['', 'é', '€', '😀']) {
+        const text = `<a>${start}${'x'.repeat(length)}${end}</a>`;
+        const outcome = (source: string | Uint8Array) => {
+          try {
+            return serialize(parse(source));
+          } catch (error) {
+            return (error as BrokerError).code;
+          }
+        };
+        // Bytes cannot hold half a character.
+        const wanted = text.isWellFormed() ? outcome(Buffer.from(text)) : 'XML_NOT_WELL_FORMED';
+        expect(outcome(text)).toBe(wanted);
+        expect(parse('<a>ok</a>').textContent).toBe('ok');
+      }
+    }
+  });
   test('bytes that are no UTF-8', () => {
     expect(() => parse(Buffer.from([0x3c, 0x61, 0x3e, 0xff]))).toThrow(code('XML_BAD_UTF8'));
     expect(() => parse(Buffer.from([0x3c, 0x61, 0x3e, 0xe2, 0x82]))).toThrow(code('XML_BAD_UTF8'));

@@ -385,7 +385,7 @@ describe('when it is over', () => {
     const recording = recorder();
     recording.tokenizer.write(bytes(HEADER));
     expect(recording.error).toMatchObject({ code: 'XML_INTERNAL', cause: { message: 'boom' } });
-    expect(() => parse('<a/>')).toThrow('boom');
+    expect(() => parse(bytes('<a/>'))).toThrow('boom');
     expect(loading).toHaveBeenCalled();
   });
 });
