@@ -236,10 +236,13 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 
   arrived(stanzas: readonly StoredStanza[]): void {
     this.#early?.stanzas.push(...stanzas);
-    if (this.#open === null) return;
+    const open = this.#open;
+    if (open === null) return;
     for (const stored of stanzas) {
       const ticket = this.#recovery.one(stored);
       if (ticket !== null) this.arrivals.add({ ticket, position: stored.position });
+      // Whoever was told of it may have halted or closed it: the rest stays in the store.
+      if (!this.#isOpenWith(open)) return;
     }
   }
 

@@ -150,6 +150,17 @@ describe('a stanza that another process put', () => {
     expect([opened, held(ready)]).toEqual([2, []]);
   });
 
+  it('stays in the store when a handler halts the broker as the one before it is told', async () => {
+    const shared = store();
+    const ready = await rig.ready(withStore({ store: shared, onReady: 'hold' }));
+    ready.server.reset();
+    await ready.broker.events.once('PCJ_SOCKETDISCONNECT');
+    const { queue } = ready.broker;
+    ready.broker.subscribe('PCJ_NODEQUEUED', () => ready.broker.halt());
+    shared.put('1', '2', '3');
+    expect([queue.size, shared.ended]).toEqual([0, []]);
+  });
+
   it('is held while there is no link, and once', async () => {
     const shared = store();
     const { broker } = rig.broker(await rig.listen(), withStore({ store: shared }));
