@@ -187,6 +187,16 @@ describe('a sign-in', () => {
     expect(recorded.short).not.toContain('AUTHSUCCESS');
   });
 
+  it('modern 1.3 2.1: where nothing is offered inline, nothing is asked for inline', async () => {
+    const connectionType = XMPP.with({ mechanisms: ['PLAIN'], bind2: 'on', userAgent: 'none' });
+    const offer = `<authentication xmlns='${NS.SASL2}'><mechanism>PLAIN</mechanism></authentication>`;
+    const { server, connected, request } = await begun({ connectionType }, offer);
+    expect(wished(request)).toEqual(['initial-response']);
+    await server.send(success() + AFTER);
+    await bindAndEnable(server);
+    await connected;
+  });
+
   it('modern 1: a challenge behind success, and what is no features', async () => {
     for (const behind of [`<challenge xmlns='${NS.SASL2}'/>`, '<message/>', `<x xmlns='urn:example:x'/>`]) {
       const { server, connected } = await begun();
