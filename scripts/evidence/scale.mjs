@@ -107,9 +107,18 @@ const NAMES = { prosody: 'Prosody', ejabberd: 'ejabberd', jabberd2: 'jabberd2' }
 
 /** How long takeovers took, as the table stands in docs/scaling-out.md. */
 export function takeoverTable({ takeovers }) {
-  const head = ['server', 'pair', 'takeovers', '`ttlMs`', 'link, median', 'link, longest', 'first stanza, median'];
-  const rows = takeovers.map(({ server, pair, ttlMs, link, first }) => {
-    const times = [median(link), Math.max(...link), median(first)].map((ms) => `${seconds(ms)} s`);
+  const head = [
+    'server',
+    'pair',
+    'takeovers',
+    '`ttlMs`',
+    'holder, median',
+    'link, median',
+    'link, longest',
+    'first stanza, median',
+  ];
+  const rows = takeovers.map(({ server, pair, ttlMs, held, link, first }) => {
+    const times = [median(held), median(link), Math.max(...link), median(first)].map((ms) => `${seconds(ms)} s`);
     return [NAMES[server], pair, count(link.length), count(ttlMs), ...times];
   });
   return [head, head.map((_, at) => (at < 2 ? '---' : '--:')), ...rows].map((row) => `| ${row.join(' | ')} |`);
@@ -119,7 +128,7 @@ function report({ size, book }) {
   const lines = book.read();
   const takeovers = lines
     .filter(({ series }) => series !== undefined)
-    .map(({ server, kind, ttlMs, series, first }) => ({ server, pair: kind, ttlMs, link: series, first }));
+    .map(({ server, kind, ttlMs, held, series, first }) => ({ server, pair: kind, ttlMs, held, link: series, first }));
   const parts = [
     ...PARTS.map(({ part, only = part, what }) => ({ part, what, those: lines.filter((line) => line.part === only) })),
     ...LISTS.map(({ part }) => ({ part, what: 'cases', those: lines.filter((line) => line.part === part) })),
@@ -154,7 +163,13 @@ function report({ size, book }) {
       ...provenance(command),
       takeovers,
       wrong: lines.flatMap(({ part, seed, wrong }) => wrong.map((what) => ({ seed, where: part, what }))),
-      parts: lines.map((line) => ({ ...line, series: undefined, first: undefined, wrong: line.wrong.length })),
+      parts: lines.map((line) => ({
+        ...line,
+        series: undefined,
+        held: undefined,
+        first: undefined,
+        wrong: line.wrong.length,
+      })),
     },
     figures: { bullets: [], tables: [...table, '', '## Takeovers', '', ...takeoverTable({ takeovers })] },
   };

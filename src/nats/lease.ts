@@ -100,6 +100,7 @@ export class Lease {
       if (found === undefined) continue;
       const now = performance.now();
       let after: TakenAfter | null = null;
+      let waitMs = this.#pollMs;
       if (found === null) after = 'free';
       else {
         const { record, revision } = found;
@@ -107,6 +108,8 @@ export class Lease {
         else if (record.id === this.#parts.id) after = 'expired';
         else if (seen.revision !== revision) seen = { revision, at: now };
         else if (now - seen.at >= record.ttlMs) after = 'expired';
+        // Not later than its time is over.
+        waitMs = Math.min(waitMs, Math.max(1, seen.at + record.ttlMs - now));
       }
       if (after !== null) {
         const taken = await this.#claim(found, after);
@@ -118,7 +121,7 @@ export class Lease {
         told = holder;
         standby(holder);
       }
-      await pause(this.#pollMs, signal);
+      await pause(waitMs, signal);
     }
   }
 
@@ -197,7 +200,7 @@ export class Lease {
   }
 
   get #pollMs(): number {
-    return Math.min(500, Math.max(100, this.#ttlMs / 12));
+    return Math.min(500, Math.max(50, this.#ttlMs / 24));
   }
 
   /** The record; null: there is none; undefined: NATS is away, for now. */

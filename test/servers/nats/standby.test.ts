@@ -192,6 +192,7 @@ for (const { name, start, pairs } of SITES.filter(({ name }) => PARTS.includes(n
           const pair = { ...given, env: { ...given.env, QUEUE: `measured ${what}` } };
           const publisher = new StanzaPublisher({ connection: { servers: Nats.url(bus) }, queue: pair.env['QUEUE'] });
           publishers.push(publisher);
+          const held: number[] = [];
           const series: number[] = [];
           const first: number[] = [];
           let holder = member(pair, children);
@@ -204,6 +205,8 @@ for (const { name, start, pairs } of SITES.filter(({ name }) => PARTS.includes(n
             const body = `${what} measured ${round}`;
             const stanza = xml('message', { to: 'bob@localhost/sink', type: 'chat' }, xml('body', {}, body));
             publisher.output(stanza);
+            await next.prints('expired');
+            held.push(Math.round(performance.now() - killed));
             await next.prints('ready as');
             series.push(Math.round(performance.now() - killed));
             await vi.waitFor(() => assert.ok(sink.bodies.includes(body)), { timeout: 30_000, interval: 5 });
@@ -212,7 +215,7 @@ for (const { name, start, pairs } of SITES.filter(({ name }) => PARTS.includes(n
             holder = next;
           }
           const [server, kind] = [name, what];
-          note(name, MEASURED, began, { of: null, wrong: [], series, ...{ server, kind, first, ttlMs: TTL_MS } });
+          note(name, MEASURED, began, { of: null, wrong: [], series, ...{ server, kind, held, first, ttlMs: TTL_MS } });
         }),
       1_800_000,
     );

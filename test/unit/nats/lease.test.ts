@@ -65,3 +65,41 @@ it('L-1 a holder that gets no answer lets go, also when its timer comes a moment
   now = 2_500;
   expect(await lost).toBe('QUEUE_FENCED');
 });
+
+it('L-1 who waits takes it as soon as its time is over, however long the answers of NATS take', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => {
+    vi.useRealTimers();
+  });
+  const record = {
+    v: 1,
+    id: 'other',
+    host: 'h',
+    pid: 1,
+    epoch: 1,
+    ttlMs: 3_000,
+    since: 0,
+    n: 1,
+    released: false,
+    body: 1,
+  };
+  const entry = { string: () => JSON.stringify(record), revision: 7, created: new Date(5) };
+  const kv = {
+    get: () => new Promise((resolve) => setTimeout(() => resolve(entry), 11)),
+    update: () => Promise.resolve(8),
+  } as unknown as KV;
+  const lease = new Lease({
+    link: Object.create(null) as NatsLink,
+    kv,
+    key: 'k',
+    id: 'me',
+    ttlMs: 3_000,
+    what: 'the queue',
+  });
+  const taking = lease.take(new AbortController().signal, () => undefined);
+  // It is first seen with the first answer, and looked at once more when the time is over.
+  await vi.advanceTimersByTimeAsync(11 + 3_000 - 1);
+  expect(lease.isHeld).toBe(false);
+  await vi.advanceTimersByTimeAsync(1 + 11);
+  expect(await taking).toEqual({ epoch: 2, after: 'expired', lastEpoch: 1, body: 1, at: 5 });
+});
