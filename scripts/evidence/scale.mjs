@@ -27,15 +27,19 @@ const PARTS = [
   { part: 'J-1 account', file: 'kills', what: 'kills', size: (size) => size / 2, batch: 15 },
   { part: 'J-1 component', file: 'kills', what: 'kills', size: (size) => size / 2, batch: 15 },
   { part: 'F-1', file: 'fleet-example', what: 'accounts', size: () => 1_000 },
+  { part: 'I-1', file: 'sizes', what: 'stanzas', size: () => 20_000 },
+  { part: 'J-2', file: 'sizes', what: 'outages', size: (size) => Math.max(40, size / 10) },
+  { part: 'J-3', file: 'sizes', what: 'stanzas', size: () => 4_000 },
+  { part: 'J-4', file: 'sizes', what: 'purges and drops', size: () => 1_000 },
 ];
 
 /** What is a list of cases, and is run as `npm test` does it. */
 const LISTS = [
-  { part: 'J-2', files: ['outage', 'fan-out-outage'] },
-  { part: 'J-3', files: ['outage'] },
-  { part: 'J-4', files: ['publisher'] },
-  { part: 'L-1', files: ['lease'] },
-  { part: 'I-1', files: ['fan-out'] },
+  { part: 'J-2, cases', id: 'J-2', files: ['outage', 'fan-out-outage'] },
+  { part: 'J-3, cases', id: 'J-3', files: ['outage'] },
+  { part: 'J-4, cases', id: 'J-4', files: ['publisher'] },
+  { part: 'L-1, cases', id: 'L-1', files: ['lease'] },
+  { part: 'I-1, cases', id: 'I-1', files: ['fan-out', 'workers-example'] },
   { part: 'F-1, cases', id: 'F-1', files: ['fleet'] },
 ];
 
@@ -155,7 +159,7 @@ function report({ size, book }) {
     text: [
       'Producers, holders and nats-server are killed at random while numbered stanzas go through; networks between holders, NATS',
       'and its nodes are cut (a proxy that swallows, and network namespaces of Linux); standby pairs on real servers are killed one',
-      'after the other; NATS is away for a minute under a thousand stanzas a second; a fleet of a thousand accounts loses members. What was not run is not in the table.',
+      'after the other; NATS is away for a minute under a thousand stanzas a second; a fleet of a thousand accounts loses members; workers are killed in their handlers, and queues are purged from elsewhere. What was not run is not in the table.',
       'Wrong is: what was stored and is lost, what came twice without a flag, and two holders at a time. Counted beside that',
       'is what came late: behind a stanza that was output later.',
     ],
