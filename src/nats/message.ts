@@ -27,12 +27,12 @@ export interface MessageFacts {
 export function headersOf({ transport }: NatsClient, facts: MessageFacts): MsgHdrs {
   const headers = transport.headers();
   const key = headerText(facts.key);
-  headers.set(KEY, facts.id ?? `${subjectToken(facts.queue)}:${key}`);
-  headers.set(NAMED, key);
-  headers.set(AT, String(facts.at));
-  if (facts.xmlns !== null) headers.set(NAMESPACE, headerText(facts.xmlns));
-  if (facts.producer !== undefined) headers.set(TICKET, `${facts.producer}/${key}`);
-  if (facts.possibleDuplicate === true) headers.set(DUPLICATE, '1');
+  headers.append(KEY, facts.id ?? `${subjectToken(facts.queue)}:${key}`);
+  headers.append(NAMED, key);
+  headers.append(AT, String(facts.at));
+  if (facts.xmlns !== null) headers.append(NAMESPACE, headerText(facts.xmlns));
+  if (facts.producer !== undefined) headers.append(TICKET, `${facts.producer}/${key}`);
+  if (facts.possibleDuplicate === true) headers.append(DUPLICATE, '1');
   return headers;
 }
 

@@ -26,7 +26,9 @@ export class RemoteTicket {
   readonly queue: string;
   readonly #stored = new Deferred<void>();
   readonly #sent = new Deferred<void>();
-  readonly #acked = new Deferred<void>();
+  /** Made when somebody asks for it: few do. */
+  #acked: Deferred<void> | undefined;
+  #error: BrokerError | undefined;
   readonly #onWanted: (ticket: RemoteTicket) => void;
 
   /** @internal @param onWanted called when somebody waits for what the holder tells */
@@ -53,6 +55,8 @@ export class RemoteTicket {
   /** Resolves when the server acknowledged the stanza (XEP-0198). Rejects with `QUEUE_NOT_ACKABLE` where that cannot be known. */
   get acked(): Promise<void> {
     this.#onWanted(this);
+    this.#acked ??= new Deferred();
+    this.#settleAcked();
     return this.#acked.promise;
   }
 
@@ -73,26 +77,29 @@ export class RemoteTicket {
     this.possibleDuplicate ||= possibleDuplicate;
     this.markStored();
     this.state = outcome;
-    if (outcome === 'acked') {
-      this.#sent.resolve();
-      this.#acked.resolve();
-    } else if (outcome === 'sent') {
-      this.#sent.resolve();
-      this.#acked.reject(notAckable());
-    } else {
-      const error = gone(outcome, code);
-      this.#sent.reject(error);
-      this.#acked.reject(error);
+    if (outcome === 'acked' || outcome === 'sent') this.#sent.resolve();
+    else {
+      this.#error = gone(outcome, code);
+      this.#sent.reject(this.#error);
     }
+    this.#settleAcked();
   }
 
   /** @internal it will not be stored, or nobody will hear of it */
   fail(error: BrokerError): void {
     if (this.isOver) return;
     if (!this.#stored.settled) this.state = 'failed';
+    this.#error = error;
     this.#stored.reject(error);
     this.#sent.reject(error);
-    this.#acked.reject(error);
+    this.#settleAcked();
+  }
+
+  #settleAcked(): void {
+    if (this.#acked === undefined || !this.isOver) return;
+    if (this.#error !== undefined) this.#acked.reject(this.#error);
+    else if (this.state === 'acked') this.#acked.resolve();
+    else this.#acked.reject(notAckable());
   }
 
   /** Without the stanza. */
