@@ -98,7 +98,7 @@ function readServer(server: unknown): { host: string; port: number } | null {
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^[\]:/\s]+))(?::(\d{1,5}))?$/.exec(server);
   if (match === null) return null;
   const [, v6, name, port = String(DEFAULT_PORT)] = match;
-  const host = v6 ?? name ?? '';
+  const host = (v6 ?? name) as string;
   if ((v6 !== undefined && !isIPv6(v6)) || Number(port) < 1 || Number(port) > 65_535) return null;
   return { host, port: Number(port) };
 }
@@ -116,8 +116,8 @@ function lineLogger(line: (text: string) => void): Logger {
   return {
     debug: (facts) => {
       const { direction, xml } = facts as { direction?: string; xml?: string };
-      if (direction === 'out') line(`SEND: ${xml ?? ''}`);
-      if (direction === 'in') line(`RECV: ${xml ?? ''}`);
+      if (direction === 'out') line(`SEND: ${xml as string}`);
+      if (direction === 'in') line(`RECV: ${xml as string}`);
     },
     info: () => undefined,
     warn: fault,

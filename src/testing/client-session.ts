@@ -223,7 +223,7 @@ export class ClientSession implements Resource {
   }
 
   #available(): ClientSession[] {
-    return this.site.hub.sessions(this.jid.local ?? '').filter(({ priority }) => priority !== null);
+    return this.site.hub.sessions(this.jid.local).filter(({ priority }) => priority !== null);
   }
 
   /** XEP-0198 §3, §4. */

@@ -43,7 +43,7 @@ export interface HubOwner {
 export class Hub {
   readonly #owner: HubOwner;
   /** Sessions by account, then by resource. */
-  readonly #accounts = new Map<string, Map<string, ClientSession>>();
+  readonly #accounts = new Map<string | null, Map<string | null, ClientSession>>();
   readonly #names = new Map<string, SharedName>();
   /** What the server itself serves. Who connects under such a name takes its place. */
   readonly #services = new Map<string, DomainLink>();
@@ -60,12 +60,12 @@ export class Hub {
   }
 
   /** Sessions of an account. */
-  sessions(account: string): ClientSession[] {
+  sessions(account: string | null): ClientSession[] {
     return [...(this.#accounts.get(account)?.values() ?? [])];
   }
 
   session(jid: JID): ClientSession | null {
-    return this.#accounts.get(jid.local ?? '')?.get(jid.resource ?? '') ?? null;
+    return this.#accounts.get(jid.local)?.get(jid.resource) ?? null;
   }
 
   get everySession(): ClientSession[] {
@@ -74,16 +74,16 @@ export class Hub {
 
   addSession(session: ClientSession): void {
     const { local, resource } = session.jid;
-    const resources = this.#accounts.get(local ?? '') ?? new Map<string, ClientSession>();
-    this.#accounts.set(local ?? '', resources.set(resource ?? '', session));
+    const resources = this.#accounts.get(local) ?? new Map<string | null, ClientSession>();
+    this.#accounts.set(local, resources.set(resource, session));
   }
 
   removeSession(session: ClientSession): void {
     const { local, resource } = session.jid;
-    const resources = this.#accounts.get(local ?? '');
-    if (resources?.get(resource ?? '') !== session) return;
-    resources.delete(resource ?? '');
-    if (resources.size === 0) this.#accounts.delete(local ?? '');
+    const resources = this.#accounts.get(local);
+    if (resources?.get(resource) !== session) return;
+    resources.delete(resource);
+    if (resources.size === 0) this.#accounts.delete(local);
   }
 
   /** Who has a name. */
@@ -206,7 +206,7 @@ export class Hub {
   }
 
   #available(to: JID): ClientSession[] {
-    return this.sessions(to.local ?? '').filter(({ priority }) => priority !== null);
+    return this.sessions(to.local).filter(({ priority }) => priority !== null);
   }
 }
 
