@@ -1,5 +1,5 @@
 // The parts of a queue that is stored, each where nothing else would tell that it is right.
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BrokerError } from '../../../src/errors.js';
 import { compacted, isForLink, recordOf, type JournalStep } from '../../../src/queue/journal-step.js';
 import { Lane } from '../../../src/queue/lane.js';
@@ -184,11 +184,41 @@ describe('a share', () => {
     session.inSession = true;
     session.markSent();
     share.add(session);
-    // What is gone behind one that is not, counts until that one is gone.
     session.markAcked();
-    expect(share.isFull).toBe(true);
     other.markSent();
     expect(share.isFull).toBe(false);
+  });
+
+  it('finds what is gone behind one that stays: when there are many, and now and then while it is full', () => {
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    onTestFinished(() => {
+      clock.mockRestore();
+    });
+    const [held, other, last] = [ticket(1), ticket(2), ticket(3)];
+    const full = new Share(2 * held.cost);
+    full.add(held);
+    full.add(other);
+    expect(full.isFull).toBe(true);
+    other.markSent();
+    // While it is full, all of them are looked at once a second: a peer may ask without end.
+    now = 999;
+    expect(full.isFull).toBe(true);
+    now = 1_000;
+    expect(full.isFull).toBe(false);
+    full.add(last);
+    expect(full.isFull).toBe(true);
+
+    const large = new Share(5_000 * held.cost);
+    large.add(held);
+    let refused = 0;
+    for (let id = 4; id < 10_000; id += 1) {
+      const one = ticket(id);
+      large.add(one);
+      one.markSent();
+      if (large.isFull) refused += 1;
+    }
+    expect(refused).toBe(0);
   });
 
   it('does not count what is gone already, and keeps no places of what is', () => {
