@@ -28,6 +28,13 @@ export class ElementTexts<T extends Candidate> {
     return this.#open.length === 0;
   }
 
+  /** A walk ended before its end. */
+  forget(): void {
+    for (const { keys } of this.#open.splice(0)) keys.openElements -= 1;
+    this.#pieces = [];
+    this.#length = 0;
+  }
+
   /** A walk reaches an element whose text is asked for. */
   enter(element: Element, keys: ValueIndex<T>, into: Candidates<T>): void {
     const { firstChild } = element;

@@ -122,6 +122,8 @@ export class FilterIndex<T extends Candidate> {
    */
   gather(stanza: Element, into: Candidates<T>, from: Node | null = null): Node | null {
     if (from === null) {
+      // The last walk lost its way: between two turns its filters were removed, or the stanza was changed.
+      if (!this.#openTexts.isEmpty) this.#openTexts.forget();
       this.#gatherElement(stanza, true, into);
       if (!this.#attributes.isEmpty) this.#gatherAttributes(stanza, true, into);
     }

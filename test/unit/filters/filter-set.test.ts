@@ -1,7 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { BrokerError } from '../../../src/errors.js';
 import type { Filter, FilterMatch, FilterOptions } from '../../../src/filters/filter.js';
 import { FilterSet } from '../../../src/filters/filter-set.js';
+import { Unevaluated } from '../../../src/filters/found.js';
+import { ElementTexts } from '../../../src/filters/index/element-texts.js';
 import { Document } from '../../../src/xml/document.js';
 import type { Element } from '../../../src/xml/element.js';
 import { tree } from './tree.js';
@@ -41,6 +43,34 @@ function matched(source: string, expression: string, options?: FilterOptions): s
 }
 
 const MESSAGE = `<message xmlns='jabber:client' from='a@b' id='1'><body>hi</body><delay xmlns='urn:xmpp:delay'/></message>`;
+
+describe('a search that takes several turns', () => {
+  const LARGE = `<message xmlns='jabber:client'><p>a needle<b/>${'<a/>'.repeat(3_000)}</p></message>`;
+  const SMALL = `<message xmlns='jabber:client'><p><p>a needle<b/></p></p></message>`;
+
+  test('finds all in the stanzas behind it, if the stanza is taken apart meanwhile', () => {
+    const set = new FilterSet();
+    set.add('found', '//p[contains(., "needle")]');
+    const begun = set.find(tree(LARGE)) as Unevaluated;
+    tree('<elsewhere/>').appendChild(begun.from!);
+    expect(run(set, tree(SMALL)).events).toEqual(['found']);
+  });
+
+  test('keeps nothing of a stanza whose filters are removed meanwhile', () => {
+    const set = new FilterSet();
+    set.add('found', '//p[contains(., "needle")]');
+    expect(set.find(tree(LARGE))).toBeInstanceOf(Unevaluated);
+    removeAll(set);
+    expect(run(set, tree(SMALL)).events).toEqual([]);
+    const index = vi.spyOn(ElementTexts.prototype, 'text');
+    onTestFinished(() => {
+      index.mockRestore();
+    });
+    set.add('other', '//q');
+    expect(run(set, tree(SMALL)).events).toEqual([]);
+    expect(index).not.toHaveBeenCalled();
+  });
+});
 
 describe('a set of filters', () => {
   test('runs all of them in the order they were added, duplicates too', () => {
