@@ -16,13 +16,19 @@ const SHORT_MS = 3_000;
 
 const nameOf = (file, test) => `${relative(join(ROOT, 'test'), file)}: ${test ?? 'does not load'}`;
 
+/** What a test of another room costs more: those of its own room say the most about a check. */
+const ELSEWHERE_MS = 100;
+
+const isOfItsRoom = (file, check) => file.includes(`/unit/${check.split('/')[1]}/`);
+
 /** Tests by check, the most telling first. */
 function witnesses(notes) {
   const found = new Map();
   for (const [file, noted] of notes) {
     for (const { test, ms, seen } of noted) {
       for (const check of seen) {
-        const one = { file, test, cost: ms + 5 * seen.length + (file.includes('/unit/') ? 0 : 200) };
+        const far = (file.includes('/unit/') ? 0 : 200) + (isOfItsRoom(file, check) ? 0 : ELSEWHERE_MS);
+        const one = { file, test, cost: ms + 5 * seen.length + far };
         found.set(check, [...(found.get(check) ?? []), one]);
       }
     }
