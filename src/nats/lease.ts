@@ -154,9 +154,7 @@ export class Lease {
 
   /** Writes the record as it is, to see whether this process is still the holder. Whoever has to know is told. Never rejects. */
   async check(): Promise<void> {
-    while (this.#under !== null) await this.#under.catch(() => undefined);
-    // Not what it was when it was asked for: marks may have been written meanwhile.
-    await this.write(this.#body).catch(() => undefined);
+    await this.#isAnswered();
   }
 
   /** As {@link check}, until the answer is there: at the latest when its time is over. */
@@ -165,6 +163,8 @@ export class Lease {
   }
 
   async #isAnswered(): Promise<boolean> {
+    // Not the record as it was when this was asked for: more may be under way to it.
+    while (this.#under !== null) await this.#under.catch(() => undefined);
     try {
       await this.write(this.#body);
       return true;

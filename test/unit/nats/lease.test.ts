@@ -103,3 +103,22 @@ it('L-1 who waits takes it as soon as its time is over, however long the answers
   await vi.advanceTimersByTimeAsync(1 + 11);
   expect(await taking).toEqual({ epoch: 2, after: 'expired', lastEpoch: 1, body: 1, at: 5 });
 });
+
+it.each(['check', 'settle'] as const)('%s() writes the record with what was under way to it', async (asks) => {
+  const written: unknown[] = [];
+  const kv = bucket();
+  const { update } = kv;
+  kv.update = (key, text, ...rest) => {
+    written.push((JSON.parse(text as string) as { body: unknown }).body);
+    return update(key, text, ...rest);
+  };
+  const link = Object.create(null) as NatsLink;
+  const lease = new Lease({ link, kv, key: 'k', id: 'me', ttlMs: 60_000, what: 'the queue' });
+  await lease.take(new AbortController().signal, () => undefined);
+  lease.keep(() => undefined);
+  const under = lease.write({ marks: 'new' });
+  await lease[asks]();
+  await under;
+  expect(written).toEqual([{ marks: 'new' }, { marks: 'new' }]);
+  lease.stop();
+});
