@@ -155,9 +155,9 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   room(): { stanzas: number; bytes: number } {
     const { stanzas, bytes } = this.#parts.owner.room();
-    const { length, size } = this.#first === null ? { length: this.#waiting.length, size: 0 } : lengthOf(this.#first);
+    const { length } = this.#first?.stanzas ?? this.#waiting;
     // Our own come once more to be acknowledged, and take no room.
-    return { stanzas: stanzas - length + this.#known.toCome, bytes: bytes - size };
+    return { stanzas: stanzas - length + this.#known.toCome, bytes: bytes - (this.#first?.bytes ?? 0) };
   }
 
   arrived(from: FeedMessage): void {
@@ -200,8 +200,14 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   lost(from: number): void {
     this.#known.lose(from);
-    // What the record says of those places is said of others now.
-    void this.#parts.lease.write(this.#body([])).catch(nothing);
+    void this.#tellPlaces().catch(nothing);
+  }
+
+  /** What the record says of places that were lost is said of others now. What a commit is about to keep there is not taken back. */
+  async #tellPlaces(): Promise<void> {
+    let under: Promise<void> | null = null;
+    while (under !== this.#under) await (under = this.#under);
+    if (this.#closed === null) await this.#parts.lease.write(this.#body([]));
   }
 
   failed(error: BrokerError): void {
@@ -351,13 +357,6 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     } else lease.stop();
     await this.#parts.left();
   }
-}
-
-function lengthOf({ stanzas, bytes }: { stanzas: readonly unknown[]; bytes: number }): {
-  length: number;
-  size: number;
-} {
-  return { length: stanzas.length, size: bytes };
 }
 
 function nothing(): void {
