@@ -338,6 +338,12 @@ function heapNow(): number {
 /** A consumer of everything in the stream. */
 async function reader(connection: Awaited<ReturnType<typeof connect>>): Promise<string> {
   const manager = await jetstreamManager(connection);
-  const { name } = await manager.consumers.add('XMPP_OUT', { durable_name: 'reader', ack_policy: 'explicit' });
+  const { name } = await manager.consumers.add('XMPP_OUT', {
+    durable_name: 'reader',
+    ack_policy: 'explicit',
+    // Nothing comes a second time while it is read.
+    ack_wait: 3_600 * 1_000_000_000,
+    max_ack_pending: -1,
+  });
   return name;
 }
