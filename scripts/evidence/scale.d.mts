@@ -4,7 +4,7 @@ export interface ScaleFacts {
     readonly server: string;
     readonly pair: string;
     readonly ttlMs: number;
-    readonly held?: readonly number[];
+    readonly held: readonly number[];
     readonly link: readonly number[];
     readonly first: readonly number[];
   }[];

@@ -111,13 +111,11 @@ const NAMES = { prosody: 'Prosody', ejabberd: 'ejabberd', jabberd2: 'jabberd2' }
 
 /** How long takeovers took, as the table stands in docs/scaling-out.md. */
 export function takeoverTable({ takeovers }) {
-  // Books of older runs do not say when there was a holder.
-  const isKnown = takeovers.every(({ held }) => held !== undefined);
-  const head = ['server', 'pair', 'takeovers', '`ttlMs`', ...(isKnown ? ['holder, median', 'holder, longest'] : [])];
+  const head = ['server', 'pair', 'takeovers', '`ttlMs`', 'holder, median', 'holder, longest'];
   head.push('link, median', 'link, longest', 'first stanza, median');
   const rows = takeovers.map(({ server, pair, ttlMs, held, link, first }) => {
-    const holder = isKnown ? [median(held), Math.max(...held)] : [];
-    const times = [...holder, median(link), Math.max(...link), median(first)].map((ms) => `${seconds(ms)} s`);
+    const all = [median(held), Math.max(...held), median(link), Math.max(...link), median(first)];
+    const times = all.map((ms) => `${seconds(ms)} s`);
     return [NAMES[server], pair, count(link.length), count(ttlMs), ...times];
   });
   return [head, head.map((_, at) => (at < 2 ? '---' : '--:')), ...rows].map((row) => `| ${row.join(' | ')} |`);
