@@ -4,6 +4,7 @@ import { coverage } from './coverage.mjs';
 import { attacks } from './attacks.mjs';
 import { durable } from './durable.mjs';
 import { disconnect } from './disconnect.mjs';
+import { doubling } from './doubling.mjs';
 import { fuzz } from './fuzz.mjs';
 import { growth } from './growth.mjs';
 import { interoperability } from './interoperability.mjs';
@@ -27,6 +28,7 @@ export const SUBJECTS = [
   spoof,
   torture,
   attacks,
+  doubling,
   interoperability,
   coverage,
   scale,

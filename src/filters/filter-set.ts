@@ -202,8 +202,9 @@ export class FilterSet {
     if (begun.from !== null) return;
     const candidates = gathered.candidates.splice(0);
     for (const entry of this.#always) candidates.push(entry);
-    putInOrder(candidates);
-    begun.left = candidates;
+    // What was added meanwhile sees the next stanza.
+    begun.left = candidates.filter(({ addedAt }) => addedAt < gathered.stanza);
+    putInOrder(begun.left);
     this.#searching = null;
   }
 

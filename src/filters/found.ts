@@ -16,7 +16,7 @@ export type Found = readonly Outcome[] | null;
 /** A stanza whose filters cost so much that the rest waits for another turn of the event loop. */
 export class Unevaluated {
   /** Behind what was evaluated. */
-  left: readonly Entry[] = [];
+  left: Entry[] = [];
   outcomes: Outcome[] | null = null;
 
   /** @param from where the search for filters that it may match goes on; null: they are found */
@@ -26,7 +26,7 @@ export class Unevaluated {
   ) {}
 
   /** Some were evaluated. */
-  static behind(stanza: Element, left: readonly Entry[], outcomes: Outcome[] | null): Unevaluated {
+  static behind(stanza: Element, left: Entry[], outcomes: Outcome[] | null): Unevaluated {
     return Object.assign(new Unevaluated(stanza, null), { left, outcomes });
   }
 }

@@ -206,7 +206,7 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     if (this.#drained) consumer.onDrain();
     const item = this.#item;
     this.#item = null;
-    if (item?.kind === 'element') this.#isUnfinished = consumer.onElement(item.element);
+    if (item?.kind === 'element') deliver(item.element, consumer);
     else if (item?.kind === 'end') consumer.onStreamEnd();
     else if (item?.kind === 'header') this.#xmlError ??= openedAgain();
     // It was found behind everything that could be read.
@@ -368,6 +368,12 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     this.#reader = null;
     reader?.resolve(this.#final);
   }
+}
+
+/** Delivers an element now, however long it takes: what is wrong behind it is told next. */
+function deliver(element: Element, consumer: StreamConsumer): void {
+  let goesOn = consumer.onElement(element);
+  while (goesOn) goesOn = consumer.goOn();
 }
 
 /** Over WebSocket nothing but the peer's good manners prevents a second header. */

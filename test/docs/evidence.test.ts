@@ -5,9 +5,12 @@ import { EQUIVALENT } from '../../scripts/evidence/mutants/equivalent.mjs';
 import { checkedFiles, guardsIn, switched } from '../../scripts/evidence/mutants/guards.mjs';
 import { withTables, type Facts } from '../../scripts/evidence/interoperability.mjs';
 import { SUBJECTS } from '../../scripts/evidence/subjects.mjs';
+import { KINDS } from '../conformance/doubling/kinds.js';
+import { OTHERS } from '../conformance/doubling/others.js';
 import { TARGETS } from '../conformance/fuzz/targets.js';
 import { PEERS } from '../servers/interoperability/peers.js';
 import { serverNames } from '../servers/interoperability/server-cases.js';
+import { ATTACKS } from '../wire/attacks/attacks.js';
 import { SPLIT_PARTS, VARIANTS } from '../wire/cuts/variants.js';
 import { ROOT } from './support/markdown.js';
 
@@ -27,6 +30,8 @@ describe('npm run evidence', () => {
     ['split', Object.keys(SPLIT_PARTS)],
     ['disconnect', Object.keys(VARIANTS)],
     ['fuzz', Object.keys(TARGETS)],
+    ['attacks', Object.keys(ATTACKS)],
+    ['doubling', [...Object.keys(KINDS), ...Object.keys(OTHERS)]],
     ['interoperability', [...Object.keys(PEERS), ...serverNames]],
   ])('%s: has the parts that the test has', (name, parts) => {
     const subject = SUBJECTS.find((one) => one.name === name);

@@ -45,12 +45,14 @@ const broker = new Broker({
 });
 
 let handled = 0;
+/** Whether handlers take time: not while the good connection warms this process up. */
+let isSlow = false;
 let onEnd: () => void = () => undefined;
 const ended = () => new Promise<void>((resolve) => (onEnd = resolve));
 broker.subscribe('PCJ_NODERECEIVED', (node) => {
   handled += 1;
   if (node.getAttribute('id') === 'end') onEnd();
-  if (handlers === 'empty') return undefined;
+  if (!isSlow) return undefined;
   const until = performance.now() + 2;
   while (performance.now() < until);
   return pause(5);
@@ -137,6 +139,7 @@ await meet();
 await broker.shutdown();
 const before = { kept: kept(), rss: process.memoryUsage.rss() / MIB };
 handled = 0;
+isSlow = handlers === 'slow';
 const watch = new Watch();
 watch.start();
 const code = await meet(async () => {
