@@ -155,7 +155,7 @@ export class CharacterData {
   private cdata(): void {
     const { window, buffer } = this;
     const start = window.at;
-    const stop = endOfCdata(start);
+    const stop = this.endOfRun(start);
     window.at = stop;
     if (stop === window.end) {
       buffer.keep(start, stop);
@@ -173,6 +173,19 @@ export class CharacterData {
       throw malformed(`${shownByte(byte)} in a CDATA section`);
     }
     window.at++;
+  }
+
+  /** Where the content of a CDATA section has to be looked at: brackets that cannot end it are content like any other. */
+  private endOfRun(start: number): number {
+    const { end } = this.window;
+    let stop = endOfCdata(start);
+    while (stop < end && bytes[stop] === CLOSE_BRACKET) {
+      let behind = stop + 1;
+      while (behind < end && bytes[behind] === CLOSE_BRACKET) behind++;
+      if (behind === end || bytes[behind] === GT) break;
+      stop = endOfCdata(behind);
+    }
+    return stop;
   }
 
   /** Counts the `]` at the end of text. */
