@@ -51,6 +51,15 @@ describe('resource binding', () => {
     expect(recorded.last('PCJ_BINDSUCCESS')).toEqual({ jid: broker.jid });
   });
 
+  it('S-BIND-2: what has the id and is no iq is no answer', async () => {
+    const { server, connected, broker } = await binding();
+    const id = await iqId(server);
+    const other = bound(id, 'alice@localhost/wrong').replaceAll('iq', 'message');
+    await server.send(other + bound(id));
+    await connected;
+    expect(broker.jid?.toString()).toBe(JID);
+  });
+
   it('S-BIND-2: the server may override the wanted resource', async () => {
     const { server, connected, broker } = await binding({ resource: 'mine' });
     await server.expect('<resource>mine</resource>');

@@ -6,4 +6,6 @@ export const EQUIVALENT = {
     'the parser refuses a call whose argument is no node-set; the compiler of TypeScript wants to be told.',
   'src/filters/xpath/functions.ts: !isNodeSet(nodes) (2)':
     'the parser refuses a call whose argument is no node-set; the compiler of TypeScript wants to be told.',
+  'src/lifecycle/retries.ts: reconnect !== false':
+    'false has no member initial, and what is not there is as good as false; the compiler of TypeScript wants to be told.',
 };

@@ -38,6 +38,14 @@ describe('negotiating XEP-0114', () => {
     expect(recorded.short.slice(-5)).toEqual(['AUTHFAIL', ...TAIL]);
   });
 
+  it('S-STREAM-14: what is not well-formed ends the attempt, and is told so', async () => {
+    const { connected, server } = await rig.dialled();
+    await server.expect(OPENING);
+    await server.send(`${header()}<a></b>`);
+    await expect(connected).rejects.toMatchObject({ layer: 'xml', condition: 'not-well-formed', phase: 'auth' });
+    await server.expect(`<stream:error><not-well-formed xmlns='${NS.STREAMS}'/></stream:error></stream:stream>`);
+  });
+
   it('S-STREAM-8: an empty stream id is never hashed; the stream error behind it is the cause', async () => {
     const { connected, server } = await rig.dialled();
     await server.expect(OPENING);
