@@ -161,7 +161,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
     this.journal.open(open);
     this.arrivals.open(open.newest === undefined ? null : () => newestOf(open));
     this.arrived(early.stanzas);
-    if (open.after !== undefined) {
+    if (open.after !== undefined && this.#isOpenWith(open)) {
       this.#parts.status.publish('PCJ_ACTIVE', { queue: this.queue, epoch: open.epoch, after: open.after });
     }
     // Who is told may have halted or closed it.

@@ -354,7 +354,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
       acked: (acked) => {
         this.#parts.status.publish('PCJ_SM_ACK', { acked, pending: session.size });
       },
-      unanswered: (limitMs) => this.#giveUp(linkErrors.notAcknowledged(limitMs)),
+      unanswered: (limitMs) =>
+        this.#stream.rests ? this.#acks?.hold(false) : this.#giveUp(linkErrors.notAcknowledged(limitMs)),
     });
   }
 
@@ -371,7 +372,8 @@ export class Link implements StreamConsumer, SendBufferOwner, WatchdogsOwner {
   }
 
   dead(limitMs: number): void {
-    if (this.#prober.isQuestion) this.#giveUp(linkErrors.noSignOfLife(limitMs));
+    // While what was read waits for its turn, the silence is ours.
+    if (this.#prober.isQuestion && !this.#stream.rests) this.#giveUp(linkErrors.noSignOfLife(limitMs));
     else this.#watchdogs.forgiveSilence();
   }
 

@@ -105,6 +105,11 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     return this.#tokenizer.inStanza;
   }
 
+  /** Whether what was received waits for its turn: nothing is read meanwhile. */
+  get rests(): boolean {
+    return this.#rests;
+  }
+
   /** Number of first-level elements received so far. */
   get elements(): number {
     return this.#elements;

@@ -1,7 +1,8 @@
 // A-STZ-9, G8: filters that cost much leave their turn of the event loop to others, between two of them and within a walk.
 import { describe, expect, it } from 'vitest';
-import type { FilterMatch } from 'xmpp-broker';
+import type { BrokerOptions, FilterMatch } from 'xmpp-broker';
 import { COMPONENT, DOMAIN } from '../support/component.js';
+import { stopClock } from '../support/clock.js';
 import { useRig } from '../support/rig.js';
 
 const rig = useRig(COMPONENT);
@@ -13,8 +14,8 @@ const large = (id: string, elements: number) =>
 const small = (id: string) => `<message from='a@b' to='${DOMAIN}' id='${id}'/>`;
 
 /** A component with filters, and what it hears in order. */
-async function ready(expressions: readonly string[]) {
-  const { broker, server } = await rig.ready();
+async function ready(expressions: readonly string[], options: Partial<BrokerOptions> = {}) {
+  const { broker, server } = await rig.ready(options);
   const heard: string[] = [];
   for (const [n, expression] of expressions.entries()) {
     broker.filters.add(`found ${n}`, expression);
@@ -71,6 +72,20 @@ describe('A-STZ-9: filters that cost much', () => {
     server.end();
     await broker.closed;
     expect(heard.slice(COSTLY.length)).toEqual(['1 received', '2 received', 'end']);
+  });
+
+  it('are not taken for a server that is silent', async () => {
+    const clock = stopClock();
+    const { broker, server, heard, evaluated } = await ready(Array.from({ length: 50 }, () => COSTLY).flat(), {
+      liveness: { intervalMs: 1_000, timeoutMs: 1_000 },
+    });
+    await server.send(large('1', 200));
+    let seconds = 0;
+    for (; evaluated() < 200; seconds += 1) await clock.pass(1_000);
+    await inEachTurn(evaluated, 250);
+    await clock.pass(0);
+    expect(seconds).toBeGreaterThan(5);
+    expect([broker.state, heard.at(-1)]).toEqual(['ready', '1 received']);
   });
 
   it('are not heard behind halt(), nor those that were removed meanwhile, nor those that are new', async () => {
