@@ -20,6 +20,7 @@ const BUCKET = 'filters/index/bucket.js';
 const PATTERNS = 'filters/index/pattern-table.js';
 const PARTS = 'filters/index/part-index.js';
 const FILTER_SET = 'filters/filter-set.js';
+const ENTRY = 'filters/entry.js';
 
 /** The beginning of a loop over words of four bytes, up to its end. */
 const wordLoop = (name) =>
@@ -331,7 +332,7 @@ export const TECHNIQUES = [
     key: 'sorted by insertion',
     text: 'few candidates are sorted by insertion',
     workloads: ['match-10000', 'match-typical'],
-    patches: [patch(FILTER_SET, 'if (entries.length > FEW) {', 'if (entries.length > 1) {')],
+    patches: [patch(ENTRY, 'if (entries.length > FEW) {', 'if (entries.length > 1) {')],
   },
   {
     key: 'compiled when needed',

@@ -436,6 +436,8 @@ describe('the table is complete', () => {
     ...['element.hasChildNodes', 'element.hasAttributes', 'element.descendants', 'element.clone', 'element.toString'],
     ...['element.declareDefault', 'element.attributeName', 'element.addAttribute'],
     ...[
+      'broker.filters.find',
+      'broker.filters.findMore',
       'broker.filters.deliver',
       'broker.queue.push',
       'broker.queue.check',
