@@ -145,8 +145,10 @@ describe('a stanza for which the server ends the stream', () => {
     await expect(bad?.acked).rejects.toMatchObject({ code: 'QUEUE_POISON' });
     expect(recorded.short.filter((name) => name === 'DEADLETTER')).toHaveLength(1);
     expect(bad).toMatchObject({ state: 'failed', faults: 3, held: false });
-    expect(server.links.filter((ids) => ids.includes('bad'))).toHaveLength(3);
-    expect(server.links[2]?.at(-1)).toBe('bad');
+    // A session that was resumed has to prove itself first: what ends its link counts on the one that follows.
+    const counting = server.links.filter((ids, at) => ids.includes('bad') && (!resumes || at % 2 === 0));
+    expect(counting).toHaveLength(3);
+    expect(counting.at(-1)?.at(-1)).toBe('bad');
     expect([...new Set(server.taken)].sort()).toEqual([...GOOD].sort());
     expect(broker.queue.size).toBe(0);
     expect(broker.state).toBe('ready');
