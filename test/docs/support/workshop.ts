@@ -65,7 +65,7 @@ export class Workshop implements ProgramFolder {
   add(name: string, source: string): string {
     const path = join(this.path, name.replace(/\.ts$/, '.js'));
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, toJavaScript(name, source));
+    written(path, toJavaScript(name, source));
     return path;
   }
 
@@ -89,9 +89,13 @@ export function toJavaScript(fileName: string, source: string): string {
   if (existsSync(kept)) return readFileSync(kept, 'utf8');
   const { outputText } = ts.transpileModule(source, { compilerOptions: COMPILER, fileName });
   mkdirSync(CACHE, { recursive: true });
-  // Others may be about to do the same: nobody must see half of it.
-  const fresh = join(CACHE, randomUUID());
-  writeFileSync(fresh, outputText);
-  renameSync(fresh, kept);
+  written(kept, outputText);
   return outputText;
+}
+
+/** Others may be about to do the same, or to read it: nobody must see half of it, or an empty program. */
+function written(path: string, text: string): void {
+  const fresh = join(dirname(path), randomUUID());
+  writeFileSync(fresh, text);
+  renameSync(fresh, path);
 }

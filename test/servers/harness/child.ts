@@ -140,11 +140,24 @@ export class Child {
   /** Stops or continues the process where it stands: the machine is there, nobody answers. */
   freeze(frozen: boolean): void {
     this.signal(frozen ? 'SIGSTOP' : 'SIGCONT');
+    // The signal is on its way only: what is sent to the process now might still be answered.
+    const until = performance.now() + 5_000;
+    while (frozen && !standsStill(this.process.pid) && performance.now() < until);
   }
 
   private async wait(): Promise<void> {
     this.process.ref();
     await this.ended;
+  }
+}
+
+/** Whether all threads of a process are stopped, where the system tells. */
+function standsStill(pid: number | undefined): boolean {
+  try {
+    const tasks = `/proc/${String(pid)}/task`;
+    return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')));
+  } catch {
+    return true;
   }
 }
 
