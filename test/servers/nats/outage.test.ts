@@ -8,26 +8,25 @@ import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
 import type { Broker } from 'xmpp-broker';
 import { prepareNats, subjectToken, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
-import { describeServer, Nats, NatsCluster, type NatsOptions, type NatsServer } from '../harness/index.js';
-import { account, component, message, QUEUE, useEndings, useNats, Xmpp } from './support/queue-world.js';
+import { describeServer, Nats, NatsCluster, type NatsServer } from '../harness/index.js';
+import {
+  account,
+  component,
+  message,
+  QUEUE,
+  quiet,
+  useEndings,
+  useNats,
+  useNatsServers,
+  Xmpp,
+} from './support/queue-world.js';
 import { useNothingThrown } from '../../support/nothing-thrown.js';
 
 const atEnd = useEndings();
+const start = useNatsServers(atEnd);
 const { holder, publisher } = useNats(atEnd);
 
 useNothingThrown();
-
-async function start(options: NatsOptions = {}): Promise<NatsServer> {
-  const server = await Nats.start(options);
-  atEnd(() => server.dispose());
-  return server;
-}
-
-/** Faults of a publisher are heard, so that none of them is a warning. */
-function quiet(producer: StanzaPublisher): StanzaPublisher {
-  producer.subscribe('fail', () => undefined);
-  return producer;
-}
 
 function say(producer: StanzaPublisher, tickets: Map<string, RemoteTicket>, count: number): void {
   for (let i = 0; i < count; i += 1) {

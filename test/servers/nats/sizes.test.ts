@@ -4,15 +4,15 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
-import { prepareNats, Worker, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
+import { prepareNats, Worker, type RemoteTicket } from 'xmpp-broker/nats';
 import { note, partsOf, portion } from '../../support/evidence.js';
 import { generator } from '../../support/random.js';
 import { useNothingThrown } from '../../support/nothing-thrown.js';
 import { CLIENT, JID } from '../../wire/support/client.js';
 import { useRig } from '../../wire/support/index.js';
-import { describeServer, Nats, Proxy, type NatsOptions, type NatsServer } from '../harness/index.js';
+import { describeServer, Nats, Proxy } from '../harness/index.js';
 import { useCrew } from './support/crew.js';
-import { component, message, QUEUE, useEndings, useNats, Xmpp } from './support/queue-world.js';
+import { component, message, QUEUE, quiet, useEndings, useNats, useNatsServers, Xmpp } from './support/queue-world.js';
 
 const GIVEN = portion(0);
 const PARTS = GIVEN.size === 0 ? [] : partsOf(['I-1', 'J-2', 'J-3', 'J-4']);
@@ -20,19 +20,9 @@ const LONG = 1_800_000;
 const WAIT = { timeout: 120_000, interval: 50 };
 
 const atEnd = useEndings();
+const start = useNatsServers(atEnd);
 const { holder, publisher } = useNats(atEnd);
 useNothingThrown();
-
-async function start(options: NatsOptions = {}): Promise<NatsServer> {
-  const server = await Nats.start(options);
-  atEnd(() => server.dispose());
-  return server;
-}
-
-function quiet(producer: StanzaPublisher): StanzaPublisher {
-  producer.subscribe('fail', () => undefined);
-  return producer;
-}
 
 /** Whether a list is as it stands, however often each of it comes behind its first time. */
 const firsts = (list: readonly string[]): string[] => list.filter((one, at) => list.indexOf(one) === at);

@@ -4,7 +4,7 @@ import { afterEach } from 'vitest';
 import { Broker, COMPONENT, XMPP, type BrokerOptions, type Element } from 'xmpp-broker';
 import { natsStore, StanzaPublisher, type NatsStoreOptions, type StanzaPublisherOptions } from 'xmpp-broker/nats';
 import { LoopbackServer } from 'xmpp-broker/testing';
-import { Nats, type NatsServer } from '../../harness/index.js';
+import { Nats, type NatsOptions, type NatsServer } from '../../harness/index.js';
 
 /** What ends with the test. */
 export interface Ending {
@@ -18,6 +18,21 @@ export function useEndings(): (ending: Ending) => void {
     for (const ending of endings.splice(0).reverse()) await ending();
   });
   return (ending) => void endings.push(ending);
+}
+
+/** Starts nats-servers that end with the test. */
+export function useNatsServers(atEnd: (ending: Ending) => void): (options?: NatsOptions) => Promise<NatsServer> {
+  return async (options = {}) => {
+    const server = await Nats.start(options);
+    atEnd(() => server.dispose());
+    return server;
+  };
+}
+
+/** Faults of a publisher are heard, so that none of them is a warning. */
+export function quiet(producer: StanzaPublisher): StanzaPublisher {
+  producer.subscribe('fail', () => undefined);
+  return producer;
 }
 
 /** Name of the component whose queue it is. */
