@@ -18,10 +18,10 @@ function standOf(lines, part) {
 
 /**
  * @param options.size cases of all parts together; parts that have fewer than their share are done whole
+ * @param options.shares how many of these each part has, by its name; equal ones if left out
  * @param options.counts columns: the title, the name of what was counted, and `most` where portions are not added up
  * @param options.batch cases of one portion, about a minute
  * @param options.runPortion what does a portion and adds it to the book, if not the test file
-
  */
 export function partsSubject({
   name,
@@ -33,11 +33,12 @@ export function partsSubject({
   batch,
   project,
   file,
-  parts,
+  shares,
+  parts = Object.keys(shares),
   counts = [],
   ...rest
 }) {
-  const share = (whole) => Math.ceil(whole / parts.length);
+  const share = (whole, part) => Math.ceil(whole * (shares === undefined ? 1 / parts.length : shares[part] / size));
 
   const runTestsOf = ({ part, from, size, seed, book }) =>
     runTests(process.execPath, project, file, {
@@ -53,7 +54,7 @@ export function partsSubject({
       for (;;) {
         const lines = book.read();
         const { done, of } = standOf(lines, part);
-        const left = Math.min(share(whole), of) - done;
+        const left = Math.min(share(whole, part), of) - done;
         if (left <= 0) break;
         const portion = Math.min(left, batch);
         const seed = anySeed();
