@@ -49,17 +49,29 @@ test.each([
   expect([...asked]).toEqual([site.url]);
 });
 
-/** Pages of the reference come from a few templates: one in so many is looked at, with XMPP_BROKER_PAGES=all every one. */
-const ONE_IN = process.env['XMPP_BROKER_PAGES'] === 'all' ? 1 : 30;
 const pages = () =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.html'))
-    .map((name) => name.replaceAll(sep, '/'))
-    .filter((name, i) => !/^(?:classes|functions|interfaces|types|variables)\//.test(name) || i % ONE_IN === 0);
+    .map((name) => name.replaceAll(sep, '/'));
+
+/** Pages come from a few templates: one in so many is looked at, with XMPP_BROKER_PAGES=all every one. */
+const every = process.env['XMPP_BROKER_PAGES'] === 'all';
+const REFERENCE = /^(?:classes|functions|interfaces|types|variables)\//;
+const drawn = (names: readonly string[], oneIn: number) => names.filter((_, i) => every || i % oneIn === 0);
+const looked = () => [
+  ...drawn(
+    pages().filter((name) => REFERENCE.test(name)),
+    60,
+  ),
+  ...drawn(
+    pages().filter((name) => !REFERENCE.test(name)),
+    4,
+  ),
+];
 
 test('pages are there in light and dark, and complain of nothing', { timeout: 600_000 }, async () => {
-  const left = pages();
-  expect(left.length).toBeGreaterThan(60);
+  const left = looked();
+  expect(left.length).toBeGreaterThan(20);
   const odd: string[] = [];
   const visit = async (): Promise<void> => {
     const page = await browser.page();
