@@ -72,7 +72,7 @@ export class Recovery {
       return ticket;
     } catch (cause) {
       const error = unreadable(key, cause);
-      this.#journal.bury(key, error.code);
+      this.#journal.bury(key, error.code, xml);
       status.publish('PCJ_DEADLETTER', { key, xml, error });
       return null;
     }

@@ -4,7 +4,7 @@ import type { Change, StoreOwner } from '../queue/store.js';
 import { ANSWER_MS, type NatsBase } from './base.js';
 import { buryOutput } from './dead-letters.js';
 import { tooBig } from './errors.js';
-import { NOWHERE, type KnownStanzas } from './known-stanzas.js';
+import type { KnownStanzas } from './known-stanzas.js';
 import { FRESH } from './marks.js';
 import { headerRoom, headersOf } from './message.js';
 import type { Staged, StagedEntry as Entry } from './staged.js';
@@ -65,9 +65,9 @@ export class QueueWriter {
   /** Stanzas that are given up go to the dead letters first. @throws what the client says */
   async bury(all: readonly Staged[]): Promise<void> {
     const { owner } = this.#parts;
-    for (const { outcome, code, entry, put, key } of all) {
+    for (const { outcome, code, entry, put, key, text } of all) {
       if (outcome !== 'failed' || (entry === null && put === null)) continue;
-      const xml = put?.xml ?? (entry === null ? '' : await this.#textOf(entry));
+      const xml = text ?? put?.xml ?? '';
       await buryOutput(this.#parts, owner.queue, { key, at: put?.at ?? Date.now(), xmlns: owner.xmlns, xml, code });
     }
   }
@@ -108,13 +108,5 @@ export class QueueWriter {
     if (this.#known.endedEarly.has(sequence)) return false;
     const { manager, subjects } = this.#parts;
     return (await manager.streams.getMessage(subjects.outStream, { seq: sequence })) !== null;
-  }
-
-  /** The stream has it still. */
-  async #textOf({ sequence }: Entry): Promise<string> {
-    const { manager, subjects } = this.#parts;
-    if (sequence === NOWHERE) return '';
-    const found = await manager.streams.getMessage(subjects.outStream, { seq: sequence });
-    return found === null ? '' : found.string();
   }
 }

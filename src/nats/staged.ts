@@ -14,6 +14,8 @@ export interface Staged<E = StagedEntry> {
   mark: Mark;
   outcome: Outcome | null;
   code: string | undefined;
+  /** What is given up. */
+  text: string | undefined;
 }
 
 /** What is known of a stanza that is in the stream. */
@@ -61,6 +63,7 @@ export function stage(
     if (change.kind === 'end') {
       one.outcome = change.outcome;
       one.code = change.code;
+      one.text = change.xml;
       current.set(key, null);
     } else if (change.kind === 'hold') {
       const { possibleDuplicate, faults } = change;
@@ -74,5 +77,5 @@ export function stage(
 }
 
 function fresh(key: string, entry: StagedEntry | null, put: Put | null): Staged {
-  return { key, entry, put, mark: entry?.mark ?? FRESH, outcome: null, code: undefined };
+  return { key, entry, put, mark: entry?.mark ?? FRESH, outcome: null, code: undefined, text: undefined };
 }

@@ -182,8 +182,8 @@ export class Journal implements RecordOwner {
   }
 
   /** A text of an earlier life that is no stanza. */
-  bury(key: string, code: string): void {
-    this.#add(null, { kind: 'end', key, outcome: 'failed', code });
+  bury(key: string, code: string, xml: string): void {
+    this.#add(null, { kind: 'end', key, outcome: 'failed', code, xml });
   }
 
   /** The session is another one, or has changed. */
@@ -246,7 +246,7 @@ export class Journal implements RecordOwner {
       kind: 'end',
       key,
       outcome: how,
-      ...(how === 'failed' && error !== null ? { code: error.code } : {}),
+      ...(how === 'failed' && error !== null ? { code: error.code, xml: record.ticket.xml } : {}),
     });
     if (how === 'failed' && error !== null) this.#owner.buried(record.ticket, error);
   }

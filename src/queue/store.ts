@@ -131,6 +131,8 @@ export type Change =
       readonly outcome: 'acked' | 'sent' | 'dropped' | 'failed';
       /** Code of the error it failed with. */
       readonly code?: string | undefined;
+      /** With `failed`: the stanza, as far as it is known here. A store that has lost what it had keeps that as the dead letter. */
+      readonly xml?: string | undefined;
     }
   /** The managed session as it is now; null: there is none to be resumed. Also sent to try whether the store works again: it has to be written. */
   | { readonly kind: 'session'; readonly session: SessionRecord | null };

@@ -366,3 +366,19 @@ describe('a journal', () => {
     expect(dropped.state).toBe('sent');
   });
 });
+
+it('a stanza that is given up goes along with its end: a store may have lost its own', async () => {
+  const commits: Change[][] = [];
+  const journal = new Journal(OWNER);
+  journal.open({ ...store, commit: async (changes) => void commits.push([...changes]) });
+  const ticket = new Ticket(1, '<message/>', '');
+  journal.put(ticket, '1');
+  await setImmediate();
+  ticket.markFailed(new BrokerError('QUEUE_POISON', 'poison', { layer: 'queue' }));
+  journal.bury('2', 'QUEUE_UNREADABLE', '<no');
+  await setImmediate();
+  expect(commits[1]).toEqual([
+    { kind: 'end', key: '1', outcome: 'failed', code: 'QUEUE_POISON', xml: '<message/>' },
+    { kind: 'end', key: '2', outcome: 'failed', code: 'QUEUE_UNREADABLE', xml: '<no' },
+  ]);
+});
