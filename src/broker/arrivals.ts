@@ -42,7 +42,9 @@ export class Arrivals {
   #newest: (() => Promise<number>) | null = null;
   /** Position of the newest old stanza; null: the store is asked. */
   #line: number | null = Number.NEGATIVE_INFINITY;
+  /** What waits for what the store says, and what it will cost in the queue. */
   #unsure: Arrival[] = [];
+  #unsureCost = 0;
   #purges: Purge[] = [];
   /** Rises with each link and store: answers for earlier ones mean nothing. */
   #turn = 0;
@@ -56,6 +58,11 @@ export class Arrivals {
     return this.#unsure.length;
   }
 
+  /** What they will cost in the queue, in bytes. */
+  get waitingCost(): number {
+    return this.#unsureCost;
+  }
+
   /** The store is open. @param newest of a store that several processes put stanzas into */
   open(newest: (() => Promise<number>) | null): void {
     this.#newest = newest;
@@ -65,7 +72,7 @@ export class Arrivals {
   /** The store is somebody else's, or closed. */
   close(): void {
     this.#newest = null;
-    this.#unsure = [];
+    this.#taken();
     this.#begin();
   }
 
@@ -78,15 +85,12 @@ export class Arrivals {
     const turn = this.#turn;
     this.#ask(newest, turn, (position) => {
       this.#line = position;
-      const unsure = this.#unsure;
-      this.#unsure = [];
-      for (const arrival of unsure) this.#settle(arrival, position);
+      for (const arrival of this.#taken()) this.#settle(arrival, position);
     });
   }
 
   linkEnded(): void {
-    const unsure = this.#unsure;
-    this.#unsure = [];
+    const unsure = this.#taken();
     this.#begin();
     for (const { ticket } of unsure) this.#hold(ticket);
   }
@@ -105,8 +109,18 @@ export class Arrivals {
   /** A stanza came, which is in no queue yet. */
   add(arrival: Arrival): void {
     if (!this.#isReady) this.#hold(arrival.ticket);
-    else if (this.#line === null) this.#unsure.push(arrival);
-    else this.#settle(arrival, this.#line);
+    else if (this.#line === null) {
+      this.#unsure.push(arrival);
+      this.#unsureCost += arrival.ticket.cost;
+    } else this.#settle(arrival, this.#line);
+  }
+
+  /** All that waited. */
+  #taken(): Arrival[] {
+    const unsure = this.#unsure;
+    this.#unsure = [];
+    this.#unsureCost = 0;
+    return unsure;
   }
 
   get #isReady(): boolean {

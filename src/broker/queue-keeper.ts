@@ -24,7 +24,7 @@ import type {
   StoredStanza,
   StoreOwner,
 } from '../queue/store.js';
-import type { Ticket } from '../queue/ticket.js';
+import { storedCost, type Ticket } from '../queue/ticket.js';
 import type { Element } from '../xml/element.js';
 
 /** Time between two PCJ_STOREFAIL of one outage, in milliseconds. */
@@ -53,6 +53,8 @@ export interface OpenQueue {
 /** What a store tells before it is open: it counts as if it had come behind that. */
 interface Early {
   readonly stanzas: StoredStanza[];
+  /** What they will cost in the queue, in bytes. */
+  cost: number;
   /** Somebody else has the queue. */
   fenced: BrokerError | null;
 }
@@ -142,7 +144,7 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
 
   async #opened(signal: AbortSignal): Promise<void> {
     let open: OpenStore | null = null;
-    const early: Early = { stanzas: [], fenced: null };
+    const early: Early = { stanzas: [], cost: 0, fenced: null };
     this.#early = early;
     try {
       open = await abortable(this.#begun(signal), signal);
@@ -235,7 +237,11 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   }
 
   arrived(stanzas: readonly StoredStanza[]): void {
-    this.#early?.stanzas.push(...stanzas);
+    const early = this.#early;
+    if (early !== null) {
+      early.stanzas.push(...stanzas);
+      for (const { xml } of stanzas) early.cost += storedCost(xml);
+    }
     const open = this.#open;
     if (open === null) return;
     for (const stored of stanzas) {
@@ -249,10 +255,13 @@ export class QueueKeeper implements StoreOwner, JournalOwner {
   room(): { stanzas: number; bytes: number } {
     const { queue } = this.#parts.outbox;
     const { size, cost } = this.journal.lane;
-    const waiting = this.arrivals.waiting + (this.#early?.stanzas.length ?? 0);
+    const { arrivals } = this;
+    const early = this.#early;
+    const waiting = arrivals.waiting + (early?.stanzas.length ?? 0);
+    const waitingCost = arrivals.waitingCost + (early?.cost ?? 0);
     return {
       stanzas: Math.max(0, this.limits.maxStanzas - queue.size - size - waiting),
-      bytes: Math.max(0, this.limits.maxBytes - queue.bytes - cost),
+      bytes: Math.max(0, this.limits.maxBytes - queue.bytes - cost - waitingCost),
     };
   }
 

@@ -10,6 +10,7 @@ import { KnownStanzas, NOWHERE } from './known-stanzas.js';
 import type { Lease, Taken, TakenAfter } from './lease.js';
 import { isFresh, packed, Marks, type Mark } from './marks.js';
 import { keyOf, storedOf, ticketOf } from './message.js';
+import { Brought } from './brought.js';
 import { QueueWriter, type QueueWriterParts } from './queue-writer.js';
 import type { Reports } from './reports.js';
 import { stage, type Staged } from './staged.js';
@@ -69,10 +70,10 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   #confirmed: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
   #isLost = false;
-  /** Collects what is there at the beginning; null: it is opened. */
-  #first: { stanzas: StoredStanza[]; bytes: number; done: () => void; lost: (error: BrokerError) => void } | null =
-    null;
-  #waiting: StoredStanza[] = [];
+  /** Whether what is there at the beginning has come; null: it is opened. */
+  #first: { done: () => void; lost: (error: BrokerError) => void } | null = null;
+  /** What was brought and not handed over yet. */
+  #waiting = new Brought();
 
   constructor(parts: NatsQueueParts, { epoch, after, body, at }: Taken) {
     this.#parts = parts;
@@ -97,7 +98,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   async begin(signal: AbortSignal): Promise<void> {
     const { lease, link, subjects, owner } = this.#parts;
     const caughtUp = new Promise<void>((done, lost) => {
-      this.#first = { stanzas: [], bytes: 0, done, lost };
+      this.#first = { done, lost };
     });
     caughtUp.catch(nothing);
     lease.keep((error) => {
@@ -105,17 +106,15 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     });
     await this.#feed.start();
     await Promise.race([caughtUp, abortion(signal)]);
-    this.held = this.#first?.stanzas ?? [];
-    this.#first = null;
-    // Whoever opens it takes up what is held first.
-    setImmediate(() => {
-      this.#flush();
-    });
     this.#commands = new CommandLine(link, subjects, owner, (error) => {
       owner.health(error);
     });
     // From here on it is heard.
     await link.connection.flush().catch(nothing);
+    // Whoever opens it takes them up at once: until then they are counted here.
+    this.held = this.#waiting.stanzas;
+    this.#waiting = new Brought();
+    this.#first = null;
   }
 
   commit(changes: readonly Change[]): Promise<void> {
@@ -155,9 +154,9 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   room(): { stanzas: number; bytes: number } {
     const { stanzas, bytes } = this.#parts.owner.room();
-    const { length } = this.#first?.stanzas ?? this.#waiting;
+    const waiting = this.#waiting;
     // Our own come once more to be acknowledged, and take no room.
-    return { stanzas: stanzas - length + this.#known.toCome, bytes: bytes - (this.#first?.bytes ?? 0) };
+    return { stanzas: stanzas - waiting.stanzas.length + this.#known.toCome, bytes: bytes - waiting.cost };
   }
 
   arrived(from: FeedMessage): void {
@@ -220,13 +219,12 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
 
   #tell(stanza: StoredStanza): void {
     if (this.#first !== null) {
-      this.#first.stanzas.push(stanza);
-      this.#first.bytes += stanza.xml.length;
+      this.#waiting.push(stanza);
       return;
     }
     // Nobody can tell any more where in a session it was.
     this.#waiting.push(stanza.handed === null ? stanza : { ...stanza, handed: null, possibleDuplicate: true });
-    if (this.#waiting.length === 1) {
+    if (this.#waiting.stanzas.length === 1) {
       setImmediate(() => {
         this.#flush();
       });
@@ -234,10 +232,10 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   }
 
   #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    if (waiting.length === 0 || this.#isLost || this.#closed !== null) return;
-    this.#parts.owner.arrived(waiting);
+    const { stanzas } = this.#waiting;
+    this.#waiting = new Brought();
+    if (stanzas.length === 0 || this.#isLost || this.#closed !== null) return;
+    this.#parts.owner.arrived(stanzas);
   }
 
   async #commit(changes: readonly Change[]): Promise<void> {

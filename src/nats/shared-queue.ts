@@ -4,6 +4,7 @@ import { BrokerError } from '../errors.js';
 import type { Change, OpenStore, StoredStanza, StoreOwner } from '../queue/store.js';
 import { answer } from './answers.js';
 import type { NatsBase } from './base.js';
+import { Brought } from './brought.js';
 import { CommandLine } from './commands.js';
 import { buryOutput } from './dead-letters.js';
 import { Feed, type FeedMessage, type FeedOwner } from './feed.js';
@@ -40,7 +41,7 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   /** What is done with: when the stream took it, by its place. */
   readonly #ended = new Map<number, number>();
   #working: NodeJS.Timeout | null = null;
-  #waiting: StoredStanza[] = [];
+  #waiting = new Brought();
   #under: Promise<void> = Promise.resolve();
   #confirmed: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | null = null;
@@ -105,7 +106,7 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   room(): { stanzas: number; bytes: number } {
     if (this.#owner.status().state !== 'ready') return { stanzas: 0, bytes: 0 };
     const { stanzas, bytes } = this.#owner.room();
-    return { stanzas: stanzas - this.#waiting.length, bytes };
+    return { stanzas: stanzas - this.#waiting.stanzas.length, bytes: bytes - this.#waiting.cost };
   }
 
   arrived(from: FeedMessage): void {
@@ -129,7 +130,7 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
     this.#byKey.set(key, entry);
     this.#bySequence.set(sequence, entry);
     this.#waiting.push(stored);
-    if (this.#waiting.length === 1) setImmediate(() => this.#flush());
+    if (this.#waiting.stanzas.length === 1) setImmediate(() => this.#flush());
   }
 
   caughtUp(): void {
@@ -145,9 +146,9 @@ export class SharedQueue implements OpenStore, FeedOwner, OpenedQueue {
   }
 
   #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    if (waiting.length > 0 && this.#closed === null) this.#owner.arrived(waiting);
+    const { stanzas } = this.#waiting;
+    this.#waiting = new Brought();
+    if (stanzas.length > 0 && this.#closed === null) this.#owner.arrived(stanzas);
   }
 
   async #commit(changes: readonly Change[]): Promise<void> {

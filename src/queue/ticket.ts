@@ -61,6 +61,11 @@ export function textCost(text: string, bytes = Buffer.byteLength(text)): number 
   return bytes === text.length ? bytes : Math.max(bytes, 2 * text.length);
 }
 
+/** What a stanza costs that is to be kept, in bytes. */
+export function storedCost(xml: string): number {
+  return STANZA_COST + textCost(xml);
+}
+
 /** A turn of the event loop, as its outputs share it: reading the clock for each would cost as much as the ticket. */
 interface Turn {
   /** As `performance.now()` has it. */

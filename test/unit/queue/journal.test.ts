@@ -370,7 +370,7 @@ describe('a journal', () => {
 it('a stanza that is given up goes along with its end: a store may have lost its own', async () => {
   const commits: Change[][] = [];
   const journal = new Journal(OWNER);
-  journal.open({ ...store, commit: async (changes) => void commits.push([...changes]) });
+  journal.open({ ...store, commit: (changes) => Promise.resolve(void commits.push([...changes])) });
   const ticket = new Ticket(1, '<message/>', '');
   journal.put(ticket, '1');
   await setImmediate();

@@ -17,6 +17,8 @@ import { failure, stopClock, useRig, type Ready } from '../support/index.js';
 
 const rig = useRig(COMPONENT);
 
+const textOf = (key: string): string => `<message to='bob@localhost' from='${DOMAIN}'><body>${key}</body></message>`;
+
 const MOMENT = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /** A store that other processes put stanzas into, and say what they like. */
@@ -49,9 +51,8 @@ class SharedStore implements QueueStore {
 
   stanza(key: string, given: Partial<StoredStanza> = {}): StoredStanza {
     this.position += 1;
-    const text = `<message to='bob@localhost' from='${DOMAIN}'><body>${key}</body></message>`;
     return {
-      ...{ key, position: this.position, xml: text, xmlns: null, at: Date.now(), handed: null },
+      ...{ key, position: this.position, xml: textOf(key), xmlns: null, at: Date.now(), handed: null },
       ...{ possibleDuplicate: false, attempts: 0, faults: 0, ...given },
     };
   }
@@ -65,6 +66,12 @@ class SharedStore implements QueueStore {
 const store = (): SharedStore => new SharedStore();
 
 const withStore = (queue: BrokerOptions['queue']): Partial<BrokerOptions> => ({ queue });
+
+/** What the queue takes where nothing else is said. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
+/** What stanzas cost in a queue: their text, and 256 bytes for each. */
+const costOf = (...keys: string[]): number => keys.reduce((sum, key) => sum + 256 + textOf(key).length, 0);
 
 const held = ({ broker }: Pick<Ready, 'broker'>): string[] => [...broker.queue].map(({ key }) => key);
 
@@ -106,6 +113,7 @@ describe('a stanza that another process put', () => {
     shared.put('old1', 'old2', 'new');
     expect(held(ready)).toEqual([]);
     expect(shared.owner.room().stanzas).toBe(10_000 - 3);
+    expect(MOST_BYTES - shared.owner.room().bytes).toBe(costOf('old1', 'old2', 'new'));
     for (const answer of asked) answer();
     await MOMENT();
     expect(await written(ready)).toEqual(sent);
@@ -124,6 +132,7 @@ describe('a stanza that another process put', () => {
       const opened = await open(owner);
       shared.put('3', '4');
       expect(owner.room().stanzas).toBe(10_000 - 2);
+      expect(MOST_BYTES - owner.room().bytes).toBe(costOf('3', '4'));
       await MOMENT();
       shared.put('5');
       return opened;
@@ -131,6 +140,7 @@ describe('a stanza that another process put', () => {
     const ready = await rig.ready(withStore({ store: shared, onReady: 'hold' }));
     expect(held(ready)).toEqual(['1', '2', '3', '4', '5']);
     expect(shared.owner.room().stanzas).toBe(10_000 - 5);
+    expect(MOST_BYTES - shared.owner.room().bytes).toBe(ready.broker.queue.bytes);
   });
 
   it('a store that is lost while it is being opened is opened again', async () => {
