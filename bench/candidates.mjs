@@ -12,10 +12,12 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const modules = {
   ours: { name: 'xmpp-broker', packages: ['.'] },
   xmppjs: { name: '@xmpp/component', packages: ['@xmpp/component', '@xmpp/xml'] },
+  'xmppjs-client': { name: '@xmpp/client', packages: ['@xmpp/client'] },
   obvious: { name: 'the obvious design', packages: ['saxes', '@xmldom/xmldom', 'xpath'] },
   raw: { name: 'bare socket', packages: [] },
   'fan-out': { name: 'xmpp-broker with NATS', packages: ['.', '@nats-io/jetstream'], missing: noNats },
   nats: { name: 'xmpp-broker with NATS', packages: ['.', '@nats-io/jetstream'], missing: noNats },
+  'sign-in': { name: 'xmpp-broker with Prosody', packages: ['.'], missing: noProsody },
   store: { name: 'xmpp-broker with SQLite', packages: ['.'], missing: noSqlite },
 };
 
@@ -60,6 +62,12 @@ function compile(scratch, name, library) {
 
 function noNats() {
   return SERVERS.nats.find() === null ? 'apt-get install --no-install-recommends nats-server' : undefined;
+}
+
+function noProsody() {
+  return SERVERS.prosody.find() === null
+    ? 'apt-get install --no-install-recommends prosody prosody-modules'
+    : undefined;
 }
 
 /** What a Node without SQLite lacks. */

@@ -47,7 +47,7 @@ export async function runCell(name, measure, cell, candidate, files) {
   const [command, ...rest] = [
     ...(measure.pinned === true ? LAST_CORE : []),
     process.execPath,
-    here('peer.mjs'),
+    here(measure.peer ?? 'peer.mjs'),
     JSON.stringify(cell.order),
   ];
   const peer = cell.order === undefined ? null : start(command, rest);

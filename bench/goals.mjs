@@ -71,6 +71,13 @@ export const GOALS = [
     aim: 1.15,
   },
   {
+    text: 'cost of 100,000 filters of that mix over the same',
+    of: 'inbound/ours-other-100000',
+    to: 'inbound/ours-other-10',
+    most: 1.5,
+    aim: 1.3,
+  },
+  {
     text: 'inbound, 10 filters, against PCJ with the same',
     of: 'inbound/pcj-10',
     to: 'inbound/ours-10',
@@ -140,6 +147,20 @@ export const GOALS = [
   { text: 'heap of an import against the same', of: 'load/ours/1', to: 'load/xmppjs/1', most: 1.2, aim: 0.7 },
   { text: 'from connect() to ready over a bare socket', of: 'connect/ours', to: 'connect/raw', most: 1.5, aim: 1.1 },
   { text: 'the same, against @xmpp/component', of: 'connect/ours', to: 'connect/xmppjs', most: 1, aim: 0.9 },
+  {
+    text: 'sign-in to Prosody over a TLS handshake and one key',
+    of: 'sign-in/ours',
+    to: 'sign-in/raw',
+    most: 1.3,
+    aim: 1.1,
+  },
+  {
+    text: 'inbound over TLS with stream management, against @xmpp/client',
+    of: 'secure/xmppjs',
+    to: 'secure/ours',
+    least: 10,
+    aim: 16,
+  },
   { text: 'heap of an idle connection over a bare socket', of: 'idle/ours', to: 'idle/raw', most: 3.5, aim: 2.5 },
   {
     text: 'latency p99 at half load, 0 filters, over that of @xmpp/component at its own',
@@ -217,6 +238,13 @@ export const GOALS = [
     of: 'nats/sent',
     to: 'nats/client',
     least: 0.3,
+    aim: 0.8,
+  },
+  {
+    text: 'time of a takeover over ttlMs',
+    of: 'nats/takeover',
+    to: 'nats/ttl',
+    most: 1.17,
     aim: 0.8,
   },
   {

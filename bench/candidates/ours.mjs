@@ -3,7 +3,7 @@ import { DOMImplementation } from '@xmldom/xmldom';
 import { built, dist } from '../dist.mjs';
 import { probeTime } from '../traffic.mjs';
 
-const { Broker, JABBERD14_COMPONENT, xml } = await import(dist('index.js'));
+const { Broker, JABBERD14_COMPONENT, xml, XMPP } = await import(dist('index.js'));
 const { FilterSet } = await import(built('filters/filter-set.js'));
 const { parse } = await import(built('xml/tokenizer/parse.js'));
 const { Tokenizer } = await import(built('xml/tokenizer/tokenizer.js'));
@@ -73,6 +73,32 @@ export async function connect({ port, received = () => undefined, filters = [], 
   return {
     broker: one,
     matches: () => matches,
+    close: () => {
+      one.halt();
+    },
+  };
+}
+
+/** A client that is ready, and hands each stanza to `received`: by STARTTLS, or over direct TLS where there is no other port. */
+export async function signIn({ port, directPort, ca, received = () => undefined }) {
+  const one = new Broker({
+    connectionType: XMPP,
+    host: '127.0.0.1',
+    port: port ?? directPort,
+    domain: 'example.org',
+    username: 'echo',
+    password: 'secret',
+    tls: { ca, policy: port === undefined ? 'direct' : 'required' },
+    reconnect: false,
+    logger: false,
+  });
+  one.subscribe('PCJ_NODERECEIVED', (stanza) => {
+    received(1, stanza);
+  });
+  await one.connect();
+  return {
+    broker: one,
+    matches: () => 0,
     close: () => {
       one.halt();
     },

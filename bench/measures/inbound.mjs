@@ -24,7 +24,7 @@ const CELLS = [
     corpora: [20, 80],
     short: [0, 10, 10_000].includes(filters),
   })),
-  ...[10, 10_000].map((filters) => ({
+  ...[10, 10_000, 100_000].map((filters) => ({
     key: `ours-other-${filters}`,
     candidate: 'ours',
     label: `xmpp-broker, ${filters.toLocaleString('en')} filters of another mix`,
