@@ -77,14 +77,12 @@ export class KillWorld {
       await this.nats.kill();
       await new Promise((resolve) => setTimeout(resolve, this.#random.below(300)));
       await this.nats.start();
+      await this.#confirms();
     } else if (victim === 'producer') {
       const gone = this.#producer;
       await this.#buried(gone);
-      const first = [...this.#stored].reduce((most, body) => Math.max(most, Number(body)), 0) + 1;
-      this.#producer = this.#start('producer', first);
-      // It outputs once more what the one before did not see stored. Until all of those are confirmed, nats-server must not be
-      // killed: it would not know their keys any more, and this program does not know that they went out.
-      await this.#producer.prints(`stored ${first + MOST_WAITING}\n`);
+      this.#producer = this.#start('producer', this.#newest() + 1);
+      await this.#confirms();
     } else {
       // Whoever holds it, or waits.
       const gone = this.#holders[this.#random.below(this.#holders.length)] ?? null;
@@ -133,6 +131,21 @@ export class KillWorld {
       late,
       wrong,
     };
+  }
+
+  /** The highest number of which a producer said that it is stored. */
+  #newest(): number {
+    this.#read(this.#producer);
+    return [...this.#stored].reduce((most, body) => Math.max(most, Number(body)), 0);
+  }
+
+  /**
+   * The producer has seen stored what it had on its way. A nats-server that was started anew does not know the keys of what went
+   * out, and a program that was started anew outputs once more what the one before did not see stored: when both happen to a
+   * stanza, nobody knows that it went out. So the next one of the two is killed when nothing is in doubt.
+   */
+  async #confirms(): Promise<void> {
+    await this.#producer?.prints(`stored ${this.#newest() + 1 + MOST_WAITING}\n`);
   }
 
   /** Something arrives that was not output yet. */
