@@ -212,8 +212,7 @@ export class EventLog {
 
   /** So many stanzas were on their way each time the link was lost: they are not sent by themselves. */
   suspects(count: number): void {
-    const stay = count === 1 ? 'stanza stays' : 'stanzas stay';
-    const text = `${String(count)} ${stay} held, because the connection was lost each time; queue.send() tries again, queue.drop() forgets`;
+    const text = `${counted(count, 'stanza stays', 'stanzas stay')} held, because the connection was lost each time; queue.send() tries again, queue.drop() forgets`;
     this.#logger.warn({ held: count }, text);
   }
 

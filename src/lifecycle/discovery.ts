@@ -1,3 +1,4 @@
+import { reasonOf } from '../arguments/values.js';
 import { dialThrough, type Connector } from '../dial/connector.js';
 import { within } from '../dial/deadline.js';
 import { dial } from '../dial/dial.js';
@@ -86,8 +87,7 @@ function shuffled(urls: readonly URL[]): URL[] {
 }
 
 function nothingFound(failed: BrokerError, error: unknown): BrokerError {
-  const reason = error instanceof Error ? error.message : String(error);
-  const message = `${failed.message}; and ${reason}`;
+  const message = `${failed.message}; and ${reasonOf(error)}`;
   return new BrokerError('RESOLVE_HOST_META', message, {
     ...FACTS,
     origin: 'os',

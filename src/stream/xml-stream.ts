@@ -217,6 +217,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     // It was found behind everything that could be read.
     if (this.#xmlError !== null) consumer.onXmlError(this.#xmlError);
     this.#closedAtRest = this.transport.closed;
+    // What was set aside may have filled whoever gets the elements. Behind the end of the connection nothing more comes.
+    if (this.#held && !this.#closedAtRest) return;
     this.#goOn();
   }
 

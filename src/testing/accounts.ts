@@ -57,17 +57,20 @@ export class Accounts {
 
   /**
    * Sets a password; `null` removes the user.
+   * @returns the name as it is in addresses
    * @throws BrokerError `USAGE_JID` for a name that can be in no address, `USAGE_LOOPBACK` for a password that no
    * mechanism can take
    */
-  set(username: string, password: string | null): void {
+  set(username: string, password: string | null): string {
     const { local } = new JID(username, this.domain);
+    if (local === null) throw usageError('USAGE_LOOPBACK', 'an account has a name, which is a text that is not empty');
     if (password !== null && !isPassword(password)) {
       throw usageError('USAGE_LOOPBACK', `a password has to be ${PASSWORD}`);
     }
     this.#verifiers.clear();
-    if (password === null) this.#passwords.delete(local ?? '');
-    else this.#passwords.set(local ?? '', password);
+    if (password === null) this.#passwords.delete(local);
+    else this.#passwords.set(local, password);
+    return local;
   }
 
   has(name: string): boolean {

@@ -4,7 +4,7 @@ import { xml } from '../xml/builder.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
 import type { Connection } from './connection.js';
-import { isStanza, jidOf, problemOf, withFrom } from './stanza.js';
+import { accountOf, isStanza, jidOf, problemOf, withFrom } from './stanza.js';
 import type { Resource } from './services/host.js';
 import type { Site } from './site.js';
 import { failed, StreamManagement } from './stream-management.js';
@@ -141,7 +141,7 @@ export class ClientSession implements Resource {
       this.#goOffline(xml('presence', { xmlns: NS.CLIENT, type: 'unavailable', from: this.jid.toString() }));
       for (const stanza of this.#management?.unacknowledged ?? []) hub.route(stanza);
     }
-    const name = this.jid.local ?? '';
+    const name = accountOf(this.jid);
     // Nobody comes back as an account that was made up for one session.
     if (!this.site.accounts.has(name) && hub.sessions(name).length === 0) this.site.services.forget(name);
     this.site.publish('ended', { jid: this.jid });
@@ -195,7 +195,7 @@ export class ClientSession implements Resource {
     const before = this.priority;
     const initial = before === null;
     const priority = Number(presence.getChildText('priority') ?? 0);
-    this.priority = Number.isInteger(priority) && Math.abs(priority) <= 128 ? priority : 0;
+    this.priority = Number.isInteger(priority) && priority >= -128 && priority <= 127 ? priority : 0;
     this.presence = presence;
     this.presenceAt = Date.now();
     if (initial) this.since = ++order;

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { reasonOf } from '../arguments/values.js';
 import { BrokerError } from '../errors.js';
 
 /** One TCP port. */
@@ -20,8 +21,7 @@ export class Listener {
     try {
       await once(server, 'listening');
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new BrokerError('LOOPBACK_LISTEN', `the loopback server cannot listen: ${why}`, {
+      throw new BrokerError('LOOPBACK_LISTEN', `the loopback server cannot listen: ${reasonOf(cause)}`, {
         layer: 'tcp',
         origin: 'os',
         retryable: true,

@@ -244,8 +244,7 @@ export class LoopbackServer implements AsyncDisposable {
    * @throws BrokerError `USAGE_JID`, `USAGE_LOOPBACK`
    */
   setAccount(username: string, password: string | null): void {
-    this.#site.accounts.set(username, password);
-    const account = new JID(username, this.domain).local ?? '';
+    const account = this.#site.accounts.set(username, password);
     this.#site.tokens?.forget(account);
     if (password === null) this.#site.services.forget(account);
   }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { reasonOf } from '../arguments/values.js';
 import { BrokerError } from '../errors.js';
 import { loadWebSockets } from '../stream/web-socket.js';
 import { WEBSOCKET_FRAMING } from '../stream/websocket-framing.js';
@@ -162,8 +163,7 @@ export class Reception {
 
 /** A mistake in the server itself. */
 function internalError(cause: unknown): BrokerError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new BrokerError('LOOPBACK_INTERNAL', `the loopback server failed: ${why}; please report this`, {
+  return new BrokerError('LOOPBACK_INTERNAL', `the loopback server failed: ${reasonOf(cause)}; please report this`, {
     layer: 'stream',
     cause,
   });

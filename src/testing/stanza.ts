@@ -55,6 +55,11 @@ export function moveInto(contentNamespace: string, stanza: Element): Element {
   return stanza;
 }
 
+/** The account of an address; empty where it is that of a domain, which is nobody's. */
+export function accountOf({ local }: JID): string {
+  return local ?? '';
+}
+
 /** An address of the wire, or null for what is none. */
 export function jidOf(text: string | null): JID | null {
   if (text === null) return null;

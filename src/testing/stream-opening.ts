@@ -1,5 +1,6 @@
 // What every side does when a stream opens: RFC 6120 §4.7, §5.4.
 import { randomBytes } from 'node:crypto';
+import { reasonOf } from '../arguments/values.js';
 import { BrokerError } from '../errors.js';
 import type { Element } from '../xml/element.js';
 import { NS } from '../xml/namespaces.js';
@@ -49,9 +50,8 @@ export async function secure(connection: Connection, site: Site, alpn: string | 
   try {
     await stream.startTls((socket) => tls.handshake(socket, alpn));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
     const facts = { layer: 'tls', phase: 'tls', origin: 'peer', cause } as const;
-    connection.error = new BrokerError('TLS_HANDSHAKE', `the TLS handshake failed: ${why}`, facts);
+    connection.error = new BrokerError('TLS_HANDSHAKE', `the TLS handshake failed: ${reasonOf(cause)}`, facts);
     throw new StreamOver('the connection is closed');
   }
   const socket = stream.tls;

@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket, type SecureContext, type SecureVersion } from 'node:tls';
+import { reasonOf } from '../arguments/values.js';
 import { usageError } from '../errors.js';
 import { Authority } from './authority.js';
 import type { Settings } from './settings.js';
@@ -89,7 +90,6 @@ export async function identityOf(
   try {
     return { authority, tls: new TlsIdentity({ cert, key, clientCa, minVersion, maxVersion }) };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${why}`, { cause });
+    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${reasonOf(cause)}`, { cause });
   }
 }

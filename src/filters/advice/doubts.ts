@@ -41,7 +41,7 @@ type Place =
   /** A child of the stanza in the stream's own namespace. */
   | { readonly at: 'own'; readonly name: string }
   /** What a stanza carries. */
-  | { readonly at: 'payload'; readonly of: NameTest };
+  | { readonly at: 'payload'; readonly name: string; readonly namespace: string };
 
 const STANZA: Place = { at: 'stanza', kind: null };
 const ANYWHERE: Place = { at: 'anywhere' };
@@ -176,7 +176,7 @@ class Doubts {
     const { localName } = test;
     if (place.at === 'document') return this.#stanza(part, test);
     if (localName === null) return ANYWHERE;
-    if (!this.#isOwn(test)) return { at: 'payload', of: test };
+    if (!this.#isOwn(test)) return payload(localName, test);
     switch (place.at) {
       case 'stanza':
         return this.#childOfStanza(part, localName, place.kind, isFirst);
@@ -188,7 +188,7 @@ class Doubts {
         if (isKind(localName)) return { at: 'stanza', kind: localName }; // forwarded
         this.#add(
           part,
-          `a name without a prefix is in no namespace, also inside <${place.of.localName ?? '*'}/>: bind a prefix to ${place.of.namespaceURI ?? 'its namespace'}`,
+          `a name without a prefix is in no namespace, also inside <${place.name}/>: bind a prefix to ${place.namespace}`,
         );
         return ANYWHERE;
       default:
@@ -199,7 +199,6 @@ class Doubts {
   /** The root of the document. */
   #stanza(part: string, test: NameTest): Place {
     const { localName } = test;
-    if (localName === null) return STANZA;
     if (!this.#isOwn(test) && test.namespaceURI !== undefined) {
       this.#add(
         part,
@@ -207,6 +206,7 @@ class Doubts {
       );
       return ANYWHERE;
     }
+    if (localName === null) return STANZA;
     if (isKind(localName)) return { at: 'stanza', kind: localName };
     const meant = nearest(localName, KINDS);
     const hint = meant === undefined ? `write /*/${writtenName(localName, null)} or //…` : `did you mean ${meant}?`;
@@ -238,7 +238,7 @@ class Doubts {
   #below(part: string, test: NameTest): Place {
     const { localName } = test;
     if (localName === null) return ANYWHERE;
-    if (!this.#isOwn(test)) return { at: 'payload', of: test };
+    if (!this.#isOwn(test)) return payload(localName, test);
     if (isKind(localName)) return { at: 'stanza', kind: localName };
     if (!OWN_NAMES.includes(localName)) {
       this.#add(
@@ -287,6 +287,11 @@ class Doubts {
       values.set(name, value.value);
     }
   }
+}
+
+/** An element whose name has a prefix. */
+function payload(name: string, { namespaceURI }: NameTest): Place {
+  return { at: 'payload', name, namespace: namespaceURI as string };
 }
 
 /** The values that a part of a stanza can have; null: any. */

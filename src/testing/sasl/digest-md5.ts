@@ -30,11 +30,12 @@ export const DIGEST_MD5: ServerMechanism = {
     const username = context.accounts.nameOf(name) ?? '';
     const password = context.accounts.password(username);
     if (password === null) throw new SaslFailure('not-authorized');
-    checkIdentity(fields.get('authzid'), username, context);
+    const authzid = fields.get('authzid');
+    checkIdentity(authzid, username, context);
 
     const response = fields.get('response') ?? '';
     for (const user of encodings(`${name}:${realm}:${password}`)) {
-      const suffix = fields.has('authzid') ? `:${fields.get('authzid') ?? ''}` : '';
+      const suffix = authzid === undefined ? '' : `:${authzid}`;
       const session = md5(Buffer.concat([md5(user), Buffer.from(`:${nonce}:${cnonce}${suffix}`)])).toString('hex');
       const answer = (operation: string) =>
         md5(`${session}:${nonce}:00000001:${cnonce}:auth:${md5(`${operation}:${uri}`).toString('hex')}`).toString(

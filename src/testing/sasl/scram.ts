@@ -29,13 +29,13 @@ function scram(name: string, hash: ScramHash, plus: boolean): ServerMechanism {
     async run(exchange, context) {
       const first = CLIENT_FIRST.exec(textOf(await exchange.initial()))?.groups;
       if (first === undefined) throw new SaslFailure('malformed-request');
-      const { header = '', flag = '', bare = '' } = first;
+      const { header = '', flag = '', bare = '', name: saslname = '', nonce: theirs = '' } = first;
       const bindingData = binding(flag, first.type, plus, context);
-      const username = context.accounts.nameOf(prepare(nameIn(first.name ?? ''), 'user name')) ?? '';
+      const username = context.accounts.nameOf(prepare(nameIn(saslname), 'user name')) ?? '';
       checkIdentity(first.authzid === undefined ? undefined : nameIn(first.authzid), username, context);
 
       const verifier = await context.accounts.scram(username, hash);
-      const nonce = (first.nonce ?? '') + randomBytes(18).toString('base64');
+      const nonce = theirs + randomBytes(18).toString('base64');
       const serverFirst =
         `r=${nonce},s=${verifier.salt.toString('base64')},i=${verifier.iterations}` +
         (context.signOffer ? `,h=${offerHash(hash, context)}` : '');
@@ -86,7 +86,7 @@ function offerHash(hash: ScramHash, { mechanisms, bindings, bindingsListed }: Sa
 }
 
 function xor(a: Buffer, b: Buffer): Buffer | null {
-  return a.length === b.length ? Buffer.from(a.map((byte, i) => byte ^ (b[i] ?? 0))) : null;
+  return a.length === b.length ? Buffer.from(a.map((byte, i) => byte ^ b.readUInt8(i))) : null;
 }
 
 function hmac(hash: ScramHash, key: Buffer, text: string): Buffer {

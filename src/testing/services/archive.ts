@@ -6,7 +6,7 @@ import { StanzaError } from '../../stanza/stanza-error.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
-import { jidOf } from '../stanza.js';
+import { accountOf, jidOf } from '../stanza.js';
 import { dataForm, submitted } from './data-form.js';
 import type { Host } from './host.js';
 import { refusal } from './refusal.js';
@@ -38,7 +38,7 @@ export class Archives {
 
   /** A message of an account, which it sends or gets. @returns the id it has in the archive, or null when it is not kept */
   keep(own: JID, other: JID, message: Element): string | null {
-    const account = own.local ?? '';
+    const account = accountOf(own);
     if (!isWorth(message) || !this.#host.hasAccount(account)) return null;
     const archive = this.#archives.get(account) ?? [];
     const id = newId();
@@ -55,7 +55,7 @@ export class Archives {
     const isOurs = (child: Element) => child.is('stanza-id', NS.STANZA_ID) && child.getAttribute('by') === by;
     // It is delivered once more, because its first recipient went.
     const known = message.children.find(isOurs)?.getAttribute('id');
-    if (known != null && this.#archives.get(to.local ?? '')?.some(({ id }) => id === known) === true) return message;
+    if (known != null && this.#archives.get(accountOf(to))?.some(({ id }) => id === known) === true) return message;
     const copy = message.clone();
     for (const child of copy.children) if (isOurs(child)) copy.removeChild(child);
     const id = from === null ? null : this.keep(to.bare(), from, copy);
@@ -87,7 +87,7 @@ export class Archives {
 
   #read(request: Element, query: Element, from: JID): void {
     const asked = query.getChild('x', NS.DATA_FORMS);
-    const wanted = this.#wanted(from.local ?? '', asked === null ? new Map() : submitted(asked));
+    const wanted = this.#wanted(accountOf(from), asked === null ? new Map() : submitted(asked));
     const { page, complete } = pageOf(wanted, query.getChild('set', NS.RSM));
     const queryid = query.getAttribute('queryid');
     for (const { id, at, message } of page) {

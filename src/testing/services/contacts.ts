@@ -7,7 +7,7 @@ import { StanzaError } from '../../stanza/stanza-error.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
-import { jidOf, withFrom } from '../stanza.js';
+import { accountOf, jidOf, withFrom } from '../stanza.js';
 import type { Host, Resource } from './host.js';
 import { refusal } from './refusal.js';
 import { itemOf, Rosters, type Contact } from './roster.js';
@@ -53,7 +53,7 @@ export class Contacts {
     const type = presence.getAttribute('type');
     const contact = jidOf(presence.getAttribute('to'))?.bare();
     if (!isSubscription(type) || contact === undefined) return false;
-    const account = own.local ?? '';
+    const account = accountOf(own);
     const [self, jid] = [own.bare(), contact.toString()];
     // Nobody subscribes to themselves: their own resources see each other anyhow.
     if (contact.equals(self)) return true;
@@ -78,7 +78,7 @@ export class Contacts {
 
   /** A resource is available, or says something else of itself. */
   available({ jid, presence }: Resource, initial: boolean, deliver: (stanza: Element) => void): void {
-    const account = jid.local ?? '';
+    const account = accountOf(jid);
     if (presence === null) return;
     this.#broadcast(account, presence);
     if (!initial) return;
@@ -91,7 +91,7 @@ export class Contacts {
 
   /** A resource is not available any more. */
   unavailable(jid: JID, presence: Element): void {
-    this.#broadcast(jid.local ?? '', presence);
+    this.#broadcast(accountOf(jid), presence);
   }
 
   /** An account is no more. */
@@ -142,12 +142,14 @@ export class Contacts {
 
   /** RFC 6121 §3, from the side of who sends. */
   #send(type: SubscriptionType, account: string, jid: string, stanza: Element): void {
-    const entry = type === 'subscribe' ? this.#rosters.add(account, jid) : this.#rosters.contact(account, jid);
+    if (type === 'subscribe') {
+      const wanted = this.#rosters.add(account, jid);
+      if (!wanted.to && !wanted.ask) this.#change(account, jid, wanted, { ask: true });
+      this.#host.route(stanza);
+      return;
+    }
+    const entry = this.#rosters.contact(account, jid);
     switch (type) {
-      case 'subscribe':
-        if (entry !== null && !entry.to && !entry.ask) this.#change(account, jid, entry, { ask: true });
-        this.#host.route(stanza);
-        return;
       case 'subscribed':
         // An approval that nobody asked for is none (§3.1.5).
         if (entry?.pending == null) return;

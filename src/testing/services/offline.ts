@@ -3,6 +3,7 @@ import type { JID } from '../../jid/jid.js';
 import { xml } from '../../xml/builder.js';
 import type { Element } from '../../xml/element.js';
 import { NS } from '../../xml/namespaces.js';
+import { accountOf } from '../stanza.js';
 import type { Host, Resource } from './host.js';
 
 /** Most messages that are kept for an account. */
@@ -22,8 +23,8 @@ export class OfflineMessages {
   }
 
   /** Keeps a message that nobody takes now. @returns whether it does */
-  keep(message: Element, { local }: JID): boolean {
-    const account = local ?? '';
+  keep(message: Element, to: JID): boolean {
+    const account = accountOf(to);
     const kept = this.#kept.get(account) ?? [];
     const type = message.getAttribute('type') ?? 'normal';
     const isKept = (type === 'normal' || type === 'chat') && isWorth(message);
@@ -35,7 +36,7 @@ export class OfflineMessages {
 
   /** Hands over what was kept, oldest first. */
   deliver(resource: Resource): void {
-    const account = resource.jid.local ?? '';
+    const account = accountOf(resource.jid);
     const kept = this.#kept.get(account) ?? [];
     this.#kept.delete(account);
     for (const message of kept) resource.deliver(message);

@@ -37,13 +37,13 @@ export class PubSubNode {
   /** The newest so many items, or those with these ids; oldest first. */
   wanted(ids: readonly string[], most: number | null): Element[] {
     const all = [...this.items.values()];
-    if (ids.length > 0) return all.filter((item) => ids.includes(item.getAttribute('id') ?? ''));
+    if (ids.length > 0) return all.filter((item) => ids.includes(item.getAttribute('id') as string));
     return most === null ? all : most === 0 ? [] : all.slice(-most);
   }
 
   /** @throws StanzaError `resource-constraint` */
   subscribe(jid: string): void {
-    if (this.subscribers.size >= SUBSCRIBERS_LIMIT) throw new StanzaError('resource-constraint');
+    if (!this.subscribers.has(jid) && this.subscribers.size >= SUBSCRIBERS_LIMIT) throw new StanzaError('resource-constraint');
     this.subscribers.add(jid);
   }
 }

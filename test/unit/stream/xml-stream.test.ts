@@ -189,6 +189,33 @@ describe('a stream', () => {
     expect(told.onElement).toHaveBeenCalledTimes(2);
   });
 
+  it.each([
+    ['what waits', false],
+    ['the end of the connection, which nothing holds up,', true],
+  ])('is held from before it flows: %s is delivered then', async (_, isOver) => {
+    const pipe = new MemoryPipe();
+    const stream = open(pipe);
+    pipe.feed(Buffer.from(HEADER));
+    expect(await stream.read()).toMatchObject({ kind: 'header' });
+    pipe.feed(Buffer.from('<a/><b/>'));
+    const told = consumer();
+    if (isOver) {
+      pipe.destroy();
+      await new Promise((resolve) => pipe.once('close', resolve));
+    }
+    stream.hold(true);
+    stream.flow(told);
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+    const before = told.onElement.mock.calls.length;
+    if (!isOver) {
+      expect([before, told.onClose.mock.calls]).toEqual([0, []]);
+      stream.hold(false);
+    }
+    await expect.poll(() => told.onElement.mock.calls).toHaveLength(2);
+    if (isOver) await expect.poll(() => told.onClose.mock.calls).toHaveLength(1);
+  });
+
   it('what is no XML, in one piece with what is read before, is told once the stream flows', async () => {
     const pipe = new MemoryPipe();
     const stream = new XmlStream(new Transport(pipe), {});
