@@ -90,6 +90,8 @@ export async function identityOf(
   try {
     return { authority, tls: new TlsIdentity({ cert, key, clientCa, minVersion, maxVersion }) };
   } catch (cause) {
-    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${reasonOf(cause)}`, { cause });
+    throw usageError('USAGE_LOOPBACK', `the certificates of the option tls cannot be used: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }

@@ -43,7 +43,8 @@ export class PubSubNode {
 
   /** @throws StanzaError `resource-constraint` */
   subscribe(jid: string): void {
-    if (!this.subscribers.has(jid) && this.subscribers.size >= SUBSCRIBERS_LIMIT) throw new StanzaError('resource-constraint');
+    if (!this.subscribers.has(jid) && this.subscribers.size >= SUBSCRIBERS_LIMIT)
+      throw new StanzaError('resource-constraint');
     this.subscribers.add(jid);
   }
 }

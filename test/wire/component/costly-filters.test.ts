@@ -99,8 +99,10 @@ describe('A-STZ-9: filters that cost much', () => {
     void server.send(large('2', 200));
     await inEachTurn(evaluated, 7);
     broker.halt();
+    const before = evaluated();
     await broker.closed;
     for (let turns = 0; turns < 10; turns += 1) await new Promise((resolve) => setImmediate(resolve));
-    expect(heard).toHaveLength(5);
+    // Nor do they cost anything any more.
+    expect([heard.length, evaluated()]).toEqual([5, before]);
   });
 });
