@@ -185,6 +185,16 @@ const receiving =
     return { step, stanzas: CORPUS };
   };
 
+/** Components that become ready, one after the other. */
+const connecting = async ({ port }) => {
+  const { connect } = await import('../candidates/ours.mjs');
+  const count = 60;
+  const step = async () => {
+    for (let i = 0; i < count; i += 1) (await connect({ port })).close();
+  };
+  return { step, stanzas: count };
+};
+
 /** `order` is what the other side of its connection does, for those that have one. */
 export const WORKLOADS = {
   parse: { text: 'parse, 16 KiB chunks', prepare: parsing(16_384) },
@@ -200,6 +210,7 @@ export const WORKLOADS = {
   'write-mixed': { text: 'build and write, mixed', prepare: writing(mixed) },
   relay: { text: 'write received stanzas', prepare: relaying },
   output: { text: 'output() to a socket', prepare: outputting, order: { order: 'count' } },
+  connect: { text: 'a component becomes ready', prepare: connecting, order: { order: 'hold' } },
   'inbound-0': { text: 'inbound from a socket, 0 filters', prepare: receiving(0), order: { order: 'ask' } },
   'inbound-10': { text: 'inbound from a socket, 10 filters', prepare: receiving(10), order: { order: 'ask' } },
 };

@@ -3,7 +3,7 @@ import { printable, usageError } from '../errors.js';
 import type { Check, UsageCode } from './checks.js';
 import type { Given } from './optional.js';
 import { nearest } from './suggestion.js';
-import { isRecord, kindOf, ownProperties, UNREADABLE } from './values.js';
+import { isRecord, kindOf, namesOf, readOnce, UNREADABLE } from './values.js';
 
 /** The options of a call, or those of a group inside others, such as `timeouts`. */
 export interface OptionTable<T extends object> {
@@ -58,8 +58,8 @@ export function readGroup<T extends object>(group: T | undefined): Given<T> | un
 }
 
 function read<T extends object>(value: unknown, table: OptionTable<T>, path: string, problems: Problem[]): unknown {
-  const own = isRecord(value) ? ownProperties(value) : null;
-  if (own === null) {
+  const names = isRecord(value) ? namesOf(value) : null;
+  if (names === null) {
     const { instead } = table;
     const problem = instead === undefined ? `must be an object, not ${kindOf(value)}` : instead(value);
     if (problem === null) return value;
@@ -69,30 +69,37 @@ function read<T extends object>(value: unknown, table: OptionTable<T>, path: str
   const right = Object.create(null) as Record<string, unknown>;
   const given = new Set<string>();
   let listed = false;
-  for (const name of Object.keys(own)) {
-    const one = own[name];
-    const full = `${path}${printable(name, SHOWN)}`;
+  for (const name of names) {
+    const one = readOnce(value as object, name);
     const check = checkOf(table, name);
     if (check === undefined) {
       const near = meant(name, table, path);
       const hint =
         near === undefined ? `there are ${Object.keys(table.checks).join(', ') || 'none'}` : `did you mean ${near}?`;
-      problems.push({ text: `${full} is no option${near === undefined && listed ? '' : `; ${hint}`}` });
+      problems.push({ text: `${fullName(path, name)} is no option${near === undefined && listed ? '' : `; ${hint}`}` });
       listed ||= near === undefined;
       continue;
     }
     if (one === undefined && check !== table.others) continue;
     given.add(name);
     if (typeof check !== 'function' && one !== UNREADABLE) {
-      right[name] = read(one, check, `${full}.`, problems);
+      right[name] = read(one, check, `${fullName(path, name)}.`, problems);
       continue;
     }
     const problem = problemOf(one, check);
     if (problem === null) right[name] = one;
-    else problems.push({ text: `${full} ${problem}`, code: typeof check === 'function' ? check.code : undefined });
+    else
+      problems.push({
+        text: `${fullName(path, name)} ${problem}`,
+        code: typeof check === 'function' ? check.code : undefined,
+      });
   }
   for (const text of table.rule?.(right as Partial<T>, given) ?? []) problems.push({ text });
   return right;
+}
+
+function fullName(path: string, name: string): string {
+  return `${path}${printable(name, SHOWN)}`;
 }
 
 function checkOf(table: OptionTable<object>, name: string): Check | OptionTable<object> | undefined {

@@ -64,21 +64,29 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** A copy of an object's own enumerable properties, each read once; null when not even their names can be had. */
 export function ownProperties(value: object): Record<string, unknown> | null {
+  const names = namesOf(value);
+  if (names === null) return null;
   const copy = Object.create(null) as Record<string, unknown>;
-  let names: string[];
+  for (const name of names) copy[name] = readOnce(value, name);
+  return copy;
+}
+
+/** The names of an object's own enumerable properties; null when they cannot be had. */
+export function namesOf(value: object): string[] | null {
   try {
-    names = Object.keys(value);
+    return Object.keys(value);
   } catch {
     return null;
   }
-  for (const name of names) {
-    try {
-      copy[name] = (value as Record<string, unknown>)[name];
-    } catch {
-      copy[name] = UNREADABLE;
-    }
+}
+
+/** A property of an object; {@link UNREADABLE} when it throws. */
+export function readOnce(value: object, name: string): unknown {
+  try {
+    return (value as Record<string, unknown>)[name];
+  } catch {
+    return UNREADABLE;
   }
-  return copy;
 }
 
 /** What an object calls itself: `Object`, `Date`, `Map`; null when that throws. */

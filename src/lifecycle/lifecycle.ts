@@ -65,7 +65,7 @@ export class Lifecycle implements LinkOwner {
     if (signal?.aborted === true) return refused(aborted(signal), false);
     if (this.#leaving) return refused(shutDown(), true);
     if (this.#life.settled) this.#life = new Deferred();
-    this.#rejectOperation(superseded());
+    if (this.#operation !== null) this.#rejectOperation(superseded());
     this.#retries.begin({ host, port });
     const epoch = ++this.#epoch;
     const operation = new ConnectOperation(signal, () => {

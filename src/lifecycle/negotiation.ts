@@ -69,6 +69,10 @@ export class StreamNegotiation implements Negotiation {
     this.#stream = stream;
     this.config = dialectConfig;
     this.signal = signal;
+    // One for all that is read: listeners of a signal cost more than what they are for.
+    signal.addEventListener('abort', () => {
+      stream.interrupt(signal.reason as Error);
+    });
   }
 
   get tls(): TlsFacts | null {
@@ -118,7 +122,9 @@ export class StreamNegotiation implements Negotiation {
   }
 
   password(): Promise<string> {
-    return this.#abortable(readPassword(this.#parts.secrets));
+    const { secrets } = this.#parts;
+    const password = readPassword(secrets);
+    return typeof secrets.password === 'function' || this.signal.aborted ? this.#abortable(password) : password;
   }
 
   async open(attributes: Readonly<Record<string, string>> = {}): Promise<StreamHeader> {
@@ -238,29 +244,16 @@ export class StreamNegotiation implements Negotiation {
   }
 
   async #read(limitMs: number, what: string): Promise<Exclude<Item, { kind: 'failed' }>> {
-    const { signal } = this;
     this.#checkSignal();
-    let timer: NodeJS.Timeout | undefined;
-    let onAbort = (): void => undefined;
+    const timer = setTimeout(() => {
+      this.#stream.interrupt(this.#timeout(limitMs, what));
+    }, limitMs);
     try {
-      const item = await new Promise<Item>((resolve, reject) => {
-        onAbort = () => {
-          reject(signal.reason as Error);
-        };
-        signal.addEventListener('abort', onAbort);
-        timer = setTimeout(() => {
-          reject(this.#timeout(limitMs, what));
-        }, limitMs);
-        this.#stream.read().then(resolve, reject);
-      });
+      const item = await this.#stream.read();
       if (item.kind === 'failed') throw item.error;
       return item;
-    } catch (error) {
-      this.#stream.abandonRead();
-      throw error;
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
     }
   }
 

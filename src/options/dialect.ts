@@ -70,6 +70,7 @@ export function dialectProblem(value: unknown): string | null {
       typeof value === 'string' ? ": import { XMPP } from 'xmpp-broker', without quotes around the name" : '';
     return `must be ${WANTED_DIALECT}, not ${kindOf(value)}${hint}`;
   }
+  if ((DIALECTS as readonly unknown[]).includes(value)) return null;
   for (const [property, check] of PROPERTIES) {
     let problem: string | null;
     try {

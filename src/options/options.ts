@@ -210,18 +210,18 @@ const ROWS = {
   reconnect: { check: RECONNECT, inForce: reconnectInForce },
   timeouts: {
     check: { checks: allOf(DEFAULT_TIMEOUTS, milliseconds) },
-    inForce: (given: Partial<Timeouts> = {}) => filled(DEFAULT_TIMEOUTS, given),
+    inForce: (given: Optional<Timeouts> | true = true) => filled(DEFAULT_TIMEOUTS, given),
   },
   liveness: {
     check: {
       checks: allOf(DEFAULT_LIVENESS, milliseconds),
       instead: must('false or an object', (value) => value === false),
     },
-    inForce: (given: false | Partial<LivenessOptions> = {}) => given !== false && filled(DEFAULT_LIVENESS, given),
+    inForce: (given: boolean | Optional<LivenessOptions> = true) => given !== false && filled(DEFAULT_LIVENESS, given),
   },
   limits: {
     check: { checks: allOf(DEFAULT_ALL_LIMITS, count) },
-    inForce: (given: Partial<Limits> = {}) => filled(DEFAULT_ALL_LIMITS, given),
+    inForce: (given: Optional<Limits> | true = true) => filled(DEFAULT_ALL_LIMITS, given),
   },
   queue: { check: QUEUE, inForce: queueInForce },
   answerRequests: {
@@ -292,7 +292,7 @@ export function validateOptions(options: unknown): {
     name,
     row.inForce?.(given[name as keyof BrokerOptions], given),
   ]);
-  shown.push(['xmlLimits', filled(DEFAULT_LIMITS, given.limits ?? {})]);
+  shown.push(['xmlLimits', filled(DEFAULT_LIMITS, given.limits ?? true)]);
   const config = Object.freeze(Object.fromEntries(shown)) as BrokerConfig;
   const { password, tls, websocket, logger = stderrLogger(config.alias, config.debug), connector } = given;
   return {

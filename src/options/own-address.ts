@@ -26,7 +26,8 @@ export function partsOf(jid: string | JID | undefined): { [Name in Part]?: strin
 }
 
 /** What is wrong with an address as the own one, and with options that say something else. */
-export function addressProblems({ jid, connectionType: dialect, ...options }: Addressed): string[] {
+export function addressProblems(options: Addressed): string[] {
+  const { jid, connectionType: dialect } = options;
   if (jid === undefined) return [];
   const parts = partsOf(jid);
   if (dialect?.addressing === 'domain' && Object.keys(parts).length > 1) {

@@ -106,7 +106,9 @@ export function isDecision(value: unknown): value is QueueDecision {
 }
 
 /** The options in force. */
-export function queueInForce({ purgeOnReady, ...given }: QueueOptions = {}): QueueConfig {
+export function queueInForce(options?: QueueOptions): QueueConfig {
+  if (options === undefined) return DEFAULT_QUEUE;
+  const { purgeOnReady, ...given } = options;
   const inForce = filled(DEFAULT_QUEUE, given);
   return purgeOnReady === undefined ? inForce : Object.freeze({ ...inForce, onReady: fromOldForm(purgeOnReady) });
 }

@@ -36,6 +36,7 @@ export type Item =
 
 interface Reader {
   resolve(item: Item): void;
+  reject(error: Error): void;
 }
 
 /** Bytes that may wait unread while a negotiation thinks; then the socket is paused. */
@@ -144,8 +145,8 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
       this.#item = null;
       return Promise.resolve(item);
     }
-    return new Promise((resolve) => {
-      this.#reader = { resolve };
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
       // What was received before the end comes first, even if the transport is closed by now.
       this.#tokenizer.resume();
       const final = this.#final;
@@ -163,9 +164,11 @@ export class XmlStream implements TransportHandler, TokenizerHandler {
     return this.#reader !== null;
   }
 
-  /** Gives up a read that nobody waits for any more. */
-  abandonRead(): void {
+  /** Gives up the read that is waiting, if there is one: it rejects. What comes is for the next one. */
+  interrupt(error: Error): void {
+    const reader = this.#reader;
     this.#reader = null;
+    reader?.reject(error);
   }
 
   /**

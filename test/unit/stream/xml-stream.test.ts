@@ -151,8 +151,11 @@ describe('a stream', () => {
       pipe.feed(Buffer.from(HEADER));
       await stream.read();
       // Whoever waited has given up.
-      void stream.read();
-      stream.abandonRead();
+      const given = stream.read();
+      stream.interrupt(new Error('it takes too long'));
+      await expect(given).rejects.toThrow('it takes too long');
+      // Nobody waits any more.
+      stream.interrupt(new Error('in vain'));
     }
     pipe.feed(Buffer.from(said ?? HEADER));
     await expect.poll(() => pipe.readableLength).toBe(0);
