@@ -6,6 +6,9 @@ import type { StagedEntry as Entry } from './staged.js';
 /** The place of a stanza that the stream has lost, as by a power cut. It is here still, and there is nothing to be acknowledged. */
 export const NOWHERE = 0;
 
+/** Most ranges of places that are said to be done with. */
+const MOST_RANGES = 32;
+
 export class KnownStanzas {
   readonly #byKey = new Map<string, Entry>();
   readonly #bySequence = new Map<number, Entry>();
@@ -135,6 +138,30 @@ export class KnownStanzas {
     this.#confirmed.push(...sequences);
     const surplus = this.#confirmed.length - this.#remembered;
     for (const sequence of surplus > 0 ? this.#confirmed.splice(0, surplus) : []) this.#ending.delete(sequence);
+  }
+
+  /**
+   * Places that were brought and are done with, as ranges: the first, the last, the first … What is killed may bring them again,
+   * though it has confirmed that it knows: nats-server writes down what was taken out of a stream some seconds later. Places of
+   * other queues count as ours. Of very many ranges, the newest.
+   */
+  done(): number[] {
+    const open: number[] = [];
+    let isSorted = true;
+    for (const sequence of this.#bySequence.keys()) {
+      if (sequence > this.#floor) continue;
+      isSorted &&= sequence >= (open.at(-1) ?? 0);
+      open.push(sequence);
+    }
+    if (!isSorted) open.sort((a, b) => a - b);
+    const ranges: number[] = [];
+    let end = this.#floor;
+    for (let i = open.length; i >= 0 && ranges.length < 2 * MOST_RANGES; i -= 1) {
+      const before = open[i - 1] ?? 0;
+      if (before < end) ranges.unshift(before + 1, end);
+      end = before - 1;
+    }
+    return ranges;
   }
 
   /** Marks of those of which there is something to say, by sequence. */

@@ -12,6 +12,9 @@ export interface Mark {
 
 export const FRESH: Mark = Object.freeze({ handed: null, possibleDuplicate: false, attempts: 0, faults: 0 });
 
+/** Of a stanza that was done with, and is there again. */
+const AGAIN: Mark = Object.freeze({ ...FRESH, possibleDuplicate: true });
+
 export function isFresh({ handed, possibleDuplicate, attempts, faults }: Mark): boolean {
   return handed === null && !possibleDuplicate && attempts === 0 && faults === 0;
 }
@@ -84,22 +87,37 @@ function follows(last: number | null, next: number | null): boolean {
 /** The marks of a record, by sequence. It comes from another process: what does not fit is left out. */
 export class Marks {
   readonly #groups: readonly Group[];
-  /** The highest sequence that has a mark. */
+  /** Ranges of places that are done with: the first, the last, the first … */
+  readonly done: readonly number[];
+  /** The highest sequence of which it says something. */
   readonly last: number;
 
-  constructor(given: unknown) {
+  constructor(given: unknown, done?: unknown) {
     this.#groups = Array.isArray(given) ? given.filter(isGroup) : [];
-    this.last = this.#groups.reduce((last, group) => Math.max(last, lastOf(group)), 0);
+    this.done = Array.isArray(done) && done.every(isCount) ? (done as number[]) : [];
+    this.last = this.#groups.reduce(
+      (last, group) => Math.max(last, lastOf(group)),
+      this.done.reduce((last, sequence) => Math.max(last, sequence), 0),
+    );
   }
 
-  of(sequence: number): Mark {
+  /**
+   * @param isNewer whether it is newer than the record, and has got the place of another one. It may be that one, if something
+   * was on its way there
+   */
+  of(sequence: number, isNewer: boolean): Mark {
     for (const { h, s, o, d, a, f, q } of this.#groups) {
       const index = indexIn(q, sequence);
       if (index < 0) continue;
+      if (isNewer) return { handed: null, possibleDuplicate: true, attempts: a, faults: f };
       const handed = h === 0 ? null : { session: s ?? null, ordinal: o === undefined ? null : (o + index) % MODULUS };
       return { handed, possibleDuplicate: d === 1, attempts: a, faults: f };
     }
-    return FRESH;
+    return !isNewer && this.#isDone(sequence) ? AGAIN : FRESH;
+  }
+
+  #isDone(sequence: number): boolean {
+    return this.done.some((last, at) => at % 2 === 1 && sequence <= last && sequence >= (this.done[at - 1] ?? 0));
   }
 
   /** The groups as they were read: what is not looked at yet has to stay in the record. */

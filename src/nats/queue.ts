@@ -6,9 +6,10 @@ import { answer } from './answers.js';
 import { isMessageMissing } from './errors.js';
 import type { Feed, FeedMessage, FeedOwner } from './feed.js';
 import { CommandLine } from './commands.js';
+import { Inherited, type Body } from './inherited.js';
 import { KnownStanzas, NOWHERE } from './known-stanzas.js';
 import type { Lease, Taken, TakenAfter } from './lease.js';
-import { isFresh, packed, Marks, type Mark } from './marks.js';
+import { packed } from './marks.js';
 import { keyOf, storedOf, ticketOf } from './message.js';
 import { Brought } from './brought.js';
 import { QueueWriter, type QueueWriterParts } from './queue-writer.js';
@@ -21,9 +22,6 @@ export const ACK_WAIT_MS = 5 * 60 * 1000;
 /** What a queue needs of a lease, and of what reads for it: a shard of a fleet has one of each for many queues. */
 export type QueueLease = Pick<Lease, 'isHeld' | 'keep' | 'write' | 'check' | 'settle' | 'release' | 'stop'>;
 export type QueueFeed = Pick<Feed, 'start' | 'again' | 'stop' | 'delete'>;
-
-/** Of a stanza that was not there yet. */
-const NO_MARKS = new Marks([]);
 
 /** A queue that a store has open, and tells of its connection. */
 export interface OpenedQueue extends OpenStore {
@@ -45,12 +43,6 @@ export interface NatsQueueParts extends QueueWriterParts {
   left(): Promise<void>;
 }
 
-/** What goes along with the holder record. */
-interface Body {
-  readonly marks?: unknown;
-  readonly session?: SessionRecord | null;
-}
-
 export class NatsQueue implements OpenedQueue, FeedOwner {
   readonly epoch: number;
   readonly after: TakenAfter;
@@ -61,10 +53,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
   #commands: CommandLine | null = null;
   readonly #known: KnownStanzas;
   readonly #writer: QueueWriter;
-  /** What the last holder knew of stanzas. */
-  #inherited: Marks;
-  /** When it said so, by the clock of NATS. */
-  readonly #inheritedAt: number;
+  readonly #inherited: Inherited;
   #kept: SessionRecord | null;
   #under: Promise<void> = Promise.resolve();
   #confirmed: Promise<unknown> = Promise.resolve();
@@ -80,10 +69,8 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     this.#known = new KnownStanzas(parts.remembered);
     this.epoch = epoch;
     this.after = after;
-    const { marks, session } = (typeof body === 'object' && body !== null ? body : {}) as Body;
-    this.#inherited = new Marks(marks);
-    this.#inheritedAt = at;
-    this.session = isSession(session) ? session : null;
+    this.#inherited = new Inherited(body, at);
+    this.session = this.#inherited.session;
     this.#kept = this.session;
     this.#writer = new QueueWriter(parts, this.#known);
     this.#feed = parts.feed(this);
@@ -181,7 +168,7 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
       this.#acknowledge([reply], [sequence]);
       return;
     }
-    const mark = this.#markOf(from);
+    const mark = this.#inherited.markOf(from);
     this.#known.add({ key, sequence, at, ticket: ticketOf(from), mark, reply });
     // Our own, faster than the answer to who put it.
     if (isOurs) return;
@@ -263,23 +250,13 @@ export class NatsQueue implements OpenedQueue, FeedOwner {
     reports.tell(owner.queue, ended);
   }
 
-  /** What the last holder knew of a stanza. One that is newer than what he said has got the place of another: it may be that one. */
-  #markOf({ sequence, at }: FeedMessage): Mark {
-    if (this.#inherited.last < sequence) this.#inherited = NO_MARKS;
-    const mark = this.#inherited.of(sequence);
-    if (at <= this.#inheritedAt || isFresh(mark)) return mark;
-    return { ...mark, handed: null, possibleDuplicate: true };
-  }
-
   /** What the holder record has to say, with what is about to become of stanzas. */
   #body(all: readonly Staged[], session = this.#kept): Body {
     const marks = this.#known.marks();
     for (const { entry, mark } of all) {
       if (entry !== null && entry.sequence !== NOWHERE) marks.set(entry.sequence, mark);
     }
-    // What the last holder said of stanzas that are not here yet.
-    const later = this.#known.floor < this.#inherited.last ? this.#inherited.groups : [];
-    return { marks: [...packed(marks), ...later], session };
+    return this.#inherited.body(this.#known.floor, { marks: packed(marks), done: this.#known.done(), session });
   }
 
   #end(ended: readonly Staged[]): void {
@@ -381,16 +358,4 @@ function abortion(signal: AbortSignal): Promise<never> {
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
   });
-}
-
-/** It comes from another process. */
-function isSession(value: unknown): value is SessionRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const { id, tag, jid, sent, acked, handled, at } = value as Record<string, unknown>;
-  return (
-    typeof id === 'string' &&
-    typeof jid === 'string' &&
-    (tag === undefined || typeof tag === 'string') &&
-    [sent, acked, handled, at].every((one) => Number.isFinite(one))
-  );
 }

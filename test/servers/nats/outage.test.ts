@@ -6,7 +6,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
-import type { Broker } from 'xmpp-broker';
+import type { Broker, Ticket } from 'xmpp-broker';
 import { prepareNats, subjectToken, type RemoteTicket, type StanzaPublisher } from 'xmpp-broker/nats';
 import { describeServer, Nats, NatsCluster, type NatsServer } from '../harness/index.js';
 import {
@@ -100,6 +100,31 @@ describeServer('nats', 'J-1: kills', () => {
     say(others, later, 3);
     await Promise.all([...later.values()].map(({ sent }) => sent));
     await expect.poll(() => xmpp.bodies, WAIT).toEqual([...later.keys()]);
+  });
+
+  // nats-server confirms what is done with at once, and writes down some seconds later that it is out of the stream.
+  it('what nats-server has again though it was done with goes out with a flag only', async () => {
+    const nats = await start();
+    const xmpp = await Xmpp.start(atEnd);
+    const producer = publisher(nats);
+    const first = holder(nats, component(xmpp.server, QUEUE));
+    await first.connect();
+    // What is in the midst of others comes back.
+    await producer.output(message('before'), { queue: 'another' }).stored;
+    const tickets = [1, 2, 3].map((body) => producer.output(message(String(body))));
+    await Promise.all(tickets.map(({ sent }) => sent));
+    await producer.output(message('behind'), { queue: 'another' }).stored;
+    await producer.close();
+    await first.shutdown();
+    await nats.kill();
+    await nats.start();
+    const onReady = ({ possibleDuplicate }: Ticket): 'hold' | 'send' => (possibleDuplicate ? 'hold' : 'send');
+    const next = holder(nats, { ...component(xmpp.server, QUEUE), queue: { onReady } });
+    await next.connect();
+    const last = publisher(nats);
+    await last.output(message('4')).sent;
+    await expect.poll(() => xmpp.bodies, WAIT).toContain('4');
+    expect(xmpp.bodies).toEqual(['1', '2', '3', '4']);
   });
 
   it('a node of three is killed: it goes on', async () => {

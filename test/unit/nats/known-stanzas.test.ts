@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { KnownStanzas, NOWHERE } from '../../../src/nats/known-stanzas.js';
 import { FRESH, type Mark } from '../../../src/nats/marks.js';
@@ -101,4 +102,41 @@ it('J-1 what the stream has lost stays here without a place, and takes the one i
   expect([...known.marks().keys()]).toEqual([1]);
   known.bring(held!, { sequence: 7, at: 70 }, 'y');
   expect([known.at(7), [...known.marks().keys()]]).toEqual([held, [1, 7]]);
+});
+
+it('J-1 what was brought and is done with is told in ranges, whatever else is there', () => {
+  const places = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 1 });
+  fc.assert(
+    fc.property(places, fc.func(fc.boolean()), fc.nat(5), (given, isOver, own) => {
+      const known = new KnownStanzas();
+      const brought = given.toSorted((a, b) => a - b).map((at) => entry(at, FRESH, 'x'));
+      // What this process has put, and JetStream did not bring yet.
+      for (let at = 1; at <= own; at += 1) known.add(entry(60 + at, HANDED, null));
+      for (const one of brought) {
+        known.pass(one.sequence, one.sequence);
+        known.add(one);
+      }
+      const open = new Set<number>();
+      for (const one of brought) {
+        if (isOver(one.sequence)) known.end(one);
+        else open.add(one.sequence);
+      }
+      const ranges = known.done();
+      const told = (at: number): boolean =>
+        ranges.some((last, index) => index % 2 === 1 && at <= last && at >= (ranges[index - 1] ?? 0));
+      expect(ranges).toEqual(ranges.toSorted((a, b) => a - b));
+      for (let at = 1; at <= 66; at += 1) expect(told(at)).toBe(at <= known.floor && !open.has(at));
+    }),
+  );
+});
+
+it('of very many ranges the newest are told', () => {
+  const known = new KnownStanzas();
+  for (let at = 1; at <= 1_000; at += 1) {
+    known.pass(at, at);
+    if (at % 2 === 0) known.add(entry(at, FRESH, 'x'));
+  }
+  known.pass(1_001, 1_001);
+  const ranges = known.done();
+  expect([ranges.length, ranges.slice(0, 2), ranges.slice(-2)]).toEqual([64, [939, 939], [1_001, 1_001]]);
 });

@@ -20,7 +20,7 @@ it('what is packed is what is read, through the text of a record', () => {
     fc.property(rows, (given) => {
       const marks = new Marks(JSON.parse(JSON.stringify(packed(given))));
       const known = new Map(given);
-      for (let at = 0; at < 63; at += 1) expect(marks.of(at)).toEqual(known.get(at) ?? FRESH);
+      for (let at = 0; at < 63; at += 1) expect(marks.of(at, false)).toEqual(known.get(at) ?? FRESH);
       const marked = given.filter(([, one]) => !isFresh(one)).map(([at]) => at);
       expect(marks.last).toBe(Math.max(0, ...marked));
     }),
@@ -39,9 +39,9 @@ it('too many gaps make one wide range, which flags and places nothing', () => {
   const marks = new Marks(packed(rows));
   expect(JSON.stringify(packed(rows)).length).toBeLessThan(100);
   for (const at of [1, 2, 17_999]) {
-    expect(marks.of(at)).toMatchObject({ handed: { session: null, ordinal: null }, possibleDuplicate: true });
+    expect(marks.of(at, false)).toMatchObject({ handed: { session: null, ordinal: null }, possibleDuplicate: true });
   }
-  expect(marks.of(18_000)).toBe(FRESH);
+  expect(marks.of(18_000, false)).toBe(FRESH);
 });
 
 it.each([
@@ -52,11 +52,23 @@ it.each([
   [[{ h: 1, d: 0, a: 0, f: 0, q: ['x'] }]],
   [[{ h: 1, d: 0, a: -1, f: 0, q: [] }]],
 ])('%j of another program is nothing', (given) => {
-  expect(new Marks(given).of(1)).toBe(FRESH);
+  expect(new Marks(given).of(1, false)).toBe(FRESH);
 });
 
 it('a list of another program may be long', () => {
   const given = Array.from({ length: 200_000 }, (_, at) => ({ h: 1, d: 0, a: 1, f: 0, q: [at + 1, 1] }));
   const marks = new Marks(given);
-  expect([marks.last, marks.of(200_000).attempts]).toEqual([200_000, 1]);
+  expect([marks.last, marks.of(200_000, false).attempts]).toEqual([200_000, 1]);
+});
+
+it('what was done with and is there again is flagged, and what has got its place since is not', () => {
+  const marks = new Marks(packed([[3, handed(1)]]), [1, 4, 7, 9]);
+  const flagged = [1, 2, 3, 4, 5, 6, 7, 9, 10].map((at) => marks.of(at, false).possibleDuplicate);
+  expect(flagged).toEqual([true, true, false, true, false, false, true, true, false]);
+  expect([1, 3, 8].map((at) => marks.of(at, true).possibleDuplicate)).toEqual([false, true, false]);
+  expect(marks.last).toBe(9);
+});
+
+it.each([[null], [{}], [['x']], [[-1, 5]]])('%j of another program is no list of what is done with', (done) => {
+  expect(new Marks([], done).done).toEqual([]);
 });

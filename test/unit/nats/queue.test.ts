@@ -32,8 +32,8 @@ it('does not take a session back that is about to be kept when the stream loses 
   await committed;
   await expect.poll(() => written).toHaveLength(2);
   expect(written).toEqual([
-    { marks: [], session },
-    { marks: [], session },
+    { marks: [], done: [], session },
+    { marks: [], done: [], session },
   ]);
 });
 
