@@ -91,8 +91,8 @@ export class ShardRecord {
   #put(token: string, body: unknown): void {
     this.#bytes -= this.#parts.get(token)?.bytes ?? 0;
     this.#parts.delete(token);
-    const { marks, session = null } = isRecord(body) ? body : {};
-    if (session === null && (!Array.isArray(marks) || marks.length === 0)) return;
+    const { marks, done, session = null } = isRecord(body) ? body : {};
+    if (session === null && isEmpty(marks) && isEmpty(done)) return;
     const bytes = JSON.stringify(body).length + token.length + 8;
     this.#parts.set(token, { body, bytes });
     this.#bytes += bytes;
@@ -132,3 +132,5 @@ export class ShardRecord {
     }
   }
 }
+
+const isEmpty = (list: unknown): boolean => !Array.isArray(list) || list.length === 0;

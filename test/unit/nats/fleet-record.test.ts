@@ -52,6 +52,16 @@ describe('the record of a shard', () => {
     ]);
   });
 
+  it('J-1 what an account is done with stays in it, with nothing on its way and no session', async () => {
+    const lease = new Written();
+    const body = { marks: [], done: [1, 7], session: null };
+    const record = new ShardRecord(lease, { accounts: { old: body } }, 1_000);
+    const written = record.lease('a').write(body);
+    lease.end();
+    await written;
+    expect(lease.bodies).toEqual([{ accounts: { old: body, a: body } }]);
+  });
+
   it.each(['__proto__', 'constructor', 'toString'])('an account may be called %s', async (token) => {
     const lease = new Written();
     const record = new ShardRecord(lease, null, 1_000);
