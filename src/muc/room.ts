@@ -16,7 +16,7 @@ import { readPresence, type Occupant, type RoomPresence } from './occupant.js';
 import { EVENTS, type RoomEvents, type RoomState } from './room-events.js';
 import { readRoomOptions, type RoomOptions } from './options.js';
 import { said, stampOf, subjectOf } from './room-message.js';
-import { enroll, type Member } from './rooms.js';
+import { enroll } from './rooms.js';
 import { stillInside } from './self-ping.js';
 import { departureOf, entersAgain, type Departure } from './what-follows.js';
 
@@ -31,7 +31,8 @@ const NO_DETAILS = { actor: null, reason: null, alternate: null };
  *
  * Events go over the broker's bus: a handler that throws is told of as every other.
  */
-export class Room implements Member, AsyncDisposable {
+// It is a Member of its broker's rooms, too. What makes it one is left out of the declarations, so they must not say so.
+export class Room implements AsyncDisposable {
   /** Bare address of the room. */
   readonly jid: string;
   readonly #broker: Broker;

@@ -7,8 +7,14 @@ import { WebSocketStream } from './web-socket-stream.js';
 
 const SUBPROTOCOL = 'xmpp';
 
-/** The package that frames messages; it is loaded when it is needed. */
-export type WebSocketPackage = typeof import('ws');
+/**
+ * The package that frames messages; it is loaded when it is needed. It is `typeof import('ws')`, which nothing that is declared
+ * may say: a program without that package, or without its types, would not compile.
+ */
+export interface WebSocketPackage {
+  readonly WebSocket: unknown;
+  readonly WebSocketServer: unknown;
+}
 
 /** What is asked for. */
 export interface WebSocketRequest {
@@ -42,7 +48,7 @@ export async function loadWebSockets(): Promise<WebSocketPackage> {
  * @throws BrokerError `WS_REFUSED`, `WS_SUBPROTOCOL`, `WS_BAD_ACCEPT`, `STREAM_TIMEOUT`, or the signal's reason
  */
 export function openWebSocket(
-  { WebSocket: Socket }: WebSocketPackage,
+  framing: WebSocketPackage,
   connection: Duplex,
   { url, headers, xmlns, maxBytes, timeoutMs, closeMs, signal }: WebSocketRequest,
 ): Promise<Duplex> {
@@ -50,6 +56,7 @@ export function openWebSocket(
     connection.destroy();
     return Promise.reject(unasked());
   }
+  const { WebSocket: Socket } = framing as typeof import('ws');
   return new Promise((resolve, reject) => {
     let answer: IncomingHttpHeaders | null = null;
     const ws = new Socket(url, [SUBPROTOCOL], {

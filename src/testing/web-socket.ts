@@ -20,10 +20,11 @@ const SUBPROTOCOL = 'xmpp';
 
 /** Reads the request that comes on a connection, and accepts a WebSocket. Rejects when something else was wanted. */
 export function acceptWebSocket(
-  { WebSocketServer }: WebSocketPackage,
+  framing: WebSocketPackage,
   connection: Duplex,
   { maxBytes, closeMs, hostMeta }: WebSocketTerms,
 ): Promise<Duplex> {
+  const { WebSocketServer } = framing as typeof import('ws');
   return new Promise((resolve, reject) => {
     const over = () => {
       reject(new BrokerError('WS_REFUSED', 'the peer asked for no WebSocket', { layer: 'websocket', origin: 'peer' }));
