@@ -17,6 +17,7 @@ const JS = {
   consumerNotFound: 10_014,
   streamNameInUse: 10_058,
   storageFull: 10_047,
+  accountStorage: 10_002,
   maxConsumers: 10_026,
   tooManyMessages: 10_077,
 } as const;
@@ -63,6 +64,12 @@ export function isNameInUse(error: unknown): boolean {
 export function isFull(error: unknown): boolean {
   const code = jetStreamCode(error);
   return code === JS.storageFull || code === JS.tooManyMessages;
+}
+
+/** Whether JetStream has no room for a stream that is to be made, or the account may not have so much. */
+export function isOutOfRoom(error: unknown): boolean {
+  const code = jetStreamCode(error);
+  return code === JS.storageFull || code === JS.accountStorage;
 }
 
 /** Whether a message is larger than NATS takes: the client looks at that before it sends anything. */
@@ -151,6 +158,12 @@ export function tooOld(server: string, version: string): BrokerError {
   return new BrokerError('NATS_TOO_OLD', text, { layer: 'nats', origin: 'peer' });
 }
 
+/** Streams reserve what they may grow to. */
+export function noRoom(server: string, doing: string, cause: unknown): BrokerError {
+  const text = `JetStream at ${printable(server, 200)} has no room ${doing} (${reasonOf(cause)}): the streams reserve a little more than 1 GiB; raise max_file in "jetstream { … }" of nats-server, or the limit of this account, or give its store_dir a larger disk`;
+  return new BrokerError('NATS_SETUP', text, { layer: 'nats', origin: 'peer', cause });
+}
+
 export function otherSetup(stream: string, differences: readonly string[]): BrokerError {
   const text = `the stream ${stream} is set up otherwise: ${differences.join('; ')}. Edit it (nats stream edit), or ask for what it has`;
   return new BrokerError('NATS_SETUP', text, { layer: 'nats' });
@@ -191,7 +204,7 @@ function deniedBy(cause: unknown, { transport }: NatsClient): ((at: string, doin
       const { operation, subject } = error;
       const may = operation === 'publish' ? 'publish on' : 'subscribe to';
       return (at, doing) => {
-        const text = `NATS at ${at} does not let this login ${may} "${printable(subject, 200)}" ${doing}: see the table of permissions in docs/scaling-out.md`;
+        const text = `NATS at ${at} does not let this login ${may} "${printable(subject, 200)}" ${doing}: ${wayOut(subject)}`;
         return new BrokerError('NATS_DENIED', text, { layer: 'nats', origin: 'peer', cause });
       };
     }
@@ -203,6 +216,18 @@ function deniedBy(cause: unknown, { transport }: NatsClient): ((at: string, doin
     }
   }
   return null;
+}
+
+/** What to do about a subject that is refused. Two of them depend on what the program gives, and not on the login alone. */
+function wayOut(subject: string): string {
+  const table = 'see the table of permissions in docs/scaling-out.md';
+  if (subject.startsWith('_INBOX')) {
+    return `answers come there; give inboxPrefix beside user and pass, as the permissions of this login have it, such as '_INBOX_holder'; ${table}`;
+  }
+  if (/^[^.]+\.ticket\./.test(subject)) {
+    return `the last part is the name of the publisher; give it the option name that the permissions have; ${table}`;
+  }
+  return table;
 }
 
 /** The innermost reason: the client wraps what the system says. */

@@ -1,7 +1,15 @@
 // The streams and the bucket that everything else relies on, as they have to be; and making them, or looking whether they are.
 import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import type { NatsLink } from './connection.js';
-import { isGettingReady, isNameInUse, isStreamMissing, noJetStream, otherSetup } from './errors.js';
+import {
+  isGettingReady,
+  isNameInUse,
+  isOutOfRoom,
+  isStreamMissing,
+  noJetStream,
+  noRoom,
+  otherSetup,
+} from './errors.js';
 import type { Subjects } from './subjects.js';
 
 /** How long JetStream may be away before that counts, in milliseconds: a cluster without a leader says the same. */
@@ -181,6 +189,7 @@ async function patiently<T>(link: NatsLink, doing: string, attempt: () => Promis
     try {
       return await attempt();
     } catch (cause) {
+      if (isOutOfRoom(cause)) throw noRoom(link.server, doing, cause);
       if (!isGettingReady(cause) || link.isClosed || performance.now() > until) throw link.error(cause, doing);
     }
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -90,7 +90,8 @@ export function faultOf(error: unknown, file: string): BrokerError {
   const result = resultOf(error);
   if (result === BUSY) return locked(file);
   const text = error instanceof Error ? error.message : String(error);
-  if (result === CORRUPT || result === NOTADB) return corrupt(file, text, error);
+  if (result === CORRUPT) return corrupt(file, text, error);
+  if (result === NOTADB) return corrupt(file, `${text}; is it the right path?`, error);
   if (result === FULL) {
     return failed(file, 'cannot grow: the disk is full; it goes on by itself once there is room', error);
   }

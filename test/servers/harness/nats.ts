@@ -23,6 +23,8 @@ export interface NatsOptions extends Pick<CommonOptions, 'certificate'> {
   readonly jetstream?: boolean;
   /** Who may connect. Default: anybody, and may do everything. */
   readonly users?: readonly NatsUser[];
+  /** Bytes that all streams together may reserve. Default: what the disk has. */
+  readonly maxFile?: number;
   /** Most bytes of a message. Default 1 MiB. */
   readonly maxPayload?: number;
   /** With `true`, only TLS; the authority is `server.ca`. Default false. */
@@ -48,14 +50,16 @@ function userOf({ user, password, publish, subscribe }: NatsUser): string {
 }
 
 function configuration(at: Pick<Site<NatsPort>, 'ports' | 'path'>, options: NatsOptions): string {
-  const { jetstream = true, users, maxPayload, tls = false, cluster, extra = '' } = options;
+  const { jetstream = true, users, maxFile, maxPayload, tls = false, cluster, extra = '' } = options;
   return [
     'host: "127.0.0.1"',
     `port: ${at.ports.client}`,
     `server_name: ${quoted(cluster?.node ?? 'alone')}`,
     'write_deadline: "10s"',
     maxPayload === undefined ? '' : `max_payload: ${maxPayload}`,
-    jetstream ? `jetstream { store_dir: ${quoted(at.path('jetstream'))} }` : '',
+    jetstream
+      ? `jetstream { store_dir: ${quoted(at.path('jetstream'))}${maxFile === undefined ? '' : `, max_file: ${maxFile}`} }`
+      : '',
     users === undefined ? '' : `authorization { users: [\n  ${users.map(userOf).join(',\n  ')}\n] }`,
     tls
       ? `tls { cert_file: ${quoted(at.path('tls/server.crt'))}, key_file: ${quoted(at.path('tls/server.key'))} }`

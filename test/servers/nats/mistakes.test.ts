@@ -111,6 +111,15 @@ describeServer('nats', 'first mistakes', () => {
     });
   });
 
+  it('JetStream has no room for the streams: NATS_SETUP, with what to raise', async () => {
+    const server = await nats({ maxFile: 64 * 1024 ** 2 });
+    await expect(prepareNats(options(server))).rejects.toMatchObject({
+      code: 'NATS_SETUP',
+      retryable: false,
+      message: expect.stringMatching(/has no room to .*reserve a little more than 1 GiB; raise max_file/) as string,
+    });
+  });
+
   it('a producer before anybody made the streams: NATS_NO_STREAM, with who makes them', async () => {
     const server = await nats();
     const publisher = new StanzaPublisher({ connection: options(server), queue: 'echo.example.org' });
@@ -139,7 +148,7 @@ describeServer('nats', 'first mistakes', () => {
   it('a missing permission: NATS_DENIED, with the subject', async () => {
     const server = await nats({
       users: [
-        { user: 'mute', password: 'x', publish: ['xmpp.out.>'] },
+        { user: 'mute', password: 'x', publish: ['xmpp.out.>'], subscribe: ['_INBOX.>'] },
         { user: 'deaf', password: 'x', publish: ['$JS.API.>'], subscribe: ['xmpp.>'] },
       ],
     });
@@ -149,8 +158,16 @@ describeServer('nats', 'first mistakes', () => {
     });
     await expect(prepareNats(options(server, { user: 'deaf', pass: 'x' }))).rejects.toMatchObject({
       code: 'NATS_DENIED',
-      message: expect.stringMatching(/subscribe to "_INBOX/) as string,
+      message: expect.stringMatching(/subscribe to "_INBOX.*give inboxPrefix beside user and pass/) as string,
     });
+    const publisher = new StanzaPublisher({ connection: options(server, { user: 'mute', pass: 'x' }), queue: 'q' });
+    const failed = new Promise((resolve) => publisher.subscribe('fail', resolve, { once: true }));
+    publisher.output('<message/>');
+    expect(await failed).toMatchObject({
+      code: 'NATS_DENIED',
+      message: expect.stringMatching(/"xmpp\.ticket\..*give it the option name/) as string,
+    });
+    await publisher.close({ timeoutMs: 1 });
   });
 
   it('TLS is wanted and not spoken: NATS_UNREACHABLE; with the authority it works', async () => {

@@ -107,9 +107,12 @@ describeServer('nats', 'docs/deploy/nats-permissions.conf', () => {
       expect((await got).getChildText('body')).toBe('of a producer');
       const ping = xml('iq', { type: 'get', to: 'example.org' }, xml('ping', { xmlns: NS.PING }));
       expect((await producer.request(ping)).getAttribute('type')).toBe('result');
-      await using operator = new StanzaPublisher({ connection: as('operator'), name: 'night' });
-      operator.subscribe('fail', () => undefined); // it hears of no tickets
+      await using operator = new StanzaPublisher({ connection: as('operator'), name: 'ops' });
+      operator.subscribe('fail', ({ message }) => told.push(message));
       expect(await operator.purge(queue)).toBe(0);
+      expect(await operator.status(queue)).toMatchObject({ held: 0 });
+      expect(told).toEqual([]);
+      expect(await failure(producer.status(queue))).toMatchObject({ code: 'NATS_DENIED' });
       expect(await failure(producer.purge(queue))).toMatchObject({ code: 'NATS_DENIED' });
     },
   );
