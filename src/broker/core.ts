@@ -46,7 +46,6 @@ export class Core implements LifecycleOwner {
   readonly filters: BrokerFilters;
   readonly requests: PendingRequests;
   readonly outbox: Outbox;
-  readonly heldDecision: HeldDecision;
   readonly resumption: Resumption;
   readonly answerer: Answerer;
   readonly router: Router;
@@ -78,11 +77,15 @@ export class Core implements LifecycleOwner {
     this.keeper = store === null ? null : new QueueKeeper(store, this);
     this.journal = this.keeper?.journal ?? null;
     this.outbox = new Outbox(this);
-    this.heldDecision = new HeldDecision(this);
     this.resumption = new Resumption(this);
     this.answerer = new Answerer(this);
     this.router = new Router(this);
     this.lifecycle = new Lifecycle(this, this);
+  }
+
+  /** Keeps nothing, so nobody has to keep it. */
+  get heldDecision(): HeldDecision {
+    return new HeldDecision(this);
   }
 
   /** Tokens that were refused (XEP-0484). Most brokers have none. */

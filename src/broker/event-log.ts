@@ -70,7 +70,8 @@ const FAULTS: Partial<Record<StatusEvent, string>> = {
  */
 export class EventLog {
   readonly #logger: Logger;
-  #endpoint = 'the server';
+  /** Where it is, or was, connected to; written out only when it is told. */
+  #place: StatusEvents['PCJ_CONNECTED'] | null = null;
   /** How many stanzas were held when that was told at rest. */
   #heldTold = 0;
   #fault: Fault | null = null;
@@ -111,11 +112,9 @@ export class EventLog {
       return;
     }
     switch (name) {
-      case 'PCJ_CONNECTED': {
-        const { host, port } = payload as StatusEvents['PCJ_CONNECTED'];
-        this.#endpoint = endpoint(host, port ?? 0);
+      case 'PCJ_CONNECTED':
+        this.#place = payload as StatusEvents['PCJ_CONNECTED'];
         return;
-      }
       case 'PCJ_SOCKETDISCONNECT':
         this.#brokenClosing();
         return;
@@ -141,6 +140,10 @@ export class EventLog {
         this.#limited(name, { event: name, key, err: error }, `a stanza was given up: ${error.message}`);
       }
     }
+  }
+
+  get #endpoint(): string {
+    return this.#place === null ? 'the server' : endpoint(this.#place.host, this.#place.port ?? 0);
   }
 
   /** What ended the link came while it was being closed: no other line tells of it. */

@@ -137,7 +137,7 @@ export class Attempt {
       hasPassword: this.#parts.secrets.password !== undefined,
       clientCertificate: config.tls.cert === undefined ? null : clientCertificate(config.tls.cert),
     });
-    this.#parts.status.publish('PCJ_CONNECTED', { host: address, port: portOf(dialled.target) });
+    this.#parts.status.publish('PCJ_CONNECTED', Object.freeze({ host: address, port: portOf(dialled.target) }));
     this.#onNegotiating();
     const stream = new XmlStream(transport, config.xmlLimits);
     this.#stream = stream;

@@ -63,6 +63,13 @@ export class Binding {
   ) {}
 }
 
+/** Whether two scopes were declared alike. */
+export function declareTheSame(one: Binding | null, other: Binding | null): boolean {
+  if (one === other) return true;
+  if (one?.prefix !== other?.prefix || one?.namespace !== other?.namespace) return false;
+  return one !== null && other !== null && declareTheSame(one.outer, other.outer);
+}
+
 /** The namespace a prefix stands for, or null. */
 export function lookup(bindings: Binding | null, prefix: string): Namespace | null {
   if (prefix === 'xml') return XML_NAMESPACE;

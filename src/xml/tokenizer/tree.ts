@@ -6,7 +6,7 @@ import { DEFAULT_DECLARATION, type Name, ORDINARY, PREFIXED } from './name.js';
 import { link } from '../order.js';
 import { QName } from '../qname.js';
 import { declarationMistake } from '../declaration.js';
-import { Binding, lookup, type Namespace, namespaceOf, NO_NAMESPACE } from './namespace-scope.js';
+import { Binding, declareTheSame, lookup, type Namespace, namespaceOf, NO_NAMESPACE } from './namespace-scope.js';
 import { Text } from '../text.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -23,6 +23,9 @@ export interface Root {
 }
 
 const NO_ROOT: Root = { name: undefined, defaultNamespace: NO_NAMESPACE, binding: null };
+
+/** The root that was left last. Streams to servers of one kind have the same, and there may be ten thousand that are quiet. */
+let lastRoot = NO_ROOT;
 
 /** Builds elements from tokens: namespaces, duplicate attributes, and the limits that count things. */
 export class Tree {
@@ -68,15 +71,17 @@ export class Tree {
 
   /** Between stanzas: gives the root that is open, and forgets it. */
   leaveRoot(): Root {
-    const root = {
-      name: this.names[0],
-      defaultNamespace: this.defaults[0] as Namespace,
-      binding: this.bindings[0] as Binding | null,
-    };
+    const name = this.names[0];
+    const defaultNamespace = this.defaults[0] as Namespace;
+    const binding = this.bindings[0] as Binding | null;
+    const { name: lastName, defaultNamespace: lastDefault, binding: lastBinding } = lastRoot;
+    if (name !== lastName || defaultNamespace !== lastDefault || !declareTheSame(binding, lastBinding)) {
+      lastRoot = { name, defaultNamespace, binding };
+    }
     this.enterRoot(NO_ROOT);
     this.defaultNamespace = NO_NAMESPACE;
     this.binding = null;
-    return root;
+    return lastRoot;
   }
 
   /** A start tag begins. */
