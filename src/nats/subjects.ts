@@ -19,22 +19,29 @@ export const replicasCheck = must('1, 3 or 5', (value) => value === 1 || value =
 const LONGEST = 180;
 const KEPT = 120;
 
-const PLAIN = /^[A-Za-z0-9_-]+$/;
+const OTHERS = /[^A-Za-z0-9_-]+/g;
+
+/** The last text and its token: with each stanza that of its queue is asked for more than once. */
+let last = { text: '', token: '' };
 
 /**
  * A text as one token of a subject, and as a part of the name of a consumer: letters, digits, `-` and `_` as they are, each
  * other byte of its UTF-8 as `=` and two hex digits. Two texts never have the same token; a long one ends in a hash.
  */
 export function subjectToken(text: string): string {
-  if (text.length <= LONGEST && PLAIN.test(text)) return text;
-  let token = '';
-  for (const byte of Buffer.from(text, 'utf8')) {
-    const character = String.fromCharCode(byte);
-    token += PLAIN.test(character) ? character : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  }
+  if (text !== last.text) last = { text, token: tokenOf(text) };
+  return last.token;
+}
+
+function tokenOf(text: string): string {
+  const token = text.replace(OTHERS, escaped);
   if (token.length <= LONGEST) return token;
   const hash = createHash('sha256').update(text, 'utf8').digest('hex').slice(0, 32);
   return `${token.slice(0, KEPT)}=-${hash}`;
+}
+
+function escaped(others: string): string {
+  return Buffer.from(others, 'utf8').toString('hex').toUpperCase().replace(/../g, '=$&');
 }
 
 /** The subjects and names below one prefix. */
