@@ -19,6 +19,8 @@ export interface Outgoing {
   /** @param isLate whether JetStream may not know any more that it had it before */
   headers(isLate: boolean): MsgHdrs;
   stored(): void;
+  /** Whether the holder has told what became of it: then it was stored, whatever came of the answer to that. */
+  isTold(): boolean;
   /** It will never be stored. */
   failed(error: BrokerError): void;
   /** The same: NATS takes nothing so large. */
@@ -124,7 +126,10 @@ export class OutgoingLane {
     const window = this.#isNarrow ? 1 : WINDOW;
     while (this.#inFlight < window) {
       const waiting = this.#waiting[this.#next];
-      if (waiting === undefined || (!waiting.isOver && !this.#owner.admit())) return;
+      if (waiting === undefined) return;
+      // The answer was lost, and the holder was faster than the next try: JetStream need not know the id any more.
+      if (waiting.one.isTold()) this.#take(waiting);
+      if (!waiting.isOver && !this.#owner.admit()) return;
       this.#next += 1;
       if (!waiting.isOver) this.#publish(js, waiting);
     }

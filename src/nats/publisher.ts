@@ -149,6 +149,7 @@ export class StanzaPublisher implements AsyncDisposable {
       stored: () => {
         ticket.markStored();
       },
+      isTold: () => ticket.isOver,
       failed: (error) => {
         ticket.fail(error);
       },

@@ -11,6 +11,8 @@ class Stream {
   readonly told: string[] = [];
   /** What was flagged, as often as it was published so. */
   readonly late: string[] = [];
+  /** Of what the holder has told. */
+  readonly reported = new Set<string>();
   /** Queues that it takes nothing of. */
   full = new Set<string>();
   readonly #asked: (() => void)[] = [];
@@ -49,6 +51,7 @@ class Stream {
         return new Map() as unknown as MsgHdrs;
       },
       stored: () => undefined,
+      isTold: () => this.reported.has(xml),
       failed: () => undefined,
       outsized: () => undefined,
     });
@@ -168,4 +171,24 @@ it('closed, nothing is published, and answers that come late change nothing', as
   stream.lanes.close(new BrokerError('PUBLISHER_CLOSED', 'closed', { layer: 'usage' }));
   await stream.answer();
   expect([stream.lanes.size, stream.lanes.cost, stream.asked, vi.getTimerCount()]).toEqual([0, 0, 0, 0]);
+});
+
+it('J-1 what its holder has told of is not published once more, though the answer to it was lost', async () => {
+  const stream = new Stream();
+  stream.output('a', 'first');
+  await stream.answer();
+  for (const xml of ['1', '2', '3', '4']) stream.output('a', xml);
+  stream.full.add('a');
+  stream.lanes.down();
+  stream.lanes.again(true);
+  // It is told before the next try, and between two tries.
+  stream.reported.add('1').add('2');
+  await stream.answer();
+  stream.full.clear();
+  await vi.advanceTimersByTimeAsync(500);
+  stream.reported.add('4');
+  await stream.answer();
+  await stream.answer();
+  expect([stream.stored, stream.late]).toEqual([['first', '3'], ['3']]);
+  expect([stream.lanes.size, stream.lanes.cost, stream.told]).toEqual([0, 0, ['fail', 'ready']]);
 });
