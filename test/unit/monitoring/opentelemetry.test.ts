@@ -9,6 +9,8 @@ import {
 import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { instrument, measure } from 'xmpp-broker/opentelemetry';
+import { Broker, XMPP } from 'xmpp-broker';
+import { HANDLER, REQUEST, scope } from '../../../src/channels.js';
 import { Life } from './life.js';
 
 const spans = new InMemorySpanExporter();
@@ -95,4 +97,64 @@ test('the numbers are those of stats()', async () => {
   expect(found).toContainEqual(['xmpp.stanzas', { ...account, direction: 'out', kind: 'iq' }, 2]);
   expect(found).toContainEqual(['xmpp.ready', account, 1]);
   expect(measured).toBeDefined();
+});
+
+const alice = () =>
+  new Broker({ connectionType: XMPP, domain: 'example.org', username: 'alice', password: 'secret', logger: false });
+
+test('what had begun before the instrumentation has no span, and runs as it would without', () => {
+  spans.reset();
+  using instrumented = instrument();
+  const request = { broker: alice(), id: '1', name: 'iq', payload: null, namespace: null, to: null, event: null };
+  expect(scope.run(request, () => 'ran')).toBe('ran');
+  REQUEST.error.publish({ ...request, error: new Error('late') });
+  REQUEST.asyncEnd.publish(request);
+  expect(instrumented).toBeDefined();
+  expect(spans.getFinishedSpans()).toEqual([]);
+});
+
+test('a request that has nothing in it is named after itself, and what is not there is no attribute', () => {
+  spans.reset();
+  using instrumented = instrument();
+  const request = { broker: alice(), id: '1', name: 'presence', payload: null, namespace: null, to: null, event: null };
+  REQUEST.start.publish(request);
+  REQUEST.end.publish(request);
+  expect(instrumented).toBeDefined();
+  const [span] = spans.getFinishedSpans();
+  expect(span?.name).toBe('xmpp presence');
+  expect(span?.attributes).toEqual({
+    'messaging.system': 'xmpp',
+    'xmpp.account': 'alice@example.org',
+    'messaging.message.id': '1',
+    'xmpp.stanza': 'presence',
+  });
+});
+
+test('what a handler throws need not be an error', () => {
+  spans.reset();
+  using instrumented = instrument();
+  const handler = { broker: alice(), event: 'mine', payload: null, error: 'no error at all' };
+  HANDLER.start.publish(handler);
+  HANDLER.error.publish(handler);
+  HANDLER.end.publish(handler);
+  expect(instrumented).toBeDefined();
+  const [span] = spans.getFinishedSpans();
+  expect(span?.status).toEqual({ code: 2, message: 'no error at all' });
+  expect(span?.events[0]?.attributes?.['exception.message']).toBe('no error at all');
+  expect(span?.attributes).not.toHaveProperty('error.type');
+});
+
+test('a broker that is not connected is not ready', async () => {
+  using measured = measure(alice());
+  await reader.forceFlush();
+  expect(measured).toBeDefined();
+  const ready = numbers
+    .getMetrics()
+    .at(-1)
+    ?.scopeMetrics.flatMap((one) => one.metrics)
+    .find(({ descriptor }) => descriptor.name === 'xmpp.ready');
+  expect(ready?.dataPoints.map(({ attributes, value }) => [attributes['xmpp.account'], value])).toContainEqual([
+    'alice@example.org',
+    0,
+  ]);
 });
