@@ -27,6 +27,9 @@ const NO_ROOT: Root = { name: undefined, defaultNamespace: NO_NAMESPACE, binding
 /** The root that was left last. Streams to servers of one kind have the same, and there may be ten thousand that are quiet. */
 let lastRoot = NO_ROOT;
 
+/** Up to so many attributes are looked through one by one. */
+const FEW = 64;
+
 /** Builds elements from tokens: namespaces, duplicate attributes, and the limits that count things. */
 export class Tree {
   /** The innermost open element; null between stanzas. The stream's root is nobody's parent. */
@@ -120,7 +123,8 @@ export class Tree {
 
   /** @throws Fault if an element cannot have an attribute of that name, or not one more */
   checkAttribute(name: Name, element: Element, count: number): void {
-    if (element.hasAttribute(name.text)) throw malformed(`attribute ${shown(name.text)} is there twice`);
+    const isThere = count <= FEW ? element.hasAttribute(name.text) : manyNames(element).has(name.text);
+    if (isThere) throw malformed(`attribute ${shown(name.text)} is there twice`);
     if (count >= this.limits.attributes) throw tooMuch('LIMIT_ATTRIBUTES', 'attributes in an element', count);
   }
 
@@ -223,17 +227,49 @@ export class Tree {
 
   /** Gives prefixed attributes their namespaces: declarations may have come behind them. */
   private resolveAttributes(element: Element): void {
+    let count = 0;
+    let many: Set<string> | null = null;
     for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
       const { prefix, localName, namespaceURI } = attr.qname;
       if (prefix === null || namespaceURI !== null) continue;
       const { uri } = resolve(this.binding, prefix);
-      if (element.hasAttributeNS(uri, localName)) {
+      if (++count === FEW) many = expandedNames(element);
+      if (many === null ? element.hasAttributeNS(uri, localName) : many.has(expandedName(uri, localName))) {
         throw malformed(`attribute ${shown(localName)} of namespace ${shown(uri as string)} is there twice`);
       }
       (attr as Mutable<Attr>).qname = new QName(prefix, localName, uri);
+      many?.add(expandedName(uri, localName));
     }
   }
 }
+
+/** Names of the attributes of an element that has many: to look through all of them for each one takes the square of their number. */
+const named = new WeakMap<Element, { last: Attr | null; readonly names: Set<string> }>();
+
+function manyNames(element: Element): Set<string> {
+  let seen = named.get(element);
+  if (seen === undefined) named.set(element, (seen = { last: null, names: new Set() }));
+  const { names } = seen;
+  let attr = seen.last === null ? element.firstAttribute : seen.last.nextAttribute;
+  for (; attr !== null; attr = attr.nextAttribute) {
+    names.add(attr.name);
+    seen.last = attr;
+  }
+  return names;
+}
+
+/** Those that have a namespace. */
+function expandedNames(element: Element): Set<string> {
+  const names = new Set<string>();
+  for (let attr = element.firstAttribute; attr !== null; attr = attr.nextAttribute) {
+    const { localName, namespaceURI } = attr.qname;
+    if (namespaceURI !== null) names.add(expandedName(namespaceURI, localName));
+  }
+  return names;
+}
+
+/** There is no space in a local name. */
+const expandedName = (uri: string | null, localName: string): string => `${localName} ${uri}`;
 
 function resolve(bindings: Binding | null, prefix: string): Namespace {
   const namespace = lookup(bindings, prefix);
