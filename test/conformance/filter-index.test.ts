@@ -125,7 +125,8 @@ describe('the index changes no result', () => {
       },
     );
     fc.assert(property, { numRuns: Math.ceil(PAIRS / PAIRS_OF_A_SET), endOnFailure: true });
-    expect(pairs).toBeGreaterThan(PAIRS * 0.9);
-    expect(matches).toBeGreaterThan(PAIRS * 0.09);
+    // How many filters a set has is drawn.
+    expect(pairs).toBeGreaterThan(PAIRS * 0.5);
+    expect(matches).toBeGreaterThan(PAIRS * 0.05);
   });
 });
