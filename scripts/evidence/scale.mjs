@@ -142,13 +142,14 @@ function report({ size, book }) {
   const head = ['part', 'size', 'counted', 'wrong', 'seconds'];
   const table = [head, ['---', '---', '---', '--:', '--:'], ...rows].map((row) => `| ${row.join(' | ')} |`);
   const command = `npm run evidence -- --only scale --size ${size}`;
+  const kills = sum(
+    lines.filter(({ part }) => part.startsWith('J-1')),
+    (line) => line.size,
+  );
   return {
     title: 'several processes, killed and cut off',
     unit: 'kills of J-1',
-    cases: sum(
-      lines.filter(({ part }) => part.startsWith('J-1')),
-      (line) => line.size,
-    ),
+    cases: kills,
     text: [
       'Producers, holders and nats-server are killed at random while numbered stanzas go through; networks between holders, NATS',
       'and its nodes are cut (a proxy that swallows, and network namespaces of Linux); standby pairs on real servers are killed one',
@@ -168,7 +169,10 @@ function report({ size, book }) {
         wrong: line.wrong.length,
       })),
     },
-    figures: { bullets: [], tables: [...table, '', '## Takeovers', '', ...takeoverTable({ takeovers })] },
+    figures: {
+      bullets: [`- Cases: ${count(kills)} kills of J-1; the sizes of the others are in the table`],
+      tables: [...table, '', '## Takeovers', '', ...takeoverTable({ takeovers })],
+    },
   };
 }
 
