@@ -124,9 +124,9 @@ describe('the index changes no result', () => {
         matches += set.matches;
       },
     );
-    fc.assert(property, { numRuns: Math.ceil(PAIRS / PAIRS_OF_A_SET), endOnFailure: true });
-    // How many filters a set has is drawn.
-    expect(pairs).toBeGreaterThan(PAIRS * 0.5);
-    expect(matches).toBeGreaterThan(PAIRS * 0.05);
+    // How many filters a set has is drawn: some have fewer than usual, and then there are more sets.
+    for (let left = PAIRS; left > 0; left = PAIRS - pairs)
+      fc.assert(property, { numRuns: Math.ceil(left / PAIRS_OF_A_SET), endOnFailure: true });
+    expect(matches).toBeGreaterThan(pairs * 0.09);
   });
 });
