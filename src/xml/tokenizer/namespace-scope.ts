@@ -65,9 +65,14 @@ export class Binding {
 
 /** Whether two scopes were declared alike. */
 export function declareTheSame(one: Binding | null, other: Binding | null): boolean {
-  if (one === other) return true;
-  if (one?.prefix !== other?.prefix || one?.namespace !== other?.namespace) return false;
-  return one !== null && other !== null && declareTheSame(one.outer, other.outer);
+  let [mine, theirs] = [one, other];
+  // No recursion: a program may allow any number of declarations.
+  while (mine !== theirs) {
+    if (mine === null || theirs === null) return false;
+    if (mine.prefix !== theirs.prefix || mine.namespace !== theirs.namespace) return false;
+    [mine, theirs] = [mine.outer, theirs.outer];
+  }
+  return true;
 }
 
 /** The namespace a prefix stands for, or null. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Binding, declareTheSame, namespaceOf } from '../../../../src/xml/tokenizer/namespace-scope.js';
 import { recorder } from './recording.js';
 
 // Between stanzas streams share what reads XML, and what is alike of their roots.
@@ -31,4 +32,14 @@ test('quiet streams keep what their own root declared, and its name', () => {
     expect(recording.error, header).toBeNull();
     expect(recording.ended, header).toBe(true);
   }
+});
+
+test('A-SIZE-1: scopes are compared however much a program lets them declare', () => {
+  const scope = (first: string) => {
+    let binding = new Binding(first, namespaceOf('u'), null);
+    for (let i = 0; i < 100_000; i++) binding = new Binding(`p${i}`, namespaceOf('u'), binding);
+    return binding;
+  };
+  expect(declareTheSame(scope('a'), scope('a'))).toBe(true);
+  expect(declareTheSame(scope('a'), scope('b'))).toBe(false);
 });
